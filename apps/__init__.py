@@ -1,0 +1,1 @@
+"""The `unmask` command and what stands behind it. Consumers of the runtime; nothing imports this package."""

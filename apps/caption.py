@@ -1,0 +1,149 @@
+"""`unmask caption`: recordings in, text on stdout; everything for people goes to stderr."""
+
+import dataclasses
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from unmask.apps.audio import read_recording
+from unmask.apps.shipped import SHIPPED
+from unmask.apps.show import LiveView
+from unmask.bundle import load_bundle
+from unmask.captioner import TASK, Caption, Captioner, Window
+from unmask.engine import EngineOptions
+from unmask.errors import AudioError, InputError
+from unmask.mel import SAMPLE_RATE_HZ
+from unmask.sampler import Schedule, Step
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CaptionOptions:
+    """Options of `unmask caption`; those of the schedule replace the bundle's own when given."""
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print one JSON object a file: text, words with times, and the cost."""
+    show: Annotated[bool, Parameter(negative="")] = False
+    """Show on stderr how the tokens unmask, coloured by confidence."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """No progress bar and no figures on stderr; errors are still told."""
+    passes: int | None = None
+    """At most this many passes over each window."""
+    rule: str | None = None
+    """Commit rule: quota, threshold or factor."""
+    order: str | None = None
+    """Order of commitment: probability, margin or negative_entropy."""
+    threshold: float | None = None
+    """Commit what is at least this probable."""
+    factor: float | None = None
+    """Bound of the factor rule."""
+    budget_ms: float | None = None
+    """Time for each window's passes; they are measured, and commits are raised to end in time."""
+    threads: int = 2
+    """Threads that ONNX Runtime may use."""
+    bundle: Path = SHIPPED
+    """Folder of the bundle."""
+
+    def schedule(self, default: Schedule) -> Schedule:
+        chosen = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(Schedule)}
+        return dataclasses.replace(default, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def caption(*files: Path, options: CaptionOptions = CaptionOptions()) -> None:
+    """Print what is said in recordings (WAV, FLAC, Ogg, MP3).
+
+    One line of text a file on stdout, in the order given; several files are told apart by their names. A file that cannot be
+    read is named on stderr, the others are still captioned, and the exit code is 2.
+
+    Parameters
+    ----------
+    files
+        Recordings of any length.
+    """
+    if not files:
+        raise InputError("name at least one recording: unmask caption talk.wav")
+    if options.threads < 1:
+        raise InputError(f"threads is {options.threads}; at least 1 is needed")
+    captioner = Captioner(load_bundle(options.bundle), EngineOptions(threads=options.threads)).load()
+    schedule = options.schedule(captioner.bundle.schedule(TASK))
+    bad = []
+    for path in files:
+        try:
+            done, seconds = _caption_file(captioner, path, schedule, options)
+        except AudioError as error:
+            if len(files) == 1:
+                raise
+            print(f"unmask: {error}", file=sys.stderr)
+            bad.append(path.name)
+        else:
+            _print(path, done, seconds, options, named=len(files) > 1)
+    if bad:
+        raise AudioError(f"{len(bad)} of {len(files)} recordings could not be captioned ({', '.join(bad)}); the others were")
+
+
+def _caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: CaptionOptions) -> tuple[Caption, float]:
+    samples = read_recording(path)
+    view = LiveView(captioner) if options.show else None
+    progress = None if view or options.quiet else DelayedProgress(path.name, len(samples) / SAMPLE_RATE_HZ)
+
+    def on_step(window: Window, step: Step) -> None:
+        if view:
+            view.show(step)
+        if progress and step.masked == 0:
+            progress.reached(window.start_s + window.audio_s)
+
+    began = time.perf_counter()
+    try:
+        done = captioner.caption(samples, schedule, on_step)
+    finally:
+        for shown in (view, progress):
+            if shown:
+                shown.close()
+    return done, time.perf_counter() - began
+
+
+class DelayedProgress:
+    """A bar with the time left, on stderr, for whatever takes over a second and only on a terminal."""
+
+    def __init__(self, name: str, audio_s: float) -> None:
+        self._began = time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task(name, total=audio_s)
+
+    def reached(self, audio_s: float) -> None:
+        self._bar.update(self._task, completed=audio_s)
+        if time.monotonic() - self._began > 1 and self._bar.console.is_terminal:
+            self._bar.start()
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def _print(path: Path, done: Caption, seconds: float, options: CaptionOptions, named: bool) -> None:
+    if options.json:
+        record = {
+            "file": str(path),
+            **dataclasses.asdict(done),
+            "rows_per_token": done.rows_per_token,
+            "seconds": round(seconds, 4),
+        }
+        print(json.dumps(record, ensure_ascii=False), flush=True)
+    else:
+        print(f"{path}: {done.text}" if named else done.text, flush=True)
+    if not options.quiet:
+        print(figures(done, seconds), file=sys.stderr)
+
+
+def figures(done: Caption, seconds: float) -> str:
+    """One line for people on what a caption cost."""
+    if not done.tokens:
+        return f"no speech in {done.audio_s:.1f} s of audio, {seconds:.2f} s taken"
+    cost = f"{done.passes} passes over {done.windows} windows" if done.windows > 1 else f"{done.passes} passes"
+    return f"{done.audio_s:.1f} s of audio in {seconds:.2f} s, {cost}, {done.rows_per_token:.1f} rows per token"

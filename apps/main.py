@@ -1,0 +1,49 @@
+"""The `unmask` command: subcommands, exit codes, and errors as one line on stderr.
+
+Exit codes: 0 done; 1 our own failure (a traceback tells it); 2 bad input; 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    from cyclopts import App, CycloptsError
+    from unmask import __version__
+    from unmask.apps.caption import caption
+    from unmask.apps.inspect import inspect
+    from unmask.errors import UnmaskError
+
+    app = App(name="unmask", help="On-device runtime for masked diffusion models.", version=__version__)
+    app.command(caption)
+    app.command(inspect)
+    try:
+        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+    except (UnmaskError, CycloptsError) as error:
+        print(f"unmask: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def run() -> None:
+    """Entry point of the installed command."""
+    try:
+        sys.exit(main())
+    except ModuleNotFoundError as error:
+        if error.name not in ("cyclopts", "rich", "soundfile", "soxr"):
+            raise
+        sys.exit(_fail(f"{error.name} is not installed; the command needs its extra: pip install 'unmask[apps]'", BAD_INPUT))
+    except KeyboardInterrupt:
+        sys.exit(_fail("interrupted; what was printed is complete", INTERRUPTED))
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"unmask: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,97 @@
+"""Export a captioner: its context and window graphs at opset 23 and the manifest that describes them."""
+
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+from unmask.bundle import FORMAT, Embedding, Manifest, Timeline, Vocabulary
+from unmask.export.captioner import BLANK, Captioner, Context, Window
+from unmask.export.whisper import FRAMES_PER_SECOND
+from unmask.export.writer import write_bundle
+from unmask.sampler import Schedule
+
+OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/export.md)
+TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
+LONGEST_S = 30.0  # of Whisper's encoder
+
+
+def export_captioner(model: Captioner, tokenizer: str, folder: Path, name: str, licence: str, provenance: dict[str, str]) -> Path:
+    """Write an fp32 bundle of `model`. tokenizer: JSON text. Returns `folder`."""
+    model = model.eval()
+    graphs = {"context": _export_context(model), "window": _export_window(model)}
+    config = model.config
+    manifest = Manifest(
+        format=FORMAT,
+        name=name,
+        family="whisper-timeline",
+        description="English speech to text on a timeline canvas",
+        precision="fp32",
+        attention="full",
+        logits_shift=0,
+        vocabulary=Vocabulary(config.vocabulary, config.mask, BLANK, {"text": (0, config.vocabulary)}),
+        embedding=Embedding("", 0, 0, 0, "float32"),
+        tokenizer="",
+        graphs={},
+        files={},
+        tasks={"caption": Schedule(rule="threshold", threshold=0.9, passes=8)},
+        licence=licence,
+        provenance=provenance,
+        timeline=Timeline(config.frames_per_slot, 1000 / FRAMES_PER_SECOND, LONGEST_S, 1000.0),
+    )
+    table = model.embedding.weight.detach().numpy()
+    return write_bundle(folder, manifest, graphs, table, tokenizer)
+
+
+def _export_context(model: Captioner) -> onnx.ModelProto:
+    config = model.config
+    step = 2 * config.frames_per_slot  # mel frames of a slot
+    units = torch.export.Dim("slots", min=2, max=config.whisper.encoder_positions // config.frames_per_slot)
+    mel = torch.zeros(1, config.whisper.mels, 20 * step)
+    return _export(Context(model), (mel,), ({2: step * units},), ["mel"], ["cross_k", "cross_v", "slots"])
+
+
+def _export_window(model: Captioner) -> onnx.ModelProto:
+    config, sizes = model.config, model.config.whisper
+    per, slots, rows, wanted = config.frames_per_slot, 20, 12, 5
+    longest = sizes.encoder_positions // per
+    w, r = torch.export.Dim("rows", min=1, max=longest), torch.export.Dim("wanted", min=1, max=longest)
+    s = torch.export.Dim("slots", min=2, max=longest)
+    cross = torch.zeros(sizes.decoder_layers, sizes.heads, slots * per, sizes.width // sizes.heads)
+    cache = torch.zeros(sizes.decoder_layers, sizes.heads, slots, sizes.width // sizes.heads)
+    example = (
+        torch.zeros(rows, sizes.width),
+        torch.arange(rows),
+        torch.arange(wanted),
+        torch.zeros(1, config.vocabulary),
+        cross,
+        cross,
+        torch.zeros(slots, sizes.width),
+        cache,
+        cache,
+    )
+    shapes = ({0: w}, {0: w}, {0: r}, {}, {2: per * s}, {2: per * s}, {0: s}, {2: s}, {2: s})
+    names = ["rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"]
+    graph = _export(Window(model, TOP), example, shapes, names, ["ids", "logits", "logsumexp", "entropy", "k", "v"])
+    # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
+    bias = next(value for value in graph.graph.input if value.name == "bias")
+    bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
+    return graph
+
+
+def _export(
+    module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[object, ...], inputs: list[str], outputs: list[str]
+) -> onnx.ModelProto:
+    with torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            verbose=False,
+        )
+    assert program is not None  # only when it writes a file itself
+    return program.model_proto

@@ -1,0 +1,146 @@
+"""The captioner in PyTorch: Whisper's encoder and its decoder turned into a masked diffusion denoiser on a timeline.
+
+A canvas position is a slot of `frames_per_slot` encoder frames and holds a token or blank. Against Whisper's decoder: no causal
+mask, a mask token, a linear map of the slot's own frames added to its row, and a learned preference for near frames.
+Two modules for export follow: `Context` (once per recording) and `Window` (once per pass), design of the denoiser contract.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from unmask.export.whisper import Block, Encoder, Whisper, WhisperConfig
+
+BLANK = 0
+
+
+@dataclass(frozen=True)
+class CaptionerConfig:
+    whisper: WhisperConfig
+    vocabulary: int  # tokens that can be predicted, blank (id 0) included; the mask is one more row of the embedding
+    frames_per_slot: int = 8  # 160 ms
+
+    @property
+    def mask(self) -> int:
+        return self.vocabulary
+
+
+class Captioner(nn.Module):
+    def __init__(self, config: CaptionerConfig) -> None:
+        super().__init__()
+        width, sizes = config.whisper.width, config.whisper
+        self.config = config
+        self.encoder = Encoder(sizes)
+        self.embedding = nn.Embedding(config.vocabulary + 1, width)
+        self.positions = nn.Parameter(torch.zeros(sizes.decoder_positions, width))
+        self.slot_map = nn.Linear(2 * width, width)
+        self.blocks = nn.ModuleList(Block(width, sizes.heads, cross=True) for _ in range(sizes.decoder_layers))
+        self.norm = nn.LayerNorm(width)
+        # Attention scores to the recording fall by this much for each slot of distance (ALiBi's fixed slopes, Press et al. 2022):
+        # the first heads read the slot's own sound, the last see almost everything. Fixed, so that fused attention can be used.
+        self.register_buffer("nearness", torch.logspace(0.3, -2.5, sizes.heads))
+
+    @staticmethod
+    def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int]) -> "Captioner":
+        """Start from Whisper's weights. rows: for each of our ids the row of Whisper's embedding."""
+        model = Captioner(config)
+        model.encoder.load_state_dict(whisper.encoder.state_dict())
+        own = {name: value for name, value in whisper.decoder.state_dict().items() if not name.startswith("embedding")}
+        model.load_state_dict(own, strict=False)
+        with torch.no_grad():
+            kept = whisper.decoder.embedding.weight[rows]
+            model.embedding.weight.copy_(torch.cat([kept, kept.mean(0, keepdim=True)]))
+            nn.init.normal_(model.slot_map.weight, std=0.5 * config.whisper.width**-0.5)
+        return model
+
+    def slots(self, states: Tensor) -> Tensor:
+        """(B, T, d) states, T a multiple of frames_per_slot -> (B, S, d): the two halves of each slot, averaged and mapped."""
+        halves = states.unflatten(1, (-1, 2, self.config.frames_per_slot // 2)).mean(3)
+        return self.slot_map(halves.flatten(2))
+
+    def near(self, positions: Tensor, frames: int) -> Tensor:
+        """What is added to cross-attention scores. positions (W,) slots -> (H, W, frames)."""
+        per = self.config.frames_per_slot
+        centres = (torch.arange(frames, device=positions.device) + 0.5) / per - 0.5
+        return -self.nearness[:, None, None] * (positions[:, None] - centres).abs()
+
+    def forward(self, ids: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+        """Hidden rows (B, S, d) of whole canvases, for training.
+
+        ids (B, S); states (B, S * frames_per_slot, d); lengths (B,): slots that exist, the rest is padding.
+        """
+        slots, frames = ids.shape[1], states.shape[1]
+        x = self.embedding(ids) + self.positions[:slots] + self.slots(states)
+        exists = torch.arange(slots, device=ids.device) < lengths[:, None]  # (B, S)
+        hide = torch.zeros(ids.shape, dtype=x.dtype, device=ids.device).masked_fill(~exists, -1e4)
+        among = hide[:, None, None]
+        near = self.near(torch.arange(slots, device=ids.device), frames).to(x.dtype)
+        near = near + hide.repeat_interleave(self.config.frames_per_slot, 1)[:, None, None]  # (B, H, S, T)
+        for block in self.blocks:
+            rows = block.attention_norm(x)
+            x = x + block.attention(rows, *block.attention.keys_values(rows), among)
+            x = x + block.cross(block.cross_norm(x), *block.cross.keys_values(states), near)
+            x = block.ffn(x)
+        return self.norm(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:  # (..., d) -> (..., vocabulary)
+        return hidden @ self.embedding.weight[: self.config.vocabulary].T
+
+
+class Context(nn.Module):
+    """Log-mel (1, mels, F) -> what every pass needs of the recording.
+
+    F is a multiple of twice frames_per_slot. Returns cross_k and cross_v (L, H, T, d / H) and slots (S, d).
+    """
+
+    def __init__(self, model: Captioner) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        states = self.model.encoder(mel)
+        pairs = [block.cross.keys_values(states) for block in self.model.blocks]
+        return torch.cat([k for k, _ in pairs]), torch.cat([v for _, v in pairs]), self.model.slots(states)[0]
+
+
+class Window(nn.Module):
+    """One pass over W rows of a canvas of S slots; the other rows enter by their cached keys and values."""
+
+    def __init__(self, model: Captioner, top: int) -> None:
+        super().__init__()
+        self.model, self.top = model, top
+        self.head = nn.Linear(model.config.whisper.width, model.config.vocabulary, bias=False)
+        self.head.weight = nn.Parameter(model.embedding.weight[: model.config.vocabulary].detach().clone())
+
+    def forward(
+        self,
+        rows: Tensor,  # (W, d) embeddings of tokens and masks
+        positions: Tensor,  # (W,) slots
+        wanted: Tensor,  # (R,) indices into the window
+        bias: Tensor,  # (1, V) or (R, V): 0 where an id is allowed, very low elsewhere
+        cross_k: Tensor,  # (L, H, T, d / H)
+        cross_v: Tensor,
+        slots: Tensor,  # (S, d)
+        cache_k: Tensor,  # (L, H, S, d / H); the window's own rows are replaced
+        cache_v: Tensor,
+    ) -> tuple[Tensor, ...]:
+        model = self.model
+        x = (rows + model.positions[positions] + slots[positions])[None]
+        near = model.near(positions, cross_k.shape[2])[None]
+        keys, values = [], []
+        for layer, block in enumerate(model.blocks):
+            normed = block.attention_norm(x)
+            k, v = block.attention.keys_values(normed)
+            keys.append(k)
+            values.append(v)
+            all_k = cache_k[layer][None].index_copy(2, positions, k)
+            all_v = cache_v[layer][None].index_copy(2, positions, v)
+            x = x + block.attention(normed, all_k, all_v)
+            x = block.ffn(x + block.cross(block.cross_norm(x), cross_k[layer][None], cross_v[layer][None], near))
+        logits = self.head(model.norm(x[0, wanted])) + bias
+        # Softmax first: ONNX Runtime's ReduceLogSumExp is several times slower than these three (docs/export.md).
+        probabilities = torch.softmax(logits, -1)
+        logsumexp = logits.amax(-1) - probabilities.amax(-1).log()
+        entropy = logsumexp - (probabilities * logits).sum(-1)
+        top, ids = logits.topk(self.top)
+        return ids, top, logsumexp, entropy, torch.cat(keys), torch.cat(values)

@@ -1,0 +1,120 @@
+"""Write a bundle: graphs, one weights file that they share, tokenizer and manifest.
+
+Knows ONNX models and bytes. Knows no PyTorch and no quantisation.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from unmask.bundle import MANIFEST, Embedding, File, Manifest, load_bundle
+
+WEIGHTS = "weights.bin"
+SMALLEST_BYTES = 1024  # smaller tensors stay inside the graph, where ONNX Runtime can fold them
+PAGE_BYTES = 4096  # large tensors start on a page, so that they can be mapped
+
+
+class Weights:
+    """A file of tensors in which equal bytes are stored once, whichever graph they come from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("wb")
+        self._known: dict[bytes, tuple[int, int]] = {}
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Store the bytes and return their offset."""
+        data = np.ascontiguousarray(array).tobytes()
+        key = hashlib.sha256(data).digest()
+        if key not in self._known:
+            self._file.write(b"\0" * (-self._file.tell() % PAGE_BYTES))
+            self._known[key] = (self._file.tell(), len(data))
+            self._file.write(data)
+        return self._known[key][0]
+
+    def alias(self, array: NDArray[Any], offset: int) -> None:
+        """Let later equal bytes point to what already lies at `offset`."""
+        data = np.ascontiguousarray(array).tobytes()
+        self._known.setdefault(hashlib.sha256(data).digest(), (offset, len(data)))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def write_bundle(
+    folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str
+) -> Path:
+    """Write everything beside `folder` and move it there when it is whole and has passed the runtime's own check.
+
+    graphs: role -> model with its weights inside. table: (rows, width) float16 or float32. tokenizer: the JSON text.
+    The manifest's files, graphs, embedding and tokenizer are filled in here. Replaces an older bundle at `folder`.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        _fill(part, manifest, graphs, table, tokenizer)
+        for kept in ("README.md",):  # a model card written by hand belongs to the folder, not to the bundle
+            if (folder / kept).is_file():
+                shutil.copy(folder / kept, part / kept)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.chmod(0o755)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str) -> None:
+    weights = Weights(folder / WEIGHTS)
+    offset = weights.add(table)
+    weights.alias(table[: manifest.vocabulary.size], offset)  # a tied fp32 head is the table without the mask's row
+    for role, model in graphs.items():
+        onnx.save_model(_externalise(model, weights), folder / f"{role}.onnx")
+    weights.close()
+    (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    whole = replace(
+        manifest,
+        embedding=Embedding(WEIGHTS, offset, table.shape[0], table.shape[1], str(table.dtype)),
+        tokenizer="tokenizer.json",
+        graphs={role: f"{role}.onnx" for role in graphs},
+        files={path.name: _describe(path) for path in sorted(folder.iterdir())},
+    )
+    (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
+    load_bundle(folder)
+
+
+def _externalise(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
+    """A copy whose large tensors point into the weights file, without names and paths of the machine that exported it."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for tensor in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.nbytes < SMALLEST_BYTES:
+            continue
+        offset = weights.add(array)
+        for name in ("raw_data", "float_data", "int32_data", "int64_data"):
+            tensor.ClearField(name)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        del tensor.external_data[:]
+        for key, value in (("location", WEIGHTS), ("offset", offset), ("length", array.nbytes)):
+            tensor.external_data.add(key=key, value=str(value))
+    return model
+
+
+def _describe(path: Path) -> File:
+    data = path.read_bytes()
+    return File(len(data), hashlib.sha256(data).hexdigest())
+
+
+def read_graphs(folder: Path, manifest: Manifest) -> dict[str, onnx.ModelProto]:
+    """The graphs of a bundle with their weights inside, as `write_bundle` takes them."""
+    return {role: onnx.load(folder / name) for role, name in manifest.graphs.items()}

@@ -1,0 +1,170 @@
+"""Speech to text with a timeline bundle: samples in, a canvas of slots filled, words with times out.
+
+Knows bundles of the family `whisper-timeline`. Knows no files, no microphone and no screen.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from unmask.bundle import Bundle, Timeline
+from unmask.canvas import Canvas
+from unmask.engine import CanvasDenoiser, Engine, EngineOptions
+from unmask.errors import AudioError, BundleError
+from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
+from unmask.sampler import Schedule, Step, fill
+from unmask.segment import quiet_cuts
+
+FAMILY = "whisper-timeline"
+TASK = "caption"
+SILENCE_PEAK = 1e-4  # -80 dB of full scale: below the noise of any microphone
+WINDOW_S = 20.0  # cuts of long recordings; few training windows were longer
+
+
+@dataclass(frozen=True)
+class Word:
+    text: str
+    start_s: float  # since the start of the recording, to a slot's precision
+    end_s: float
+    confidence: float  # lowest probability of its tokens
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What was said in one recording, and what it cost."""
+
+    text: str
+    words: tuple[Word, ...]
+    audio_s: float
+    windows: int
+    passes: int  # of the denoiser, over all windows
+    rows: int  # computed in these passes
+    tokens: int  # that stand in the text
+
+    @property
+    def rows_per_token(self) -> float | None:
+        return self.rows / self.tokens if self.tokens else None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a recording, ready to be filled."""
+
+    start_s: float  # since the start of the recording
+    audio_s: float
+    canvas: Canvas
+    denoiser: CanvasDenoiser
+
+
+class Captioner:
+    """Captions whole recordings. Cheap to construct; `load` opens the graphs, otherwise the first window does.
+
+    Holds no state between recordings; one captioner must not be used by two threads at once.
+    """
+
+    def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
+        if bundle.manifest.family != FAMILY or bundle.manifest.timeline is None or bundle.manifest.vocabulary.blank_id is None:
+            raise BundleError(f"{bundle.folder}: family {bundle.manifest.family!r} does not caption; a {FAMILY} bundle does")
+        self.bundle = bundle
+        self.engine = Engine(bundle, options)
+        self.timeline: Timeline = bundle.manifest.timeline
+        self.blank: int = bundle.manifest.vocabulary.blank_id
+        self._tokenizer: Tokenizer | None = None
+
+    def load(self) -> "Captioner":
+        """Open graphs and tokenizer now. Raises BundleError."""
+        self.engine.load()
+        self.tokenizer  # noqa: B018  (opens it)
+        return self
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        if self._tokenizer is None:
+            self._tokenizer = Tokenizer.from_file(str(self.bundle.path(self.bundle.manifest.tokenizer)))
+        return self._tokenizer
+
+    def windows(self, samples: NDArray[np.float32]) -> Iterator[Window]:
+        """Cut a recording and run the encoder over each piece, as the iterator is asked for it.
+
+        samples: (N,) float32 in [-1, 1] at 16 kHz. Pieces that are silent are left out. Raises AudioError for an empty array,
+        another shape, or values that are not finite.
+        """
+        if samples.ndim != 1 or not len(samples):
+            raise AudioError(f"a recording is one row of samples; this one has the shape {samples.shape}")
+        if not np.isfinite(samples).all():
+            raise AudioError("the recording holds values that are not finite numbers; convert it to PCM first")
+        for start, stop in quiet_cuts(samples.astype(np.float32, copy=False), min(WINDOW_S, self.timeline.longest_s - 2)):
+            if np.abs(samples[start:stop]).max() >= SILENCE_PEAK:
+                yield self.window(samples[start:stop], start / SAMPLE_RATE_HZ)
+
+    def window(self, samples: NDArray[np.float32], start_s: float = 0.0) -> Window:
+        """Run the encoder over at most `timeline.longest_s` of audio, silence behind it included."""
+        slot_samples = round(self.timeline.slot_s * SAMPLE_RATE_HZ)
+        slots = -(-(len(samples) + round(self.timeline.tail_ms * SAMPLE_RATE_HZ / 1000)) // slot_samples)
+        mel = log_mel(np.pad(samples, (0, slots * slot_samples - len(samples))))
+        assert mel.shape[1] == slots * slot_samples // HOP_SAMPLES
+        cross_k, cross_v, rows = self.engine.run("context", {"mel": mel[None]})
+        layers, heads, _, size = cross_k.shape
+        denoiser = CanvasDenoiser(
+            self.engine, {"cross_k": cross_k, "cross_v": cross_v, "slots": rows}, (layers, heads, slots, size)
+        )
+        vocabulary = self.bundle.manifest.vocabulary
+        low, high = vocabulary.ranges["text"]
+        return Window(
+            start_s, len(samples) / SAMPLE_RATE_HZ, Canvas.masked(slots, "text", ((low, high),), vocabulary.mask_id), denoiser
+        )
+
+    def steps(self, window: Window, schedule: Schedule | None = None) -> Iterator[Step]:
+        return fill(window.canvas, window.denoiser, schedule or self.bundle.schedule(TASK))
+
+    def caption(
+        self,
+        samples: NDArray[np.float32],
+        schedule: Schedule | None = None,
+        on_step: Callable[[Window, Step], None] | None = None,
+    ) -> Caption:
+        """Caption a recording of any length.
+
+        samples as for `windows`; schedule: the bundle's own unless given; on_step is called after each pass; it may raise to
+        cancel.
+        """
+        words: list[Word] = []
+        windows = passes = rows = tokens = 0
+        for window in self.windows(samples):
+            windows += 1
+            step = None
+            for step in self.steps(window, schedule):
+                passes, rows = passes + 1, rows + step.rows
+                if on_step is not None:
+                    on_step(window, step)
+            if step is not None:
+                tokens += len(self.kept(step.ids))
+                words += self.words(step, window.start_s)
+        return Caption(
+            " ".join(word.text for word in words), tuple(words), len(samples) / SAMPLE_RATE_HZ, windows, passes, rows, tokens
+        )
+
+    def kept(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Slots that hold text. A token that repeats in the next slot is one token: it was heard across the border."""
+        unlike = np.concatenate(([True], ids[1:] != ids[:-1]))
+        return np.flatnonzero(unlike & (ids != self.blank) & (ids != self.bundle.manifest.vocabulary.mask_id))
+
+    def words(self, step: Step, start_s: float = 0.0, tentative: bool = False) -> list[Word]:
+        """The words on a canvas after a step, the best guesses at masks included when `tentative`."""
+        ids = step.tentative if tentative else step.ids
+        groups: list[list[int]] = []  # slots of each word
+        for slot in self.kept(ids):
+            token = self.tokenizer.id_to_token(int(ids[slot])) or ""
+            if token.startswith("\u0120") or not groups:  # byte-level BPE writes a leading space so
+                groups.append([])
+            groups[-1].append(int(slot))
+        slot_s = self.timeline.slot_s
+        out = []
+        for slots in groups:
+            text = self.tokenizer.decode([int(ids[slot]) for slot in slots]).strip()
+            if text:
+                begin, end = start_s + slots[0] * slot_s, start_s + (slots[-1] + 1) * slot_s
+                out.append(Word(text, round(begin, 3), round(end, 3), float(step.confidence[slots].min())))
+        return out

@@ -1,0 +1,137 @@
+"""Run a bundle's graphs with ONNX Runtime and serve the denoiser protocol.
+
+Knows ONNX Runtime and tensors. Knows no audio, no schedule and no text. ONNX Runtime is imported on first use.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from unmask.bundle import Bundle
+from unmask.canvas import IdRange
+from unmask.errors import BundleError, InputError
+from unmask.sampler import Numbers
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+FORBIDDEN = np.float32(-1e9)  # finite, so that a row with everything forbidden stays a number
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How ONNX Runtime uses the machine. The defaults were chosen by measurement (docs/engine.md)."""
+
+    threads: int = 2
+    """Threads inside one operator."""
+    spinning: bool = False
+    """Let idle threads spin: faster on a quiet machine, far slower on a busy one."""
+
+
+class Engine:
+    """A bundle's graphs, opened. Constructing it does nothing; `load` opens the graphs. Thread-safe once loaded."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
+        self.bundle = bundle
+        self.options = options or EngineOptions()
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._embedding = bundle.embedding()
+        self._biases: dict[tuple[IdRange, ...], NDArray[np.float32]] = {}
+
+    def load(self) -> "Engine":
+        """Open every graph of the bundle. Raises BundleError when ONNX Runtime refuses one."""
+        for role in self.bundle.manifest.graphs:
+            self.session(role)
+        return self
+
+    def session(self, role: str) -> "onnxruntime.InferenceSession":
+        if role not in self._sessions:
+            self._sessions[role] = self._open(role)
+        return self._sessions[role]
+
+    def _open(self, role: str) -> "onnxruntime.InferenceSession":
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.options.threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self.options.spinning else "0")
+        options.log_severity_level = 3
+        path = self.bundle.path(self.bundle.manifest.graphs[role])
+        try:
+            return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument, errors.NotImplemented) as error:
+            raise BundleError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot open it: {error}") from error
+
+    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
+        """Run a graph on NumPy arrays; contiguous inputs are used in place, not copied."""
+        outputs: list[NDArray[Any]] = self.session(role).run(None, dict(feeds))
+        return outputs
+
+    def embed(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(W,) -> (W, d): a gather from the table on disk. Raises InputError for an id outside it."""
+        rows = self.bundle.manifest.embedding.rows
+        if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < rows):
+            raise InputError(
+                f"id {int(ids.max()) if int(ids.max()) >= rows else int(ids.min())} is outside the vocabulary of {rows} rows"
+            )
+        return self._embedding[ids].astype(np.float32)
+
+    def bias(self, allowed: tuple[tuple[IdRange, ...], ...]) -> NDArray[np.float32]:
+        """(1 or R, V): 0 where the row may become an id, FORBIDDEN elsewhere. One row serves all when all allow the same."""
+        rows = [self._bias_row(ranges) for ranges in allowed]
+        return rows[0][None] if len(rows) == 1 else np.stack(rows)
+
+    def _bias_row(self, ranges: tuple[IdRange, ...]) -> NDArray[np.float32]:
+        if ranges not in self._biases:
+            row = np.full(self.bundle.manifest.vocabulary.size, FORBIDDEN)
+            for low, high in ranges:
+                row[low:high] = 0
+            self._biases[ranges] = row
+        return self._biases[ranges]
+
+
+class CanvasDenoiser:
+    """The window graph over one canvas, with the context that belongs to it. Implements `unmask.sampler.Denoiser`.
+
+    context: named tensors from the context graph, used in place on every pass. cache_shape: (L, H, N, d / H) of the keys
+    and of the values that the canvas's rows leave behind. Not thread-safe: one canvas, one denoiser.
+    """
+
+    def __init__(
+        self, engine: Engine, context: Mapping[str, NDArray[np.float32]], cache_shape: tuple[int, int, int, int]
+    ) -> None:
+        self._engine = engine
+        self._context = dict(context)
+        self._k = np.zeros(cache_shape, dtype=np.float32)
+        self._v = np.zeros(cache_shape, dtype=np.float32)
+
+    def reset(self) -> None:
+        self._k[:] = 0
+        self._v[:] = 0
+
+    def window(
+        self,
+        ids: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        wanted: NDArray[np.int64],
+        allowed: tuple[tuple[IdRange, ...], ...],
+    ) -> Numbers:
+        best, top, logsumexp, entropy, k, v = self._engine.run(
+            "window",
+            {
+                "rows": self._engine.embed(ids),
+                "positions": positions,
+                "wanted": wanted,
+                "bias": self._engine.bias(allowed),
+                "cache_k": self._k,
+                "cache_v": self._v,
+                **self._context,
+            },
+        )
+        self._k[:, :, positions] = k
+        self._v[:, :, positions] = v
+        return Numbers(best, top, logsumexp, entropy)

@@ -1,0 +1,1 @@
+"""Recipes that made the shipped checkpoints: reproducible, resumable, from public inputs."""

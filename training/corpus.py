@@ -1,0 +1,43 @@
+"""Read a corpus: a JSON-lines manifest and the tar of its recordings.
+
+Each line of `NAME.jsonl` has `file` (its name in `NAME.tar`), `text` (may be empty), `text_source` and `seconds`;
+recordings are 16 kHz mono in anything that libsndfile reads.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from unmask.mel import SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Utterance:
+    id: str
+    text: str  # words of the transcript, lower case; empty when there is none
+    samples: NDArray[np.float32]
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_corpus(path: Path) -> Iterator[Utterance]:
+    """path: the manifest without its ending. Raises ValueError when a recording is not at 16 kHz."""
+    with tarfile.open(f"{path}.tar") as tar:
+        for row in read_lines(path.with_name(f"{path.name}.jsonl")):
+            member = tar.extractfile(row["file"])
+            if member is None:
+                raise ValueError(f"{path}.tar: {row['file']} is not a file")
+            samples, rate = soundfile.read(io.BytesIO(member.read()), dtype="float32")
+            if rate != SAMPLE_RATE_HZ:
+                raise ValueError(f"{path}.tar: {row['file']} is at {rate} Hz, not {SAMPLE_RATE_HZ}")
+            yield Utterance(row["id"], row.get("text", ""), samples)

@@ -1,0 +1,76 @@
+"""What the autoregressive teacher says of a recording: its text, its soft targets, and where it looked.
+
+Knows Whisper in PyTorch. Knows no corpus and no file.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+from unmask.export.whisper import Whisper
+
+END, START, NO_TIMESTAMPS = 50256, 50257, 50362  # Whisper's English models
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The teacher's view of given text, one row a token."""
+
+    attention: NDArray[np.float32]  # (heads, N, T) over encoder frames, aligning heads only
+    logits: NDArray[np.float32]  # (N, vocabulary)
+
+
+@torch.inference_mode()
+def greedy(model: Whisper, states: Tensor, lengths: list[int], suppress: list[int], most: int = 224) -> list[list[int]]:
+    """Token ids of each utterance, without timestamps. states: (B, T, d), of which the first `lengths[b]` rows are speech.
+
+    A text of more than 8 tokens a second is a loop and is cut there.
+    """
+    mask = (torch.arange(states.shape[1]) < torch.tensor(lengths)[:, None])[:, None, None]
+    cross = model.decoder.cross(states)
+    barrier = torch.zeros(model.config.vocabulary)
+    barrier[suppress] = -torch.inf
+    barrier[END + 1 :] = -torch.inf
+    ids = torch.tensor([[START, NO_TIMESTAMPS]]).repeat(len(lengths), 1)
+    limit = torch.tensor([min(most, 8 + 8 * n // 50) for n in lengths])
+    out: list[list[int]] = [[] for _ in lengths]
+    live = torch.ones(len(lengths), dtype=torch.bool)
+    past = None
+    for step in range(most):
+        logits, past = model.decoder(ids, cross, mask, past)
+        last = logits[:, -1] + barrier
+        if step == 0:
+            last[:, END] = -torch.inf
+        ids = last.argmax(-1, keepdim=True)
+        live &= (ids[:, 0] != END) & (step < limit)
+        if not live.any():
+            break
+        for b in torch.nonzero(live)[:, 0].tolist():
+            out[b].append(int(ids[b, 0]))
+    return out
+
+
+@torch.inference_mode()
+def read(model: Whisper, states: Tensor, ids: list[int], heads: list[tuple[int, int]]) -> Reading:
+    """Run the teacher once over `ids` (its own vocabulary). states: (T, d); heads: (layer, head) pairs that align."""
+    decoder = model.decoder
+    inputs = torch.tensor([[START, NO_TIMESTAMPS, *ids]])
+    kept = []
+    x = decoder.embedding(inputs) + decoder.positions[: inputs.shape[1]]
+    causal = torch.ones(inputs.shape[1], inputs.shape[1], dtype=torch.bool).tril()
+    for layer, block in enumerate(decoder.blocks):
+        rows = block.attention_norm(x)
+        x = x + block.attention(rows, *block.attention.keys_values(rows), causal)
+        rows = block.cross_norm(x)
+        k, v = block.cross.keys_values(states[None])
+        wanted = [head for at, head in heads if at == layer]
+        if wanted:
+            query = block.cross.split(block.cross.query(rows))[0, wanted]  # (h, N, d / H)
+            kept.append(torch.softmax(query @ k[0, wanted].transpose(-1, -2) * query.shape[-1] ** -0.5, -1))
+        x = block.ffn(x + block.cross(rows, k, v))
+    hidden = decoder.norm(x)[0, 1 : 1 + len(ids)]  # row of the token before predicts each token
+    logits = F.linear(hidden, decoder.embedding.weight)
+    return Reading(torch.cat(kept)[:, 1 : 1 + len(ids)].numpy(), logits.numpy())

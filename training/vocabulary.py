@@ -1,0 +1,53 @@
+"""Trim Whisper's byte-level BPE to the tokens that English speech needs.
+
+The head is the larger half of a tiny decoder, so 12 of 51 thousand rows are kept: every single byte (any text can still be
+written) and what the given text uses most; rarer words are spelt with shorter tokens. Blank is id 0; the mask is the last
+row of the embedding and is never predicted.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+BLANK = "<|blank|>"
+
+
+def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
+    """source: Whisper's `tokenizer.json`; text: lines in ordinary writing; size: ids to keep, blank included."""
+    model = json.loads(source.read_text(encoding="utf-8"))["model"]
+    merges = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
+    parts = {a + b: (a, b) for a, b in merges}
+    full = byte_level(model["vocab"], merges)
+
+    kept = {token for token in model["vocab"] if len(token) == 1}
+
+    def keep(token: str) -> None:
+        """A token needs both halves of the merge that makes it, down to the bytes."""
+        if token not in kept:
+            kept.add(token)
+            for part in parts[token]:
+                keep(part)
+
+    counts = Counter(token for line in text for token in full.encode(" " + line, add_special_tokens=False).tokens)
+    for token, _ in counts.most_common():
+        if len(kept) < size - 8:  # the halves of one more token may come with it
+            keep(token)
+    vocabulary = [BLANK, *sorted(kept, key=lambda token: model["vocab"][token])][:size]
+    left = [merge for merge in merges if merge[0] + merge[1] in kept]
+    return byte_level({token: i for i, token in enumerate(vocabulary)}, left)
+
+
+def byte_level(vocabulary: dict[str, int], merges: list[tuple[str, ...]]) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def source_ids(tokenizer: Tokenizer, source: Tokenizer) -> list[int]:
+    """For each trimmed id the id in Whisper's own vocabulary; blank borrows end of text."""
+    end = source.token_to_id("<|endoftext|>")
+    return [source.token_to_id(tokenizer.id_to_token(i)) if i else end for i in range(tokenizer.get_vocab_size())]
