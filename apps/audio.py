@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from unmask.errors import AudioError
 from unmask.mel import SAMPLE_RATE_HZ
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
 from unmask.apps.audio import read_recording
 from unmask.apps.shipped import SHIPPED
 from unmask.apps.show import LiveView

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+
 from unmask.apps.shipped import SHIPPED
 from unmask.bundle import Bundle, load_bundle
 

@@ -13,6 +13,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     from cyclopts import App, CycloptsError
+
     from unmask import __version__
     from unmask.apps.caption import caption
     from unmask.apps.inspect import inspect

@@ -6,6 +6,7 @@ Knows steps and colours. Knows no audio and no engine.
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+
 from unmask.captioner import Captioner
 from unmask.sampler import Step
 

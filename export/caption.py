@@ -5,6 +5,7 @@ from pathlib import Path
 import onnx
 import torch
 from torch import nn
+
 from unmask.bundle import FORMAT, Embedding, Manifest, Timeline, Vocabulary
 from unmask.export.captioner import BLANK, Captioner, Context, Window
 from unmask.export.whisper import FRAMES_PER_SECOND

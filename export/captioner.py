@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
 from unmask.export.whisper import Block, Encoder, Whisper, WhisperConfig
 
 BLANK = 0

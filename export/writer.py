@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+
 from unmask.bundle import MANIFEST, Embedding, File, Manifest, load_bundle
 
 WEIGHTS = "weights.bin"

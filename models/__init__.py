@@ -1,0 +1,1 @@
+"""The shipped bundles, as package data; each folder has its model card."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
+
 from unmask.bundle import load_bundle
 from unmask.export.writer import read_graphs, write_bundle
 

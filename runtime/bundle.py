@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from unmask.errors import BundleError, InputError
 from unmask.sampler import Schedule
 from unmask.strict import parse

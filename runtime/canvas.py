@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from unmask.errors import InputError
 
 IdRange = tuple[int, int]
@@ -84,4 +85,5 @@ class Canvas:
 
 def allowed_mask(ids: NDArray[np.int64], allowed: tuple[IdRange, ...]) -> NDArray[np.bool_]:
     """True where an id lies in one of the half-open ranges."""
-    return np.logical_or.reduce([(ids >= low) & (ids < high) for low, high in allowed])
+    inside: NDArray[np.bool_] = np.logical_or.reduce([(ids >= low) & (ids < high) for low, high in allowed])
+    return inside

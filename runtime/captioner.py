@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
 from unmask.bundle import Bundle, Timeline
 from unmask.canvas import Canvas
 from unmask.engine import CanvasDenoiser, Engine, EngineOptions

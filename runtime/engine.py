@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from unmask.bundle import Bundle
 from unmask.canvas import IdRange
 from unmask.errors import BundleError, InputError

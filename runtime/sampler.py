@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from unmask import policy
 from unmask.canvas import Canvas, IdRange, Span
 from unmask.errors import InputError

@@ -5,6 +5,7 @@ Knows samples. Knows no model and no words; voice activity detection is not done
 
 import numpy as np
 from numpy.typing import NDArray
+
 from unmask.mel import SAMPLE_RATE_HZ
 
 LOUDNESS_WINDOW_S = 0.2

@@ -1,6 +1,6 @@
 """Read a corpus: a JSON-lines manifest and the tar of its recordings.
 
-Each line of `NAME.jsonl` has `file` (its name in `NAME.tar`), `text` (may be empty), `text_source` and `seconds`;
+Each line of `NAME.jsonl` has `file` (its name in `NAME.tar`) and, where known, `text` and `speaker`;
 recordings are 16 kHz mono in anything that libsndfile reads.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
 from unmask.mel import SAMPLE_RATE_HZ
 
 
@@ -23,6 +24,7 @@ class Utterance:
     id: str
     text: str  # words of the transcript, lower case; empty when there is none
     samples: NDArray[np.float32]
+    speaker: str = ""
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -40,4 +42,4 @@ def read_corpus(path: Path) -> Iterator[Utterance]:
             samples, rate = soundfile.read(io.BytesIO(member.read()), dtype="float32")
             if rate != SAMPLE_RATE_HZ:
                 raise ValueError(f"{path}.tar: {row['file']} is at {rate} Hz, not {SAMPLE_RATE_HZ}")
-            yield Utterance(row["id"], row.get("text", ""), samples)
+            yield Utterance(row["id"], row.get("text", ""), samples, str(row.get("speaker", "")))

@@ -20,13 +20,14 @@ import soxr
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from whisper_normalizer.english import EnglishTextNormalizer
+
 from unmask.export.whisper import Whisper, load_whisper
 from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.training.align import attention_scores, monotonic_path
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 from unmask.training.teacher import greedy, read
 from unmask.training.vocabulary import source_ids, trim_tokenizer
-from whisper_normalizer.english import EnglishTextNormalizer
 
 TAIL_SAMPLES = SAMPLE_RATE_HZ  # silence behind the speech: the encoder was trained with it
 FRAME_SAMPLES = 2 * HOP_SAMPLES

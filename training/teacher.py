@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
 from unmask.export.whisper import Whisper
 
 END, START, NO_TIMESTAMPS = 50256, 50257, 50362  # Whisper's English models

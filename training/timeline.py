@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from unmask.training.align import place
 from unmask.training.corpus import read_lines
 from unmask.training.prepare import SOFT, VARIANTS, States

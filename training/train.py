@@ -18,11 +18,12 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
+from whisper_normalizer.english import EnglishTextNormalizer
+
 from unmask.export.captioner import BLANK, Captioner, CaptionerConfig
 from unmask.export.whisper import load_whisper
 from unmask.training.timeline import Label, Masking, Sample, Timeline, batches, read_labels
 from unmask.training.vocabulary import source_ids
-from whisper_normalizer.english import EnglishTextNormalizer
 
 NORMAL = EnglishTextNormalizer()
 

@@ -1,0 +1,43 @@
+"""A tiny captioner with random weights and its exported bundles, made once per test run: real graphs, no download."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, pre_tokenizers
+
+from unmask.export.caption import export_captioner
+from unmask.export.captioner import Captioner, CaptionerConfig
+from unmask.export.whisper import WhisperConfig
+from unmask.quant.dynamic import quantize_bundle
+from unmask.training.vocabulary import BLANK, byte_level
+
+TINY = WhisperConfig(width=32, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=300, decoder_positions=200)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """Every byte is a token, after blank."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    return byte_level({token: i for i, token in enumerate([BLANK, *alphabet])}, [])
+
+
+@pytest.fixture(scope="session")
+def captioner(tokenizer: Tokenizer) -> Captioner:
+    """Random weights, large enough that rows differ and confidences spread."""
+    torch.manual_seed(7)
+    model = Captioner(CaptionerConfig(TINY, vocabulary=tokenizer.get_vocab_size(), frames_per_slot=8))
+    for parameter in (model.positions, model.encoder.positions):
+        torch.nn.init.normal_(parameter, std=0.5)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def fp32_bundle(captioner: Captioner, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "tiny-fp32"
+    return export_captioner(captioner, tokenizer.to_str(), folder, "tiny", "Apache-2.0", {"source": "random weights"})
+
+
+@pytest.fixture(scope="session")
+def int8_bundle(fp32_bundle: Path) -> Path:
+    return quantize_bundle(fp32_bundle, fp32_bundle.with_name("tiny-int8"))
