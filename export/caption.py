@@ -66,10 +66,10 @@ def _export_window(model: Captioner) -> onnx.ModelProto:
         torch.arange(wanted),
         torch.zeros(1, config.vocabulary),
         cross,
-        cross,
+        cross.clone(),  # the exporter takes one tensor given twice for one input
         torch.zeros(slots, sizes.width),
         cache,
-        cache,
+        cache.clone(),
     )
     shapes = ({0: w}, {0: w}, {0: r}, {}, {2: per * s}, {2: per * s}, {0: s}, {2: s}, {2: s})
     names = ["rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"]
