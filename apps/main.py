@@ -19,7 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unmask.apps.inspect import inspect
     from unmask.errors import UnmaskError
 
-    app = App(name="unmask", help="On-device runtime for masked diffusion models.", version=__version__)
+    app = App(
+        name="unmask",
+        help="On-device runtime for masked diffusion models.",
+        version=__version__,
+        suppress_keyboard_interrupt=False,
+    )
     app.command(caption)
     app.command(inspect)
     try:

@@ -3,4 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-SHIPPED = Path(str(files("unmask.models"))) / "caption-tiny-en"
+from unmask.bundle import MANIFEST
+
+# Resolved by its manifest: an editable installation links every file, and a bundle holds no links.
+SHIPPED = (Path(str(files("unmask.models"))) / "caption-tiny-en" / MANIFEST).resolve().parent

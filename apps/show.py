@@ -16,7 +16,10 @@ MASK, BLANK = "░", "·"
 
 
 class LiveView:
-    """Shows each step of one window after the other on stderr; leaves the last state of each on the screen."""
+    """Shows each step of one window after the other on stderr; leaves the last state of each on the screen.
+
+    Where stderr is no terminal, every step is printed.
+    """
 
     def __init__(self, captioner: Captioner) -> None:
         self.captioner = captioner
@@ -24,11 +27,15 @@ class LiveView:
         self._live: Live | None = None
 
     def show(self, step: Step) -> None:
+        text = render(self.captioner, step)
+        if not self.console.is_terminal:
+            self.console.print(text)
+            return
         if step.number == 1 or self._live is None:
             self.close()
             self._live = Live(console=self.console, auto_refresh=False)
             self._live.start()
-        self._live.update(render(self.captioner, step), refresh=True)
+        self._live.update(text, refresh=True)
 
     def close(self) -> None:
         if self._live is not None:

@@ -29,6 +29,8 @@ class EngineOptions:
     """Threads inside one operator."""
     spinning: bool = False
     """Let idle threads spin: faster on a quiet machine, far slower on a busy one."""
+    arena: bool = True
+    """Let ONNX Runtime keep freed memory for the next pass."""
 
 
 class Engine:
@@ -60,6 +62,7 @@ class Engine:
         options.intra_op_num_threads = self.options.threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self.options.spinning else "0")
+        options.enable_cpu_mem_arena = self.options.arena
         options.log_severity_level = 3
         path = self.bundle.path(self.bundle.manifest.graphs[role])
         try:
@@ -121,18 +124,19 @@ class CanvasDenoiser:
         wanted: NDArray[np.int64],
         allowed: tuple[tuple[IdRange, ...], ...],
     ) -> Numbers:
-        best, top, logsumexp, entropy, k, v = self._engine.run(
-            "window",
-            {
-                "rows": self._engine.embed(ids),
-                "positions": positions,
-                "wanted": wanted,
-                "bias": self._engine.bias(allowed),
-                "cache_k": self._k,
-                "cache_v": self._v,
-                **self._context,
-            },
-        )
+        best, top, logsumexp, entropy, k, v = self._engine.run("window", self.feeds(ids, positions, wanted, allowed))
         self._k[:, :, positions] = k
         self._v[:, :, positions] = v
         return Numbers(best, top, logsumexp, entropy)
+
+    def feeds(
+        self,
+        ids: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        wanted: NDArray[np.int64],
+        allowed: tuple[tuple[IdRange, ...], ...],
+    ) -> dict[str, NDArray[Any]]:
+        """The window graph's inputs, by name; context and caches are this object's own arrays, not copies."""
+        own = {"cache_k": self._k, "cache_v": self._v, **self._context}
+        bias = self._engine.bias(allowed)
+        return {"rows": self._engine.embed(ids), "positions": positions, "wanted": wanted, "bias": bias, **own}

@@ -44,8 +44,9 @@ class Train:
     """Decay of the weights' moving average, which is what ships."""
     soft: float = 0.4
     """Share of the target that is the teacher's distribution."""
-    connectionist: float = 0.3
-    """Weight of the CTC loss on fully masked canvases: it forgives the alignment's errors."""
+    anchor: float = 0.25
+    """Weight of the given alignment on fully masked canvases, where the CTC loss may find its own. With the alignment alone a
+    token that may stand in either of two slots gets half of each, blank wins both, and the word is lost."""
     held_out: int = 96
     report_steps: int = 200
     device: str = "cpu"
@@ -141,23 +142,20 @@ class Run:
         soft_ids, soft = stack([s.soft_ids for s in samples], longest)[masked], stack([s.soft for s in samples], longest)[masked]
         teacher = -(log_p.gather(-1, soft_ids) * soft).sum(-1)
         share = self.options.soft * soft.sum(-1)  # zero at blanks
-        loss = ((1 - share) * hard + self.options.soft * teacher).mean()
-        return loss + self.options.connectionist * self._ctc(log_p, masked, target, lengths, samples)
+        full = torch.tensor([bool(s.masked.all() and (s.target != BLANK).any()) for s in samples], device=device)
+        weight = torch.where(full, self.options.anchor, 1.0)[:, None].expand_as(masked)[masked]
+        aligned = (weight * ((1 - share) * hard + self.options.soft * teacher)).sum()
+        free = self._ctc(log_p.split(masked.sum(1).tolist()), target, lengths, torch.nonzero(full)[:, 0].tolist())
+        return (aligned + free) / masked.sum()
 
-    def _ctc(self, log_p: Tensor, masked: Tensor, target: Tensor, lengths: Tensor, samples: list[Sample]) -> Tensor:
-        """CTC over the fully masked canvases of the batch, per slot."""
-        full = [i for i, s in enumerate(samples) if s.masked.all() and (s.target != BLANK).any()]
+    def _ctc(self, log_p: tuple[Tensor, ...], target: Tensor, lengths: Tensor, full: list[int]) -> Tensor:
+        """Summed CTC loss of the fully masked canvases of a batch. log_p: for each canvas (masked, V)."""
         if not full:
-            return log_p.new_zeros(())
-        rows = log_p.split(masked.sum(1).tolist())
-        padded = torch.nn.utils.rnn.pad_sequence([rows[i] for i in full])  # (S, B, V)
-        tokens = [target[i, : lengths[i]] for i in full]
-        tokens = [t[t != BLANK] for t in tokens]
-        spans, sizes = lengths[full], torch.tensor([len(t) for t in tokens])
-        loss = F.ctc_loss(
-            padded, torch.cat(tokens), spans, sizes.to(spans.device), blank=BLANK, reduction="sum", zero_infinity=True
-        )
-        return loss / spans.sum()
+            return target.new_zeros((), dtype=torch.float32)
+        padded = torch.nn.utils.rnn.pad_sequence([log_p[i] for i in full])  # (S, B, V)
+        tokens = [target[i][target[i] != BLANK] for i in full]
+        sizes = torch.tensor([len(t) for t in tokens], device=target.device)
+        return F.ctc_loss(padded, torch.cat(tokens), lengths[full], sizes, blank=BLANK, reduction="sum", zero_infinity=True)
 
     def report(self) -> None:
         """Save, then log loss and the word error rate of one pass over held-out utterances."""

@@ -1,0 +1,127 @@
+"""How ONNX Runtime's settings change a caption: the measurements behind `EngineOptions`' defaults.
+
+    python -m unmask.benchmarks.engine --recording CLIP --bundles fp32 models/caption-tiny-en [--busy 1]
+
+Times one encoder run and one full window pass for each variant, interleaved in random order in one process, as ratios to the
+default on the same bundle. `--busy N` does the same beside N processes that spin, as live captions run beside a recorder and a
+browser.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import numpy as np
+
+from unmask import Captioner, EngineOptions, load_bundle
+from unmask.apps.audio import read_recording
+from unmask.benchmarks.machine import describe_machine
+from unmask.captioner import Window
+
+VARIANTS = {
+    "2 threads": EngineOptions(),
+    "2 threads, spinning": EngineOptions(spinning=True),
+    "2 threads, no arena": EngineOptions(arena=False),
+    "1 thread": EngineOptions(threads=1),
+    "1 thread, no arena": EngineOptions(threads=1, arena=False),
+}
+
+
+@dataclass(frozen=True)
+class EngineBenchmark:
+    recording: Path
+    bundles: tuple[Path, ...]
+    rounds: int = 60
+    busy: int = 0
+    """Processes that spin beside the measurement."""
+    seed: int = 0
+
+
+def main(options: Annotated[EngineBenchmark, cyclopts.Parameter(name="*")]) -> None:
+    samples = read_recording(options.recording)
+    print(
+        f"{describe_machine()}; {len(samples) / 16000:.1f} s of audio, {options.rounds} rounds, {options.busy} busy processes\n"
+    )
+    spinners = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(options.busy)]
+    for process in spinners:
+        process.start()
+    try:
+        for path in options.bundles:
+            calls = variants(path, samples)
+            print(table(path.name, measure(calls, options.rounds, options.seed)), end="\n\n")
+    finally:
+        for process in spinners:
+            process.terminate()
+
+
+def variants(path: Path, samples: np.ndarray) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+    """Encoder and window pass of each variant, ready to call."""
+    calls = {}
+    for name, engine in VARIANTS.items():
+        captioner = Captioner(load_bundle(path), engine).load()
+        window = captioner.window(samples)
+        calls[name] = (lambda c=captioner: c.window(samples), lambda w=window: _pass(w))
+        if engine == EngineOptions():
+            calls[f"{name}, outputs preallocated"] = (calls[name][0], _bound_pass(captioner, window))
+    return calls
+
+
+def _pass(window: Window) -> object:
+    every = np.arange(len(window.canvas.ids))
+    return window.denoiser.window(window.canvas.ids, every, every, (window.canvas.spans[0].allowed,))
+
+
+def _bound_pass(captioner: Captioner, window: Window) -> Callable[[], object]:
+    """The same pass with every input and output bound once to memory of our own."""
+    import onnxruntime
+
+    every = np.arange(len(window.canvas.ids))
+    session, feeds = (
+        captioner.engine.session("window"),
+        window.denoiser.feeds(window.canvas.ids, every, every, (window.canvas.spans[0].allowed,)),
+    )
+    binding = session.io_binding()
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in feeds.values()]
+    for name, value in zip(feeds, values, strict=True):
+        binding.bind_ortvalue_input(name, value)
+    for output, array in zip(session.get_outputs(), session.run(None, feeds), strict=True):
+        binding.bind_ortvalue_output(output.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+    return lambda: session.run_with_iobinding(binding)
+
+
+def measure(calls: dict[str, tuple[Callable[[], object], Callable[[], object]]], rounds: int, seed: int) -> dict[str, np.ndarray]:
+    """(rounds, 2) seconds of each variant's encoder and pass, interleaved in random order; the first two rounds warm up."""
+    rng = np.random.default_rng(seed)
+    taken = {name: np.zeros((rounds, 2)) for name in calls}
+    for i in range(-2, rounds):
+        for name in rng.permutation(list(calls)):
+            for j, call in enumerate(calls[name]):
+                began = time.perf_counter()
+                call()
+                taken[name][max(i, 0), j] = time.perf_counter() - began
+    return taken
+
+
+def table(title: str, taken: dict[str, np.ndarray]) -> str:
+    base = next(iter(taken.values()))
+    lines = [f"| {title} | encoder ms | ratio (quartiles) | pass ms | ratio (quartiles) |", "|---|---|---|---|---|"]
+    for name, seconds in taken.items():
+        cells = []
+        for j in (0, 1):
+            low, middle, high = np.percentile(seconds[:, j] / base[:, j], [25, 50, 75])
+            cells.append(f"{1000 * np.median(seconds[:, j]):.1f} | {middle:.2f} ({low:.2f} to {high:.2f})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

@@ -1,0 +1,55 @@
+"""The command as a person runs it, on the shipped bundle and the demo clips."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import unmask.apps.main
+
+CLIPS = Path(__file__).parents[2] / "apps" / "clips"
+TRANSCRIPTS = {
+    "lj-jail": "The inadequacy of the jail was noticed and reported upon again and again by the grand juries of the city of "
+    "London",
+    "austen-dashwood": "and Mr. John Dashwood had then leisure to consider how much there might be prudently in his power to do "
+    "for them",
+    "librispeech-533": "i mean he persisted do you feel as though you could go through with something rather unusual",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """Runs `unmask` inside this process."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+
+    def __call__(self, *arguments: str | Path) -> Result:
+        self._capfd.readouterr()
+        code = unmask.apps.main.main([str(argument) for argument in arguments])
+        captured = self._capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Command:
+    return Command(capfd)
+
+
+@pytest.fixture
+def clip() -> Path:
+    return CLIPS / "lj-jail.flac"
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start `unmask` as a process of its own."""
+    line = [sys.executable, "-m", "unmask.apps.main", *map(str, arguments)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")

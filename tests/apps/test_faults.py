@@ -1,0 +1,119 @@
+"""What people do wrong, and what they are told: one line on stderr, the exit code, and nothing lost."""
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.apps.conftest import Command, start
+
+
+def write(path: Path, samples: np.ndarray) -> Path:
+    soundfile.write(path, samples.astype(np.float32), 16000)
+    return path
+
+
+def test_a_text_file_is_not_a_recording(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("These are words, not sound. " * 50)
+    result = command("caption", path)
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.count("\n") == 1
+    assert str(path) in result.err
+    assert "not a recording" in result.err
+    assert "WAV, FLAC, Ogg and MP3" in result.err
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda folder: folder / "absent.wav", "no such file"),
+        (lambda folder: folder, "a folder"),
+        (lambda folder: (folder / "empty.wav", (folder / "empty.wav").touch())[0], "the file is empty"),
+        (lambda folder: write(folder / "zero.wav", np.zeros(0)), "zero length"),
+    ],
+)
+def test_files_without_sound_are_named_with_the_reason(command: Command, tmp_path: Path, make, reason: str) -> None:
+    path = make(tmp_path)
+    result = command("caption", path)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert str(path) in result.err
+    assert reason in result.err
+
+
+def test_a_recording_cut_in_the_middle_of_its_header_is_refused(command: Command, tmp_path: Path, clip: Path) -> None:
+    path = tmp_path / "cut.flac"
+    path.write_bytes(clip.read_bytes()[:30])
+    result = command("caption", path)
+    assert result.code == 2
+    assert "not a recording" in result.err
+
+
+def test_silence_is_no_error_and_has_no_words(command: Command, tmp_path: Path) -> None:
+    result = command("caption", write(tmp_path / "silence.wav", np.zeros(48000)))
+    assert (result.code, result.out) == (0, "\n")
+    assert "no speech in 3.0 s" in result.err
+
+
+def test_a_recording_of_one_sample_is_no_crash(command: Command, tmp_path: Path) -> None:
+    assert command("caption", write(tmp_path / "click.wav", np.ones(1))).code == 0
+
+
+def test_several_files_with_a_bad_one_among_them(command: Command, tmp_path: Path, clip: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no sound")
+    result = command("caption", "--quiet", clip, bad, clip)
+    assert result.code == 2
+    first, last = result.out.splitlines()
+    assert first == last
+    assert len(first) > len(str(clip)) + 20
+    assert str(bad) in result.err.splitlines()[0]
+    assert "1 of 3 recordings could not be captioned (bad.wav); the others were" in result.err.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--threshold", "2"), "threshold is 2.0"),
+        (("--passes", "0"), "passes is 0"),
+        (("--rule", "magic"), "quota, threshold, factor"),
+        (("--order", "magic"), "probability, margin, negative_entropy"),
+        (("--budget-ms", "-5"), "budget_ms is -5"),
+        (("--threads", "0"), "threads is 0"),
+        (("--passes", "many"), "many"),
+        (("--pases", "3"), "--pases"),
+    ],
+)
+def test_bad_options_are_named(command: Command, clip: Path, options: tuple[str, ...], reason: str) -> None:
+    result = command("caption", clip, *options)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert reason in result.err
+
+
+def test_no_file_says_how_to_name_one(command: Command) -> None:
+    result = command("caption")
+    assert result.code == 2
+    assert "unmask caption talk.wav" in result.err
+
+
+def test_a_folder_that_is_no_bundle(command: Command, tmp_path: Path, clip: Path) -> None:
+    for line in (("caption", clip, "--bundle", tmp_path), ("inspect", tmp_path)):
+        result = command(*line)
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+        assert "no bundle.json here" in result.err
+
+
+def test_interrupting_keeps_what_was_printed(tmp_path: Path, clip: Path) -> None:
+    hour = write(tmp_path / "hour.wav", np.random.default_rng(0).normal(0, 0.1, 16000 * 3600))
+    process = start("caption", "--quiet", clip, hour)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert first.startswith(f"{clip}: ")
+    assert out == ""
+    assert err == "unmask: interrupted; what was printed is complete\n"

@@ -1,0 +1,231 @@
+"""Loading bundles: a whole one works, and each kind of damage is a BundleError that names the place and the reason."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from unmask.bundle import Bundle, Manifest, load_bundle
+from unmask.errors import BundleError, InputError
+from unmask.export.captioner import Captioner
+from unmask.strict import parse
+
+Raw = dict[str, Any]
+
+
+@pytest.fixture
+def folder(fp32_bundle: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(fp32_bundle, tmp_path / "bundle")
+
+
+def edit(folder: Path, change: Callable[[Raw], object]) -> None:
+    path = folder / "bundle.json"
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    change(raw)
+    path.write_text(json.dumps(raw), encoding="utf-8")
+
+
+def refuses(folder: Path, message: str) -> None:
+    with pytest.raises(BundleError, match=message):
+        load_bundle(folder)
+
+
+def test_loads(folder: Path, captioner: Captioner) -> None:
+    bundle = load_bundle(str(folder))
+    manifest = bundle.manifest
+    assert bundle.folder == folder
+    assert (manifest.format, manifest.family, manifest.precision) == (1, "whisper-timeline", "fp32")
+    assert manifest.vocabulary.mask_id == manifest.vocabulary.size == captioner.config.vocabulary
+    assert manifest.timeline is not None
+    assert manifest.timeline.slot_s == 0.16
+    assert bundle.path("weights.bin") == folder / "weights.bin"
+
+
+def test_embedding_is_mapped_and_right(folder: Path, captioner: Captioner) -> None:
+    table = load_bundle(folder).embedding()
+    assert isinstance(table, np.memmap)
+    assert not table.flags.writeable
+    np.testing.assert_array_equal(table, captioner.embedding.weight.numpy())
+
+
+def test_int8_embedding_is_the_table_in_half_precision(int8_bundle: Path, captioner: Captioner) -> None:
+    table = load_bundle(int8_bundle).embedding()
+    np.testing.assert_array_equal(table, captioner.embedding.weight.numpy().astype(np.float16))
+
+
+def test_manifest_round_trip(folder: Path) -> None:
+    manifest = load_bundle(folder).manifest
+    text = manifest.to_json()
+    assert parse(Manifest, json.loads(text), "bundle.json") == manifest
+    assert text == (folder / "bundle.json").read_text(encoding="utf-8")
+
+
+def test_tied_head_is_stored_once(folder: Path) -> None:
+    manifest = load_bundle(folder).manifest
+    graph = onnx.load(folder / manifest.graphs["window"], load_external_data=False).graph
+    outside = [{entry.key: entry.value for entry in tensor.external_data} for tensor in graph.initializer]
+    table = manifest.embedding
+    head = [place for place in outside if place.get("offset") == str(table.offset)]
+    assert len(head) == 1
+    assert head[0]["location"] == table.file
+    assert int(head[0]["length"]) == manifest.vocabulary.size * table.width * 4
+
+
+def test_schedules(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.schedule("caption").rule == "threshold"
+    with pytest.raises(InputError, match="tiny has no task 'draw'; its tasks: caption"):
+        bundle.schedule("draw")
+
+
+def test_files_beside_the_listed_ones_are_ignored(folder: Path) -> None:
+    (folder / "README.md").write_text("a model card", encoding="utf-8")
+    assert isinstance(load_bundle(folder), Bundle)
+
+
+# ---- files
+
+
+def test_truncated(folder: Path) -> None:
+    whole = (folder / "weights.bin").read_bytes()
+    (folder / "weights.bin").write_bytes(whole[:-1])
+    refuses(folder, rf"weights\.bin: {len(whole) - 1} bytes instead of {len(whole)}; it was cut short")
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "window.onnx", "context.onnx", "tokenizer.json"])
+def test_one_bit_changed(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    refuses(folder, rf"{name}: its SHA-256 is not the one .* it was changed")
+
+
+def test_file_missing(folder: Path) -> None:
+    (folder / "window.onnx").unlink()
+    refuses(folder, r"window\.onnx: missing, although bundle\.json lists it")
+
+
+def test_folder_instead_of_a_file(folder: Path) -> None:
+    (folder / "window.onnx").unlink()
+    (folder / "window.onnx").mkdir()
+    refuses(folder, r"window\.onnx: missing")
+
+
+def test_linked_file(folder: Path) -> None:
+    (folder / "weights.bin").rename(folder.with_name("elsewhere.bin"))
+    (folder / "weights.bin").symlink_to(folder.with_name("elsewhere.bin"))
+    refuses(folder, r"weights\.bin: a link; a bundle holds plain files only")
+
+
+@pytest.mark.parametrize("missing", ["no such folder", "."])
+def test_no_manifest(tmp_path: Path, missing: str) -> None:
+    refuses(tmp_path / missing, r"no bundle\.json here, so this is not a bundle; `unmask inspect`")
+
+
+# ---- the manifest as JSON
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"weights", b"\xff\xfe\x00", b'{"format": 1', b"[" * 200_000, b'{"format": 1, "name": ' + b"1" * 5000 + b"}"],
+    ids=["empty", "cut", "words", "not text", "cut later", "deeply nested", "a number of 5000 digits"],
+)
+def test_manifest_is_not_json(folder: Path, content: bytes) -> None:
+    (folder / "bundle.json").write_bytes(content)
+    refuses(folder, r"bundle\.json: not JSON .*; fetch or export the bundle again")
+
+
+def test_manifest_is_enormous(folder: Path) -> None:
+    with open(folder / "bundle.json", "ab") as file:
+        file.truncate(1 << 21)
+    refuses(folder, r"bundle\.json: larger than 1048576 bytes")
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '"bundle"', "null", "{}"])
+def test_manifest_is_not_a_bundles(folder: Path, content: str) -> None:
+    (folder / "bundle.json").write_text(content, encoding="utf-8")
+    refuses(folder, r"bundle\.json: format None, but this runtime reads format 1")
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_format(folder: Path, version: object) -> None:
+    edit(folder, lambda raw: raw.update(format=version))
+    refuses(folder, rf"format {version!r}, but this runtime reads format 1; export it again or upgrade unmask")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw.update(graps={}), "bundle.json: unknown key 'graps'; did you mean 'graphs'"),
+        (lambda raw: raw["timeline"].update(slots=1), r"bundle\.json\.timeline: unknown key 'slots'; .*frames_per_slot"),
+        (lambda raw: raw.pop("licence"), "bundle.json: the key 'licence' is missing"),
+        (lambda raw: raw["embedding"].pop("rows"), r"bundle\.json\.embedding: the key 'rows' is missing"),
+        (lambda raw: raw.update(name=7), r"bundle\.json\.name: expected str, found int"),
+        (lambda raw: raw["files"].update(x=[]), r"bundle\.json\.files\.x: expected dict, found list"),
+        (lambda raw: raw["vocabulary"].update(mask_id="4"), r"bundle\.json\.vocabulary\.mask_id: expected int, found str"),
+        (lambda raw: raw["vocabulary"]["ranges"].update(text=[0, "9"]), r"ranges\.text\[1\]: expected int, found str"),
+        (lambda raw: raw.update(format=True), r"bundle\.json\.format: expected int, found bool"),
+        (lambda raw: raw["tasks"]["caption"].update(rule="magic"), "rule 'magic' is not one of quota, threshold, factor"),
+        (lambda raw: raw["tasks"]["caption"].update(passes=0), "passes is 0; at least 1"),
+        (lambda raw: raw["tasks"]["caption"].update(treshold=0.5), r"tasks\.caption: unknown key .* did you mean 'threshold'"),
+    ],
+)
+def test_manifest_does_not_fit(folder: Path, change: Callable[[Raw], object], message: str) -> None:
+    edit(folder, change)
+    with pytest.raises(BundleError, match=message) as caught:
+        load_bundle(folder)
+    assert str(folder) in str(caught.value)
+
+
+# ---- what the manifest says
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../weights.bin", "sub/weights.bin", "..\\weights.bin", "/etc/passwd", "C:weights.bin", "..", ".", "", "bundle.json", "a\0b"],
+)
+def test_file_name_that_leads_out(folder: Path, name: str) -> None:
+    file = folder.with_name("weights.bin")
+    file.write_bytes(b"x")
+    listed = {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    edit(folder, lambda raw: raw["files"].update({name: listed}))
+    refuses(folder, r"leads out of the bundle; names are plain, without folders")
+
+
+def test_file_name_too_long_for_any_disk(folder: Path) -> None:
+    edit(folder, lambda raw: raw["files"].update({"a" * 400: {"bytes": 1, "sha256": "0"}}))
+    refuses(folder, "aaaa")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw["graphs"].update(window="other.onnx"), r"graphs\.window names 'other\.onnx', which is not among"),
+        (lambda raw: raw["graphs"].update(window="../w.onnx"), r"graphs\.window names '\.\./w\.onnx', which is not among"),
+        (lambda raw: raw.update(tokenizer="words.json"), r"tokenizer names 'words\.json', which is not among"),
+        (lambda raw: raw["embedding"].update(file="table.bin"), r"embedding names 'table\.bin', which is not among"),
+        (lambda raw: raw["embedding"].update(dtype="object"), "embedding dtype 'object' is not one of float16, float32"),
+        (lambda raw: raw["embedding"].update(offset=1 << 40), r"an embedding of .* does not fit weights\.bin"),
+        (lambda raw: raw["embedding"].update(offset=-4), r"an embedding of .* at -4 does not fit"),
+        (lambda raw: raw["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),
+        (lambda raw: raw["embedding"].update(width=0), "an embedding of .* x 0 .* does not fit"),
+        (lambda raw: raw["vocabulary"].update(mask_id=10**6), "with mask 1000000 exceeds"),
+        (lambda raw: raw["vocabulary"].update(size=10**6), "vocabulary of 1000000 .* exceeds"),
+        (lambda raw: raw["vocabulary"]["ranges"].update(text=[5]), r"the range \[5\] of 'text' does not lie"),
+        (lambda raw: raw["vocabulary"]["ranges"].update(text=[9, 9]), r"the range \[9, 9\] of 'text' does not lie"),
+        (lambda raw: raw["vocabulary"]["ranges"].update(text=[0, 10**6]), r"of 'text' does not lie within 0\.\."),
+        (lambda raw: raw["timeline"].update(frames_per_slot=0), "frames_per_slot"),
+        (lambda raw: raw["timeline"].update(frame_ms=0.0), "frame_ms"),
+        (lambda raw: raw["timeline"].update(longest_s=1.0), "longest_s"),
+        (lambda raw: raw["timeline"].update(tail_ms=-1.0), "tail_ms"),
+        (lambda raw: raw["vocabulary"].update(blank_id=10**6), "blank"),
+    ],
+)
+def test_manifest_contradicts_itself(folder: Path, change: Callable[[Raw], object], message: str) -> None:
+    edit(folder, change)
+    refuses(folder, message)
