@@ -12,7 +12,7 @@ from unmask.export.whisper import FRAMES_PER_SECOND
 from unmask.export.writer import write_bundle
 from unmask.sampler import Schedule
 
-OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/export.md)
+OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/measurements.md)
 TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
 LONGEST_S = 30.0  # of Whisper's encoder
 

@@ -139,7 +139,7 @@ class Window(nn.Module):
             x = x + block.attention(normed, all_k, all_v)
             x = block.ffn(x + block.cross(block.cross_norm(x), cross_k[layer][None], cross_v[layer][None], near))
         logits = self.head(model.norm(x[0, wanted])) + bias
-        # Softmax first: ONNX Runtime's ReduceLogSumExp is several times slower than these three (docs/export.md).
+        # Softmax first: ONNX Runtime's ReduceLogSumExp is several times slower than these three (docs/measurements.md).
         probabilities = torch.softmax(logits, -1)
         logsumexp = logits.amax(-1) - probabilities.amax(-1).log()
         entropy = logsumexp - (probabilities * logits).sum(-1)

@@ -23,7 +23,7 @@ FORBIDDEN = np.float32(-1e9)  # finite, so that a row with everything forbidden 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How ONNX Runtime uses the machine. The defaults were chosen by measurement (docs/engine.md)."""
+    """How ONNX Runtime uses the machine. The defaults were chosen by measurement (docs/measurements.md)."""
 
     threads: int = 2
     """Threads inside one operator."""

@@ -64,7 +64,7 @@ def test_the_live_view_shows_tokens_on_stderr_and_text_on_stdout(command: Comman
     result = command("caption", "--show", clip)
     assert "pass 1" in result.err
     assert result.out.strip().count("\n") == 0
-    assert result.out.strip().split()[-1] in result.err
+    assert result.out.split()[0] in result.err
 
 
 @pytest.mark.parametrize(("ending", "options"), [("wav", {}), ("ogg", {}), ("mp3", {}), ("flac", {"subtype": "PCM_24"})])
