@@ -3,6 +3,7 @@
 Knows NumPy arrays only; every random choice comes from the generator that is passed in.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +52,14 @@ class Masking:
 
 
 def read_labels(cache: Path) -> list[Label]:
+    """Labels with the times of `centres.json` where it is there (`realign`), else the teacher's."""
+    path = cache / "centres.json"
+    better = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     out = []
     for row in read_lines(cache / "labels.jsonl"):
         first = np.asarray(row["first"], dtype=np.float64)
         # The teacher lets a token's span run on through the pause behind it: the first 0.2 s hold the sound.
-        centre = first[:-1] + np.minimum(np.diff(first), 10.0) / 2
+        centre = np.asarray(better.get(row["id"], first[:-1] + np.minimum(np.diff(first), 10.0) / 2))
         arrays = (np.asarray(row["soft_ids"], dtype=np.int64), np.asarray(row["soft"], dtype=np.float32))
         out.append(Label(row["id"], row["text"], np.asarray(row["ids"], dtype=np.int64), centre, *arrays))
     return out

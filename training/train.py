@@ -208,5 +208,15 @@ class Run:
             self.step, self.elapsed = saved["step"], saved["elapsed"]
 
 
+def load_averaged(options: Train) -> Captioner:
+    """The averaged weights of a run, which are what ships."""
+    whisper = load_whisper(options.whisper)
+    tokenizer = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
+    model = Captioner(CaptionerConfig(whisper.config, tokenizer.get_vocab_size(), options.frames_per_slot))
+    saved = torch.load(options.out / "last.pt", weights_only=True)
+    model.load_state_dict({**saved["model"], **saved["averaged"]})
+    return model.eval()
+
+
 if __name__ == "__main__":
     cyclopts.run(main)

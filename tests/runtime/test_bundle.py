@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+
 from unmask.bundle import Bundle, Manifest, load_bundle
 from unmask.errors import BundleError, InputError
 from unmask.export.captioner import Captioner
@@ -187,7 +188,18 @@ def test_manifest_does_not_fit(folder: Path, change: Callable[[Raw], object], me
 
 @pytest.mark.parametrize(
     "name",
-    ["../weights.bin", "sub/weights.bin", "..\\weights.bin", "/etc/passwd", "C:weights.bin", "..", ".", "", "bundle.json", "a\0b"],
+    [
+        "../weights.bin",
+        "sub/weights.bin",
+        "..\\weights.bin",
+        "/etc/passwd",
+        "C:weights.bin",
+        "..",
+        ".",
+        "",
+        "bundle.json",
+        "a\0b",
+    ],
 )
 def test_file_name_that_leads_out(folder: Path, name: str) -> None:
     file = folder.with_name("weights.bin")

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+
 from unmask.bundle import load_bundle
 from unmask.captioner import Captioner
 from unmask.engine import Engine
@@ -31,9 +32,7 @@ def put(folder: Path, name: str, data: bytes) -> None:
 
 
 def adds_weights_from(location: str) -> bytes:
-    weights = TensorProto(
-        name="w", data_type=TensorProto.FLOAT, dims=[COUNT], data_location=TensorProto.EXTERNAL, raw_data=b""
-    )
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[COUNT], data_location=TensorProto.EXTERNAL, raw_data=b"")
     for key, value in (("location", location), ("offset", "0"), ("length", str(4 * COUNT))):
         weights.external_data.add(key=key, value=value)
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [COUNT]) for name in "xy")

@@ -1,5 +1,6 @@
 """Captions of whole recordings: silence, bad input, long recordings, repeatability, words and their times, cancelling."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
 from unmask.bundle import Bundle, load_bundle
 from unmask.captioner import Caption, Captioner, Window, Word
 from unmask.errors import AudioError, BundleError
@@ -92,10 +94,15 @@ def test_any_length(any_captioner: Captioner, count: int) -> None:
     assert caption.rows == caption.passes * slots
 
 
-def test_window_too_long_for_the_encoder(fp32: Captioner) -> None:
-    assert len(fp32.window(noise(29)).canvas.ids) == 188
+def test_the_longest_window_fits_the_encoder(fp32: Captioner) -> None:
+    assert len(fp32.window(noise(28.9)).canvas.ids) == 187  # of 187.5 slots in 30 s
+
+
+@pytest.mark.parametrize("seconds", [29.0, 31.0])
+def test_window_too_long_for_the_encoder(fp32: Captioner, seconds: float) -> None:
+    """With the second of silence behind it."""
     with pytest.raises(AudioError, match="30"):
-        fp32.window(noise(29.5))
+        fp32.window(noise(seconds))
 
 
 def test_canvas_covers_the_tail(fp32: Captioner) -> None:
@@ -110,7 +117,7 @@ def test_long_recordings_come_in_windows(fp32: Captioner, long_recording: NDArra
     windows = list(fp32.windows(long_recording))
     assert [round(window.start_s, 1) for window in windows[:3]] == pytest.approx([0, 15.5, 31.5], abs=0.5)
     assert all(window.audio_s <= 20 for window in windows)
-    for before, after in zip(windows, windows[1:], strict=False):
+    for before, after in itertools.pairwise(windows):
         assert before.start_s + before.audio_s == pytest.approx(after.start_s)
     assert windows[-1].start_s + windows[-1].audio_s == 50
 
@@ -127,7 +134,7 @@ def test_times_rise_and_stay_within_the_recording(long_caption: Caption) -> None
     words = long_caption.words
     assert len(words) >= 3
     assert all(word.start_s < word.end_s for word in words)
-    assert all(a.start_s <= b.start_s and a.end_s <= b.end_s for a, b in zip(words, words[1:], strict=False))
+    assert all(a.start_s <= b.start_s and a.end_s <= b.end_s for a, b in itertools.pairwise(words))
     assert words[0].start_s >= 0
     assert words[-1].end_s <= 50 + TAIL_S + SLOT_S
     assert all(0 < word.confidence <= 1 + 1e-5 for word in words)
@@ -135,7 +142,7 @@ def test_times_rise_and_stay_within_the_recording(long_caption: Caption) -> None
 
 def test_words_of_neighbouring_windows_do_not_overlap(long_caption: Caption) -> None:
     words = long_caption.words
-    assert all(a.end_s <= b.start_s for a, b in zip(words, words[1:], strict=False))
+    assert all(a.end_s <= b.start_s for a, b in itertools.pairwise(words))
 
 
 def test_same_bytes_twice(any_captioner: Captioner) -> None:

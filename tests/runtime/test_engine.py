@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+
 from unmask.bundle import load_bundle
 from unmask.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.captioner import Captioner
@@ -79,9 +80,7 @@ def test_numbers_are_those_of_a_distribution(denoiser: CanvasDenoiser, ids: NDAr
 
 
 @pytest.mark.parametrize("ranges", [((3, 9),), ((0, 1), (250, 257)), ((100, 102),)])
-def test_only_allowed_ids_come_back(
-    denoiser: CanvasDenoiser, ids: NDArray[np.int64], ranges: tuple[IdRange, ...]
-) -> None:
+def test_only_allowed_ids_come_back(denoiser: CanvasDenoiser, ids: NDArray[np.int64], ranges: tuple[IdRange, ...]) -> None:
     found = look(denoiser, ids, np.arange(SLOTS), (ranges,))
     assert allowed_mask(found.ids, ranges).all()
     assert (found.entropy <= np.log(sum(high - low for low, high in ranges)) + 1e-4).all()
@@ -150,9 +149,7 @@ def test_one_bias_row_serves_all(denoiser: CanvasDenoiser, ids: NDArray[np.int64
 
 
 @pytest.mark.parametrize("subset", [[0], [SLOTS - 1], [2, 3, 4], [1, 5, 6, 11], list(range(SLOTS))])
-def test_a_window_over_exact_caches_is_the_full_pass(
-    denoiser: CanvasDenoiser, ids: NDArray[np.int64], subset: list[int]
-) -> None:
+def test_a_window_over_exact_caches_is_the_full_pass(denoiser: CanvasDenoiser, ids: NDArray[np.int64], subset: list[int]) -> None:
     full = look(denoiser, ids, np.arange(SLOTS))
     at = np.array(subset)
     same(full, look(denoiser, ids, at), at, atol=1e-4)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from unmask.canvas import Canvas, Draft, IdRange, Span, allowed_mask
 from unmask.sampler import Numbers, Schedule, Step, fill
 
@@ -192,7 +193,7 @@ def test_reuse_computes_masked_and_fresh_rows(canvas: Canvas, schedule: Schedule
     for step, call in zip(steps, fake.calls, strict=True):
         assert call.positions == sorted(needed)
         if schedule.reuse:
-            needed = set(np.flatnonzero(step.ids == MASK)) | set(step.committed)
+            needed = set(np.flatnonzero(step.ids == MASK).tolist() + step.committed.tolist())
 
 
 def test_draft_positions_start_filled() -> None:

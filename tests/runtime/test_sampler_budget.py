@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from unmask.canvas import Canvas, IdRange
 from unmask.errors import InputError
 from unmask.sampler import Numbers, Schedule, Step, fill

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from unmask.canvas import Canvas, Draft, IdRange, Span
 from unmask.sampler import Numbers, Schedule, fill
 
