@@ -16,11 +16,12 @@ from typing import Annotated
 
 import cyclopts
 import numpy as np
+import soundfile
 
 from unmask import Captioner, EngineOptions, load_bundle
-from unmask.apps.audio import read_recording
 from unmask.benchmarks.machine import describe_machine
 from unmask.captioner import Window
+from unmask.mel import SAMPLE_RATE_HZ
 
 VARIANTS = {
     "2 threads": EngineOptions(),
@@ -42,10 +43,11 @@ class EngineBenchmark:
 
 
 def main(options: Annotated[EngineBenchmark, cyclopts.Parameter(name="*")]) -> None:
-    samples = read_recording(options.recording)
-    print(
-        f"{describe_machine()}; {len(samples) / 16000:.1f} s of audio, {options.rounds} rounds, {options.busy} busy processes\n"
-    )
+    samples, rate_hz = soundfile.read(options.recording, dtype="float32")
+    if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
+        raise SystemExit(f"{options.recording}: give a mono recording at {SAMPLE_RATE_HZ} Hz")
+    print(describe_machine())
+    print(f"{len(samples) / SAMPLE_RATE_HZ:.1f} s of audio, {options.rounds} rounds, {options.busy} busy processes\n")
     spinners = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(options.busy)]
     for process in spinners:
         process.start()

@@ -132,7 +132,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{path}: larger than {LARGEST_MANIFEST_BYTES} bytes, which no manifest needs")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or JSON made to exhaust the reader
         raise BundleError(f"{path}: not JSON ({error}); fetch or export the bundle again") from error
     version = raw.get("format") if isinstance(raw, dict) else None
     if version != FORMAT:
@@ -151,7 +151,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _check(manifest: Manifest, path: Path) -> None:
     for name in manifest.files:
-        if name in ("", ".", "..", MANIFEST) or any(c in name for c in "/\\:\0"):
+        if name in ("", ".", "..", MANIFEST) or len(name.encode()) > 255 or any(c in name for c in "/\\:\0"):
             raise BundleError(f"{path}: the file name {name!r} leads out of the bundle; names are plain, without folders")
     used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
     for where, name in {**used, "embedding": manifest.embedding.file}.items():
@@ -167,6 +167,16 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise BundleError(
             f"{path}: vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.rows} embedding rows"
         )
+    if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
+        raise BundleError(f"{path}: blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
+    line = manifest.timeline
+    if line and not (
+        line.frames_per_slot >= 1
+        and 0 < line.frame_ms < 1e4
+        and 0 <= line.tail_ms < 1e5
+        and line.tail_ms / 1000 + line.slot_s < line.longest_s < 1e5
+    ):
+        raise BundleError(f"{path}: the timeline contradicts itself: {line}")
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
             raise BundleError(f"{path}: the range {list(ids)} of {modality!r} does not lie within 0..{vocabulary.size}")

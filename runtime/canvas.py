@@ -23,7 +23,7 @@ class Span:
     allowed: tuple[IdRange, ...]
     """Half-open id ranges that may be committed here."""
     end_id: int | None = None
-    """Once committed with all before it committed, the rest of the span is filled with it and is done."""
+    """Once it is committed with all before it, the masks behind it are filled with it; text ends at the first one."""
 
 
 @dataclass(frozen=True)

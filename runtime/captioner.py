@@ -3,8 +3,11 @@
 Knows bundles of the family `whisper-timeline`. Knows no files, no microphone and no screen.
 """
 
+import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +69,16 @@ class Captioner:
     """
 
     def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
-        if bundle.manifest.family != FAMILY or bundle.manifest.timeline is None or bundle.manifest.vocabulary.blank_id is None:
-            raise BundleError(f"{bundle.folder}: family {bundle.manifest.family!r} does not caption; a {FAMILY} bundle does")
+        manifest = bundle.manifest
+        if manifest.family != FAMILY or manifest.timeline is None or manifest.vocabulary.blank_id is None:
+            raise BundleError(f"{bundle.folder}: family {manifest.family!r} does not caption; a {FAMILY} bundle does")
+        lacking = {"context", "window"} - set(manifest.graphs) or {"text"} - set(manifest.vocabulary.ranges)
+        if lacking:
+            raise BundleError(f"{bundle.folder}: a captioner needs {' and '.join(sorted(lacking))}, which {manifest.name} lacks")
         self.bundle = bundle
         self.engine = Engine(bundle, options)
-        self.timeline: Timeline = bundle.manifest.timeline
-        self.blank: int = bundle.manifest.vocabulary.blank_id
+        self.timeline: Timeline = manifest.timeline
+        self.blank: int = manifest.vocabulary.blank_id
         self._tokenizer: Tokenizer | None = None
 
     def load(self) -> "Captioner":
@@ -83,7 +90,7 @@ class Captioner:
     @property
     def tokenizer(self) -> Tokenizer:
         if self._tokenizer is None:
-            self._tokenizer = Tokenizer.from_file(str(self.bundle.path(self.bundle.manifest.tokenizer)))
+            self._tokenizer = _read_tokenizer(self.bundle.path(self.bundle.manifest.tokenizer))
         return self._tokenizer
 
     def windows(self, samples: NDArray[np.float32]) -> Iterator[Window]:
@@ -96,14 +103,24 @@ class Captioner:
             raise AudioError(f"a recording is one row of samples; this one has the shape {samples.shape}")
         if not np.isfinite(samples).all():
             raise AudioError("the recording holds values that are not finite numbers; convert it to PCM first")
-        for start, stop in quiet_cuts(samples.astype(np.float32, copy=False), min(WINDOW_S, self.timeline.longest_s - 2)):
+        line = self.timeline
+        longest_s = min(WINDOW_S, line.longest_s - line.tail_ms / 1000 - line.slot_s)
+        for start, stop in quiet_cuts(samples.astype(np.float32, copy=False), longest_s):
             if np.abs(samples[start:stop]).max() >= SILENCE_PEAK:
                 yield self.window(samples[start:stop], start / SAMPLE_RATE_HZ)
 
     def window(self, samples: NDArray[np.float32], start_s: float = 0.0) -> Window:
-        """Run the encoder over at most `timeline.longest_s` of audio, silence behind it included."""
+        """Run the encoder over one stretch.
+
+        Raises AudioError when it is longer than `timeline.longest_s`, the silence behind it included.
+        """
         slot_samples = round(self.timeline.slot_s * SAMPLE_RATE_HZ)
         slots = -(-(len(samples) + round(self.timeline.tail_ms * SAMPLE_RATE_HZ / 1000)) // slot_samples)
+        if slots * slot_samples > self.timeline.longest_s * SAMPLE_RATE_HZ:
+            longest_s = self.timeline.longest_s
+            raise AudioError(
+                f"{len(samples) / SAMPLE_RATE_HZ:.1f} s and the silence behind exceed a window of {longest_s:g} s; cut it"
+            )
         mel = log_mel(np.pad(samples, (0, slots * slot_samples - len(samples))))
         assert mel.shape[1] == slots * slot_samples // HOP_SAMPLES
         cross_k, cross_v, rows = self.engine.run("context", {"mel": mel[None]})
@@ -142,7 +159,7 @@ class Captioner:
                     on_step(window, step)
             if step is not None:
                 tokens += len(self.kept(step.ids))
-                words += self.words(step, window.start_s)
+                words += self.words(step, window.start_s, window.start_s + window.audio_s)
         return Caption(
             " ".join(word.text for word in words), tuple(words), len(samples) / SAMPLE_RATE_HZ, windows, passes, rows, tokens
         )
@@ -152,8 +169,11 @@ class Captioner:
         unlike = np.concatenate(([True], ids[1:] != ids[:-1]))
         return np.flatnonzero(unlike & (ids != self.blank) & (ids != self.bundle.manifest.vocabulary.mask_id))
 
-    def words(self, step: Step, start_s: float = 0.0, tentative: bool = False) -> list[Word]:
-        """The words on a canvas after a step, the best guesses at masks included when `tentative`."""
+    def words(self, step: Step, start_s: float = 0.0, stop_s: float = math.inf, tentative: bool = False) -> list[Word]:
+        """The words on a canvas after a step, the best guesses at masks included when `tentative`.
+
+        start_s: when the canvas starts; stop_s: when its speech ends, which no word outlasts.
+        """
         ids = step.tentative if tentative else step.ids
         groups: list[list[int]] = []  # slots of each word
         for slot in self.kept(ids):
@@ -166,6 +186,18 @@ class Captioner:
         for slots in groups:
             text = self.tokenizer.decode([int(ids[slot]) for slot in slots]).strip()
             if text:
-                begin, end = start_s + slots[0] * slot_s, start_s + (slots[-1] + 1) * slot_s
+                begin, end = (min(start_s + slot * slot_s, stop_s) for slot in (slots[0], slots[-1] + 1))
                 out.append(Word(text, round(begin, 3), round(end, 3), float(step.confidence[slots].min())))
         return out
+
+
+def _read_tokenizer(path: Path) -> Tokenizer:
+    """`tokenizers` raises nothing narrower than Exception, so what it would choke on is looked at first."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        kind = json.loads(text)["model"]["type"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(f"{path}: not a tokenizer of the Hugging Face kind ({type(error).__name__}: {error})") from error
+    if kind != "BPE":
+        raise BundleError(f"{path}: a {kind} tokenizer; captions are written with byte-level BPE")
+    return Tokenizer.from_str(text)

@@ -67,7 +67,14 @@ class Engine:
         path = self.bundle.path(self.bundle.manifest.graphs[role])
         try:
             return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument, errors.NotImplemented) as error:
+        except (
+            errors.Fail,
+            errors.InvalidGraph,
+            errors.InvalidProtobuf,
+            errors.InvalidArgument,
+            errors.NotImplemented,
+            errors.NoSuchFile,
+        ) as error:
             raise BundleError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot open it: {error}") from error
 
     def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
@@ -91,7 +98,11 @@ class Engine:
 
     def _bias_row(self, ranges: tuple[IdRange, ...]) -> NDArray[np.float32]:
         if ranges not in self._biases:
-            row = np.full(self.bundle.manifest.vocabulary.size, FORBIDDEN)
+            size = self.bundle.manifest.vocabulary.size
+            outside = [ids for ids in ranges if not 0 <= ids[0] < ids[1] <= size]
+            if outside:
+                raise InputError(f"ids {outside[0][0]}..{outside[0][1] - 1} cannot be allowed: the vocabulary has {size}")
+            row = np.full(size, FORBIDDEN)
             for low, high in ranges:
                 row[low:high] = 0
             self._biases[ranges] = row

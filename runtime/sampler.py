@@ -3,6 +3,7 @@
 Knows canvases, policies and the `Denoiser` protocol. Knows no engine, no audio and no text; the clock is passed in.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -72,11 +73,11 @@ class Schedule:
             raise InputError(f"passes is {self.passes}; at least 1 is needed")
         if self.rule == "quota" and self.passes is None:
             raise InputError("the quota rule spreads commits over passes: give passes")
-        if not 0 < self.threshold <= 1:
+        if not 0 < self.threshold <= 1:  # also not a number
             raise InputError(f"threshold is {self.threshold}; it is a probability above 0")
-        if self.factor <= 0:
+        if not 0 < self.factor < math.inf:
             raise InputError(f"factor is {self.factor}; it must be above 0")
-        if self.budget_ms is not None and self.budget_ms <= 0:
+        if self.budget_ms is not None and not 0 < self.budget_ms < math.inf:
             raise InputError(f"budget_ms is {self.budget_ms}; it must be above 0")
 
 
@@ -151,6 +152,10 @@ class _State:
         self.confidence[wanted] = best
         scores = policy.ORDERS[schedule.order](best, second, numbers.entropy)
         order = np.argsort(-scores, kind="stable")  # ties: the lowest position first
+        if schedule.rule == "threshold":  # whoever reaches it goes first, whatever the order
+            order = order[np.argsort(best[order] < schedule.threshold, kind="stable")]
+        elif schedule.rule == "factor":  # defined on falling probabilities
+            order = order[np.argsort(-best[order], kind="stable")]
         count = self._count(best[order], schedule, number, spent)
         return wanted[order[:count]]
 
@@ -163,7 +168,7 @@ class _State:
         elif schedule.rule == "threshold":
             count = policy.threshold(best, schedule.threshold)
         else:
-            count = policy.factor(np.sort(best)[::-1], schedule.factor)
+            count = policy.factor(best, schedule.factor)
         if schedule.budget_ms is not None:
             elapsed_s, pass_s = spent
             count = max(count, policy.deadline(masked, schedule.budget_ms / 1000 - elapsed_s, pass_s))
@@ -180,10 +185,10 @@ class _State:
         """Stop at end of text: nothing is computed behind an end that has only committed text before it."""
         ids, masked = self.ids[span.start : span.stop], self.masked[span.start : span.stop]
         ends = np.flatnonzero((ids == end_id) & ~masked)
-        if ends.size and not masked[: ends[0]].any() and masked.any():
-            ids[ends[0] :] = end_id
-            self.tentative[span.start : span.stop][ends[0] :] = end_id
-            masked[ends[0] :] = False
+        if ends.size and not masked[: ends[0]].any():
+            self.tentative[span.start : span.stop][masked] = end_id
+            ids[masked] = end_id
+            masked[:] = False
 
     def step(self, number: int, committed: NDArray[np.int64], rows: int, seconds: float) -> Step:
         arrays = (committed, self.ids.copy(), self.tentative.copy(), self.confidence.copy())

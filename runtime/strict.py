@@ -31,7 +31,10 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _record(kind, _expect(dict, value, where), where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise BundleError(f"{where}: too large for a float") from error
     return _expect(kind, value, where)
 
 

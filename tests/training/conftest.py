@@ -14,7 +14,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from unmask.training.prepare import SOFT
 
 WIDTH = 32
-LEAD, SPAN, TAIL = 20, 16, 60  # frames before the first token, of each token, and of the silence behind
+LEAD, SPAN, TAIL = 20, 16, 61  # frames before the first token, of each token, and of the silence behind
 Cache = Callable[..., Path]
 
 
