@@ -148,6 +148,13 @@ def load_whisper(folder: Path) -> Whisper:
 
     Raises FileNotFoundError when the folder holds neither, ValueError when a tensor is missing, left over or misshapen.
     """
+    try:
+        return _load(folder)
+    except KeyError as error:
+        raise ValueError(f"{folder}: the tensor {error} is missing") from error
+
+
+def _load(folder: Path) -> Whisper:
     if (folder / "model.bin").is_file():
         tensors, heads = _from_ctranslate2(_read_ctranslate2(folder / "model.bin"))
     elif (folder / "model.safetensors").is_file():
@@ -182,6 +189,13 @@ _KINDS = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}
 
 
 def _read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return _parse_ctranslate2(path)
+    except struct.error as error:
+        raise ValueError(f"{path}: cut short ({error}); fetch it again") from error
+
+
+def _parse_ctranslate2(path: Path) -> dict[str, np.ndarray]:
     data, at = path.read_bytes(), 0
 
     def number(code: str) -> int:
@@ -205,6 +219,8 @@ def _read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
         name, rank = text(), number("B")
         shape = [number("I") for _ in range(rank)]
         kind, size = _KINDS[number("B")], number("I")
+        if at + size > len(data):
+            raise ValueError(f"{path}: cut short inside {name}; fetch it again")
         tensors[name] = np.frombuffer(data, kind, size // np.dtype(kind).itemsize, at).reshape(shape)
         at += size
     return tensors
@@ -214,9 +230,8 @@ def _from_ctranslate2(raw: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray]
     out: dict[str, np.ndarray] = {}
 
     def put(name: str, source: str) -> None:
-        for ours, theirs in (
-            (("weight", "weight"), ("bias", "bias")) if f"{source}/weight" in raw else (("weight", "gamma"), ("bias", "beta"))
-        ):
+        pairs = (("weight", "gamma"), ("bias", "beta")) if "norm" in name else (("weight", "weight"), ("bias", "bias"))
+        for ours, theirs in pairs:
             out[f"{name}.{ours}"] = raw[f"{source}/{theirs}"].astype(np.float32)
 
     def attention(name: str, source: str, fused: bool) -> None:

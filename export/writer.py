@@ -63,13 +63,26 @@ def write_bundle(
         for kept in ("README.md",):  # a model card written by hand belongs to the folder, not to the bundle
             if (folder / kept).is_file():
                 shutil.copy(folder / kept, part / kept)
-        if folder.exists():
-            shutil.rmtree(folder)
         part.chmod(0o755)
-        part.rename(folder)
+        _replace(folder, part)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _replace(folder: Path, part: Path) -> None:
+    """Move `part` to `folder`; the older one comes back when that fails."""
+    if not folder.exists():
+        part.rename(folder)
+        return
+    aside = folder.with_name(f".{part.name}.old")
+    folder.rename(aside)
+    try:
+        part.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside)
 
 
 def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str) -> None:

@@ -175,8 +175,13 @@ class _State:
         return count
 
     def commit(self, positions: NDArray[np.int64]) -> None:
+        self._stop_at_ends()  # a draft may hold the end already
+        positions = positions[self.masked[positions]]
         self.ids[positions] = self.tentative[positions]
         self.masked[positions] = False
+        self._stop_at_ends()
+
+    def _stop_at_ends(self) -> None:
         for span in self.canvas.spans:
             if span.end_id is not None:
                 self._end(span, span.end_id)

@@ -114,6 +114,7 @@ class Timeline:
         if rng.random() < self.masking.corrupt:
             wrong = ~masked & (target != BLANK) & (rng.random(slots) < rng.uniform(0, 0.2))
             plausible = soft_ids[np.arange(slots), rng.integers(1, soft_ids.shape[1], slots)]
+            wrong &= plausible != target
             shown = np.where(wrong, plausible, shown)
             masked = masked | wrong
         return shown, masked

@@ -67,7 +67,8 @@ def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
                 run.report()
             if run.elapsed >= 60 * options.minutes:
                 break
-    run.report()
+    if run.losses:
+        run.report()
 
 
 class Run:

@@ -24,18 +24,15 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
 
     kept = {token for token in model["vocab"] if len(token) == 1}
 
-    def keep(token: str) -> None:
-        """A token needs both halves of the merge that makes it, down to the bytes."""
-        if token not in kept:
-            kept.add(token)
-            for part in parts[token]:
-                keep(part)
+    def needs(token: str) -> set[str]:
+        """The token and both halves of the merge that makes it, down to what is kept."""
+        return set() if token in kept else {token}.union(*(needs(part) for part in parts[token]))
 
     counts = Counter(token for line in text for token in full.encode(" " + line, add_special_tokens=False).tokens)
     for token, _ in counts.most_common():
-        if len(kept) < size - 8:  # the halves of one more token may come with it
-            keep(token)
-    vocabulary = [BLANK, *sorted(kept, key=lambda token: model["vocab"][token])][:size]
+        if len(more := needs(token)) < size - len(kept):  # blank takes one place
+            kept |= more
+    vocabulary = [BLANK, *sorted(kept, key=lambda token: model["vocab"][token])]
     left = [merge for merge in merges if merge[0] + merge[1] in kept]
     return byte_level({token: i for i, token in enumerate(vocabulary)}, left)
 

@@ -182,8 +182,11 @@ def test_order_decides_who_comes_first(order: str, expected: list[int]) -> None:
 
 
 def test_ties_go_to_the_lowest_position() -> None:
-    steps = fill(Canvas.masked(3, "text", ((0, 2),), MASK), Fake([[0.8, 0.2]] * 3), Schedule(passes=3, rule="quota"))
-    assert [step.committed.tolist() for step in steps] == [[0], [1], [2]]
+    """Over as many rows as an unstable sort needs to mix them up."""
+    fake = Fake([[0.6, 0.4], [0.8, 0.2]] * 30)
+    steps = fill(Canvas.masked(60, "text", ((0, 2),), MASK), fake, Schedule(passes=20, rule="quota"))
+    surest_first = [*range(1, 60, 2), *range(0, 60, 2)]
+    assert [step.committed.tolist() for step in steps] == [surest_first[at : at + 3] for at in range(0, 60, 3)]
 
 
 @given(canvas=canvases(), schedule=schedules())

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken, Tokenizer, pre_tokenizers
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from unmask.training.prepare import SOFT
+from unmask.training.vocabulary import byte_level
 
 WIDTH = 32
 LEAD, SPAN, TAIL = 20, 16, 61  # frames before the first token, of each token, and of the silence behind
@@ -66,9 +67,10 @@ def write_cache(tmp_path: Path, tokenizer: Tokenizer) -> Cache:
 
 
 @pytest.fixture(scope="session")
-def whisper_folder(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights behind the bytes of `tokenizer` and an end of text."""
-    source = Tokenizer.from_str(tokenizer.to_str())
+def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights behind the bytes that `tokenizer` has, in another order and without blank, and an end of text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet(), reverse=True)
+    source = byte_level({token: i for i, token in enumerate(alphabet)}, [])
     source.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
     config = WhisperConfig(
         vocab_size=source.get_vocab_size(),

@@ -2,15 +2,16 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
-from unmask.export.captioner import Captioner
+from unmask.export.captioner import BLANK, Captioner
 from unmask.export.whisper import load_whisper
 from unmask.training.timeline import Sample, batches, read_labels
 from unmask.training.train import Run, Train, load_averaged, main
@@ -22,8 +23,12 @@ Cache = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.manual_seed(0)
+def _one_thread() -> Iterator[None]:
+    """So small a model is slower on two threads, far slower on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -73,11 +78,12 @@ def test_updates_lower_the_loss_and_the_held_out_errors(options: Train) -> None:
     run = start(options)
     run.update(epoch(run, 0)[0])
     run.report()
-    learn(run, 80)
+    learn(run, 60)
     assert np.mean(run.losses[-5:]) < 0.4 * run.losses[0]
+    print(run.losses)
     run.report()
     first, last = log(options)
-    assert (first["step"], last["step"]) == (1, 81)
+    assert (first["step"], last["step"]) == (1, 61)
     assert last["held_out_wer"] < 0.6 * first["held_out_wer"]
 
 
@@ -96,24 +102,21 @@ def test_run_starts_from_whisper(options: Train) -> None:
     run, whisper = start(options), load_whisper(options.whisper)
     for name, value in whisper.encoder.state_dict().items():
         assert torch.equal(run.model.encoder.state_dict()[name], value)
-    byte = run.tokenizer.token_to_id("q")
-    row = whisper.decoder.embedding.weight[byte - 1]  # blank is before the bytes
-    assert torch.equal(run.model.embedding.weight[byte], row)
+    source = Tokenizer.from_file(str(options.whisper / "tokenizer.json"))
+    for ours, theirs in ((run.tokenizer.token_to_id("q"), "q"), (BLANK, "<|endoftext|>")):
+        assert torch.equal(run.model.embedding.weight[ours], whisper.decoder.embedding.weight[source.token_to_id(theirs)])
 
 
-def test_padding_does_not_change_the_loss(options: Train) -> None:
-    """Loss is a mean over masked rows: a batch of two lengths weighs its rows as the two alone would."""
-    run = start(replace(options, connectionist=0.0))
-    run.model.requires_grad_(False)
-    long, short = sorted((epoch(run, 0)[0]), key=lambda s: -len(s.target))[:: len(epoch(run, 0)[0]) - 1][:2]
-    assert len(long.target) > len(short.target)
-    drop, torch.nn.functional.dropout = torch.nn.functional.dropout, lambda x, p: x
-    try:
-        both, one, two = (float(run.loss(samples)) for samples in ([long, short], [long], [short]))
-    finally:
-        torch.nn.functional.dropout = drop
-    weights = [long.masked.sum(), short.masked.sum()]
-    assert both == pytest.approx(np.average([one, two], weights=weights), rel=0.01)
+@torch.no_grad()
+def test_padding_does_not_change_the_loss(options: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss is a mean over masked rows: a batch of two lengths weighs its rows as the two alone would."""
+    monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, p: x)
+    run = start(options)
+    samples = sorted((s for group in epoch(run, 0) for s in group), key=lambda s: len(s.target))
+    for short, long in zip(samples[:4], samples[-4:], strict=True):
+        assert len(short.target) < len(long.target)
+        both, one, two = (float(run.loss(batch)) for batch in ([short, long], [short], [long]))
+        assert both == pytest.approx(np.average([one, two], weights=[short.masked.sum(), long.masked.sum()]), rel=0.01)
 
 
 # ---- stopping and going on
@@ -156,12 +159,11 @@ def test_stopping_while_saving_keeps_the_last_checkpoint(options: Train, monkeyp
 def test_learning_rate_warms_up_and_falls_with_time(options: Train) -> None:
     run = start(replace(options, minutes=1.0, warmup_steps=2))
     samples, rates = epoch(run, 0)[0][:2], []
-    for elapsed in (0.0, 0.0, 30.0, 54.0, 90.0):
+    for elapsed in (0.0, 0.0, 30.0, 54.0, 60.0):
         run.elapsed = elapsed
         run.update(samples)
         rates.append(run.optimizer.param_groups[0]["lr"] / options.peak)
-    assert rates[:3] == pytest.approx([0.5, 1.0, 0.5])
-    assert 0.02 <= rates[4] <= rates[3] < 0.03
+    assert rates == pytest.approx([0.5, 1.0, 0.5, 0.0245, 0.02], abs=1e-4)
 
 
 def test_what_ships_is_the_average(options: Train) -> None:
