@@ -1,6 +1,6 @@
 """How ONNX Runtime's settings change a caption: the measurements behind `EngineOptions`' defaults.
 
-    python -m unmask.benchmarks.engine --recording CLIP --bundles fp32 models/caption-tiny-en [--busy 1]
+    python -m unmask.benchmarks.engine --recording CLIP --bundles FP32 --bundles models/caption-tiny-en [--busy 1]
 
 Times one encoder run and one full window pass for each variant, interleaved in random order in one process, as ratios to the
 default on the same bundle. `--busy N` does the same beside N processes that spin, as live captions run beside a recorder and a

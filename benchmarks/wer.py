@@ -1,6 +1,6 @@
 """Word error rate of caption bundles on a corpus, by schedule, with 95 % bootstrap intervals.
 
-    python -m unmask.benchmarks.wer --corpus DATA/test/librispeech --bundles fp32 models/caption-tiny-en [--whisper WHISPER]
+    python -m unmask.benchmarks.wer --corpus DATA/test/librispeech --bundles FP32 --bundles models/caption-tiny-en [--whisper WHISPER]
 
 Every utterance's context is computed once per bundle and then filled by each schedule. Words are compared after Whisper's English
 normaliser. Writes a Markdown table to stdout and, with --out, every utterance's text and counts as JSON.

@@ -17,10 +17,18 @@ TOP = 2  # the best id and the runner-up: probability, margin and entropy orders
 LONGEST_S = 30.0  # of Whisper's encoder
 
 
-def export_captioner(model: Captioner, tokenizer: str, folder: Path, name: str, licence: str, provenance: dict[str, str]) -> Path:
-    """Write an fp32 bundle of `model`. tokenizer: JSON text. Returns `folder`."""
+def export_captioner(
+    model: Captioner,
+    tokenizer: str,
+    folder: Path,
+    name: str,
+    licence: str,
+    provenance: dict[str, str],
+    blank_penalty: float = 0.0,
+) -> Path:
+    """Write an fp32 bundle of `model`. tokenizer: JSON text; blank_penalty as in `Window`. Returns `folder`."""
     model = model.eval()
-    graphs = {"context": _export_context(model), "window": _export_window(model)}
+    graphs = {"context": _export_context(model), "window": _export_window(model, blank_penalty)}
     config = model.config
     manifest = Manifest(
         format=FORMAT,
@@ -52,7 +60,7 @@ def _export_context(model: Captioner) -> onnx.ModelProto:
     return _export(Context(model), (mel,), ({2: step * units},), ["mel"], ["cross_k", "cross_v", "slots"])
 
 
-def _export_window(model: Captioner) -> onnx.ModelProto:
+def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
     config, sizes = model.config, model.config.whisper
     per, slots, rows, wanted = config.frames_per_slot, 20, 12, 5
     longest = sizes.encoder_positions // per
@@ -73,7 +81,9 @@ def _export_window(model: Captioner) -> onnx.ModelProto:
     )
     shapes = ({0: w}, {0: w}, {0: r}, {}, {2: per * s}, {2: per * s}, {0: s}, {2: s}, {2: s})
     names = ["rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"]
-    graph = _export(Window(model, TOP), example, shapes, names, ["ids", "logits", "logsumexp", "entropy", "k", "v"])
+    graph = _export(
+        Window(model, TOP, blank_penalty), example, shapes, names, ["ids", "logits", "logsumexp", "entropy", "k", "v"]
+    )
     # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
     bias = next(value for value in graph.graph.input if value.name == "bias")
     bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"

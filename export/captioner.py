@@ -107,10 +107,14 @@ class Context(nn.Module):
 class Window(nn.Module):
     """One pass over W rows of a canvas of S slots; the other rows enter by their cached keys and values."""
 
-    def __init__(self, model: Captioner, top: int) -> None:
+    def __init__(self, model: Captioner, top: int, blank_penalty: float = 0.0) -> None:
+        """blank_penalty: taken off blank's logit. A hesitant model spreads a token over ids and slots, and blank wins each."""
         super().__init__()
         self.model, self.top = model, top
-        self.head = nn.Linear(model.config.whisper.width, model.config.vocabulary, bias=False)
+        self.head = nn.Linear(model.config.whisper.width, model.config.vocabulary)
+        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():
+            self.head.bias[BLANK] = -blank_penalty
         self.head.weight = nn.Parameter(model.embedding.weight[: model.config.vocabulary].detach().clone())
 
     def forward(

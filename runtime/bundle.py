@@ -174,7 +174,7 @@ def _check(manifest: Manifest, path: Path) -> None:
         line.frames_per_slot >= 1
         and 0 < line.frame_ms < 1e4
         and 0 <= line.tail_ms < 1e5
-        and line.tail_ms / 1000 + line.slot_s < line.longest_s < 1e5
+        and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # a second of speech at least
     ):
         raise BundleError(f"{path}: the timeline contradicts itself: {line}")
     for modality, ids in vocabulary.ranges.items():

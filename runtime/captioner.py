@@ -193,11 +193,15 @@ class Captioner:
 
 def _read_tokenizer(path: Path) -> Tokenizer:
     """`tokenizers` raises nothing narrower than Exception, so what it would choke on is looked at first."""
-    text = path.read_text(encoding="utf-8")
     try:
-        kind = json.loads(text)["model"]["type"]
+        text = path.read_text(encoding="utf-8")
+        model = json.loads(text)["model"]
+        kind, vocabulary, merges = model["type"], dict(model["vocab"]), [tuple(merge) for merge in model["merges"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{path}: not a tokenizer of the Hugging Face kind ({type(error).__name__}: {error})") from error
     if kind != "BPE":
         raise BundleError(f"{path}: a {kind} tokenizer; captions are written with byte-level BPE")
+    stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
+    if stray:
+        raise BundleError(f"{path}: the merge {stray} is not of two known tokens into a third")
     return Tokenizer.from_str(text)

@@ -1,5 +1,7 @@
 """From a finished run to bundles: the averaged weights in fp32, and their int8 form.
 
+What blank's logit is lowered by is chosen on the held-out utterances (`Window` says why).
+
 python -m unmask.training.release --whisper WHISPER --cache CACHE --run RUN --out BUNDLES
 """
 
@@ -8,15 +10,13 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-import torch
-from tokenizers import Tokenizer
 
 from unmask.export.caption import export_captioner
-from unmask.export.captioner import Captioner, CaptionerConfig
-from unmask.export.whisper import load_whisper
 from unmask.quant.dynamic import quantize_bundle
+from unmask.training.train import Run, Train, load_averaged
 
 NAME = "caption-tiny-en"
+PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,19 @@ class Release:
 
 
 def main(options: Annotated[Release, cyclopts.Parameter(name="*")]) -> None:
-    saved = torch.load(options.run / "last.pt", weights_only=True)
-    tokenizer = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
-    whisper = load_whisper(options.whisper)
-    model = Captioner(CaptionerConfig(whisper.config, tokenizer.get_vocab_size(), options.frames_per_slot))
-    model.load_state_dict({**saved["model"], **saved["averaged"]})
+    recipe = Train(options.whisper, options.cache, options.run, frames_per_slot=options.frames_per_slot)
+    run = Run(recipe)
+    run.resume()
+    penalties = {penalty: run.held_out_wer(penalty) for penalty in PENALTIES}
+    penalty = min(penalties, key=penalties.__getitem__)
+    print("blank penalty, held-out word error rate:", ", ".join(f"{p:g}: {100 * wer:.1f} %" for p, wer in penalties.items()))
     provenance = {
         "source": "OpenAI Whisper tiny.en (MIT): encoder unchanged, decoder trained further",
-        "training": f"{saved['step']} updates, {saved['elapsed'] / 60:.0f} minutes; see the model card",
+        "training": f"{run.step} updates, {run.elapsed / 60:.0f} minutes, blank penalty {penalty:g}; see the model card",
     }
     licence = "MIT (weights derived from Whisper tiny.en)"
-    fp32 = export_captioner(model, tokenizer.to_str(), options.out / f"{NAME}-fp32", NAME, licence, provenance)
+    folder = options.out / f"{NAME}-fp32"
+    fp32 = export_captioner(load_averaged(recipe), run.tokenizer.to_str(), folder, NAME, licence, provenance, penalty)
     print(f"{fp32}\n{quantize_bundle(fp32, options.out / NAME)}")
 
 

@@ -171,21 +171,25 @@ class Run:
             self.options.out / "last.part",
         )
         (self.options.out / "last.part").replace(self.options.out / "last.pt")
-        said = [self.caption(label) for label in self.held]
-        pairs = [(NORMAL(label.text), NORMAL(text)) for label, text in zip(self.held, said, strict=True) if NORMAL(label.text)]
         row = {
             "step": self.step,
             "minutes": round(self.elapsed / 60, 2),
             "loss": round(float(np.mean(self.losses)), 4),
-            "held_out_wer": round(jiwer.wer([a for a, _ in pairs], [b for _, b in pairs]), 4),
+            "held_out_wer": round(self.held_out_wer(), 4),
         }
         self.losses.clear()
         with open(self.options.out / "log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
-        print(row, said[0], flush=True)
+        print(row, self.caption(self.held[0]), flush=True)
 
     @torch.inference_mode()
-    def caption(self, label: Label) -> str:
+    def held_out_wer(self, blank_penalty: float = 0.0) -> float:
+        """Word error rate of one pass over the held-out utterances."""
+        pairs = [(NORMAL(label.text), NORMAL(self.caption(label, blank_penalty))) for label in self.held]
+        pairs = [(text, said) for text, said in pairs if text]
+        return float(jiwer.wer([text for text, _ in pairs], [said for _, said in pairs]))
+
+    def caption(self, label: Label, blank_penalty: float = 0.0) -> str:
         """One pass of the averaged weights."""
         states = torch.from_numpy(self.timeline.full(label).astype(np.float32))[None].to(self.options.device)
         slots = states.shape[1] // self.config.frames_per_slot
@@ -195,7 +199,9 @@ class Run:
             hidden = torch.func.functional_call(
                 self.model, weights, (ids, states, torch.tensor([slots], device=self.options.device))
             )
-            best = (hidden @ weights["embedding.weight"][: self.config.vocabulary].T).argmax(-1)[0].tolist()
+            logits = hidden @ weights["embedding.weight"][: self.config.vocabulary].T
+        logits[..., BLANK] -= blank_penalty
+        best = logits.argmax(-1)[0].tolist()
         kept = [token for i, token in enumerate(best) if token != BLANK and (i == 0 or best[i - 1] != token)]
         return self.tokenizer.decode(kept).strip()
 

@@ -234,6 +234,7 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw["timeline"].update(frames_per_slot=0), "frames_per_slot"),
         (lambda raw: raw["timeline"].update(frame_ms=0.0), "frame_ms"),
         (lambda raw: raw["timeline"].update(longest_s=1.0), "longest_s"),
+        (lambda raw: raw["timeline"].update(longest_s=1.3), "longest_s"),
         (lambda raw: raw["timeline"].update(tail_ms=-1.0), "tail_ms"),
         (lambda raw: raw["vocabulary"].update(blank_id=10**6), "blank"),
     ],

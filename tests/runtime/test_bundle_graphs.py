@@ -86,7 +86,19 @@ def test_graph_removed_after_the_check(folder: Path) -> None:
         Engine(bundle).load()
 
 
-@pytest.mark.parametrize("data", [b"{}", b"", b"not JSON", b'{"model": {"type": "Unheard"}}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b"",
+        b"not JSON",
+        b"\xff\xfe\x00",
+        b'{"model": []}',
+        b'{"model": {"type": "Unheard"}}',
+        b'{"model": {"type": "BPE"}}',
+        b'{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["b c"]}}',
+    ],
+)
 def test_tokenizer_that_is_none(folder: Path, data: bytes) -> None:
     put(folder, "tokenizer.json", data)
     captioner = Captioner(load_bundle(folder))

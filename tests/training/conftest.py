@@ -20,9 +20,9 @@ Cache = Callable[..., Path]
 
 
 def encoder_states(ids: list[int], speed: float = 1.0) -> NDArray[np.float16]:
-    """(T, WIDTH): the first number of each frame is its token's id, the others a vector of this id; silence is zero."""
+    """(T, WIDTH): the first number of each frame is its token's id / 256, the others a vector of this id; silence is zero."""
     table = np.random.default_rng(0).standard_normal((300, WIDTH)).astype(np.float16)
-    table[:, 0] = np.arange(300)
+    table[:, 0] = np.arange(300) / 256  # exact in float16
     at = (np.arange(int((LEAD + SPAN * len(ids) + TAIL) / speed)) * speed - LEAD) // SPAN
     frames = np.zeros((len(at), WIDTH), dtype=np.float16)
     spoken = (at >= 0) & (at < len(ids))

@@ -113,7 +113,7 @@ def test_all_tokens_stand_in_order_where_they_are_heard(write_cache: Cache) -> N
     for label, s in draws(timeline_of(cache, NONE), read_labels(cache)):
         at = np.flatnonzero(s.target)
         assert s.target[at].tolist() == label.ids.tolist()
-        heard = s.states[:, 0].reshape(-1, PER)
+        heard = 256 * s.states[:, 0].reshape(-1, PER)
         assert all(token in heard[slot] for slot, token in zip(at, s.target[at], strict=True))
 
 

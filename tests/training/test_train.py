@@ -16,7 +16,7 @@ from unmask.export.whisper import load_whisper
 from unmask.training.timeline import Sample, batches, read_labels
 from unmask.training.train import Run, Train, load_averaged, main
 
-WORDS = ["dad", "bed", "cab", "add", "face", "bead", "fade", "deaf"]
+WORDS = ["dad", "bed", "cab", "ace", "face", "bead", "fade", "deaf"]
 TEXTS = [f"{a} {b}" for a in WORDS for b in WORDS][:40]
 HELD_OUT = 6
 Cache = Callable[..., Path]
@@ -39,7 +39,7 @@ def options(write_cache: Cache, whisper_folder: Path, tmp_path: Path) -> Train:
         out=tmp_path / "run",
         minutes=60.0,
         frames_per_batch=4000,
-        peak=5e-3,
+        peak=1e-2,
         warmup_steps=5,
         average=0.9,
         held_out=HELD_OUT,
@@ -78,13 +78,12 @@ def test_updates_lower_the_loss_and_the_held_out_errors(options: Train) -> None:
     run = start(options)
     run.update(epoch(run, 0)[0])
     run.report()
-    learn(run, 60)
-    assert np.mean(run.losses[-5:]) < 0.4 * run.losses[0]
-    print(run.losses)
+    learn(run, 70)
+    assert np.mean(run.losses[-5:]) < 0.2 * run.losses[0]
     run.report()
     first, last = log(options)
-    assert (first["step"], last["step"]) == (1, 61)
-    assert last["held_out_wer"] < 0.6 * first["held_out_wer"]
+    assert (first["step"], last["step"]) == (1, 71)
+    assert last["held_out_wer"] < 0.6 < first["held_out_wer"]
 
 
 def test_only_the_decoder_learns(options: Train) -> None:
