@@ -1,6 +1,6 @@
 """Word error rate of caption bundles on a corpus, by schedule, with 95 % bootstrap intervals.
 
-    python -m unmask.benchmarks.wer --corpus DATA/test/librispeech --bundles FP32 --bundles models/caption-tiny-en [--whisper WHISPER]
+    python -m unmask.benchmarks.wer --corpus DATA/test/librispeech --bundles models/caption-tiny-en [--whisper WHISPER]
 
 Every utterance's context is computed once per bundle and then filled by each schedule. Words are compared after Whisper's English
 normaliser. Writes a Markdown table to stdout and, with --out, every utterance's text and counts as JSON.
@@ -103,11 +103,11 @@ def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
 
     from unmask.export.whisper import load_whisper
     from unmask.mel import SAMPLE_RATE_HZ, log_mel
-    from unmask.training.teacher import greedy
+    from unmask.training.teacher import greedy, read_settings
 
     model = load_whisper(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    suppress = json.loads((folder / "config.json").read_text(encoding="utf-8"))["suppress_ids"]
+    suppress, _ = read_settings(folder)
     rows = []
     for name, longest_s in (("Whisper greedy, 30 s windows", 30), ("Whisper greedy, speech and 1 s", None)):
         row = Row(name)

@@ -107,10 +107,12 @@ def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], 
 def _externalise(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
     """A copy whose large tensors point into the weights file, without names and paths of the machine that exported it."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
+    del model.graph.metadata_props[:]
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
     for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
         array = onnx.numpy_helper.to_array(tensor)
         if array.nbytes < SMALLEST_BYTES:
             continue

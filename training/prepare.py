@@ -26,7 +26,7 @@ from unmask.export.whisper import Whisper, load_whisper
 from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.training.align import attention_scores, monotonic_path
 from unmask.training.corpus import Utterance, read_corpus, read_lines
-from unmask.training.teacher import greedy, read
+from unmask.training.teacher import greedy, read, read_settings
 from unmask.training.vocabulary import source_ids, trim_tokenizer
 
 TAIL_SAMPLES = SAMPLE_RATE_HZ  # silence behind the speech: the encoder was trained with it
@@ -135,10 +135,10 @@ class States:
 
 def label(model: Whisper, utterances: list[Utterance], options: Prepare) -> None:
     source = Tokenizer.from_file(str(options.whisper / "tokenizer.json"))
-    config = json.loads((options.whisper / "config.json").read_text())
+    suppress, heads = read_settings(options.whisper)
     clean = States(options.cache, "clean", model.config.width)
     if not (options.cache / "teacher.json").exists():
-        said = list(transcribe(model, utterances, clean, source, config["suppress_ids"]))
+        said = list(transcribe(model, utterances, clean, source, suppress))
         write_lines(options.cache / "teacher.json", [said])
     said = json.loads((options.cache / "teacher.json").read_text(encoding="utf-8"))
     texts = [written(u.text, text) for u, text in zip(utterances, said, strict=True)]
@@ -147,7 +147,6 @@ def label(model: Whisper, utterances: list[Utterance], options: Prepare) -> None
     )
     tokenizer.save(str(options.cache / "tokenizer.json"))
     ours = np.array(source_ids(tokenizer, source))
-    heads = [(layer, head) for layer, head in config["alignment_heads"]]
     rows = []
     for u, text, teacher in zip(utterances, texts, said, strict=True):
         ids = tokenizer.encode(" " + text).ids

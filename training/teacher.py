@@ -3,7 +3,9 @@
 Knows Whisper in PyTorch. Knows no corpus and no file.
 """
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +16,17 @@ from torch import Tensor
 from unmask.export.whisper import Whisper
 
 END, START, NO_TIMESTAMPS = 50256, 50257, 50362  # Whisper's English models
+
+
+def read_settings(folder: Path) -> tuple[list[int], list[tuple[int, int]]]:
+    """Ids that greedy decoding never takes, and the (layer, head) pairs that align, from either kind of Whisper folder.
+
+    Hugging Face keeps them in `generation_config.json`, CTranslate2 in `config.json`.
+    """
+    own = folder / "generation_config.json"
+    settings = json.loads((own if own.exists() else folder / "config.json").read_text(encoding="utf-8"))
+    suppress = settings["suppress_tokens"] if own.exists() else settings["suppress_ids"]
+    return list(suppress), [(layer, head) for layer, head in settings["alignment_heads"]]
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
     while run.elapsed < 60 * options.minutes:
         for group in batches(run.labels, options.frames_per_batch, epoch):
             samples = [s for s in (run.timeline.sample(label, epoch) for label in group) if s is not None]
-            run.update(samples)
+            if samples:
+                run.update(samples)
             if run.step % options.report_steps == 0:
                 run.report()
             if run.elapsed >= 60 * options.minutes:
@@ -100,7 +101,7 @@ class Run:
 
     def update(self, samples: list[Sample]) -> None:
         began = time.monotonic()
-        done = self.elapsed / (60 * self.options.minutes)
+        done = min(1.0, self.elapsed / (60 * self.options.minutes))
         rate = (
             self.options.peak
             * min(1.0, (self.step + 1) / self.options.warmup_steps)
@@ -208,7 +209,7 @@ class Run:
     def resume(self) -> None:
         path = self.options.out / "last.pt"
         if path.exists():
-            saved = torch.load(path, weights_only=True)
+            saved = torch.load(path, map_location=self.options.device, weights_only=True)
             self.model.load_state_dict(saved["model"])
             self.optimizer.load_state_dict(saved["optimizer"])
             self.averaged = saved["averaged"]

@@ -28,6 +28,8 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
         """The token and both halves of the merge that makes it, down to what is kept."""
         return set() if token in kept else {token}.union(*(needs(part) for part in parts[token]))
 
+    if len(kept) >= size:
+        raise ValueError(f"{size} tokens cannot hold blank and the {len(kept)} bytes")
     counts = Counter(token for line in text for token in full.encode(" " + line, add_special_tokens=False).tokens)
     for token, _ in counts.most_common():
         if len(more := needs(token)) < size - len(kept):  # blank takes one place

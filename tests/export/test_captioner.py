@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.export.captioner import Captioner, CaptionerConfig, Context, Window
+from unmask.export.captioner import BLANK, Captioner, CaptionerConfig, Context, Window
 from unmask.export.whisper import Whisper
 
 TOP = 2
@@ -171,6 +171,19 @@ def test_padded_batch_rows_equal_single_runs(captioner: Captioner) -> None:
     for b, slots in enumerate(lengths):
         alone = captioner(ids[b : b + 1, :slots], states[b : b + 1, : slots * per], torch.tensor([slots]))
         close(hidden[b, :slots], alone[0])
+
+
+def test_blank_penalty_lowers_blank_and_nothing_else(captioner: Captioner) -> None:
+    slots, size, penalty = 7, captioner.config.vocabulary, 3.0
+    every, rows = torch.arange(slots), captioner.embedding(canvas_of(captioner, slots))
+    context, caches = Context(captioner)(mel_of(captioner, slots)), empty_caches(captioner, slots)
+    ids, sorted_logits, logsumexp, *_ = Window(captioner, size, penalty)(
+        rows, every, every, no_bias(captioner), *context, *caches
+    )
+    expected = expected_logits(captioner, slots)
+    expected[:, BLANK] -= penalty
+    close(torch.zeros(slots, size).scatter(1, ids, sorted_logits), expected)
+    close(logsumexp, expected.logsumexp(-1))
 
 
 # ---- the parts

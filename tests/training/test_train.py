@@ -95,6 +95,7 @@ def test_only_the_decoder_learns(options: Train) -> None:
     assert same >= frozen
     unused = {name for name in same - frozen if before[name].ndim > 1}  # each matrix of the decoder moves
     assert unused == set()
+    assert not frozen & run.averaged.keys()
 
 
 def test_run_starts_from_whisper(options: Train) -> None:
