@@ -46,7 +46,7 @@ class CaptionOptions:
     """Bound of the factor rule."""
     budget_ms: float | None = None
     """Time for each window's passes; they are measured, and commits are raised to end in time."""
-    threads: int = 2
+    threads: int = 1
     """Threads that ONNX Runtime may use."""
     bundle: Path = SHIPPED
     """Folder of the bundle."""

@@ -45,7 +45,7 @@ class Wer:
     limit: int | None = None
     """Only so many utterances."""
     resamples: int = 10_000
-    threads: int = 2
+    threads: int = 1
 
 
 @dataclass

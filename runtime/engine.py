@@ -25,8 +25,8 @@ FORBIDDEN = np.float32(-1e9)  # finite, so that a row with everything forbidden 
 class EngineOptions:
     """How ONNX Runtime uses the machine. The defaults were chosen by measurement (docs/measurements.md)."""
 
-    threads: int = 2
-    """Threads inside one operator."""
+    threads: int = 1
+    """Threads inside one operator. On the shipped captioner a second one gains nothing."""
     spinning: bool = False
     """Let idle threads spin: faster on a quiet machine, far slower on a busy one."""
     arena: bool = True
