@@ -124,7 +124,8 @@ class DelayedProgress:
             self._bar.start()
 
     def close(self) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:  # stopping a bar that never started prints an empty line
+            self._bar.stop()
 
 
 def _print(path: Path, done: Caption, seconds: float, options: CaptionOptions, named: bool) -> None:
