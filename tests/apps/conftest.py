@@ -1,5 +1,6 @@
 """The command as a person runs it, on the shipped bundle and the demo clips."""
 
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -50,6 +51,10 @@ def clip() -> Path:
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start `unmask` as a process of its own."""
+    """Start `unmask` as a process of its own that can be interrupted, also where the tests run in the background and cannot."""
     line = [sys.executable, "-m", "unmask.apps.main", *map(str, arguments)]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", preexec_fn=listen)
+
+
+def listen() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
