@@ -23,9 +23,12 @@ format: .venv/dev
 # DATA: folder with train/, noise/, text/ (docs/training.md); WHISPER: a tiny.en folder, CTranslate2 or Hugging Face.
 MINUTES ?= 60
 CACHE ?= .cache/caption
+RUN = --whisper $(WHISPER) --cache $(CACHE) --out $(CACHE)/run
 train-caption: .venv/dev
 	.venv/bin/python -m unmask.training.prepare --data $(DATA) --whisper $(WHISPER) --cache $(CACHE)
-	.venv/bin/python -m unmask.training.train --whisper $(WHISPER) --cache $(CACHE) --out $(CACHE)/run --minutes $(MINUTES)
+	.venv/bin/python -m unmask.training.train $(RUN) --minutes $(MINUTES) --until $$(( $(MINUTES) * 2 / 3 ))
+	.venv/bin/python -m unmask.training.realign --whisper $(WHISPER) --cache $(CACHE) --run $(CACHE)/run
+	.venv/bin/python -m unmask.training.train $(RUN) --minutes $(MINUTES)
 	.venv/bin/python -m unmask.training.release --whisper $(WHISPER) --cache $(CACHE) --run $(CACHE)/run --out $(CACHE)/bundles
 
 .venv/bin/python:

@@ -6,6 +6,7 @@ Resumes from RUN/last.pt when it is there; appends one JSON line per report to R
 """
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class Train:
     out: Path
     minutes: float = 90.0
     """Training time in all, earlier runs included; the learning rate falls to zero over it."""
+    until: float = math.inf
+    """Stop at so many minutes although the learning rate falls over `minutes`: for what comes in between."""
     frames_per_slot: int = 8
     frames_per_batch: int = 16_000
     peak: float = 6e-4
@@ -59,14 +62,15 @@ def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
     run = Run(options)
     run.resume()
     epoch = np.random.default_rng([options.seed, run.step])
-    while run.elapsed < 60 * options.minutes:
+    stop_s = 60 * min(options.minutes, options.until)
+    while run.elapsed < stop_s:
         for group in batches(run.labels, options.frames_per_batch, epoch):
             samples = [s for s in (run.timeline.sample(label, epoch) for label in group) if s is not None]
             if samples:
                 run.update(samples)
             if run.step % options.report_steps == 0:
                 run.report()
-            if run.elapsed >= 60 * options.minutes:
+            if run.elapsed >= stop_s:
                 break
     if run.losses:
         run.report()
