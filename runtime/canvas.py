@@ -49,6 +49,10 @@ class Canvas:
                 raise InputError(f"span {span.start}..{span.stop} lies outside a canvas of {len(self.ids)} positions")
             if not span.allowed or any(not 0 <= low < high for low, high in span.allowed):
                 raise InputError(f"span {span.start}..{span.stop} ({span.modality}) allows no ids: {span.allowed}")
+            if any(low <= self.mask_id < high for low, high in span.allowed):
+                raise InputError(
+                    f"span {span.start}..{span.stop} allows the mask {self.mask_id} itself, so it might never be filled"
+                )
             covered[span.start : span.stop] += 1
         if covered.max(initial=0) > 1:
             raise InputError(f"position {int(covered.argmax())} belongs to more than one span")

@@ -23,6 +23,10 @@ from unmask.segment import quiet_cuts
 
 FAMILY = "whisper-timeline"
 TASK = "caption"
+INPUTS = {
+    "context": {"mel"},
+    "window": {"rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"},
+}
 SILENCE_PEAK = 1e-4  # -80 dB of full scale: below the noise of any microphone
 WINDOW_S = 20.0  # cuts of long recordings; few training windows were longer
 
@@ -84,6 +88,10 @@ class Captioner:
     def load(self) -> "Captioner":
         """Open graphs and tokenizer now. Raises BundleError."""
         self.engine.load()
+        for role, expected in INPUTS.items():
+            found = {value.name for value in self.engine.session(role).get_inputs()}
+            if found != expected:
+                raise BundleError(f"{self.bundle.folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}")
         self.tokenizer  # noqa: B018  (opens it)
         return self
 
@@ -101,6 +109,8 @@ class Captioner:
         """
         if samples.ndim != 1 or not len(samples):
             raise AudioError(f"a recording is one row of samples; this one has the shape {samples.shape}")
+        if samples.dtype.kind != "f":
+            raise AudioError(f"samples are {samples.dtype}; divide them by their full scale to get float32 in [-1, 1]")
         if not np.isfinite(samples).all():
             raise AudioError("the recording holds values that are not finite numbers; convert it to PCM first")
         line = self.timeline

@@ -101,3 +101,9 @@ def test_draft_of_another_length(count: int, confident: int) -> None:
 
 def test_allowed_mask_is_half_open() -> None:
     assert allowed_mask(np.arange(8), ((1, 3), (6, 7))).tolist() == [False, True, True, False, False, False, True, False]
+
+
+def test_a_span_must_not_allow_the_mask() -> None:
+    with pytest.raises(InputError, match="allows the mask 5 itself"):
+        Canvas.masked(3, "text", ((0, 6),), mask_id=5)
+    Canvas.masked(3, "text", ((0, 5), (6, 9)), mask_id=5)

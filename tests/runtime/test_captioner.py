@@ -234,3 +234,8 @@ def test_guesses_only_when_tentative(fp32: Captioner, tokenizer: Tokenizer) -> N
     step = filled(tokenizer, ["Ġ", "a", "b", "Ġ", "c"], masks="  xxx")
     assert [word.text for word in fp32.words(step)] == ["a"]
     assert [word.text for word in fp32.words(step, tentative=True)] == ["ab", "c"]
+
+
+def test_integer_samples_are_not_taken_for_floats(fp32: Captioner) -> None:
+    with pytest.raises(AudioError, match="samples are int16"):
+        fp32.caption(np.ones(16000, dtype=np.int16))  # type: ignore[arg-type]

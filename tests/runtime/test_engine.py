@@ -200,7 +200,13 @@ def test_two_canvases_do_not_mix(
 
 def test_constructing_opens_no_graph(fp32_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, *_, **__: opened.append(path.name))
+    really_open = onnxruntime.InferenceSession
+
+    def watched(path: Path, *arguments: object, **options: object) -> onnxruntime.InferenceSession:
+        opened.append(path.name)
+        return really_open(path, *arguments, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
     captioner = Captioner(load_bundle(fp32_bundle))
     assert opened == []
     captioner.load()
