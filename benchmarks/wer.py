@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
+from unmask.mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.corpus import Utterance, read_corpus
 
 NORMAL = EnglishTextNormalizer()
@@ -87,13 +88,8 @@ def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[
     for utterance in progress(utterances):
         windows = list(captioner.windows(utterance.samples))
         for name, schedule in SCHEDULES.items():
-            text, passes, rows, tokens = [], 0, 0, 0
-            for window in windows:
-                steps = list(captioner.steps(window, schedule))
-                text += [word.text for word in captioner.words(steps[-1])]
-                passes, rows = passes + len(steps), rows + sum(step.rows for step in steps)
-                tokens += len(captioner.kept(steps[-1].ids))
-            results[name].add(utterance.text, " ".join(text), passes, rows, tokens)
+            done = captioner.read(windows, len(utterance.samples) / SAMPLE_RATE_HZ, schedule)
+            results[name].add(utterance.text, done.text, done.passes, done.rows, done.tokens)
     return list(results.values())
 
 
@@ -102,7 +98,6 @@ def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
     from tokenizers import Tokenizer
 
     from unmask.export.whisper import load_whisper
-    from unmask.mel import SAMPLE_RATE_HZ, log_mel
     from unmask.training.teacher import greedy, read_settings
 
     model = load_whisper(folder)

@@ -5,7 +5,7 @@ Knows bundles of the family `whisper-timeline`. Knows no files, no microphone an
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,10 +158,20 @@ class Captioner:
         samples as for `windows`; schedule: the bundle's own unless given; on_step is called after each pass; it may raise to
         cancel.
         """
+        return self.read(self.windows(samples), samples.size / SAMPLE_RATE_HZ, schedule, on_step)
+
+    def read(
+        self,
+        windows: Iterable[Window],
+        audio_s: float,
+        schedule: Schedule | None = None,
+        on_step: Callable[[Window, Step], None] | None = None,
+    ) -> Caption:
+        """The same over windows that were encoded before; a list of them can be read again with another schedule."""
         words: list[Word] = []
-        windows = passes = rows = tokens = 0
-        for window in self.windows(samples):
-            windows += 1
+        count = passes = rows = tokens = 0
+        for window in windows:
+            count += 1
             step = None
             for step in self.steps(window, schedule):
                 passes, rows = passes + 1, rows + step.rows
@@ -170,9 +180,7 @@ class Captioner:
             if step is not None:
                 tokens += len(self.kept(step.ids))
                 words += self.words(step, window.start_s, window.start_s + window.audio_s)
-        return Caption(
-            " ".join(word.text for word in words), tuple(words), len(samples) / SAMPLE_RATE_HZ, windows, passes, rows, tokens
-        )
+        return Caption(" ".join(word.text for word in words), tuple(words), audio_s, count, passes, rows, tokens)
 
     def kept(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots that hold text. A token that repeats in the next slot is one token: it was heard across the border."""

@@ -66,8 +66,9 @@ def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
     while run.elapsed < stop_s:
         for group in batches(run.labels, options.frames_per_batch, epoch):
             samples = [s for s in (run.timeline.sample(label, epoch) for label in group) if s is not None]
-            if samples:
-                run.update(samples)
+            if not samples:
+                continue
+            run.update(samples)
             if run.step % options.report_steps == 0:
                 run.report()
             if run.elapsed >= stop_s:
@@ -187,13 +188,13 @@ class Run:
             log.write(json.dumps(row) + "\n")
         print(row, self.caption(self.held[0]), flush=True)
 
-    @torch.inference_mode()
     def held_out_wer(self, blank_penalty: float = 0.0) -> float:
         """Word error rate of one pass over the held-out utterances."""
         pairs = [(NORMAL(label.text), NORMAL(self.caption(label, blank_penalty))) for label in self.held]
         pairs = [(text, said) for text, said in pairs if text]
         return float(jiwer.wer([text for text, _ in pairs], [said for _, said in pairs]))
 
+    @torch.inference_mode()
     def caption(self, label: Label, blank_penalty: float = 0.0) -> str:
         """One pass of the averaged weights."""
         states = torch.from_numpy(self.timeline.full(label).astype(np.float32))[None].to(self.options.device)
