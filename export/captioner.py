@@ -2,15 +2,16 @@
 
 A canvas position is a slot of `frames_per_slot` encoder frames and holds a token or blank. Against Whisper's decoder: no causal
 mask, a mask token, a linear map of the slot's own frames added to its row, and a learned preference for near frames.
-Two modules for export follow: `Context` (once per recording) and `Window` (once per pass), design of the denoiser contract.
+Beside it stands the verifier: Whisper's causal decoder on the same encoder states, which reads a finished draft in one pass and
+says at each place what comes next. Modules for export follow: `Context` (once per recording), `Window` and `Verify` (once per pass).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from unmask.export.whisper import Block, Encoder, Whisper, WhisperConfig
+from unmask.export.whisper import Block, Decoder, Encoder, Whisper, WhisperConfig
 
 BLANK = 0
 
@@ -20,6 +21,7 @@ class CaptionerConfig:
     whisper: WhisperConfig
     vocabulary: int  # tokens that can be predicted, blank (id 0) included; the mask is one more row of the embedding
     frames_per_slot: int = 8  # 160 ms
+    prompt: int = 2  # rows of the verifier's embedding behind the tokens: what Whisper's decoder reads before a text
 
     @property
     def mask(self) -> int:
@@ -40,10 +42,14 @@ class Captioner(nn.Module):
         # Attention scores to the recording fall by this much for each slot of distance (ALiBi's fixed slopes, Press et al. 2022):
         # the first heads read the slot's own sound, the last see almost everything. Fixed, so that fused attention can be used.
         self.register_buffer("nearness", torch.logspace(0.3, -2.5, sizes.heads))
+        self.verifier = Decoder(replace(sizes, vocabulary=config.vocabulary + config.prompt))
 
     @staticmethod
-    def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int]) -> "Captioner":
-        """Start from Whisper's weights. rows: for each of our ids the row of Whisper's embedding."""
+    def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int], prompt: list[int]) -> "Captioner":
+        """Start from Whisper's weights. rows: for each of our ids the row of Whisper's embedding; prompt: those it starts with.
+
+        Blank's row is that of Whisper's end of text: the verifier ends a text with blank's id.
+        """
         model = Captioner(config)
         model.encoder.load_state_dict(whisper.encoder.state_dict())
         own = {name: value for name, value in whisper.decoder.state_dict().items() if not name.startswith("embedding")}
@@ -51,6 +57,8 @@ class Captioner(nn.Module):
         with torch.no_grad():
             kept = whisper.decoder.embedding.weight[rows]
             model.embedding.weight.copy_(torch.cat([kept, kept.mean(0, keepdim=True)]))
+            asked = {**whisper.decoder.state_dict(), "embedding.weight": whisper.decoder.embedding.weight[[*rows, *prompt]]}
+            model.verifier.load_state_dict(asked)
             nn.init.normal_(model.slot_map.weight, std=0.5 * config.whisper.width**-0.5)
         return model
 
@@ -86,6 +94,19 @@ class Captioner(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:  # (..., d) -> (..., vocabulary)
         return hidden @ self.embedding.weight[: self.config.vocabulary].T
+
+    def prompted(self, texts: Tensor) -> Tensor:
+        """The prompt before texts: (B, N) -> (B, config.prompt + N), ids of the verifier."""
+        prompt = torch.arange(self.config.prompt, device=texts.device) + self.config.vocabulary
+        return torch.cat([prompt.expand(len(texts), -1), texts], 1)
+
+    def next_logits(self, texts: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the verifier expects behind the prompt and behind each token of texts (B, N) -> (B, N + 1, vocabulary).
+
+        states (B, T, d), of which mask (B, 1, 1, T) bool says which exist.
+        """
+        logits, _ = self.verifier(self.prompted(texts), self.verifier.cross(states), mask)
+        return logits[:, self.config.prompt - 1 :, : self.config.vocabulary]
 
 
 class Context(nn.Module):

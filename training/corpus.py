@@ -25,6 +25,7 @@ class Utterance:
     text: str  # words of the transcript, lower case; empty when there is none
     samples: NDArray[np.float32]
     speaker: str = ""
+    written: str = ""  # the same with case and punctuation, where that is known for certain
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -42,4 +43,4 @@ def read_corpus(path: Path) -> Iterator[Utterance]:
             samples, rate = soundfile.read(io.BytesIO(member.read()), dtype="float32")
             if rate != SAMPLE_RATE_HZ:
                 raise ValueError(f"{path}.tar: {row['file']} is at {rate} Hz, not {SAMPLE_RATE_HZ}")
-            yield Utterance(row["id"], row.get("text", ""), samples, str(row.get("speaker", "")))
+            yield Utterance(row["id"], row.get("text", ""), samples, str(row.get("speaker", "")), row.get("written", ""))

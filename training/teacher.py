@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.export.whisper import Whisper
+from unmask.export.whisper import Decoder, Whisper
 
 END, START, NO_TIMESTAMPS = 50256, 50257, 50362  # Whisper's English models
 
@@ -37,29 +37,42 @@ class Reading:
     logits: NDArray[np.float32]  # (N, vocabulary)
 
 
+@dataclass(frozen=True)
+class Voice:
+    """How a decoder is asked to write: what it reads first, what ends a text, what it may never take."""
+
+    prompt: tuple[int, ...]
+    end: int
+    barred: tuple[int, ...]
+
+    @staticmethod
+    def whisper(suppress: list[int], vocabulary: int) -> "Voice":
+        """English, without timestamps."""
+        return Voice((START, NO_TIMESTAMPS), END, (*suppress, *range(END + 1, vocabulary)))
+
+
 @torch.inference_mode()
-def greedy(model: Whisper, states: Tensor, lengths: list[int], suppress: list[int], most: int = 224) -> list[list[int]]:
-    """Token ids of each utterance, without timestamps. states: (B, T, d), of which the first `lengths[b]` rows are speech.
+def greedy(decoder: Decoder, states: Tensor, lengths: list[int], voice: Voice, most: int = 224) -> list[list[int]]:
+    """Token ids of each utterance. states: (B, T, d), of which the first `lengths[b]` rows are speech and silence.
 
     A text of more than 8 tokens a second is a loop and is cut there.
     """
     mask = (torch.arange(states.shape[1]) < torch.tensor(lengths)[:, None])[:, None, None]
-    cross = model.decoder.cross(states)
-    barrier = torch.zeros(model.config.vocabulary)
-    barrier[suppress] = -torch.inf
-    barrier[END + 1 :] = -torch.inf
-    ids = torch.tensor([[START, NO_TIMESTAMPS]]).repeat(len(lengths), 1)
+    cross = decoder.cross(states)
+    barrier = torch.zeros(decoder.embedding.num_embeddings)
+    barrier[list(voice.barred)] = -torch.inf
+    ids = torch.tensor([voice.prompt]).repeat(len(lengths), 1)
     limit = torch.tensor([min(most, 8 + 8 * n // 50) for n in lengths])
     out: list[list[int]] = [[] for _ in lengths]
     live = torch.ones(len(lengths), dtype=torch.bool)
     past = None
     for step in range(most):
-        logits, past = model.decoder(ids, cross, mask, past)
+        logits, past = decoder(ids, cross, mask, past)
         last = logits[:, -1] + barrier
         if step == 0:
-            last[:, END] = -torch.inf
+            last[:, voice.end] = -torch.inf
         ids = last.argmax(-1, keepdim=True)
-        live &= (ids[:, 0] != END) & (step < limit)
+        live &= (ids[:, 0] != voice.end) & (step < limit)
         if not live.any():
             break
         for b in torch.nonzero(live)[:, 0].tolist():

@@ -1,102 +1,154 @@
-"""Labelled utterances to training canvases: slots, masks, corruption, crops, and batches of like length.
+"""Labelled recordings to training samples: audio spoilt and cut, a canvas of slots with masks, a text with errors.
 
 Knows NumPy arrays only; every random choice comes from the generator that is passed in.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
+from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.training.align import place
+from unmask.training.augment import Augment, change_speed, draw_speed, hide, spoil
 from unmask.training.corpus import read_lines
-from unmask.training.prepare import SOFT, VARIANTS, States
+from unmask.training.prepare import SOFT
+from unmask.training.recordings import Recordings
 
 BLANK = 0
+FRAME_SAMPLES = 2 * HOP_SAMPLES  # of an encoder state
 
 
 @dataclass(frozen=True)
 class Label:
-    """An utterance's tokens and the first encoder frame of each, at normal speed."""
+    """What is said in a recording. Frames are those of encoder states, at normal speed."""
 
     id: str
     text: str
+    frames: int
     ids: NDArray[np.int64]  # (N,)
-    centre: NDArray[np.float64]  # (N,) frames
+    words: NDArray[np.int64]  # (N,) the number of the word that each token belongs to
+    centre: NDArray[np.float64] | None  # (N,) frames; None where no times are known: such a recording is never cut
     soft_ids: NDArray[np.int64]  # (N, SOFT) the teacher's likeliest tokens ...
-    soft: NDArray[np.float32]  # (N, SOFT) ... and their probabilities
+    soft: NDArray[np.float32]  # (N, SOFT) ... and their probabilities, zeros where it was not asked
 
 
 @dataclass(frozen=True)
 class Sample:
-    states: NDArray[np.float16]  # (S * frames_per_slot, d)
-    target: NDArray[np.int64]  # (S,) tokens and blanks
+    mel: NDArray[np.float32]  # (mels, 2 * S * frames_per_slot)
+    target: NDArray[np.int64]  # (S,) tokens and blanks; all blank where no times are known
     soft_ids: NDArray[np.int64]  # (S, SOFT)
     soft: NDArray[np.float32]  # (S, SOFT), all zero at blanks
     shown: NDArray[np.int64]  # (S,) what the model sees: target, mask or a wrong token
     masked: NDArray[np.bool_]  # (S,) where the loss counts
+    timed: bool
+    tokens: NDArray[np.int64]  # (N,) the text
+    before: NDArray[np.int64]  # (M,) what the verifier reads: the text, maybe with errors
+    after: NDArray[np.int64]  # (M + 1,) the right next token behind the prompt and behind each of these; BLANK ends the text
 
 
 @dataclass(frozen=True)
 class Masking:
     """Shares of samples and rates; `full` matters most, since decoding in few passes starts there."""
 
-    full: float = 0.5
+    full: float = 0.65
     span: float = 0.15  # one stretch masked, the rest visible
     corrupt: float = 0.15  # visible tokens of these samples are wrong at a rate of up to 0.2
-    crop: float = 0.3  # windows cut at both ends, as live captions cut them
-    hide: float = 0.3  # stretches of encoder states set to zero
+    crop: float = 0.35  # windows cut at both ends, as live captions cut them
+    errors: float = 0.5  # texts that the verifier reads with errors ...
+    error_rate: float = 0.15  # ... of at most this rate
+    augment: Augment = field(default_factory=Augment)
 
 
-def read_labels(cache: Path) -> list[Label]:
-    """Labels with the times of `centres.json` where it is there (`realign`), else the teacher's."""
-    path = cache / "centres.json"
-    better = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    out = []
-    for row in read_lines(cache / "labels.jsonl"):
+def read_labels(cache: Path, tokenizer: Tokenizer) -> list[Label]:
+    """Recordings with text, as `prepare` left them."""
+    recordings = Recordings(cache / "audio")
+    return [
+        label_of(row, -(-recordings.samples(row["id"]) // FRAME_SAMPLES), tokenizer) for row in read_lines(cache / "labels.jsonl")
+    ]
+
+
+def label_of(row: dict[str, object], frames: int, tokenizer: Tokenizer) -> Label:
+    ids = np.asarray(row["ids"], dtype=np.int64)
+    starts = [i == 0 or (tokenizer.id_to_token(int(token)) or "").startswith("\u0120") for i, token in enumerate(ids)]
+    centre = None
+    if row["first"] is not None:
         first = np.asarray(row["first"], dtype=np.float64)
         # The teacher lets a token's span run on through the pause behind it: the first 0.2 s hold the sound.
-        centre = np.asarray(better.get(row["id"], first[:-1] + np.minimum(np.diff(first), 10.0) / 2))
-        arrays = (np.asarray(row["soft_ids"], dtype=np.int64), np.asarray(row["soft"], dtype=np.float32))
-        out.append(Label(row["id"], row["text"], np.asarray(row["ids"], dtype=np.int64), centre, *arrays))
-    return out
+        centre = first[:-1] + np.minimum(np.diff(first), 10.0) / 2
+    soft_ids = np.asarray(row["soft_ids"] or np.zeros((len(ids), SOFT)), dtype=np.int64)
+    soft = np.asarray(row["soft"] or np.zeros((len(ids), SOFT)), dtype=np.float32)
+    return Label(str(row["id"]), str(row["text"]), frames, ids, np.cumsum(starts) - 1, centre, soft_ids, soft)
+
+
+def wordless(cache: Path) -> list[Label]:
+    """The recordings without words: noise, of which nothing may be written."""
+    noise = Recordings(cache / "noise")
+    nothing = np.zeros(0, dtype=np.int64)
+    tables = np.zeros((0, SOFT), dtype=np.int64), np.zeros((0, SOFT), dtype=np.float32)
+    return [
+        Label(name, "", -(-noise.samples(name) // FRAME_SAMPLES), nothing, nothing, nothing.astype(np.float64), *tables)
+        for name in noise.rows
+    ]
 
 
 class Timeline:
-    """Makes samples of labels and the mapped encoder states."""
+    """Makes samples of labels."""
 
-    def __init__(self, cache: Path, width: int, frames_per_slot: int, mask: int, masking: Masking) -> None:
-        self.variants = [States(cache, v.name, width) for v in VARIANTS if (cache / f"states-{v.name}.jsonl").exists()]
+    def __init__(self, cache: Path, frames_per_slot: int, mask: int, masking: Masking) -> None:
+        self.audio, self.noise = Recordings(cache / "audio"), Recordings(cache / "noise")
+        self.noises = [self.noise[name] for name in self.noise.rows]
         self.frames_per_slot, self.mask, self.masking = frames_per_slot, mask, masking
 
-    def full(self, label: Label) -> NDArray[np.float16]:
-        """Clean states of the whole utterance, cut to whole slots."""
-        states = self.variants[0][label.id]
-        return states[: len(states) // self.frames_per_slot * self.frames_per_slot]
+    def clean(self, label: Label) -> NDArray[np.float32]:
+        """(mels, F) of the whole recording and a second of silence, in whole slots."""
+        samples = self.audio[label.id]
+        slot = self.frames_per_slot * FRAME_SAMPLES
+        slots = -(-(len(samples) + SAMPLE_RATE_HZ) // slot)
+        return log_mel(np.pad(samples, (0, slots * slot - len(samples))))
 
     def sample(self, label: Label, rng: np.random.Generator) -> Sample | None:
-        """One random view of an utterance; None when its tokens do not fit its slots."""
-        variant = self.variants[rng.integers(len(self.variants))]
-        states, centre = variant[label.id], label.centre / variant.rows[label.id]["speed"]
+        """One random view of a recording; None when its tokens do not fit its slots."""
+        speed = draw_speed(self.masking.augment, rng)
+        source = self.audio if label.id in self.audio.rows else self.noise
+        samples = change_speed(source[label.id], speed)
         # Slots never start at the same place twice, and the silence behind the speech varies.
-        start, end = rng.integers(self.frames_per_slot), len(states) - rng.integers(40)
-        if rng.random() < self.masking.crop and end - start > 150:
-            start, end = start + rng.integers((end - start) // 3), end - rng.integers((end - start) // 3)
+        start, end = int(rng.integers(self.frames_per_slot)), len(samples) // FRAME_SAMPLES + int(rng.integers(4, 60))
+        if label.centre is not None and rng.random() < self.masking.crop and end - start > 150:
+            start, end = start + int(rng.integers((end - start) // 3)), end - int(rng.integers((end - start) // 3))
         slots = (end - start) // self.frames_per_slot
-        states = states[start : start + slots * self.frames_per_slot]
-        kept = (centre >= start) & (centre < start + len(states))
-        at = place(centre[kept] - start, self.frames_per_slot, slots)
+        end = start + slots * self.frames_per_slot
+        kept, at = self._inside(label, speed, start, slots)
         if at is None:
             return None
+        piece = samples[start * FRAME_SAMPLES : end * FRAME_SAMPLES]
+        piece = np.pad(piece, (0, (end - start) * FRAME_SAMPLES - len(piece)))
+        mel = hide(log_mel(spoil(piece, self.noises, self.masking.augment, rng)), self.masking.augment, rng)
         target = np.full(slots, BLANK, dtype=np.int64)
-        target[at] = label.ids[kept]
         soft_ids, soft = np.zeros((slots, SOFT), dtype=np.int64), np.zeros((slots, SOFT), dtype=np.float32)
-        soft_ids[at], soft[at] = label.soft_ids[kept], label.soft[kept]
-        shown, counted = self._mask(target, soft_ids, rng)
-        return Sample(self._hide(states, rng), target, soft_ids, soft, shown, counted)
+        if label.centre is not None:
+            target[at], soft_ids[at], soft[at] = label.ids[kept], label.soft_ids[kept], label.soft[kept]
+            shown, counted = self._mask(target, soft_ids, rng)
+        else:
+            shown, counted = np.full(slots, self.mask), np.ones(slots, dtype=bool)
+        before, after = self._errors(label.ids[kept], label.soft_ids[kept], rng)
+        return Sample(mel, target, soft_ids, soft, shown, counted, label.centre is not None, label.ids[kept], before, after)
+
+    def _inside(self, label: Label, speed: float, start: int, slots: int) -> tuple[NDArray[np.bool_], NDArray[np.int64] | None]:
+        """Tokens of the words whose middle lies in the window, and their slots (None when they do not fit)."""
+        if label.centre is None:
+            fits = len(label.ids) + np.count_nonzero(np.diff(label.ids) == 0) <= slots  # CTC parts equal tokens by a blank
+            return np.ones(len(label.ids), dtype=bool), label.ids if fits else None
+        centre = label.centre / speed - start
+        if not len(centre):
+            return np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64)
+        sums = np.bincount(label.words, centre) / np.bincount(label.words)
+        middle = sums[label.words]
+        kept = (middle >= 0) & (middle < slots * self.frames_per_slot)
+        return kept, place(centre[kept], self.frames_per_slot, slots)
 
     def _mask(
         self, target: NDArray[np.int64], soft_ids: NDArray[np.int64], rng: np.random.Generator
@@ -119,23 +171,34 @@ class Timeline:
             masked = masked | wrong
         return shown, masked
 
-    def _hide(self, states: NDArray[np.float16], rng: np.random.Generator) -> NDArray[np.float16]:
-        if rng.random() >= self.masking.hide:
-            return states
-        states = states.copy()
-        for _ in range(rng.integers(1, 4)):
-            begin = rng.integers(len(states))
-            states[begin : begin + rng.integers(4, 24)] = 0
-        return states
+    def _errors(
+        self, tokens: NDArray[np.int64], soft_ids: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A draft of the text with tokens changed, lost and added, and what comes next behind each of its tokens."""
+        rate = rng.uniform(0, self.masking.error_rate) if rng.random() < self.masking.errors else 0.0
+        before, after, i = [], [], 0
+        while i < len(tokens):
+            after.append(tokens[i])
+            kind = rng.integers(3) if rng.random() < rate else 3
+            wrong = soft_ids[i, rng.integers(soft_ids.shape[1])] or tokens[rng.integers(len(tokens))]
+            if kind == 0 and i + 1 < len(tokens):  # lost: the next token stands in its place
+                before.append(tokens[i + 1])
+                i += 2
+            elif kind == 1:  # added
+                before.append(wrong)
+            else:
+                before.append(wrong if kind == 2 else tokens[i])
+                i += 1
+        return np.asarray(before, dtype=np.int64), np.asarray([*after, BLANK], dtype=np.int64)
 
 
 def batches(labels: list[Label], frames_per_batch: int, rng: np.random.Generator) -> Iterator[list[Label]]:
     """One epoch in random order: batches of like length that fill about `frames_per_batch` encoder frames, padding included."""
-    order = sorted(labels, key=lambda label: label.centre[-1] * rng.uniform(0.9, 1.1))
+    order = sorted(labels, key=lambda label: label.frames * rng.uniform(0.9, 1.1))
     groups: list[list[Label]] = []
     group: list[Label] = []
     for label in order:
-        longest = max(other.centre[-1] for other in (*group, label)) + 50  # the silence behind the speech
+        longest = max(other.frames for other in (*group, label)) + 30  # the silence behind the speech
         if group and longest * (len(group) + 1) > frames_per_batch:
             groups.append(group)
             group = []

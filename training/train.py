@@ -1,14 +1,15 @@
-"""Train the captioner: Whisper's decoder learns to fill masked slots while the encoder stays as it is.
+"""Train the captioner: Whisper's encoder and two copies of its decoder, one to fill masked slots and one to verify.
 
     python -m unmask.training.train --whisper WHISPER --cache CACHE --out RUN --minutes 90
 
 Resumes from RUN/last.pt when it is there; appends one JSON line per report to RUN/log.jsonl. `--device cuda` runs the same.
 """
 
+import copy
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -16,17 +17,19 @@ import cyclopts
 import jiwer
 import numpy as np
 import torch
-import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from unmask.export.captioner import BLANK, Captioner, CaptionerConfig
 from unmask.export.whisper import load_whisper
-from unmask.training.timeline import Label, Masking, Sample, Timeline, batches, read_labels
+from unmask.training.loss import Weights, losses, stack
+from unmask.training.teacher import Voice, greedy
+from unmask.training.timeline import Label, Masking, Sample, Timeline, batches, read_labels, wordless
 from unmask.training.vocabulary import source_ids
 
 NORMAL = EnglishTextNormalizer()
+PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # what the verifier reads before a text
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,22 @@ class Train:
     """Stop at so many minutes although the learning rate falls over `minutes`: for what comes in between."""
     frames_per_slot: int = 8
     frames_per_batch: int = 16_000
-    peak: float = 6e-4
-    """Learning rate after warming up."""
+    peak: float = 3e-4
+    """Learning rate after warming up, of the timeline's decoder."""
+    peak_encoder: float = 1e-4
+    peak_verifier: float = 4e-5
+    start: Path | None = None
+    """Begin with the averaged weights of this earlier run, whatever of them fits."""
+    weights: Weights = field(default_factory=Weights)
+    masking: Masking = field(default_factory=Masking)
     warmup_steps: int = 200
     average: float = 0.998
     """Decay of the weights' moving average, which is what ships."""
-    soft: float = 0.4
-    """Share of the target that is the teacher's distribution."""
-    anchor: float = 0.25
-    """Weight of the given alignment on fully masked canvases, where the CTC loss may find its own. With the alignment alone a
-    token that may stand in either of two slots gets half of each, blank wins both, and the word is lost."""
     held_out: int = 96
-    report_steps: int = 200
+    """Recordings kept back to measure words, drawn at random from the real ones."""
+    held_out_written: int = 64
+    """Recordings of ljspeech kept back besides: its `raw` text says what case and punctuation should be."""
+    report_steps: int = 150
     device: str = "cpu"
     seed: int = 0
 
@@ -85,84 +92,46 @@ class Run:
         torch.manual_seed(options.seed)
         whisper = load_whisper(options.whisper)
         self.tokenizer = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
-        rows = source_ids(self.tokenizer, Tokenizer.from_file(str(options.whisper / "tokenizer.json")))
-        self.config = CaptionerConfig(whisper.config, len(rows), options.frames_per_slot)
-        self.model = Captioner.from_whisper(whisper, self.config, rows).to(options.device)
-        self.model.encoder.requires_grad_(False)
-        self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(
-            [p for p in self.model.parameters() if p.requires_grad],
-            lr=options.peak,
-            betas=(0.9, 0.98),
-            weight_decay=0.01,
-            fused=True,
-        )
-        labels = read_labels(options.cache)
-        held = np.random.default_rng(0).permutation(len(labels))[: options.held_out]
-        self.held = [labels[i] for i in held]
-        self.labels = [label for i, label in enumerate(labels) if i not in set(held.tolist())]
-        self.timeline = Timeline(options.cache, whisper.config.width, options.frames_per_slot, self.config.mask, Masking())
-        self.step, self.elapsed, self.losses = 0, 0.0, list[float]()
+        source = Tokenizer.from_file(str(options.whisper / "tokenizer.json"))
+        rows, prompt = source_ids(self.tokenizer, source), [source.token_to_id(token) for token in PROMPT]
+        self.config = CaptionerConfig(whisper.config, len(rows), options.frames_per_slot, len(prompt))
+        self.model = Captioner.from_whisper(whisper, self.config, rows, prompt).to(options.device)
+        if options.start:
+            self.model.load_state_dict(torch.load(options.start / "last.pt", weights_only=True)["averaged"], strict=False)
+        self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        self.optimizer = torch.optim.AdamW(self._rates(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.held, self.labels = split(read_labels(options.cache, self.tokenizer), options)
+        self.labels += wordless(options.cache)
+        self.timeline = Timeline(options.cache, options.frames_per_slot, self.config.mask, options.masking)
+        self.step, self.elapsed, self.losses = 0, 0.0, list[tuple[float, float]]()
+
+    def _rates(self) -> list[dict[str, object]]:
+        parts: dict[float, list[Tensor]] = {}
+        for name, p in self.model.named_parameters():
+            part = name.split(".")[0]
+            peak = {"encoder": self.options.peak_encoder, "verifier": self.options.peak_verifier}.get(part, self.options.peak)
+            parts.setdefault(peak, []).append(p)
+        return [{"params": group, "lr": peak, "peak": peak} for peak, group in parts.items()]
 
     def update(self, samples: list[Sample]) -> None:
         began = time.monotonic()
         done = min(1.0, self.elapsed / (60 * self.options.minutes))
-        rate = (
-            self.options.peak
-            * min(1.0, (self.step + 1) / self.options.warmup_steps)
-            * max(0.02, 0.5 + 0.5 * float(np.cos(np.pi * done)))
-        )
+        share = min(1.0, (self.step + 1) / self.options.warmup_steps) * max(0.02, 0.5 + 0.5 * math.cos(math.pi * done))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = self.loss(samples)
+            group["lr"] = group["peak"] * share
+        self.model.train()
+        loss = losses(self.model, samples, self.options.weights)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.total(self.options.weights).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         decay = min(self.options.average, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
             for name, p in self.model.named_parameters():
-                if p.requires_grad:
-                    self.averaged[name].lerp_(p, 1 - decay)
+                self.averaged[name].lerp_(p, 1 - decay)
         self.step += 1
-        self.losses.append(float(loss.detach()))
+        self.losses.append((float(loss.timeline.detach()), float(loss.verifier.detach())))
         self.elapsed += time.monotonic() - began
-
-    def loss(self, samples: list[Sample]) -> Tensor:
-        device, longest = self.options.device, max(len(s.target) for s in samples)
-        per = self.config.frames_per_slot
-
-        def stack(arrays: list[np.ndarray], rows: int) -> Tensor:
-            out = np.zeros((len(arrays), rows, *arrays[0].shape[1:]), dtype=arrays[0].dtype)
-            for into, array in zip(out, arrays, strict=True):
-                into[: len(array)] = array
-            return torch.from_numpy(out).to(device)
-
-        states = F.dropout(stack([s.states for s in samples], longest * per).bfloat16(), 0.1)
-        target, masked = stack([s.target for s in samples], longest), stack([s.masked for s in samples], longest)
-        lengths = torch.tensor([len(s.target) for s in samples], device=device)
-        with torch.autocast(device, torch.bfloat16):
-            hidden = self.model(stack([s.shown for s in samples], longest), states, lengths)
-            logits = self.model.logits(hidden[masked])
-        log_p = F.log_softmax(logits.float(), -1)  # (M, V), masked rows only
-        hard = F.nll_loss(log_p, target[masked], reduction="none")
-        soft_ids, soft = stack([s.soft_ids for s in samples], longest)[masked], stack([s.soft for s in samples], longest)[masked]
-        teacher = -(log_p.gather(-1, soft_ids) * soft).sum(-1)
-        share = self.options.soft * soft.sum(-1)  # zero at blanks
-        full = torch.tensor([bool(s.masked.all() and (s.target != BLANK).any()) for s in samples], device=device)
-        weight = torch.where(full, self.options.anchor, 1.0)[:, None].expand_as(masked)[masked]
-        aligned = (weight * ((1 - share) * hard + self.options.soft * teacher)).sum()
-        free = self._ctc(log_p.split(masked.sum(1).tolist()), target, lengths, torch.nonzero(full)[:, 0].tolist())
-        return (aligned + free) / masked.sum()
-
-    def _ctc(self, log_p: tuple[Tensor, ...], target: Tensor, lengths: Tensor, full: list[int]) -> Tensor:
-        """Summed CTC loss of the fully masked canvases of a batch. log_p: for each canvas (masked, V)."""
-        if not full:
-            return target.new_zeros((), dtype=torch.float32)
-        padded = torch.nn.utils.rnn.pad_sequence([log_p[i] for i in full])  # (S, B, V)
-        tokens = [target[i][target[i] != BLANK] for i in full]
-        sizes = torch.tensor([len(t) for t in tokens], device=target.device)
-        return F.ctc_loss(padded, torch.cat(tokens), lengths[full], sizes, blank=BLANK, reduction="sum", zero_infinity=True)
 
     def report(self) -> None:
         """Save, then log loss and the word error rate of one pass over held-out utterances."""
@@ -177,38 +146,50 @@ class Run:
             self.options.out / "last.part",
         )
         (self.options.out / "last.part").replace(self.options.out / "last.pt")
+        loss, verifier_loss = np.mean(self.losses, 0)
         row = {
             "step": self.step,
             "minutes": round(self.elapsed / 60, 2),
-            "loss": round(float(np.mean(self.losses)), 4),
-            "held_out_wer": round(self.held_out_wer(), 4),
+            "loss": round(loss, 4),
+            "verifier_loss": round(verifier_loss, 4),
         }
+        row |= {name: round(wer, 4) for name, wer in self.held_out_wer().items()}
         self.losses.clear()
         with open(self.options.out / "log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
-        print(row, self.caption(self.held[0]), flush=True)
-
-    def held_out_wer(self, blank_penalty: float = 0.0) -> float:
-        """Word error rate of one pass over the held-out utterances."""
-        pairs = [(NORMAL(label.text), NORMAL(self.caption(label, blank_penalty))) for label in self.held]
-        pairs = [(text, said) for text, said in pairs if text]
-        return float(jiwer.wer([text for text, _ in pairs], [said for _, said in pairs]))
+        print(row, flush=True)
 
     @torch.inference_mode()
-    def caption(self, label: Label, blank_penalty: float = 0.0) -> str:
-        """One pass of the averaged weights."""
-        states = torch.from_numpy(self.timeline.full(label).astype(np.float32))[None].to(self.options.device)
-        slots = states.shape[1] // self.config.frames_per_slot
-        ids = torch.full((1, slots), self.config.mask, device=self.options.device)
-        weights = {**dict(self.model.named_parameters()), **self.averaged}
-        with torch.autocast(self.options.device, torch.bfloat16):
-            hidden = torch.func.functional_call(
-                self.model, weights, (ids, states, torch.tensor([slots], device=self.options.device))
-            )
-            logits = hidden @ weights["embedding.weight"][: self.config.vocabulary].T
-        logits[..., BLANK] -= blank_penalty
-        best = logits.argmax(-1)[0].tolist()
-        kept = [token for i, token in enumerate(best) if token != BLANK and (i == 0 or best[i - 1] != token)]
+    def held_out_wer(self, blank_penalties: tuple[float, ...] = (0.0, 1.5)) -> dict[str, float]:
+        """Word error rates of the averaged weights: one pass over all masks, by what blank's logit loses, and the verifier's greedy text."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict({**model.state_dict(), **self.averaged})
+        model.eval()
+        device, per = self.options.device, self.config.frames_per_slot
+        said: dict[str, list[str]] = {}
+        for start in range(0, len(self.held), 16):
+            mels = [self.timeline.clean(label) for label in self.held[start : start + 16]]
+            lengths = torch.tensor([m.shape[1] // (2 * per) for m in mels], device=device)
+            mel = stack([m.T for m in mels], 2 * per * int(lengths.max()), torch.device(device)).transpose(1, 2)
+            exists = (torch.arange(mel.shape[2] // 2, device=device) < per * lengths[:, None])[:, None, None]
+            with torch.autocast(device, torch.bfloat16):
+                states = model.encoder(mel, exists)
+                masks = torch.full((len(mels), int(lengths.max())), self.config.mask, device=device)
+                logits = model.logits(model(masks, states, lengths)).float()
+            for penalty in blank_penalties:
+                logits[..., BLANK] -= penalty
+                best = logits.argmax(-1)
+                said.setdefault(f"wer_{penalty:g}", []).extend(
+                    self._text(row[:length].tolist()) for row, length in zip(best, lengths, strict=True)
+                )
+                logits[..., BLANK] += penalty
+            voice = Voice(tuple(range(self.config.vocabulary, self.config.vocabulary + self.config.prompt)), BLANK, ())
+            for ids in greedy(model.verifier, states.float(), (per * lengths).tolist(), voice):
+                said.setdefault("wer_verifier", []).append(self.tokenizer.decode(ids).strip())
+        return {name: word_error_rate([label.text for label in self.held], texts) for name, texts in said.items()}
+
+    def _text(self, slots: list[int]) -> str:
+        kept = [token for i, token in enumerate(slots) if token != BLANK and (i == 0 or slots[i - 1] != token)]
         return self.tokenizer.decode(kept).strip()
 
     def resume(self) -> None:
@@ -221,11 +202,25 @@ class Run:
             self.step, self.elapsed = saved["step"], saved["elapsed"]
 
 
+def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]]:
+    """What is kept back to measure words, and what is trained on. What is kept back for case and punctuation is in neither."""
+    real = [i for i, label in enumerate(labels) if label.centre is not None]
+    held = {real[i] for i in np.random.default_rng(0).permutation(len(real))[: options.held_out]}
+    written = sorted(label.id for label in labels if label.id.startswith("lj-"))[: options.held_out_written]
+    kept_back = held | {i for i, label in enumerate(labels) if label.id in set(written)}
+    return [labels[i] for i in sorted(held)], [label for i, label in enumerate(labels) if i not in kept_back]
+
+
+def word_error_rate(texts: list[str], said: list[str]) -> float:
+    pairs = [(NORMAL(text), NORMAL(heard)) for text, heard in zip(texts, said, strict=True) if NORMAL(text)]
+    return float(jiwer.wer([text for text, _ in pairs], [heard for _, heard in pairs]))
+
+
 def load_averaged(options: Train) -> Captioner:
     """The averaged weights of a run, which are what ships."""
     whisper = load_whisper(options.whisper)
     tokenizer = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
-    model = Captioner(CaptionerConfig(whisper.config, tokenizer.get_vocab_size(), options.frames_per_slot))
+    model = Captioner(CaptionerConfig(whisper.config, tokenizer.get_vocab_size(), options.frames_per_slot, len(PROMPT)))
     saved = torch.load(options.out / "last.pt", weights_only=True)
     model.load_state_dict({**saved["model"], **saved["averaged"]})
     return model.eval()

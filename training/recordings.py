@@ -1,0 +1,47 @@
+"""Decoded audio on disk: one flat file of 16-bit samples and a line for each recording, read through a memory map."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.training.corpus import read_lines
+
+FULL_SCALE = 32768.0
+
+
+def write_recordings(path: Path, recordings: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
+    """path: without its ending; gets `.i16` and, last, `.jsonl`, so what has its list is whole."""
+    rows, offset = [], 0
+    with open(path.with_suffix(".i16"), "wb") as out:
+        for name, samples in recordings:
+            (np.clip(samples, -1, 1 - 1 / FULL_SCALE) * FULL_SCALE).astype(np.int16).tofile(out)
+            rows.append({"id": name, "offset": offset, "samples": len(samples)})
+            offset += len(samples)
+    write_lines(path.with_suffix(".jsonl"), rows)
+
+
+class Recordings:
+    """What `write_recordings` wrote, by id."""
+
+    def __init__(self, path: Path) -> None:
+        self.rows = {row["id"]: row for row in read_lines(path.with_suffix(".jsonl"))}
+        self.data = np.memmap(path.with_suffix(".i16"), np.int16, "r")
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:  # (N,) at 16 kHz
+        row = self.rows[name]
+        return self.data[row["offset"] : row["offset"] + row["samples"]].astype(np.float32) / np.float32(FULL_SCALE)
+
+    def __iter__(self) -> Iterable[str]:
+        return iter(self.rows)
+
+    def samples(self, name: str) -> int:
+        return int(self.rows[name]["samples"])
+
+
+def write_lines(path: Path, rows: Iterable[object]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    part.replace(path)  # a file that is there is whole
