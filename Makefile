@@ -21,15 +21,17 @@ format: .venv/dev
 	.venv/bin/ruff format .
 
 # DATA: folder with train/, noise/, text/ (docs/training.md); WHISPER: a tiny.en folder, CTranslate2 or Hugging Face.
-MINUTES ?= 60
+MINUTES ?= 120
 CACHE ?= .cache/caption
-RUN = --whisper $(WHISPER) --cache $(CACHE) --out $(CACHE)/run
+SYNTHETIC := $(CACHE)/synthetic
+RUN = --whisper $(WHISPER) --cache $(CACHE)
 train-caption: .venv/dev
-	.venv/bin/python -m unmask.training.prepare --data $(DATA) --whisper $(WHISPER) --cache $(CACHE)
-	.venv/bin/python -m unmask.training.train $(RUN) --minutes $(MINUTES) --until $$(( $(MINUTES) * 2 / 3 ))
-	.venv/bin/python -m unmask.training.realign --whisper $(WHISPER) --cache $(CACHE) --run $(CACHE)/run
-	.venv/bin/python -m unmask.training.train $(RUN) --minutes $(MINUTES)
-	.venv/bin/python -m unmask.training.release --whisper $(WHISPER) --cache $(CACHE) --run $(CACHE)/run --out $(CACHE)/bundles
+	mkdir -p $(CACHE)
+	test -e $(SYNTHETIC).tar || .venv/bin/python -m unmask.training.synthesize --text $(DATA)/text/ljspeech.txt \
+	  --without $(DATA)/train/ljspeech.jsonl --out $(SYNTHETIC) --lines 5200
+	.venv/bin/python -m unmask.training.prepare --data $(DATA) $(RUN) --synthetic $(SYNTHETIC)
+	.venv/bin/python -m unmask.training.train $(RUN) --out $(CACHE)/run --minutes $(MINUTES)
+	.venv/bin/python -m unmask.training.release $(RUN) --run $(CACHE)/run --out $(CACHE)/bundles
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from unmask.apps.audio import read_recording
 from unmask.apps.shipped import SHIPPED
 from unmask.apps.show import LiveView
+from unmask.apps.subtitles import cues, srt, vtt
 from unmask.bundle import load_bundle
 from unmask.captioner import TASK, Caption, Captioner, Window
 from unmask.engine import EngineOptions
@@ -28,14 +29,18 @@ from unmask.sampler import Schedule, Step
 class CaptionOptions:
     """Options of `unmask caption`; those of the schedule replace the bundle's own when given."""
 
+    format: Literal["txt", "jsonl", "srt", "vtt"] = "txt"
+    """txt: a line a file; jsonl: a JSON object a file with text, words, times and cost; srt and vtt: subtitles."""
     json: Annotated[bool, Parameter(negative="")] = False
-    """Print one JSON object a file: text, words with times, and the cost."""
+    """Short for --format jsonl."""
+    output: Path | None = None
+    """Write there instead of to stdout: a file, or a folder that gets a file for each recording."""
     show: Annotated[bool, Parameter(negative="")] = False
     """Show on stderr how the tokens unmask, coloured by confidence."""
     quiet: Annotated[bool, Parameter(negative="")] = False
     """No progress bar and no figures on stderr; errors are still told."""
-    passes: int | None = None
-    """At most this many passes over each window."""
+    passes: Annotated[int | None, Parameter(name=("--passes", "--steps"))] = None
+    """At most this many passes to fill each window."""
     rule: str | None = None
     """Commit rule: quota, threshold or factor."""
     order: str | None = None
@@ -46,6 +51,10 @@ class CaptionOptions:
     """Bound of the factor rule."""
     budget_ms: float | None = None
     """Time for each window's passes; they are measured, and commits are raised to end in time."""
+    verify: int | None = None
+    """At most this many passes of the verifier over each window's text; 0 leaves it as it was filled."""
+    accept: float | None = None
+    """Share of its best probability at which the verifier lets a token of the draft stand."""
     threads: int = 1
     """Threads that ONNX Runtime may use."""
     bundle: Path = SHIPPED
@@ -71,6 +80,7 @@ def caption(*files: Path, options: CaptionOptions = CaptionOptions()) -> None:
         raise InputError("name at least one recording: unmask caption talk.wav")
     if options.threads < 1:
         raise InputError(f"threads is {options.threads}; at least 1 is needed")
+    writer = Writer(options, files)
     captioner = Captioner(load_bundle(options.bundle), EngineOptions(threads=options.threads)).load()
     schedule = options.schedule(captioner.bundle.schedule(TASK))
     bad = []
@@ -83,7 +93,7 @@ def caption(*files: Path, options: CaptionOptions = CaptionOptions()) -> None:
             print(f"unmask: {error}", file=sys.stderr)
             bad.append(path.name)
         else:
-            _print(path, done, seconds, options, named=len(files) > 1)
+            writer.write(path, done, seconds)
     if bad:
         raise AudioError(f"{len(bad)} of {len(files)} recordings could not be captioned ({', '.join(bad)}); the others were")
 
@@ -128,19 +138,48 @@ class DelayedProgress:
             self._bar.stop()
 
 
-def _print(path: Path, done: Caption, seconds: float, options: CaptionOptions, named: bool) -> None:
-    if options.json:
-        record = {
-            "file": str(path),
-            **dataclasses.asdict(done),
-            "rows_per_token": done.rows_per_token,
-            "seconds": round(seconds, 4),
-        }
-        print(json.dumps(record, ensure_ascii=False), flush=True)
-    else:
-        print(f"{path}: {done.text}" if named else done.text, flush=True)
-    if not options.quiet:
-        print(figures(done, seconds), file=sys.stderr)
+class Writer:
+    """Where captions go, in which form. Refuses combinations that would lose text before any audio is read."""
+
+    def __init__(self, options: CaptionOptions, files: tuple[Path, ...]) -> None:
+        self.options, self.named = options, len(files) > 1
+        self.format = "jsonl" if options.json else options.format
+        self.folder = options.output if options.output and options.output.is_dir() else None
+        subtitles = self.format in ("srt", "vtt")
+        if subtitles and self.named and not self.folder:
+            raise InputError(f"{self.format} holds one recording; for several name an existing folder: --output FOLDER")
+        if options.output and not self.folder and not options.output.parent.is_dir():
+            raise InputError(f"{options.output.parent}: no such folder; make it first")
+        targets = [self._target(path) for path in files] if self.folder else []
+        twice = next((target for target in targets if targets.count(target) > 1), None)
+        if twice:
+            raise InputError(f"two recordings would be written to {twice}; caption them apart")
+        if options.output and not self.folder:
+            options.output.write_text("", encoding="utf-8")
+
+    def write(self, path: Path, done: Caption, seconds: float) -> None:
+        text = self._text(path, done, seconds)
+        if self.folder:
+            self._target(path).write_text(text, encoding="utf-8")
+        elif self.options.output:
+            with self.options.output.open("a", encoding="utf-8") as out:
+                out.write(text)
+        else:
+            print(text, end="", flush=True)
+        if not self.options.quiet:
+            print(figures(done, seconds), file=sys.stderr)
+
+    def _target(self, path: Path) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{path.stem}.{self.format}"
+
+    def _text(self, path: Path, done: Caption, seconds: float) -> str:
+        if self.format == "jsonl":
+            own = {"rows_per_token": done.rows_per_token, "seconds": round(seconds, 4)}
+            return json.dumps({"file": str(path), **dataclasses.asdict(done), **own}, ensure_ascii=False) + "\n"
+        if self.format == "txt":
+            return f"{path}: {done.text}\n" if self.named and not self.folder else f"{done.text}\n"
+        return srt(cues(done.words)) if self.format == "srt" else vtt(cues(done.words))
 
 
 def figures(done: Caption, seconds: float) -> str:

@@ -1,15 +1,18 @@
-"""Word error rate of caption bundles on a corpus, by schedule, with 95 % bootstrap intervals.
+"""Word error rate and decoding time of caption bundles on a corpus, by schedule, with 95 % bootstrap intervals.
 
     python -m unmask.benchmarks.wer --corpus DATA/test/librispeech --bundles models/caption-tiny-en [--whisper WHISPER]
 
-Every utterance's context is computed once per bundle and then filled by each schedule. Words are compared after Whisper's English
-normaliser. Writes a Markdown table to stdout and, with --out, every utterance's text and counts as JSON.
+Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
+context to the words; `token by token` is the bundle's own verifier decoding greedily with its key-value cache, the same runtime.
+`--noise NOISE --snr-db 10` mixes noise of the test kinds in. Words are compared after Whisper's
+English normaliser. Writes a Markdown table to stdout and, with --out, every utterance's text and counts as JSON.
 """
 
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +23,13 @@ from numpy.typing import NDArray
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
+from unmask.benchmarks.machine import describe_machine
+from unmask.captioner import Window
 from unmask.mel import SAMPLE_RATE_HZ, log_mel
+from unmask.training.augment import mix
 from unmask.training.corpus import Utterance, read_corpus
+from unmask.training.prepare import read_corpus_split
+from unmask.verify import Tokens
 
 NORMAL = EnglishTextNormalizer()
 SCHEDULES = {
@@ -30,9 +38,15 @@ SCHEDULES = {
     "4 passes": Schedule(rule="quota", passes=4),
     "8 passes": Schedule(rule="quota", passes=8),
     "threshold 0.9": Schedule(threshold=0.9),
-    "threshold 0.9, at most 8": Schedule(threshold=0.9, passes=8),
-    "threshold 0.9, at most 8, reuse": Schedule(threshold=0.9, passes=8, reuse=True),
 }
+VERIFIED = {
+    "1 pass, 1 check": Schedule(rule="quota", passes=1, verify=1),
+    "1 pass, 4 checks": Schedule(rule="quota", passes=1, verify=4),
+    "1 pass, checked": Schedule(rule="quota", passes=1, verify=64),
+    "1 pass, checked to the greedy text": Schedule(rule="quota", passes=1, verify=64, accept=1.0),
+}
+TOKEN_BY_TOKEN = "token by token"
+DRAFTED = "draft of the first three quarters, 1 pass, checked"
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,9 @@ class Wer:
     out: Path | None = None
     limit: int | None = None
     """Only so many utterances."""
+    noise: Path | None = None
+    """The noise corpus's manifest without its ending; kinds of its test split are mixed in at `snr_db`."""
+    snr_db: float = 10.0
     resamples: int = 10_000
     threads: int = 1
 
@@ -60,8 +77,9 @@ class Row:
     passes: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
 
-    def add(self, reference: str, text: str, passes: int, rows: int, tokens: int) -> None:
+    def add(self, reference: str, text: str, passes: int, rows: int, tokens: int, seconds: float) -> None:
         counts = jiwer.process_words(NORMAL(reference), NORMAL(text))
         self.texts.append(text)
         self.errors.append(counts.substitutions + counts.deletions + counts.insertions)
@@ -69,10 +87,14 @@ class Row:
         self.passes.append(passes)
         self.rows.append(rows)
         self.tokens.append(tokens)
+        self.milliseconds.append(round(1000 * seconds, 3))
 
 
 def main(options: Annotated[Wer, cyclopts.Parameter(name="*")]) -> None:
     utterances = [u for u in read_corpus(options.corpus) if u.text][: options.limit]
+    if options.noise:
+        utterances = list(noisy(utterances, options.noise, options.snr_db))
+    print(describe_machine())
     results = [row for path in options.bundles for row in score_bundle(path, utterances, options)]
     if options.whisper:
         results += score_whisper(options.whisper, utterances)
@@ -82,15 +104,91 @@ def main(options: Annotated[Wer, cyclopts.Parameter(name="*")]) -> None:
         options.out.write_text(json.dumps([asdict(row) for row in results], ensure_ascii=False), encoding="utf-8")
 
 
+def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[Utterance]:
+    """Each utterance with a stretch of the next noise behind it, so many decibels below the speech."""
+    rng = np.random.default_rng(0)
+    sounds = [u.samples for u in read_corpus_split(noise, "test")]
+    for i, u in enumerate(utterances):
+        sound = sounds[i % len(sounds)]
+        yield replace(u, samples=mix(u.samples, np.roll(sound, rng.integers(len(sound))), snr_db))
+
+
 def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[Row]:
     captioner = Captioner(load_bundle(path), EngineOptions(threads=options.threads)).load()
-    results = {name: Row(f"{captioner.bundle.manifest.precision}, {name}") for name in SCHEDULES}
+    verifier = captioner.bundle.manifest.verifier
+    schedules = {**SCHEDULES, **(VERIFIED if verifier else {})}
+    names = [*schedules, *([TOKEN_BY_TOKEN, DRAFTED] if verifier else [])]
+    label = f"{path.name} ({captioner.bundle.manifest.precision})"
+    results = {name: Row(f"{label}, {name}") for name in names}
+    rng = np.random.default_rng(0)
     for utterance in progress(utterances):
         windows = list(captioner.windows(utterance.samples))
-        for name, schedule in SCHEDULES.items():
-            done = captioner.read(windows, len(utterance.samples) / SAMPLE_RATE_HZ, schedule)
-            results[name].add(utterance.text, done.text, done.passes, done.rows, done.tokens)
+        drafts = [early_draft(captioner, utterance, window) for window in windows] if verifier else []
+        for name in rng.permutation(names):
+            began = time.perf_counter()
+            if name == TOKEN_BY_TOKEN:
+                text, count = token_by_token(captioner, windows)
+                results[name].add(utterance.text, text, count + 1, count + 1, count, time.perf_counter() - began)
+            elif name == DRAFTED:
+                results[name].add(utterance.text, *from_drafts(captioner, windows, drafts), time.perf_counter() - began)
+            else:
+                done = captioner.read(windows, len(utterance.samples) / SAMPLE_RATE_HZ, schedules[name])
+                taken = time.perf_counter() - began
+                results[name].add(utterance.text, done.text, done.passes, done.rows, done.tokens, taken)
     return list(results.values())
+
+
+def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, int]:
+    """Greedy text of the verifier alone, and how many tokens it took. Eight tokens a second are a loop and are cut there."""
+    manifest = captioner.bundle.manifest
+    texts, count = [], 0
+    for window in windows:
+        assert window.verifier is not None
+        assert manifest.verifier is not None
+        window.verifier.reset()
+        ids = np.zeros(0, dtype=np.int64)
+        while len(ids) < 8 + 8 * window.audio_s:
+            best = window.verifier.expect(ids, len(ids)).ids[-1, 0]
+            if best == manifest.verifier.end_id:
+                break
+            ids = np.append(ids, best)
+        texts.append(captioner.tokenizer.decode(ids.tolist()).strip())
+        count += len(ids)
+    return " ".join(texts), count
+
+
+def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> Tokens:
+    """What the captioner made of the window's first three quarters, as live captions know it when more audio comes."""
+    start = round(window.start_s * SAMPLE_RATE_HZ)
+    early = captioner.window(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
+    schedule = VERIFIED["1 pass, checked"]
+    *_, step = captioner.steps(early, schedule)
+    text = captioner.draft(step)
+    for check in captioner.checks(early, text, schedule):
+        text = check.text
+    return text
+
+
+def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Tokens]) -> tuple[str, int, int, int]:
+    """Text, passes, rows and tokens when a draft stands but for its last half second and the rest is filled and checked."""
+    texts, passes, rows, tokens = [], 0, 0, 0
+    schedule = VERIFIED["1 pass, checked"]
+    for window, early in zip(windows, drafts, strict=True):
+        *_, step = captioner.steps(window, schedule)
+        late = captioner.draft(step)
+        border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3
+        text = Tokens(
+            *(
+                np.concatenate([getattr(early, name)[early.places < border], getattr(late, name)[late.places >= border]])
+                for name in ("ids", "places", "confidence")
+            )
+        )
+        passes, rows = passes + 1, rows + step.rows
+        for check in captioner.checks(window, text, schedule):
+            passes, rows, text = passes + 1, rows + check.rows, check.text
+        tokens += len(text.ids)
+        texts += [word.text for word in captioner.spell(text)]
+    return " ".join(texts), passes, rows, tokens
 
 
 def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
@@ -98,11 +196,12 @@ def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
     from tokenizers import Tokenizer
 
     from unmask.export.whisper import load_whisper
-    from unmask.training.teacher import greedy, read_settings
+    from unmask.training.teacher import Voice, greedy, read_settings
 
     model = load_whisper(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     suppress, _ = read_settings(folder)
+    voice = Voice.whisper(suppress, model.config.vocabulary)
     rows = []
     for name, longest_s in (("Whisper greedy, 30 s windows", 30), ("Whisper greedy, speech and 1 s", None)):
         row = Row(name)
@@ -111,10 +210,33 @@ def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
             padded = np.pad(utterance.samples, (0, size - len(utterance.samples)))[: size // 320 * 320]
             with torch.inference_mode():
                 states = model.encoder(torch.from_numpy(log_mel(padded))[None])
-            (ids,) = greedy(model, states, [states.shape[1]], suppress)
-            row.add(utterance.text, tokenizer.decode(ids), len(ids) + 1, len(ids) + 1, len(ids))
+            began = time.perf_counter()
+            (ids,) = greedy(model.decoder, states, [states.shape[1]], voice)
+            taken = time.perf_counter() - began
+            row.add(utterance.text, tokenizer.decode(ids), len(ids) + 1, len(ids) + 1, len(ids), taken)
         rows.append(row)
     return rows
+
+
+def whisper_text(folder: Path) -> Callable[[NDArray[np.float32]], str]:
+    """A function of a recording of up to 30 s to Whisper's greedy text, on a window padded to 30 s."""
+    import torch
+    from tokenizers import Tokenizer
+
+    from unmask.export.whisper import load_whisper
+    from unmask.training.teacher import Voice, greedy, read_settings
+
+    model = load_whisper(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    voice = Voice.whisper(read_settings(folder)[0], model.config.vocabulary)
+
+    def write(samples: NDArray[np.float32]) -> str:
+        mel = log_mel(np.pad(samples, (0, 30 * SAMPLE_RATE_HZ - len(samples))))
+        with torch.inference_mode():
+            states = model.encoder(torch.from_numpy(mel)[None])
+        return str(tokenizer.decode(greedy(model.decoder, states, [states.shape[1]], voice)[0])).strip()
+
+    return write
 
 
 def interval(errors: NDArray[np.int64], words: NDArray[np.int64], resamples: int) -> tuple[float, float, float]:
@@ -130,14 +252,16 @@ def table(results: list[Row], speakers: NDArray[np.str_], resamples: int) -> str
     names, counts = np.unique(speakers, return_counts=True)
     common = speakers == names[counts.argmax()]
     lines = [
-        f"| setting | WER % (95 %) | speaker {names[counts.argmax()]} | other speakers | passes | rows per token |",
-        "|---|---|---|---|---|---|",
+        f"| setting | WER % (95 %) | speaker {names[counts.argmax()]} | other speakers | passes | rows per token "
+        "| decoding ms, median (p90) |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in results:
         errors, words = np.array(row.errors), np.array(row.words)
         rate, low, high = interval(errors, words, resamples)
         parts = [f"{100 * errors[at].sum() / max(1, words[at].sum()):.1f}" for at in (common, ~common)]
-        cost = f"{np.mean(row.passes):.1f} | {sum(row.rows) / max(1, sum(row.tokens)):.1f}"
+        median, slow = np.percentile(row.milliseconds, [50, 90])
+        cost = f"{np.mean(row.passes):.1f} | {sum(row.rows) / max(1, sum(row.tokens)):.1f} | {median:.0f} ({slow:.0f})"
         lines.append(f"| {row.name} | {rate:.1f} ({low:.1f} to {high:.1f}) | {parts[0]} | {parts[1]} | {cost} |")
     return "\n".join(lines)
 

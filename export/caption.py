@@ -6,8 +6,8 @@ import onnx
 import torch
 from torch import nn
 
-from unmask.bundle import FORMAT, Embedding, Manifest, Timeline, Vocabulary
-from unmask.export.captioner import BLANK, Captioner, Context, Window
+from unmask.bundle import FORMAT, Embedding, Manifest, Timeline, Verifier, Vocabulary
+from unmask.export.captioner import BLANK, Captioner, Context, Verify, Window
 from unmask.export.whisper import FRAMES_PER_SECOND
 from unmask.export.writer import write_bundle
 from unmask.sampler import Schedule
@@ -28,7 +28,7 @@ def export_captioner(
 ) -> Path:
     """Write an fp32 bundle of `model`. tokenizer: JSON text; blank_penalty as in `Window`. Returns `folder`."""
     model = model.eval()
-    graphs = {"context": _export_context(model), "window": _export_window(model, blank_penalty)}
+    graphs = {"context": _export_context(model), "window": _export_window(model, blank_penalty), "verify": _export_verify(model)}
     config = model.config
     manifest = Manifest(
         format=FORMAT,
@@ -39,17 +39,18 @@ def export_captioner(
         attention="full",
         logits_shift=0,
         vocabulary=Vocabulary(config.vocabulary, config.mask, BLANK, {"text": (0, config.vocabulary)}),
-        embedding=Embedding("", 0, 0, 0, "float32"),
+        embedding=(nowhere := Embedding("", 0, 0, 0, "float32")),
         tokenizer="",
         graphs={},
         files={},
-        tasks={"caption": Schedule(rule="threshold", threshold=0.9, passes=2)},
+        tasks={"caption": Schedule(rule="threshold", threshold=0.9, passes=1, verify=16)},
         licence=licence,
         provenance=provenance,
         timeline=Timeline(config.frames_per_slot, 1000 / FRAMES_PER_SECOND, LONGEST_S, 1000.0),
+        verifier=Verifier(nowhere, tuple(range(config.vocabulary, config.vocabulary + config.prompt)), BLANK),
     )
-    table = model.embedding.weight.detach().numpy()
-    return write_bundle(folder, manifest, graphs, table, tokenizer)
+    tables = {"window": model.embedding.weight.detach().numpy(), "verify": model.verifier.embedding.weight.detach().numpy()}
+    return write_bundle(folder, manifest, graphs, tables, tokenizer)
 
 
 def _export_context(model: Captioner) -> onnx.ModelProto:
@@ -57,7 +58,7 @@ def _export_context(model: Captioner) -> onnx.ModelProto:
     step = 2 * config.frames_per_slot  # mel frames of a slot
     units = torch.export.Dim("slots", min=2, max=config.whisper.encoder_positions // config.frames_per_slot)
     mel = torch.zeros(1, config.whisper.mels, 20 * step)
-    return _export(Context(model), (mel,), ({2: step * units},), ["mel"], ["cross_k", "cross_v", "slots"])
+    return _export(Context(model), (mel,), ({2: step * units},), ["mel"], ["cross_k", "cross_v", "slots", "verify_k", "verify_v"])
 
 
 def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
@@ -88,6 +89,20 @@ def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
     bias = next(value for value in graph.graph.input if value.name == "bias")
     bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
     return graph
+
+
+def _export_verify(model: Captioner) -> onnx.ModelProto:
+    config, sizes = model.config, model.config.whisper
+    per, slots, rows, past = config.frames_per_slot, 20, 12, 5
+    n = torch.export.Dim("tokens", min=1, max=sizes.decoder_positions // 2)
+    p = torch.export.Dim("past", min=0, max=sizes.decoder_positions // 2 - 1)
+    s = torch.export.Dim("slots", min=2, max=sizes.encoder_positions // per)
+    cross = torch.zeros(sizes.decoder_layers, sizes.heads, slots * per, sizes.width // sizes.heads)
+    before = torch.zeros(sizes.decoder_layers, sizes.heads, past, sizes.width // sizes.heads)
+    example = (torch.zeros(rows, sizes.width), cross, cross.clone(), before, before.clone())
+    shapes = ({0: n}, {2: per * s}, {2: per * s}, {2: p}, {2: p})
+    names = ["rows", "verify_k", "verify_v", "past_k", "past_v"]
+    return _export(Verify(model, TOP), example, shapes, names, ["ids", "logits", "logsumexp", "k", "v"])
 
 
 def _export(

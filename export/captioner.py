@@ -3,7 +3,7 @@
 A canvas position is a slot of `frames_per_slot` encoder frames and holds a token or blank. Against Whisper's decoder: no causal
 mask, a mask token, a linear map of the slot's own frames added to its row, and a learned preference for near frames.
 Beside it stands the verifier: Whisper's causal decoder on the same encoder states, which reads a finished draft in one pass and
-says at each place what comes next. Modules for export follow: `Context` (once per recording), `Window` and `Verify` (once per pass).
+says at each place what comes next. Modules for export: `Context` (once per recording), `Window` and `Verify` (once a pass).
 """
 
 from dataclasses import dataclass, replace
@@ -112,17 +112,20 @@ class Captioner(nn.Module):
 class Context(nn.Module):
     """Log-mel (1, mels, F) -> what every pass needs of the recording.
 
-    F is a multiple of twice frames_per_slot. Returns cross_k and cross_v (L, H, T, d / H) and slots (S, d).
+    F is a multiple of twice frames_per_slot. Returns cross_k and cross_v (L, H, T, d / H), slots (S, d), and the verifier's own
+    verify_k and verify_v (L, H, T, d / H).
     """
 
     def __init__(self, model: Captioner) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, mel: Tensor) -> tuple[Tensor, ...]:
         states = self.model.encoder(mel)
         pairs = [block.cross.keys_values(states) for block in self.model.blocks]
-        return torch.cat([k for k, _ in pairs]), torch.cat([v for _, v in pairs]), self.model.slots(states)[0]
+        asked = self.model.verifier.cross(states)
+        k, v, verify_k, verify_v = (torch.cat([pair[i] for pair in some]) for some in (pairs, asked) for i in (0, 1))
+        return k, v, self.model.slots(states)[0], verify_k, verify_v
 
 
 class Window(nn.Module):
@@ -132,11 +135,12 @@ class Window(nn.Module):
         """blank_penalty: taken off blank's logit. A hesitant model spreads a token over ids and slots, and blank wins each."""
         super().__init__()
         self.model, self.top = model, top
-        self.head = nn.Linear(model.config.whisper.width, model.config.vocabulary)
-        nn.init.zeros_(self.head.bias)
-        with torch.no_grad():
-            self.head.bias[BLANK] = -blank_penalty
-        self.head.weight = nn.Parameter(model.embedding.weight[: model.config.vocabulary].detach().clone())
+        # The head is the whole embedding, so that a bundle holds one matrix for both; the mask's column is cut off behind it.
+        self.head = nn.Linear(model.config.whisper.width, model.embedding.num_embeddings, bias=False)
+        self.head.weight = nn.Parameter(model.embedding.weight.detach().clone())
+        penalty = torch.zeros(model.config.vocabulary)
+        penalty[BLANK] = blank_penalty
+        self.register_buffer("penalty", penalty)
 
     def forward(
         self,
@@ -163,10 +167,50 @@ class Window(nn.Module):
             all_v = cache_v[layer][None].index_copy(2, positions, v)
             x = x + block.attention(normed, all_k, all_v)
             x = block.ffn(x + block.cross(block.cross_norm(x), cross_k[layer][None], cross_v[layer][None], near))
-        logits = self.head(model.norm(x[0, wanted])) + bias
+        logits = self.head(model.norm(x[0, wanted]))[:, : model.config.vocabulary] - self.penalty + bias
         # Softmax first: ONNX Runtime's ReduceLogSumExp is several times slower than these three (docs/measurements.md).
         probabilities = torch.softmax(logits, -1)
         logsumexp = logits.amax(-1) - probabilities.amax(-1).log()
         entropy = logsumexp - (probabilities * logits).sum(-1)
         top, ids = logits.topk(self.top)
         return ids, top, logsumexp, entropy, torch.cat(keys), torch.cat(values)
+
+
+class Verify(nn.Module):
+    """One causal pass over N rows of a text behind P rows that were read before."""
+
+    def __init__(self, model: Captioner, top: int) -> None:
+        super().__init__()
+        self.verifier, self.top = model.verifier, top
+        self.vocabulary = model.config.vocabulary
+        self.head = nn.Linear(model.config.whisper.width, model.verifier.embedding.num_embeddings, bias=False)
+        self.head.weight = nn.Parameter(model.verifier.embedding.weight.detach().clone())
+
+    def forward(
+        self,
+        rows: Tensor,  # (N, d) embeddings of the prompt's or the text's tokens
+        verify_k: Tensor,  # (L, H, T, d / H)
+        verify_v: Tensor,
+        past_k: Tensor,  # (L, H, P, d / H), P may be 0
+        past_v: Tensor,
+    ) -> tuple[Tensor, ...]:
+        verifier, start, count = self.verifier, past_k.shape[2], rows.shape[0]
+        places = torch.arange(count) + start
+        x = (rows + verifier.positions[places])[None]
+        later = torch.arange(start + count)[None] > places[:, None]
+        causal = torch.zeros(count, start + count).masked_fill(later, -1e4)
+        keys, values = [], []
+        for layer, block in enumerate(verifier.blocks):
+            normed = block.attention_norm(x)
+            k, v = block.attention.keys_values(normed)
+            keys.append(k)
+            values.append(v)
+            all_k = torch.cat([past_k[layer][None], k], 2)
+            all_v = torch.cat([past_v[layer][None], v], 2)
+            x = x + block.attention(normed, all_k, all_v, causal)
+            x = block.ffn(x + block.cross(block.cross_norm(x), verify_k[layer][None], verify_v[layer][None]))
+        logits = self.head(verifier.norm(x[0]))[:, : self.vocabulary]
+        probabilities = torch.softmax(logits, -1)
+        logsumexp = logits.amax(-1) - probabilities.amax(-1).log()
+        top, ids = logits.topk(self.top)
+        return ids, top, logsumexp, torch.cat(keys), torch.cat(values)

@@ -6,7 +6,7 @@ Knows ONNX models and bytes. Knows no PyTorch and no quantisation.
 import hashlib
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,27 +39,35 @@ class Weights:
             self._file.write(data)
         return self._known[key][0]
 
-    def alias(self, array: NDArray[Any], offset: int) -> None:
-        """Let later equal bytes point to what already lies at `offset`."""
-        data = np.ascontiguousarray(array).tobytes()
-        self._known.setdefault(hashlib.sha256(data).digest(), (offset, len(data)))
-
     def close(self) -> None:
         self._file.close()
 
 
+@dataclass(frozen=True)
+class Columns:
+    """An embedding that is an int8 head read by columns."""
+
+    matrix: NDArray[np.int8]  # (width, rows)
+    scales: NDArray[np.float32]  # (rows,)
+
+
 def write_bundle(
-    folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str
+    folder: Path,
+    manifest: Manifest,
+    graphs: dict[str, onnx.ModelProto],
+    tables: dict[str, NDArray[Any] | Columns],
+    tokenizer: str,
 ) -> Path:
     """Write everything beside `folder` and move it there when it is whole and has passed the runtime's own check.
 
-    graphs: role -> model with its weights inside. table: (rows, width) float16 or float32. tokenizer: the JSON text.
-    The manifest's files, graphs, embedding and tokenizer are filled in here. Replaces an older bundle at `folder`.
+    graphs: role -> model with its weights inside. tables: for "window" and, with a verifier, for "verify" the embedding:
+    (rows, width) float16 or float32, or `Columns`. tokenizer: the JSON text.
+    The manifest's files, graphs, embeddings and tokenizer are filled in here. Replaces an older bundle at `folder`.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        _fill(part, manifest, graphs, table, tokenizer)
+        _fill(part, manifest, graphs, tables, tokenizer)
         for kept in ("README.md",):  # a model card written by hand belongs to the folder, not to the bundle
             if (folder / kept).is_file():
                 shutil.copy(folder / kept, part / kept)
@@ -85,23 +93,37 @@ def _replace(folder: Path, part: Path) -> None:
     shutil.rmtree(aside)
 
 
-def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str) -> None:
+def _fill(
+    folder: Path,
+    manifest: Manifest,
+    graphs: dict[str, onnx.ModelProto],
+    tables: dict[str, NDArray[Any] | Columns],
+    tokenizer: str,
+) -> None:
     weights = Weights(folder / WEIGHTS)
-    offset = weights.add(table)
-    weights.alias(table[: manifest.vocabulary.size], offset)  # a tied fp32 head is the table without the mask's row
+    embeddings = {role: _embedding(table, weights) for role, table in tables.items()}
     for role, model in graphs.items():
         onnx.save_model(_externalise(model, weights), folder / f"{role}.onnx")
     weights.close()
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    verifier = manifest.verifier
     whole = replace(
         manifest,
-        embedding=Embedding(WEIGHTS, offset, table.shape[0], table.shape[1], str(table.dtype)),
+        embedding=embeddings["window"],
+        verifier=replace(verifier, embedding=embeddings["verify"]) if verifier else None,
         tokenizer="tokenizer.json",
         graphs={role: f"{role}.onnx" for role in graphs},
         files={path.name: _describe(path) for path in sorted(folder.iterdir())},
     )
     (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
     load_bundle(folder)
+
+
+def _embedding(table: NDArray[Any] | Columns, weights: Weights) -> Embedding:
+    if isinstance(table, Columns):
+        width, rows = table.matrix.shape
+        return Embedding(WEIGHTS, weights.add(table.matrix), rows, width, "int8", weights.add(table.scales))
+    return Embedding(WEIGHTS, weights.add(table), table.shape[0], table.shape[1], str(table.dtype))
 
 
 def _externalise(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:

@@ -8,25 +8,39 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from unmask.bundle import load_bundle
-from unmask.export.writer import read_graphs, write_bundle
+from unmask.bundle import Embedding, load_bundle
+from unmask.export.writer import Columns, read_graphs, write_bundle
 
 # Named, because the quantiser would also rewrite the standard Attention operator into one that ONNX Runtime then refuses.
 OPERATORS = ["MatMul", "Gemm"]
 
 
 def quantize_bundle(source: Path, target: Path) -> Path:
-    """Write an int8 bundle of the fp32 bundle `source` at `target`; the embedding table becomes float16."""
+    """Write an int8 bundle of the fp32 bundle `source` at `target`; embeddings are read from the heads tied to them.
+
+    Raises ValueError when a head is not tied.
+    """
     bundle = load_bundle(source)
-    graphs = {role: quantize_graph(graph) for role, graph in read_graphs(source, bundle.manifest).items()}
-    tokenizer = bundle.path(bundle.manifest.tokenizer).read_text(encoding="utf-8")
-    return write_bundle(
-        target, replace(bundle.manifest, precision="int8"), graphs, bundle.embedding().astype(np.float16), tokenizer
-    )
+    manifest = bundle.manifest
+    graphs = {role: quantize_graph(graph) for role, graph in read_graphs(source, manifest).items()}
+    tables = {"window": tied(graphs["window"], manifest.embedding)}
+    if manifest.verifier:
+        tables["verify"] = tied(graphs["verify"], manifest.verifier.embedding)
+    tokenizer = bundle.path(manifest.tokenizer).read_text(encoding="utf-8")
+    return write_bundle(target, replace(manifest, precision="int8"), graphs, tables, tokenizer)
+
+
+def tied(graph: onnx.ModelProto, embedding: Embedding) -> Columns:
+    """The head of an int8 graph as the embedding's columns. Raises ValueError when no matrix of its shape is there."""
+    found = {tensor.name: tensor for tensor in graph.graph.initializer}
+    for name, tensor in found.items():
+        if tensor.data_type == onnx.TensorProto.INT8 and tuple(tensor.dims) == (embedding.width, embedding.rows):
+            scales = found[name.removesuffix("_quantized") + "_scale"]
+            return Columns(onnx.numpy_helper.to_array(tensor), onnx.numpy_helper.to_array(scales))
+    raise ValueError(f"no int8 head of {embedding.width} x {embedding.rows} that the embedding could be tied to")
 
 
 def quantize_graph(graph: onnx.ModelProto) -> onnx.ModelProto:

@@ -21,7 +21,7 @@ from unmask.strict import parse
 FORMAT = 1
 MANIFEST = "bundle.json"
 LARGEST_MANIFEST_BYTES = 1 << 20
-EMBEDDING_DTYPES = ("float16", "float32")
+EMBEDDING_DTYPES = ("float16", "float32", "int8")
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,38 @@ class File:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Rows of token embeddings inside a listed file, row-major, little-endian."""
+    """Token embeddings inside a listed file, little-endian.
+
+    float16 and float32: (rows, width), row-major. int8: the (width, rows) matrix of a tied int8 head, and one scale for each row.
+    """
 
     file: str
     offset: int  # bytes
     rows: int
     width: int
     dtype: str
+    scales: int | None = None  # offset of (rows,) float32, int8 only
+
+
+@dataclass(frozen=True)
+class Table:
+    """An embedding mapped from disk: pages are read when their rows are."""
+
+    stored: NDArray[Any]  # (rows, width)
+    scales: NDArray[np.float32] | None
+
+    def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:  # (N,) -> (N, width)
+        rows = self.stored[ids].astype(np.float32)
+        return rows if self.scales is None else rows * self.scales[ids, None]
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """The causal model that checks a draft in its `verify` graph."""
+
+    embedding: Embedding
+    prompt: tuple[int, ...]  # ids of its own embedding that it reads before a text
+    end_id: int  # what it expects behind a text that is whole
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,7 @@ class Manifest:
     licence: str
     provenance: dict[str, str]
     timeline: Timeline | None = None
+    verifier: Verifier | None = None
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
@@ -99,11 +125,14 @@ class Bundle:
         """Path of a listed file."""
         return self.folder / name
 
-    def embedding(self) -> NDArray[Any]:
-        """The table (rows, width), mapped from disk: pages are read when their rows are."""
-        table = self.manifest.embedding
-        kind = np.dtype(table.dtype).newbyteorder("<")
-        return np.memmap(self.path(table.file), kind, "r", table.offset, (table.rows, table.width))
+    def table(self, embedding: Embedding | None = None) -> Table:
+        """An embedding of the manifest, by default the canvas's own."""
+        own = embedding or self.manifest.embedding
+        path, shape = self.path(own.file), (own.rows, own.width)
+        if own.scales is None:
+            return Table(np.memmap(path, np.dtype(own.dtype).newbyteorder("<"), "r", own.offset, shape), None)
+        scales = np.fromfile(path, "<f4", own.rows, offset=own.scales)
+        return Table(np.memmap(path, np.int8, "r", own.offset, shape[::-1]).T, scales)
 
     def schedule(self, task: str) -> Schedule:
         try:
@@ -154,15 +183,18 @@ def _check(manifest: Manifest, path: Path) -> None:
         if name in ("", ".", "..", MANIFEST) or len(name.encode()) > 255 or any(c in name for c in "/\\:\0"):
             raise BundleError(f"{path}: the file name {name!r} leads out of the bundle; names are plain, without folders")
     used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
-    for where, name in {**used, "embedding": manifest.embedding.file}.items():
+    tables = {"embedding": manifest.embedding}
+    if manifest.verifier:
+        tables["verifier.embedding"] = manifest.verifier.embedding
+    for where, name in {**used, **{where: table.file for where, table in tables.items()}}.items():
         if name not in manifest.files:
             raise BundleError(f"{path}: {where} names {name!r}, which is not among its files")
+    for table in tables.values():
+        _check_table(table, manifest.files[table.file].bytes, path)
     table, vocabulary = manifest.embedding, manifest.vocabulary
-    if table.dtype not in EMBEDDING_DTYPES:
-        raise BundleError(f"{path}: embedding dtype {table.dtype!r} is not one of {', '.join(EMBEDDING_DTYPES)}")
-    needed = table.offset + table.rows * table.width * np.dtype(table.dtype).itemsize
-    if table.offset < 0 or min(table.rows, table.width) < 1 or needed > manifest.files[table.file].bytes:
-        raise BundleError(f"{path}: an embedding of {table.rows} x {table.width} at {table.offset} does not fit {table.file}")
+    verifier = manifest.verifier
+    if verifier and not all(0 <= i < verifier.embedding.rows for i in (*verifier.prompt, verifier.end_id)):
+        raise BundleError(f"{path}: the verifier's prompt or end lies outside its {verifier.embedding.rows} embedding rows")
     if not 0 <= vocabulary.mask_id < table.rows or not 0 < vocabulary.size <= table.rows:
         raise BundleError(
             f"{path}: vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.rows} embedding rows"
@@ -180,6 +212,18 @@ def _check(manifest: Manifest, path: Path) -> None:
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
             raise BundleError(f"{path}: the range {list(ids)} of {modality!r} does not lie within 0..{vocabulary.size}")
+
+
+def _check_table(table: Embedding, file_bytes: int, path: Path) -> None:
+    if table.dtype not in EMBEDDING_DTYPES:
+        raise BundleError(f"{path}: embedding dtype {table.dtype!r} is not one of {', '.join(EMBEDDING_DTYPES)}")
+    if (table.dtype == "int8") != (table.scales is not None):
+        raise BundleError(f"{path}: an int8 embedding has scales and no other has; this one is {table.dtype}")
+    parts = [(table.offset, table.rows * table.width * np.dtype(table.dtype).itemsize)]
+    if table.scales is not None:
+        parts.append((table.scales, 4 * table.rows))
+    if min(table.rows, table.width) < 1 or any(offset < 0 or offset + count > file_bytes for offset, count in parts):
+        raise BundleError(f"{path}: an embedding of {table.rows} x {table.width} at {table.offset} does not fit {table.file}")
 
 
 def _verify(folder: Path, name: str, listed: File) -> None:

@@ -15,17 +15,19 @@ from tokenizers import Tokenizer
 
 from unmask.bundle import Bundle, Timeline
 from unmask.canvas import Canvas
-from unmask.engine import CanvasDenoiser, Engine, EngineOptions
+from unmask.engine import CanvasDenoiser, CanvasVerifier, Engine, EngineOptions
 from unmask.errors import AudioError, BundleError
 from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.sampler import Schedule, Step, fill
 from unmask.segment import quiet_cuts
+from unmask.verify import Check, Tokens, verify
 
 FAMILY = "whisper-timeline"
 TASK = "caption"
 INPUTS = {
     "context": {"mel"},
     "window": {"rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"},
+    "verify": {"rows", "verify_k", "verify_v", "past_k", "past_v"},
 }
 SILENCE_PEAK = 1e-4  # -80 dB of full scale: below the noise of any microphone
 WINDOW_S = 20.0  # cuts of long recordings; few training windows were longer
@@ -47,7 +49,7 @@ class Caption:
     words: tuple[Word, ...]
     audio_s: float
     windows: int
-    passes: int  # of the denoiser, over all windows
+    passes: int  # over all windows, those of the verifier included
     rows: int  # computed in these passes
     tokens: int  # that stand in the text
 
@@ -64,6 +66,7 @@ class Window:
     audio_s: float
     canvas: Canvas
     denoiser: CanvasDenoiser
+    verifier: CanvasVerifier | None  # where the bundle has one
 
 
 class Captioner:
@@ -89,6 +92,8 @@ class Captioner:
         """Open graphs and tokenizer now. Raises BundleError."""
         self.engine.load()
         for role, expected in INPUTS.items():
+            if role not in self.bundle.manifest.graphs:
+                continue  # a verifier is optional
             found = {value.name for value in self.engine.session(role).get_inputs()}
             if found != expected:
                 raise BundleError(f"{self.bundle.folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}")
@@ -133,19 +138,29 @@ class Captioner:
             )
         mel = log_mel(np.pad(samples, (0, slots * slot_samples - len(samples))))
         assert mel.shape[1] == slots * slot_samples // HOP_SAMPLES
-        cross_k, cross_v, rows = self.engine.run("context", {"mel": mel[None]})
+        cross_k, cross_v, rows, *asked = self.engine.run("context", {"mel": mel[None]})
         layers, heads, _, size = cross_k.shape
         denoiser = CanvasDenoiser(
             self.engine, {"cross_k": cross_k, "cross_v": cross_v, "slots": rows}, (layers, heads, slots, size)
         )
-        vocabulary = self.bundle.manifest.vocabulary
-        low, high = vocabulary.ranges["text"]
-        return Window(
-            start_s, len(samples) / SAMPLE_RATE_HZ, Canvas.masked(slots, "text", ((low, high),), vocabulary.mask_id), denoiser
-        )
+        manifest = self.bundle.manifest
+        verifier = None
+        if manifest.verifier:
+            verifier = CanvasVerifier(self.engine, manifest.verifier, dict(zip(("verify_k", "verify_v"), asked, strict=True)))
+        low, high = manifest.vocabulary.ranges["text"]
+        canvas = Canvas.masked(slots, "text", ((low, high),), manifest.vocabulary.mask_id)
+        return Window(start_s, len(samples) / SAMPLE_RATE_HZ, canvas, denoiser, verifier)
 
     def steps(self, window: Window, schedule: Schedule | None = None) -> Iterator[Step]:
+        """Fill the canvas of a window, a Step after each pass."""
         return fill(window.canvas, window.denoiser, schedule or self.bundle.schedule(TASK))
+
+    def checks(self, window: Window, draft: Tokens, schedule: Schedule | None = None) -> Iterator[Check]:
+        """Let the verifier read and correct a draft, a Check after each pass; none without a verifier or with `verify` at 0."""
+        chosen = schedule or self.bundle.schedule(TASK)
+        if window.verifier is None or self.bundle.manifest.verifier is None or not chosen.verify:
+            return iter(())
+        return verify(draft, window.verifier, self.bundle.manifest.verifier.end_id, chosen.verify, chosen.accept)
 
     def caption(
         self,
@@ -178,8 +193,11 @@ class Captioner:
                 if on_step is not None:
                     on_step(window, step)
             if step is not None:
-                tokens += len(self.kept(step.ids))
-                words += self.words(step, window.start_s, window.start_s + window.audio_s)
+                text = self.draft(step)
+                for check in self.checks(window, text, schedule):
+                    passes, rows, text = passes + 1, rows + check.rows, check.text
+                tokens += len(text.ids)
+                words += self.spell(text, window.start_s, window.start_s + window.audio_s)
         return Caption(" ".join(word.text for word in words), tuple(words), audio_s, count, passes, rows, tokens)
 
     def kept(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -187,25 +205,34 @@ class Captioner:
         unlike = np.concatenate(([True], ids[1:] != ids[:-1]))
         return np.flatnonzero(unlike & (ids != self.blank) & (ids != self.bundle.manifest.vocabulary.mask_id))
 
+    def draft(self, step: Step, tentative: bool = False) -> Tokens:
+        """The text on a canvas after a step, the best guesses at masks included when `tentative`."""
+        ids = step.tentative if tentative else step.ids
+        slots = self.kept(ids)
+        return Tokens(ids[slots], slots.astype(np.float64), step.confidence[slots])
+
     def words(self, step: Step, start_s: float = 0.0, stop_s: float = math.inf, tentative: bool = False) -> list[Word]:
-        """The words on a canvas after a step, the best guesses at masks included when `tentative`.
+        """The words on a canvas after a step, as `spell` gives them."""
+        return self.spell(self.draft(step, tentative), start_s, stop_s)
+
+    def spell(self, text: Tokens, start_s: float = 0.0, stop_s: float = math.inf) -> list[Word]:
+        """Tokens as words with times.
 
         start_s: when the canvas starts; stop_s: when its speech ends, which no word outlasts.
         """
-        ids = step.tentative if tentative else step.ids
-        groups: list[list[int]] = []  # slots of each word
-        for slot in self.kept(ids):
-            token = self.tokenizer.id_to_token(int(ids[slot])) or ""
-            if token.startswith("\u0120") or not groups:  # byte-level BPE writes a leading space so
-                groups.append([])
-            groups[-1].append(int(slot))
+        groups: list[list[int]] = []  # tokens of each word
+        for i, token in enumerate(text.ids):
+            if (self.tokenizer.id_to_token(int(token)) or "").startswith("\u0120") or not groups:
+                groups.append([])  # byte-level BPE writes a leading space so
+            groups[-1].append(i)
         slot_s = self.timeline.slot_s
         out = []
-        for slots in groups:
-            text = self.tokenizer.decode([int(ids[slot]) for slot in slots]).strip()
-            if text:
-                begin, end = (min(start_s + slot * slot_s, stop_s) for slot in (slots[0], slots[-1] + 1))
-                out.append(Word(text, round(begin, 3), round(end, 3), float(step.confidence[slots].min())))
+        for group in groups:
+            written = self.tokenizer.decode(text.ids[group].tolist()).strip()
+            if written:
+                first, last = float(text.places[group[0]]), float(text.places[group[-1]]) + 1
+                begin, end = (min(start_s + slot * slot_s, stop_s) for slot in (first, last))
+                out.append(Word(written, round(begin, 3), round(end, 3), float(text.confidence[group].min())))
         return out
 
 

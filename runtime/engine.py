@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle
+from unmask.bundle import Bundle, Verifier
 from unmask.canvas import IdRange
 from unmask.errors import BundleError, InputError
 from unmask.sampler import Numbers
@@ -40,7 +40,7 @@ class Engine:
         self.bundle = bundle
         self.options = options or EngineOptions()
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
-        self._embedding = bundle.embedding()
+        self._table = bundle.table()
         self._biases: dict[tuple[IdRange, ...], NDArray[np.float32]] = {}
 
     def load(self) -> "Engine":
@@ -89,7 +89,7 @@ class Engine:
             raise InputError(
                 f"id {int(ids.max()) if int(ids.max()) >= rows else int(ids.min())} is outside the vocabulary of {rows} rows"
             )
-        return self._embedding[ids].astype(np.float32)
+        return self._table.gather(ids)
 
     def bias(self, allowed: tuple[tuple[IdRange, ...], ...]) -> NDArray[np.float32]:
         """(1 or R, V): 0 where the row may become an id, FORBIDDEN elsewhere. One row serves all when all allow the same."""
@@ -151,3 +151,29 @@ class CanvasDenoiser:
         own = {"cache_k": self._k, "cache_v": self._v, **self._context}
         bias = self._engine.bias(allowed)
         return {"rows": self._engine.embed(ids), "positions": positions, "wanted": wanted, "bias": bias, **own}
+
+
+class CanvasVerifier:
+    """The verify graph over one recording. Implements `unmask.verify.Verifier`. Not thread-safe.
+
+    context: `verify_k` and `verify_v` from the context graph, (L, H, T, d / H), used in place on every pass.
+    """
+
+    def __init__(self, engine: Engine, manifest: Verifier, context: Mapping[str, NDArray[np.float32]]) -> None:
+        self._engine, self._context = engine, dict(context)
+        self._prompt = np.asarray(manifest.prompt, dtype=np.int64)
+        self._table = engine.bundle.table(manifest.embedding)
+        self.reset()
+
+    def reset(self) -> None:
+        layers, heads, _, size = self._context["verify_k"].shape
+        self._k = self._v = np.zeros((layers, heads, 0, size), dtype=np.float32)
+
+    def expect(self, ids: NDArray[np.int64], known: int) -> Numbers:
+        read = len(self._prompt) + known - 1 if known else 0  # rows whose keys and values stay
+        rows = self._table.gather(np.concatenate([self._prompt, ids])[read:])
+        past = {"past_k": self._k[:, :, :read], "past_v": self._v[:, :, :read]}
+        best, top, logsumexp, k, v = self._engine.run("verify", {"rows": rows, **past, **self._context})
+        self._k, self._v = np.concatenate([past["past_k"], k], 2), np.concatenate([past["past_v"], v], 2)
+        own = slice(0 if known else len(self._prompt) - 1, None)  # the prompt's earlier rows expect nothing
+        return Numbers(best[own], top[own], logsumexp[own], np.zeros_like(logsumexp[own]))

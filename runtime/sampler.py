@@ -61,6 +61,10 @@ class Schedule:
     """Passes are measured and commits raised so that the fill ends in time; it overruns by at most one pass."""
     keep: float = 0.9
     """Draft positions at or above this confidence start filled."""
+    verify: int = 0
+    """After the fill a causal verifier reads and corrects the text in at most this many passes (`unmask.verify`)."""
+    accept: float = 0.3
+    """The verifier lets its second choice stand where that has this share of the first's probability; 1: its greedy text."""
     reuse: bool = False
     """Compute only masked rows and those committed a pass ago; the other rows' keys and values are an older pass's."""
 
@@ -77,6 +81,10 @@ class Schedule:
             raise InputError(f"threshold is {self.threshold}; it is a probability above 0")
         if not 0 < self.factor < math.inf:
             raise InputError(f"factor is {self.factor}; it must be above 0")
+        if self.verify < 0:
+            raise InputError(f"verify is {self.verify}; 0 or more passes are possible")
+        if not 0 <= self.accept <= 1:
+            raise InputError(f"accept is {self.accept}; it is a share of a probability, 0 to 1")
         if self.budget_ms is not None and not 0 < self.budget_ms < math.inf:
             raise InputError(f"budget_ms is {self.budget_ms}; it must be above 0")
 

@@ -2,7 +2,7 @@
 
     python -m unmask.training.prepare --data DATA --whisper WHISPER --cache CACHE
 
-writes into CACHE `audio`, `noise` (each .i16 and .jsonl), `states` (Whisper's encoder over the recordings that the teacher is asked about),
+writes into CACHE `audio` and `noise` (.i16 and .jsonl), `states` (Whisper's encoder over what the teacher is asked about),
 `teacher.json`, `tokenizer.json` and `labels.jsonl`. What is there already is kept, so a stopped run goes on where it was.
 """
 

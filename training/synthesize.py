@@ -82,7 +82,7 @@ def readable_lines(options: Synthesize) -> list[str]:
 
 
 def open_voice(name: str) -> Callable[[str, float], tuple[Audio, int]]:
-    """A function of a sentence and a speed (1 is the voice's own) to samples and their rate. Raises ValueError for other names."""
+    """A function of a sentence and a speed (1: the voice's own) to samples and their rate. Raises ValueError for other names."""
     engine, _, voice = name.partition(":")
     if engine == "hibari":
         import hibari

@@ -161,7 +161,7 @@ class Run:
 
     @torch.inference_mode()
     def held_out_wer(self, blank_penalties: tuple[float, ...] = (0.0, 1.5)) -> dict[str, float]:
-        """Word error rates of the averaged weights: one pass over all masks, by what blank's logit loses, and the verifier's greedy text."""
+        """Word error rates of the averaged weights: of one pass by what blank's logit loses, and of the verifier's text."""
         model = copy.deepcopy(self.model)
         model.load_state_dict({**model.state_dict(), **self.averaged})
         model.eval()

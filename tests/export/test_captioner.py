@@ -61,7 +61,7 @@ def full_pass(
     model: Captioner, session: onnxruntime.InferenceSession, slots: int, bias: Tensor | None = None
 ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
     """The window graph over a whole canvas, and the context that it read."""
-    context = Context(model)(mel_of(model, slots))
+    context = Context(model)(mel_of(model, slots))[:3]
     rows = model.embedding(canvas_of(model, slots))
     every = torch.arange(slots)
     bias = no_bias(model) if bias is None else bias
@@ -97,7 +97,7 @@ def test_context_graph(captioner: Captioner, sessions: dict[str, onnxruntime.Inf
 def test_window_graph_on_some_rows(
     captioner: Captioner, sessions: dict[str, onnxruntime.InferenceSession], slots: int, rows: list[int], wanted: list[int]
 ) -> None:
-    context, positions = Context(captioner)(mel_of(captioner, slots)), torch.tensor(rows)
+    context, positions = Context(captioner)(mel_of(captioner, slots))[:3], torch.tensor(rows)
     caches = tuple(torch.randn_like(cache) for cache in empty_caches(captioner, slots))
     embedded = captioner.embedding(canvas_of(captioner, slots)[positions])
     feeds = (embedded, positions, torch.tensor(wanted), no_bias(captioner), *context, *caches)
@@ -176,7 +176,7 @@ def test_padded_batch_rows_equal_single_runs(captioner: Captioner) -> None:
 def test_blank_penalty_lowers_blank_and_nothing_else(captioner: Captioner) -> None:
     slots, size, penalty = 7, captioner.config.vocabulary, 3.0
     every, rows = torch.arange(slots), captioner.embedding(canvas_of(captioner, slots))
-    context, caches = Context(captioner)(mel_of(captioner, slots)), empty_caches(captioner, slots)
+    context, caches = Context(captioner)(mel_of(captioner, slots))[:3], empty_caches(captioner, slots)
     ids, sorted_logits, logsumexp, *_ = Window(captioner, size, penalty)(
         rows, every, every, no_bias(captioner), *context, *caches
     )
@@ -215,15 +215,20 @@ def test_from_whisper_keeps_weights_and_chosen_rows(captioner: Captioner) -> Non
     for parameter in whisper.parameters():
         parameter.normal_()
     rows = [49, 3, 0, 17, 3]
-    model = Captioner.from_whisper(whisper, CaptionerConfig(whisper.config, len(rows)), rows)
+    model = Captioner.from_whisper(whisper, CaptionerConfig(whisper.config, len(rows)), rows, prompt := [7, 8])
     state = model.state_dict()
     kept = {f"encoder.{name}": value for name, value in whisper.encoder.state_dict().items()}
     kept |= {name: value for name, value in whisper.decoder.state_dict().items() if name != "embedding.weight"}
     for name, value in kept.items():
         assert torch.equal(state[name], value), name
+    for name, value in whisper.decoder.state_dict().items():
+        if name != "embedding.weight":
+            assert torch.equal(state[f"verifier.{name}"], value), name
+    kept |= {name: value for name, value in state.items() if name.startswith("verifier.")}
     assert state.keys() - kept.keys() == {"embedding.weight", "slot_map.weight", "slot_map.bias", "nearness"}
     embedding = whisper.decoder.embedding.weight
     assert torch.equal(state["embedding.weight"][:-1], embedding[rows])
+    assert torch.equal(state["verifier.embedding.weight"], embedding[[*rows, *prompt]])
     close(state["embedding.weight"][model.config.mask], embedding[rows].mean(0))
     model.embedding.weight.data.zero_()
     assert embedding[rows].abs().min() > 0  # Whisper's own table is not shared

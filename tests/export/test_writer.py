@@ -12,17 +12,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from unmask.bundle import Manifest, Vocabulary, load_bundle, read_manifest
 from unmask.errors import BundleError
-from unmask.export.writer import PAGE_BYTES, SMALLEST_BYTES, WEIGHTS, Weights, read_graphs, write_bundle
+from unmask.export.writer import PAGE_BYTES, SMALLEST_BYTES, WEIGHTS, Columns, read_graphs, write_bundle
 
 Tensors = dict[str, NDArray[np.float32]]
 TABLE = np.arange(5 * 300, dtype=np.float32).reshape(5, 300)
+TABLES = {"window": TABLE}
 TOKENIZER = '{"version": "1.0"}'
 LARGE = SMALLEST_BYTES  # numbers of a tensor well above the size that leaves the graph
 
 
 @pytest.fixture
 def manifest(fp32_bundle: Path) -> Manifest:
-    return replace(load_bundle(fp32_bundle).manifest, vocabulary=Vocabulary(4, 4), timeline=None)
+    return replace(load_bundle(fp32_bundle).manifest, vocabulary=Vocabulary(4, 4), timeline=None, verifier=None)
 
 
 def graph_of(tensors: Tensors) -> onnx.ModelProto:
@@ -58,7 +59,7 @@ def numbers(seed: int, count: int = LARGE) -> NDArray[np.float32]:
 def test_equal_tensors_of_all_graphs_are_stored_once(tmp_path: Path, manifest: Manifest) -> None:
     shared, own = numbers(0), numbers(1)
     graphs = {"context": graph_of({"a": shared, "b": own, "c": shared}), "window": graph_of({"d": shared.reshape(2, -1)})}
-    folder = write_bundle(tmp_path / "bundle", manifest, graphs, TABLE, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, graphs, TABLES, TOKENIZER)
     first, second = stored(folder / "context.onnx"), stored(folder / "window.onnx")
     assert first["a"] == first["c"] == second["d"]
     assert first["a"] != first["b"]
@@ -67,18 +68,18 @@ def test_equal_tensors_of_all_graphs_are_stored_once(tmp_path: Path, manifest: M
 
 
 def test_a_tied_head_points_into_the_table(tmp_path: Path, manifest: Manifest) -> None:
-    head, other = TABLE[:4], TABLE[:4] + 1
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"head": head, "other": other})}, TABLE, TOKENIZER)
+    head, other = TABLE, TABLE + 1
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"head": head, "other": other})}, TABLES, TOKENIZER)
     bundle, places = load_bundle(folder), stored(folder / "window.onnx")
     assert places["head"] == (bundle.manifest.embedding.offset, head.nbytes)
     assert places["other"] != places["head"]
-    np.testing.assert_array_equal(bundle.embedding(), TABLE)
+    np.testing.assert_array_equal(bundle.table().gather(np.arange(5)), TABLE)
 
 
 def test_tensors_read_back_and_only_small_ones_stay_in_the_graph(tmp_path: Path, manifest: Manifest) -> None:
     edge = SMALLEST_BYTES // 4
     tensors = {"large": numbers(0, 5000), "edge": numbers(1, edge), "small": numbers(2, edge - 1), "scalar": numbers(3, 1)}
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of(tensors)}, TABLE, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of(tensors)}, TABLES, TOKENIZER)
     assert {name for name, place in stored(folder / "window.onnx").items() if place is None} == {"small", "scalar"}
     read = read_graphs(folder, load_bundle(folder).manifest)["window"]
     for tensor in read.graph.initializer:
@@ -87,7 +88,9 @@ def test_tensors_read_back_and_only_small_ones_stay_in_the_graph(tmp_path: Path,
 
 def test_weights_of_exported_bundles_are_page_aligned_and_distinct(fp32_bundle: Path, int8_bundle: Path) -> None:
     for folder in (fp32_bundle, int8_bundle):
-        places = {place for role in ("context", "window") for place in stored(folder / f"{role}.onnx").values() if place}
+        places = {
+            place for role in ("context", "window", "verify") for place in stored(folder / f"{role}.onnx").values() if place
+        }
         assert all(offset % PAGE_BYTES == 0 for offset, _ in places)
         data = (folder / WEIGHTS).read_bytes()
         pieces = [data[offset : offset + length] for offset, length in places]
@@ -95,15 +98,15 @@ def test_weights_of_exported_bundles_are_page_aligned_and_distinct(fp32_bundle: 
         assert len(set(pieces)) == len(pieces) > 10
 
 
-def test_alias_never_replaces_what_is_stored(tmp_path: Path) -> None:
-    weights = Weights(tmp_path / "weights")
-    first, other = numbers(0), numbers(1)
-    at = weights.add(first)
-    weights.alias(first, 12345)
-    weights.alias(other, at)
-    assert (weights.add(first), weights.add(other)) == (at, at)
-    weights.close()
-    assert (tmp_path / "weights").stat().st_size == first.nbytes
+def test_columns_of_a_head_serve_as_embedding(tmp_path: Path, manifest: Manifest) -> None:
+    rng = np.random.default_rng(0)
+    matrix, scales = rng.integers(-64, 64, (300, 5), dtype=np.int8), rng.random(5, dtype=np.float32)
+    head = helper.make_model(helper.make_graph([], "g", [], [], [numpy_helper.from_array(matrix, "head")]))
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": head}, {"window": Columns(matrix, scales)}, TOKENIZER)
+    bundle = load_bundle(folder)
+    assert stored(folder / "window.onnx") == {"head": (bundle.manifest.embedding.offset, matrix.nbytes)}
+    ids = np.array([4, 0, 4])
+    np.testing.assert_array_equal(bundle.table().gather(ids), (matrix.T * scales[:, None])[ids])
 
 
 # ---- no trace of the machine
@@ -112,7 +115,7 @@ def test_alias_never_replaces_what_is_stored(tmp_path: Path) -> None:
 def test_exported_bundles_name_no_path_of_the_machine(fp32_bundle: Path, int8_bundle: Path) -> None:
     traces = [str(fp32_bundle.parent), "/" + "work", str(Path.home()) + "/", "site-packages", ".py", "stack_trace"]
     for folder in (fp32_bundle, int8_bundle):
-        for name in ("context.onnx", "window.onnx", "bundle.json"):
+        for name in ("context.onnx", "window.onnx", "verify.onnx", "bundle.json"):
             data = (folder / name).read_bytes()
             assert [trace for trace in traces if trace.encode() in data] == [], f"{folder.name}/{name}"
 
@@ -121,7 +124,7 @@ def test_traces_of_nodes_are_dropped(tmp_path: Path, manifest: Manifest) -> None
     model = graph_of({"a": numbers(0)})
     model.graph.node[0].doc_string = "secret/place.py line 1"
     model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="secret/place.py line 2")
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": model}, TABLE, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": model}, TABLES, TOKENIZER)
     assert b"secret" not in (folder / "window.onnx").read_bytes()
     assert b"secret" in model.SerializeToString()  # the caller's graph is left as it was
 
@@ -130,16 +133,16 @@ def test_traces_of_nodes_are_dropped(tmp_path: Path, manifest: Manifest) -> None
 
 
 def test_manifest_lists_every_file_written(tmp_path: Path, manifest: Manifest) -> None:
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLE, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLES, TOKENIZER)
     assert sorted(read_manifest(folder).files) == ["tokenizer.json", WEIGHTS, "window.onnx"]
     assert sorted(contents(folder)) == ["bundle.json", "tokenizer.json", WEIGHTS, "window.onnx"]
     assert (folder / "tokenizer.json").read_text(encoding="utf-8") == TOKENIZER
 
 
 def test_a_second_bundle_replaces_the_first_but_for_its_card(tmp_path: Path, manifest: Manifest) -> None:
-    folder = write_bundle(tmp_path / "bundle", manifest, {"old": graph_of({"a": numbers(0)})}, TABLE, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"old": graph_of({"a": numbers(0)})}, TABLES, TOKENIZER)
     (folder / "README.md").write_text("card", encoding="utf-8")
-    write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLE, TOKENIZER)
+    write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLES, TOKENIZER)
     assert sorted(contents(folder)) == ["README.md", "bundle.json", "tokenizer.json", WEIGHTS, "window.onnx"]
     assert (folder / "README.md").read_text(encoding="utf-8") == "card"
     assert list(tmp_path.iterdir()) == [folder]
@@ -150,18 +153,18 @@ def test_a_second_bundle_replaces_the_first_but_for_its_card(tmp_path: Path, man
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, manifest: Manifest, exists: bool, stage: str) -> None:
     folder, graphs = tmp_path / "bundle", {"window": graph_of({"a": numbers(0)})}
     if exists:
-        write_bundle(folder, manifest, graphs, TABLE, TOKENIZER)
+        write_bundle(folder, manifest, graphs, TABLES, TOKENIZER)
     before = contents(folder) if exists else None
     tokenizer = "\ud800" if stage == "tokenizer" else TOKENIZER  # a lone surrogate cannot be written
     wrong = manifest if stage == "tokenizer" else replace(manifest, vocabulary=Vocabulary(4, mask_id=99))
     with pytest.raises(UnicodeEncodeError if stage == "tokenizer" else BundleError):
-        write_bundle(folder, wrong, {"window": graph_of({"a": numbers(1)})}, TABLE, tokenizer)
+        write_bundle(folder, wrong, {"window": graph_of({"a": numbers(1)})}, TABLES, tokenizer)
     assert list(tmp_path.iterdir()) == ([folder] if exists else [])
     assert (contents(folder) if exists else None) == before
 
 
 def test_a_failing_move_leaves_the_old_bundle(tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLE, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLES, TOKENIZER)
     before, failures = contents(folder), []
 
     def failing_once(source: os.PathLike[str], target: os.PathLike[str]) -> None:
@@ -174,6 +177,6 @@ def test_a_failing_move_leaves_the_old_bundle(tmp_path: Path, manifest: Manifest
     monkeypatch.setattr(os, "rename", failing_once)
     monkeypatch.setattr(os, "replace", failing_once)
     with pytest.raises(PermissionError):
-        write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLE, TOKENIZER)
+        write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLES, TOKENIZER)
     assert list(tmp_path.iterdir()) == [folder]
     assert contents(folder) == before

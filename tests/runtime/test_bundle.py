@@ -48,15 +48,25 @@ def test_loads(folder: Path, captioner: Captioner) -> None:
 
 
 def test_embedding_is_mapped_and_right(folder: Path, captioner: Captioner) -> None:
-    table = load_bundle(folder).embedding()
-    assert isinstance(table, np.memmap)
-    assert not table.flags.writeable
-    np.testing.assert_array_equal(table, captioner.embedding.weight.numpy())
+    bundle = load_bundle(folder)
+    assert bundle.manifest.verifier is not None
+    for embedding, whole in ((None, captioner.embedding), (bundle.manifest.verifier.embedding, captioner.verifier.embedding)):
+        table = bundle.table(embedding)
+        assert isinstance(table.stored, np.memmap)
+        assert not table.stored.flags.writeable
+        np.testing.assert_array_equal(table.gather(np.arange(len(whole.weight))), whole.weight.numpy())
 
 
-def test_int8_embedding_is_the_table_in_half_precision(int8_bundle: Path, captioner: Captioner) -> None:
-    table = load_bundle(int8_bundle).embedding()
-    np.testing.assert_array_equal(table, captioner.embedding.weight.numpy().astype(np.float16))
+def test_int8_embedding_is_the_table_to_half_a_step(int8_bundle: Path, captioner: Captioner) -> None:
+    bundle = load_bundle(int8_bundle)
+    assert bundle.manifest.verifier is not None
+    for embedding, whole in ((None, captioner.embedding), (bundle.manifest.verifier.embedding, captioner.verifier.embedding)):
+        table, weight = bundle.table(embedding), whole.weight.numpy()
+        rows = table.gather(np.arange(len(weight)))
+        assert table.scales is not None
+        assert rows.dtype == np.float32
+        np.testing.assert_allclose(rows, weight, atol=0.51 * table.scales.max())
+        assert (np.abs(rows - weight) <= 0.51 * table.scales[:, None]).all()
 
 
 def test_manifest_round_trip(folder: Path) -> None:
@@ -74,7 +84,17 @@ def test_tied_head_is_stored_once(folder: Path) -> None:
     head = [place for place in outside if place.get("offset") == str(table.offset)]
     assert len(head) == 1
     assert head[0]["location"] == table.file
-    assert int(head[0]["length"]) == manifest.vocabulary.size * table.width * 4
+    assert int(head[0]["length"]) == table.rows * table.width * 4
+
+
+def test_int8_heads_are_their_embeddings(int8_bundle: Path) -> None:
+    manifest = load_bundle(int8_bundle).manifest
+    assert manifest.verifier is not None
+    for role, table in (("window", manifest.embedding), ("verify", manifest.verifier.embedding)):
+        graph = onnx.load(int8_bundle / manifest.graphs[role], load_external_data=False).graph
+        outside = [{entry.key: entry.value for entry in tensor.external_data} for tensor in graph.initializer]
+        lengths = [place["length"] for place in outside if place.get("offset") == str(table.offset)]
+        assert lengths == [str(table.rows * table.width)]
 
 
 def test_schedules(folder: Path) -> None:
@@ -221,7 +241,12 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw["graphs"].update(window="../w.onnx"), r"graphs\.window names '\.\./w\.onnx', which is not among"),
         (lambda raw: raw.update(tokenizer="words.json"), r"tokenizer names 'words\.json', which is not among"),
         (lambda raw: raw["embedding"].update(file="table.bin"), r"embedding names 'table\.bin', which is not among"),
-        (lambda raw: raw["embedding"].update(dtype="object"), "embedding dtype 'object' is not one of float16, float32"),
+        (lambda raw: raw["embedding"].update(dtype="object"), "embedding dtype 'object' is not one of float16, float32, int8"),
+        (lambda raw: raw["embedding"].update(dtype="int8"), "an int8 embedding has scales and no other has; this one is int8"),
+        (lambda raw: raw["embedding"].update(scales=0), "an int8 embedding has scales and no other has; this one is float32"),
+        (lambda raw: raw["verifier"]["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),
+        (lambda raw: raw["verifier"].update(end_id=10**6), "the verifier's prompt or end lies outside its 259 embedding rows"),
+        (lambda raw: raw["verifier"].update(prompt=[-1]), "the verifier's prompt or end lies outside its 259 embedding rows"),
         (lambda raw: raw["embedding"].update(offset=1 << 40), r"an embedding of .* does not fit weights\.bin"),
         (lambda raw: raw["embedding"].update(offset=-4), r"an embedding of .* at -4 does not fit"),
         (lambda raw: raw["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),

@@ -1,7 +1,8 @@
-"""A folder of tiny Whisper and a cache as `prepare` writes it, whose encoder states tell the token: training can succeed."""
+"""A folder of tiny Whisper and a cache as `prepare` writes it, in which every token has its own sound: training can succeed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +12,30 @@ from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, pre_tokenizers
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
+from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.training.prepare import SOFT
+from unmask.training.recordings import write_recordings
 from unmask.training.vocabulary import byte_level
 
 WIDTH = 32
-LEAD, SPAN, TAIL = 20, 16, 61  # frames before the first token, of each token, and of the silence behind
+LEAD, SPAN = 20, 10  # encoder frames before the first token and of each token
+FRAME_SAMPLES = 2 * HOP_SAMPLES
+Samples = NDArray[np.float32]
 Cache = Callable[..., Path]
+Listen = Callable[..., list[int]]
 
 
-def encoder_states(ids: list[int], speed: float = 1.0) -> NDArray[np.float16]:
-    """(T, WIDTH): the first number of each frame is its token's id / 256, the others a vector of this id; silence is zero."""
-    table = np.random.default_rng(0).standard_normal((300, WIDTH)).astype(np.float16)
-    table[:, 0] = np.arange(300) / 256  # exact in float16
-    at = (np.arange(int((LEAD + SPAN * len(ids) + TAIL) / speed)) * speed - LEAD) // SPAN
-    frames = np.zeros((len(at), WIDTH), dtype=np.float16)
-    spoken = (at >= 0) & (at < len(ids))
-    frames[spoken] = table[np.array(ids)[at[spoken].astype(int)]]
-    return frames
+def sound(token: int, frames: int, speed: float = 1.0) -> Samples:
+    """A low and a high tone that tell the token."""
+    time = speed * np.arange(frames * FRAME_SAMPLES) / SAMPLE_RATE_HZ
+    tones = 250 + 80 * (token % 16), 2000 * 1.07 ** (token // 16)
+    return sum(0.1 * np.sin(2 * np.pi * hz * time) for hz in tones).astype(np.float32)
+
+
+def speech(ids: list[int]) -> Samples:
+    """Silence, the tokens one after the other, and a rest that fills no frame."""
+    parts = [np.zeros(LEAD * FRAME_SAMPLES, np.float32), *(sound(token, SPAN) for token in ids), np.zeros(100, np.float32)]
+    return np.concatenate(parts)
 
 
 def label_row(name: str, text: str, ids: list[int]) -> dict[str, object]:
@@ -38,41 +46,65 @@ def label_row(name: str, text: str, ids: list[int]) -> dict[str, object]:
     return {"id": name, "text": text, "teacher": text, "ids": ids, "first": first, "soft_ids": soft_ids, "soft": soft}
 
 
-def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
 @pytest.fixture
 def write_cache(tmp_path: Path, tokenizer: Tokenizer) -> Cache:
-    """A function of (texts, variants and their speeds) that writes a cache and returns its folder."""
+    """A function that writes a cache and returns its folder. Recordings are `u0`, `u1`, ..., those without times `lj-0`, ..."""
 
-    def write(texts: list[str], variants: dict[str, float]) -> Path:
+    def write(texts: list[str], untimed: list[str] | None = None, noises: int = 1) -> Path:
         folder = tmp_path / "cache"
         folder.mkdir()
         tokenizer.save(str(folder / "tokenizer.json"))
-        tokens = {f"u{i}": tokenizer.encode(" " + text).ids for i, text in enumerate(texts)}
-        write_lines(folder / "labels.jsonl", [label_row(n, t, tokens[n]) for n, t in zip(tokens, texts, strict=True)])
-        for variant, speed in variants.items():
-            rows, offset = [], 0
-            with open(folder / f"states-{variant}.f16", "wb") as out:
-                for name, ids in tokens.items():
-                    states = encoder_states(ids, speed)
-                    states.tofile(out)
-                    rows.append({"id": name, "offset": offset, "frames": len(states), "speed": speed})
-                    offset += len(states)
-            write_lines(folder / f"states-{variant}.jsonl", rows)
+        rows = [label_row(f"u{i}", text, tokenizer.encode(" " + text).ids) for i, text in enumerate(texts)]
+        for i, text in enumerate(untimed or []):
+            row = label_row(f"lj-{i}", text, tokenizer.encode(" " + text).ids)
+            rows.append(row | dict.fromkeys(("first", "soft_ids", "soft")))
+        write_recordings(folder / "audio", ((str(row["id"]), speech(row["ids"])) for row in rows))
+        rng = np.random.default_rng(0)
+        hiss = [0.03 * rng.standard_normal(SAMPLE_RATE_HZ * (2 + i)).astype(np.float32) for i in range(noises)]
+        write_recordings(folder / "noise", ((f"hiss-{i}", samples) for i, samples in enumerate(hiss)))
+        (folder / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         return folder
 
     return write
 
 
 @pytest.fixture(scope="session")
+def listen() -> Listen:
+    """A function of a spectrogram (and the speed) to what each encoder frame sounds like: the nearest token, 0 in silence."""
+
+    @cache
+    def table(speed: float) -> NDArray[np.float32]:
+        pad = (0, 10 * FRAME_SAMPLES)
+        mels = [log_mel(np.pad(sound(token, 10, speed), pad)) for token in range(1, 257)]
+        return np.stack(
+            [mels[0][:, 24:36].mean(1), *(mel[:, 4:16].mean(1) for mel in mels)]
+        )  # the silence behind one comes first
+
+    def heard(mel: NDArray[np.float32], speed: float = 1.0) -> list[int]:
+        frames, known = mel.reshape(len(mel), -1, 2).mean(2).T, table(speed)
+        return ((known**2).sum(1) - 2 * frames @ known.T).argmin(1).tolist()
+
+    return heard
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """So small a model is slower on two threads, far slower on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
 def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights behind the bytes that `tokenizer` has, in another order and without blank, and an end of text."""
+    """Random weights behind the bytes that `tokenizer` has, in another order and without blank, and three special tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet(), reverse=True)
     source = byte_level({token: i for i, token in enumerate(alphabet)}, [])
-    source.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
+    special = ("<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>")
+    source.add_special_tokens([AddedToken(token, special=True) for token in special])
     config = WhisperConfig(
+        init_std=0.2,  # the usual 0.02 lets hardly anything through so few layers of so small a width
         vocab_size=source.get_vocab_size(),
         d_model=WIDTH,
         encoder_layers=1,
@@ -81,8 +113,8 @@ def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder_attention_heads=2,
         encoder_ffn_dim=4 * WIDTH,
         decoder_ffn_dim=4 * WIDTH,
-        max_source_positions=400,
-        max_target_positions=64,
+        max_source_positions=600,
+        max_target_positions=128,
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=2,

@@ -1,8 +1,11 @@
-"""From recordings to labels: corpora are read, audio is rendered as asked, and transcripts take the teacher's writing."""
+"""From recordings to labels: corpora are read, states and noise are kept, and transcripts take the teacher's writing."""
 
 import io
 import json
+import shutil
 import tarfile
+from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +15,33 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from unmask.export.captioner import Captioner
-from unmask.export.whisper import Whisper
-from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
+from unmask.export.whisper import Whisper, load_whisper
+from unmask.mel import SAMPLE_RATE_HZ, log_mel
+from unmask.training import prepare, teacher
 from unmask.training.corpus import Utterance, read_corpus
 from unmask.training.prepare import (
+    BATCH,
+    FRAME_SAMPLES,
     NORMAL,
+    SOFT,
     TAIL_SAMPLES,
-    VARIANTS,
     Prepare,
     States,
-    Variant,
     encode,
     looped,
+    main,
     read_corpus_split,
-    render,
     text_lines,
+    untimed,
+    wordless_sounds,
     written,
 )
+from unmask.training.recordings import Recordings
+from unmask.training.timeline import Masking, Timeline, label_of, read_labels, wordless
+from unmask.training.vocabulary import source_ids
 
 Samples = NDArray[np.float32]
 
@@ -88,79 +99,44 @@ def test_text_lines_lower_what_is_all_capitals(tmp_path: Path) -> None:
     assert list(text_lines(tmp_path)) == ["Turn it off.", "OK Bob", "and mister brown"]
 
 
-# ---- audio
+# ---- sounds without words
 
 
-class Chosen:
-    """A generator whose draws are given: noise is mixed in, at these decibels, with this gain."""
-
-    def __init__(self, decibels: float, gain: float) -> None:
-        self.values = [decibels, gain]
-
-    def random(self) -> float:
-        return 0.0
-
-    def integers(self, high: int) -> int:
-        return high // 3
-
-    def uniform(self, low: float, high: float) -> float:
-        value = self.values.pop(0)
-        assert low <= value <= high
-        return value
+def write_noise(data: Path) -> None:
+    (data / "noise").mkdir(parents=True)
+    rows = [{"id": i, "file": f"{i}.wav", "split": split} for i, split in (("fan", "train"), ("rain", "test"))]
+    write_corpus(data / "noise" / "noise", rows, {f"{i}.wav": (tone(200, 0.5), SAMPLE_RATE_HZ) for i in ("fan", "rain")})
 
 
-def decibels(power: float) -> float:
-    return float(10 * np.log10(power))
-
-
-@pytest.mark.parametrize("asked", [5.0, 12.0, 25.0])
-@pytest.mark.parametrize("noise_s", [0.7, 5.0])
-def test_noise_is_mixed_in_at_the_asked_power(asked: float, noise_s: float) -> None:
-    audio, noise = tone(300, 2.0), np.random.default_rng(0).standard_normal(int(noise_s * SAMPLE_RATE_HZ)).astype(np.float32)
-    heard = render(audio, Variant("noisy", noisy=1.0), [noise], Chosen(asked, 0.0))
-    assert heard.shape == audio.shape
-    assert heard.dtype == np.float32
-    assert decibels(np.mean(audio**2) / np.mean((heard - audio) ** 2)) == pytest.approx(asked, abs=0.05)
-
-
-def test_gain_is_applied_to_speech_and_noise_alike() -> None:
-    audio, noises = tone(300, 1.0), [tone(1000, 1.0)]
-    plain, quiet = (render(audio, Variant("noisy", noisy=1.0), noises, Chosen(10.0, gain)) for gain in (0.0, -6.0))
-    np.testing.assert_allclose(quiet, plain * 10 ** (-6 / 20), rtol=1e-4, atol=1e-6)
-
-
-def test_a_share_of_the_utterances_is_noisy() -> None:
-    audio, rng = tone(300, 0.5), np.random.default_rng(0)
-    variant, noise = Variant("some", noisy=0.5), tone(1000, 0.5)
-    share = np.mean([abs(float(render(audio, variant, [noise], rng) @ noise)) > 1e-3 for _ in range(200)])
-    assert 0.35 < share < 0.65
-
-
-def test_clean_is_unchanged() -> None:
-    audio = tone(300, 0.5)
-    assert VARIANTS[0].name == "clean"
-    np.testing.assert_array_equal(render(audio, VARIANTS[0], [tone(1000, 1.0)], np.random.default_rng(0)), audio)
-
-
-@pytest.mark.parametrize("speed", [0.9, 1.1])
-def test_speed_changes_length_and_pitch(speed: float) -> None:
-    audio = tone(440, 2.0)
-    heard = render(audio, Variant("v", speed), [], np.random.default_rng(0))
-    assert len(heard) == pytest.approx(len(audio) / speed, abs=2)
-    peak_hz = np.abs(np.fft.rfft(heard)).argmax() * SAMPLE_RATE_HZ / len(heard)
-    assert peak_hz == pytest.approx(440 * speed, abs=1)
+@pytest.mark.parametrize("seconds", [3.0, 5.0])
+def test_wordless_sounds_are_noise_for_training_and_what_can_be_made(tmp_path: Path, seconds: float) -> None:
+    write_noise(tmp_path)
+    options = Prepare(tmp_path, tmp_path, tmp_path)
+    sounds = dict(wordless_sounds([Utterance("u", "", tone(300, seconds))], options))
+    kinds = Counter(name.split("-")[0] for name in sounds)
+    assert kinds.keys() == {"fan", "coloured", "tones"} | ({"babble"} if seconds > 4 else set())  # too short for a crowd
+    assert kinds["fan"] == 1
+    np.testing.assert_allclose(sounds["fan"], tone(200, 0.5), atol=1 / 32768)
+    for name, samples in sounds.items():
+        assert samples.dtype == np.float32
+        assert np.isfinite(samples).all()
+        assert np.abs(samples).mean() > 0.01
+        assert name == "fan" or len(samples) == 12 * SAMPLE_RATE_HZ
+    again = islice(wordless_sounds([Utterance("u", "", tone(300, seconds))], options), 4)
+    assert all(np.array_equal(sounds[name], samples) for name, samples in again)
 
 
 # ---- encoder states
 
 
 def test_states_on_disk_are_those_of_the_encoder(captioner: Captioner, tmp_path: Path) -> None:
+    """Each with a second of silence behind it, and nothing of what a batch is padded with."""
     whisper = Whisper(captioner.config.whisper).eval()
     whisper.encoder.load_state_dict(captioner.encoder.state_dict())
     utterances = [Utterance(f"u{hz}", "", tone(hz, 0.5)) for hz in (300, 500, 900)]
-    encode(whisper, utterances, VARIANTS[0], [], Prepare(tmp_path, tmp_path, tmp_path))
-    states = States(tmp_path, "clean", captioner.config.whisper.width)
-    count = (len(utterances[0].samples) + TAIL_SAMPLES) // (2 * HOP_SAMPLES)
+    encode(whisper, utterances, tmp_path)
+    states = States(tmp_path, captioner.config.whisper.width)
+    count = (len(utterances[0].samples) + TAIL_SAMPLES) // FRAME_SAMPLES
     for u in utterances:
         mel = torch.from_numpy(log_mel(np.pad(u.samples, (0, TAIL_SAMPLES))))
         expected = captioner.encoder(mel[None])[0].numpy()
@@ -169,6 +145,102 @@ def test_states_on_disk_are_those_of_the_encoder(captioner: Captioner, tmp_path:
     assert states.data.shape[0] == 3 * count
     with pytest.raises(KeyError):
         states["u301"]
+
+
+def test_states_of_many_batches_and_lengths_stand_behind_each_other(captioner: Captioner, tmp_path: Path) -> None:
+    whisper = Whisper(captioner.config.whisper).eval()
+    utterances = [Utterance(f"u{i}", "", tone(300, 0.02 * (i + 1))) for i in range(BATCH + 3)]
+    encode(whisper, utterances, tmp_path)
+    states = States(tmp_path, captioner.config.whisper.width)
+    frames = [len(states[u.id]) for u in utterances]
+    assert frames == [50 + i + 1 for i in range(BATCH + 3)]
+    assert len(states.data) == sum(frames)
+    assert all(np.array_equal(states.data[sum(frames[:i]) :][: frames[i]], states[f"u{i}"]) for i in range(len(frames)))
+
+
+# ---- all of it
+
+
+def test_untimed_label_is_its_text(tokenizer: Tokenizer) -> None:
+    row = json.loads(json.dumps(untimed(Utterance("s", "hello ada", tone(300, 0.1), written="Hello, Ada!"), tokenizer)))
+    assert (row["id"], row["text"]) == ("s", "Hello, Ada!")
+    assert tokenizer.decode(row["ids"]) == " Hello, Ada!"
+    label = label_of(row, 5, tokenizer)
+    assert label.centre is None
+    assert label.words.tolist() == [0] * len(" Hello,") + [1] * len(" Ada!")
+
+
+@pytest.fixture
+def asked(whisper_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
+    """Two recorded corpora with and without text, a synthetic one, and a tiny teacher with the ids of its own tokenizer."""
+    folder, data = tmp_path / "whisper", tmp_path / "data"
+    shutil.copytree(whisper_folder, folder)
+    source = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    settings = {"suppress_tokens": [3], "alignment_heads": [[0, 1], [1, 0]]}
+    (folder / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    for name, token in (("END", "<|endoftext|>"), ("START", "<|startoftranscript|>"), ("NO_TIMESTAMPS", "<|notimestamps|>")):
+        monkeypatch.setattr(teacher, name, source.token_to_id(token))
+    write_noise(data)
+    for part in ("train", "text"):
+        (data / part).mkdir()
+    (data / "text" / "lines.txt").write_text("Turn it off.\n", encoding="utf-8")
+    recordings = {"a.wav": (tone(300, 0.9), SAMPLE_RATE_HZ), "b.wav": (tone(500, 0.5), SAMPLE_RATE_HZ)}
+    write_corpus(data / "train" / "told", [{"id": "a", "file": "a.wav", "text": "turn it off"}], recordings)
+    write_corpus(data / "train" / "bare", [{"id": "b", "file": "b.wav"}], recordings)
+    row = {"id": "s", "file": "a.wav", "text": "hello ada", "written": "Hello, Ada!"}
+    write_corpus(data / "made", [row], recordings)
+    return Prepare(data, folder, tmp_path / "cache", corpora=("told", "bare"), synthetic=(data / "made",))
+
+
+def test_main_writes_what_training_reads(asked: Prepare) -> None:
+    main(asked)
+    tokenizer = Tokenizer.from_file(str(asked.cache / "tokenizer.json"))
+    labels = {label.id: label for label in read_labels(asked.cache, tokenizer)}
+    assert {"a", "s"} <= labels.keys() <= {"a", "b", "s"}  # what a random teacher says of `b` may be believed or not
+    assert NORMAL(labels["a"].text) == "turn it off"
+    assert labels["s"].text == "Hello, Ada!"
+    assert labels["s"].centre is None
+    for label in labels.values():
+        assert tokenizer.decode(label.ids.tolist()) == " " + label.text
+        assert label.soft_ids.shape == label.soft.shape == (len(label.ids), SOFT)
+    centre, soft = labels["a"].centre, labels["a"].soft
+    assert centre is not None
+    assert (np.diff(centre) > 0).all()
+    assert 0 <= centre[0] < centre[-1] < (0.9 + 1) * SAMPLE_RATE_HZ / FRAME_SAMPLES
+    assert (np.diff(soft) <= 0).all()
+    assert ((soft.sum(1) > 0) & (soft.sum(1) < 1.001)).all()
+    audio = Recordings(asked.cache / "audio")
+    np.testing.assert_allclose(audio["b"], tone(500, 0.5), atol=2 / 32768)
+    timeline = Timeline(asked.cache, 8, tokenizer.get_vocab_size(), Masking())
+    assert {label.id for label in wordless(asked.cache)} >= {"fan", "tones-0", "coloured-11"}
+    assert all(timeline.sample(label, np.random.default_rng(0)) for label in wordless(asked.cache)[:2])
+
+
+def test_soft_targets_are_what_the_teacher_expects_in_our_ids(asked: Prepare) -> None:
+    main(asked)
+    tokenizer, source = (Tokenizer.from_file(str(folder / "tokenizer.json")) for folder in (asked.cache, asked.whisper))
+    theirs, whisper = source_ids(tokenizer, source), load_whisper(asked.whisper)
+    for label in read_labels(asked.cache, tokenizer):
+        if label.centre is not None:
+            states = States(asked.cache, whisper.config.width)[label.id].astype(np.float32)
+            logits = teacher.read(whisper, torch.from_numpy(states), [theirs[i] for i in label.ids], [(0, 1)]).logits
+            for ids, row in zip(label.soft_ids.tolist(), logits, strict=True):  # never blank
+                assert ids == (1 + np.argsort(-row[theirs[1:]])[:SOFT]).tolist()
+
+
+def test_main_keeps_what_is_there(asked: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    main(asked)
+    before = {path.name: path.read_bytes() for path in asked.cache.iterdir()}
+    assert not [name for name in before if name.endswith(".part")]
+    (asked.cache / "labels.jsonl").unlink()  # stopped in the last step
+
+    def not_again(*_: object) -> None:
+        raise AssertionError("done a second time")
+
+    for step in ("encode", "transcribe", "write_recordings", "trim_tokenizer"):
+        monkeypatch.setattr(prepare, step, not_again)
+    main(asked)
+    assert {path.name: path.read_bytes() for path in asked.cache.iterdir()} == before
 
 
 # ---- writing

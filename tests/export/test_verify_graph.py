@@ -1,0 +1,79 @@
+"""The verify graph against the decoder in PyTorch: with and without rows that were read before."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from unmask.export.caption import TOP
+from unmask.export.captioner import Captioner, Context
+
+SLOTS = 9
+
+
+@pytest.fixture(scope="module")
+def states(captioner: Captioner) -> Tensor:
+    torch.manual_seed(2)
+    return captioner.encoder(torch.randn(1, captioner.config.whisper.mels, 2 * SLOTS * captioner.config.frames_per_slot))
+
+
+@pytest.fixture(scope="module")
+def session(fp32_bundle: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(fp32_bundle / "verify.onnx", providers=["CPUExecutionProvider"])
+
+
+def text(count: int) -> Tensor:
+    torch.manual_seed(count)
+    return torch.randint(1, 200, (1, count))
+
+
+def close(ours: np.ndarray, theirs: Tensor) -> None:
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 40])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_graph_is_the_decoder(
+    captioner: Captioner, session: onnxruntime.InferenceSession, states: Tensor, count: int, share: float
+) -> None:
+    """Read in one go and in two: the second part over the keys and values that the first left."""
+    ids = captioner.prompted(text(count))[0]
+    rows = captioner.verifier.embedding.weight[ids].numpy()
+    k, v = (torch.cat([pair[i] for pair in captioner.verifier.cross(states)]).numpy() for i in (0, 1))
+    layers, heads, _, size = k.shape
+    past = np.zeros((layers, heads, 0, size), dtype=np.float32)
+    feeds = {"verify_k": k, "verify_v": v}
+    cut = min(len(ids) - 1, round(share * len(ids)))
+    if cut:
+        *_, past_k, past_v = session.run(None, {"rows": rows[:cut], "past_k": past, "past_v": past, **feeds})
+    else:
+        past_k = past_v = past
+    best, top, logsumexp, _, _ = session.run(None, {"rows": rows[cut:], "past_k": past_k, "past_v": past_v, **feeds})
+    expected = captioner.next_logits(text(count), states)[0]
+    own = slice(max(0, captioner.config.prompt - 1 - cut), None)  # the decoder says nothing of the prompt's earlier rows
+    wanted = expected[max(0, cut - captioner.config.prompt + 1) :]
+    assert best[own].shape == (len(wanted), TOP)
+    close(top[own], wanted.topk(TOP).values)
+    np.testing.assert_array_equal(best[own][:, 0], wanted.argmax(-1).numpy())
+    close(logsumexp[own], wanted.logsumexp(-1))
+
+
+def test_later_tokens_change_no_earlier_row(captioner: Captioner, states: Tensor) -> None:
+    whole = captioner.next_logits(text(8), states)
+    changed = text(8).clone()
+    changed[0, 5:] = 3
+    part = captioner.next_logits(changed, states)
+    assert torch.equal(whole[:, :6], part[:, :6])
+    assert not torch.allclose(whole[:, 6:], part[:, 6:])
+
+
+def test_context_prepares_the_recording_for_the_verifier(captioner: Captioner) -> None:
+    torch.manual_seed(0)
+    mel = torch.randn(1, captioner.config.whisper.mels, 2 * SLOTS * captioner.config.frames_per_slot)
+    *_, k, v = Context(captioner)(mel)
+    pairs = captioner.verifier.cross(captioner.encoder(mel))
+    assert torch.equal(k, torch.cat([pair[0] for pair in pairs]))
+    assert torch.equal(v, torch.cat([pair[1] for pair in pairs]))
