@@ -114,7 +114,9 @@ class States:
 
     def __init__(self, cache: Path, width: int) -> None:
         self.rows = {row["id"]: row for row in read_lines(cache / "states.jsonl")}
-        self.data = np.memmap(cache / "states.f16", np.float16, "r").reshape(-1, width)
+        file = cache / "states.f16"
+        data = np.memmap(file, np.float16, "r") if file.stat().st_size else np.zeros(0, np.float16)
+        self.data = data.reshape(-1, width)
 
     def __getitem__(self, utterance: str) -> NDArray[np.float16]:  # (T, d), silence behind the speech included
         row = self.rows[utterance]

@@ -28,7 +28,8 @@ class Recordings:
 
     def __init__(self, path: Path) -> None:
         self.rows = {row["id"]: row for row in read_lines(path.with_suffix(".jsonl"))}
-        self.data = np.memmap(path.with_suffix(".i16"), np.int16, "r")
+        file = path.with_suffix(".i16")
+        self.data = np.memmap(file, np.int16, "r") if file.stat().st_size else np.zeros(0, np.int16)
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:  # (N,) at 16 kHz
         row = self.rows[name]
@@ -42,6 +43,6 @@ class Recordings:
 
 
 def write_lines(path: Path, rows: Iterable[object]) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_name(f"{path.name}.part")
     part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     part.replace(path)  # a file that is there is whole

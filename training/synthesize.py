@@ -23,6 +23,7 @@ import soxr
 from numpy.typing import NDArray
 
 from unmask.mel import SAMPLE_RATE_HZ
+from unmask.training.recordings import write_lines
 
 Audio = NDArray[np.float32]
 READABLE = re.compile(r"[A-Za-z][A-Za-z ,.;:'?!-]*")  # no digits or symbols: a voice may read them in several ways
@@ -49,7 +50,7 @@ def main(options: Annotated[Synthesize, cyclopts.Parameter(name="*")]) -> None:
     sentences = readable_lines(options)
     chosen = [sentences[i] for i in rng.permutation(len(sentences))[: options.lines]]
     voices = {name: open_voice(name) for name in sorted(set(options.voices))}
-    part, rows = options.out.with_suffix(".part"), []
+    part, rows = options.out.with_name(f"{options.out.name}.part"), []
     with tarfile.open(part, "w") as tar:
         for i, sentence in enumerate(chosen):
             voice = options.voices[rng.integers(len(options.voices))]
@@ -62,8 +63,8 @@ def main(options: Annotated[Synthesize, cyclopts.Parameter(name="*")]) -> None:
             rows.append({**row, "text_source": "synthetic"})
             if i % 200 == 0:
                 print(f"{i}/{len(chosen)}", flush=True)
-    options.out.with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    part.replace(options.out.with_suffix(".tar"))
+    part.replace(options.out.with_name(f"{options.out.name}.tar"))
+    write_lines(options.out.with_name(f"{options.out.name}.jsonl"), rows)
 
 
 def readable_lines(options: Synthesize) -> list[str]:

@@ -57,14 +57,15 @@ def greedy(decoder: Decoder, states: Tensor, lengths: list[int], voice: Voice, m
 
     A text of more than 8 tokens a second is a loop and is cut there.
     """
-    mask = (torch.arange(states.shape[1]) < torch.tensor(lengths)[:, None])[:, None, None]
+    device = states.device
+    mask = (torch.arange(states.shape[1], device=device) < torch.tensor(lengths, device=device)[:, None])[:, None, None]
     cross = decoder.cross(states)
-    barrier = torch.zeros(decoder.embedding.num_embeddings)
+    barrier = torch.zeros(decoder.embedding.num_embeddings, device=device)
     barrier[list(voice.barred)] = -torch.inf
-    ids = torch.tensor([voice.prompt]).repeat(len(lengths), 1)
-    limit = torch.tensor([min(most, 8 + 8 * n // 50) for n in lengths])
+    ids = torch.tensor([voice.prompt], device=device).repeat(len(lengths), 1)
+    limit = torch.tensor([min(most, 8 + 8 * n // 50) for n in lengths], device=device)
     out: list[list[int]] = [[] for _ in lengths]
-    live = torch.ones(len(lengths), dtype=torch.bool)
+    live = torch.ones(len(lengths), dtype=torch.bool, device=device)
     past = None
     for step in range(most):
         logits, past = decoder(ids, cross, mask, past)

@@ -181,10 +181,10 @@ class Timeline:
             after.append(tokens[i])
             kind = rng.integers(3) if rng.random() < rate else 3
             wrong = soft_ids[i, rng.integers(soft_ids.shape[1])] or tokens[rng.integers(len(tokens))]
-            if kind == 0 and i + 1 < len(tokens):  # lost: the next token stands in its place
+            if kind == 0 and i + 1 < len(tokens) and tokens[i + 1] != tokens[i]:  # lost: the next token stands in its place
                 before.append(tokens[i + 1])
                 i += 2
-            elif kind == 1:  # added
+            elif kind == 1 and wrong != tokens[i]:  # added
                 before.append(wrong)
             else:
                 before.append(wrong if kind == 2 else tokens[i])
@@ -203,6 +203,7 @@ def batches(labels: list[Label], frames_per_batch: int, rng: np.random.Generator
             groups.append(group)
             group = []
         group.append(label)
-    groups.append(group)
+    if group:
+        groups.append(group)
     for i in rng.permutation(len(groups)):
         yield groups[i]

@@ -97,10 +97,14 @@ class Run:
         self.config = CaptionerConfig(whisper.config, len(rows), options.frames_per_slot, len(prompt))
         self.model = Captioner.from_whisper(whisper, self.config, rows, prompt).to(options.device)
         if options.start:
-            self.model.load_state_dict(torch.load(options.start / "last.pt", weights_only=True)["averaged"], strict=False)
+            self.model.load_state_dict(
+                torch.load(options.start / "last.pt", map_location=options.device, weights_only=True)["averaged"], strict=False
+            )
         self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self.optimizer = torch.optim.AdamW(self._rates(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.held, self.labels = split(read_labels(options.cache, self.tokenizer), options)
+        if not self.labels:
+            raise ValueError(f"{options.cache}: nothing is left to train on behind {options.held_out} held-out recordings")
         self.labels += wordless(options.cache)
         self.timeline = Timeline(options.cache, options.frames_per_slot, self.config.mask, options.masking)
         self.step, self.elapsed, self.losses = 0, 0.0, list[tuple[float, float]]()
@@ -208,6 +212,7 @@ def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]
     held = {real[i] for i in np.random.default_rng(0).permutation(len(real))[: options.held_out]}
     written = sorted(label.id for label in labels if label.id.startswith("lj-"))[: options.held_out_written]
     kept_back = held | {i for i, label in enumerate(labels) if label.id in set(written)}
+    held = {i for i in held if labels[i].id not in set(written)}
     return [labels[i] for i in sorted(held)], [label for i, label in enumerate(labels) if i not in kept_back]
 
 
@@ -221,7 +226,7 @@ def load_averaged(options: Train) -> Captioner:
     whisper = load_whisper(options.whisper)
     tokenizer = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
     model = Captioner(CaptionerConfig(whisper.config, tokenizer.get_vocab_size(), options.frames_per_slot, len(PROMPT)))
-    saved = torch.load(options.out / "last.pt", weights_only=True)
+    saved = torch.load(options.out / "last.pt", map_location="cpu", weights_only=True)
     model.load_state_dict({**saved["model"], **saved["averaged"]})
     return model.eval()
 
