@@ -63,7 +63,7 @@ class Schedule:
     """Draft positions at or above this confidence start filled."""
     verify: int = 0
     """After the fill a causal verifier reads and corrects the text in at most this many passes (`unmask.verify`)."""
-    accept: float = 0.3
+    accept: float = 1.0
     """The verifier lets its second choice stand where that has this share of the first's probability; 1: its greedy text."""
     reuse: bool = False
     """Compute only masked rows and those committed a pass ago; the other rows' keys and values are an older pass's."""
