@@ -5,6 +5,7 @@ Knows bundles of the family `whisper-timeline`. Knows no files, no microphone an
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,12 +156,27 @@ class Captioner:
         """Fill the canvas of a window, a Step after each pass."""
         return fill(window.canvas, window.denoiser, schedule or self.bundle.schedule(TASK))
 
-    def checks(self, window: Window, draft: Tokens, schedule: Schedule | None = None) -> Iterator[Check]:
-        """Let the verifier read and correct a draft, a Check after each pass; none without a verifier or with `verify` at 0."""
+    def checks(
+        self, window: Window, draft: Tokens, schedule: Schedule | None = None, began: float | None = None
+    ) -> Iterator[Check]:
+        """Let the verifier read and correct a draft, a Check after each pass; none without a verifier or with `verify` at 0.
+
+        began: when the window's passes began (`time.perf_counter`), by default now; a check that would end behind `budget_ms`
+        by what the last one took is not begun.
+        """
         chosen = schedule or self.bundle.schedule(TASK)
         if window.verifier is None or self.bundle.manifest.verifier is None or not chosen.verify:
-            return iter(())
-        return verify(draft, window.verifier, self.bundle.manifest.verifier.end_id, chosen.verify, chosen.accept)
+            return
+        began = time.perf_counter() if began is None else began
+        left_s = math.inf if chosen.budget_ms is None else chosen.budget_ms / 1000
+        passes = verify(draft, window.verifier, self.bundle.manifest.verifier.end_id, chosen.verify, chosen.accept)
+        taken_s = 0.0
+        while time.perf_counter() - began + taken_s < left_s:
+            check = next(passes, None)
+            if check is None:
+                return
+            taken_s = check.seconds
+            yield check
 
     def caption(
         self,
@@ -187,14 +203,14 @@ class Captioner:
         count = passes = rows = tokens = 0
         for window in windows:
             count += 1
-            step = None
+            began, step = time.perf_counter(), None
             for step in self.steps(window, schedule):
                 passes, rows = passes + 1, rows + step.rows
                 if on_step is not None:
                     on_step(window, step)
             if step is not None:
                 text = self.draft(step)
-                for check in self.checks(window, text, schedule):
+                for check in self.checks(window, text, schedule, began):
                     passes, rows, text = passes + 1, rows + check.rows, check.text
                 tokens += len(text.ids)
                 words += self.spell(text, window.start_s, window.start_s + window.audio_s)

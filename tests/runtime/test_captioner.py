@@ -179,6 +179,33 @@ def test_on_step_sees_every_pass_and_may_cancel(fp32: Captioner) -> None:
     assert fp32.caption(noise(3)) == Captioner(fp32.bundle).caption(noise(3))
 
 
+# ---- the verifier
+
+
+def test_checks_are_bounded_by_count_and_time(fp32: Captioner) -> None:
+    window = fp32.window(noise(3))
+    *_, step = fp32.steps(window, Schedule(passes=1, rule="quota"))
+    draft = fp32.draft(step)
+    assert len(list(fp32.checks(window, draft, Schedule(verify=0)))) == 0
+    assert 1 <= len(list(fp32.checks(window, draft, Schedule(verify=3)))) <= 3
+    assert not list(fp32.checks(window, draft, Schedule(verify=3, budget_ms=1e-6)))
+    assert not list(fp32.checks(window, draft, Schedule(verify=3, budget_ms=50), began=0.0))
+
+
+def test_captions_are_what_the_checks_end_on(fp32: Captioner) -> None:
+    schedule = Schedule(passes=1, rule="quota", verify=5)
+    (window,) = fp32.windows(noise(3))
+    *_, step = fp32.steps(window, schedule)
+    *_, check = fp32.checks(window, fp32.draft(step), schedule)
+    assert fp32.caption(noise(3), schedule).words == tuple(fp32.spell(check.text, stop_s=3.0))
+
+
+def test_a_bundle_without_a_verifier_captions(fp32: Captioner) -> None:
+    bundle = Bundle(fp32.bundle.folder, replace(fp32.bundle.manifest, verifier=None))
+    plain = Captioner(bundle).caption(noise(3))
+    assert plain == fp32.caption(noise(3), replace(fp32.bundle.schedule("caption"), verify=0))
+
+
 # ---- bundles
 
 
