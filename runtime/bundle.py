@@ -193,6 +193,8 @@ def _check(manifest: Manifest, path: Path) -> None:
         _check_table(table, manifest.files[table.file].bytes, path)
     table, vocabulary = manifest.embedding, manifest.vocabulary
     verifier = manifest.verifier
+    if verifier and (not verifier.prompt or verifier.embedding.width != table.width):
+        raise BundleError(f"{path}: the verifier needs a prompt and embeddings as wide as the canvas's, {table.width}")
     if verifier and not all(0 <= i < verifier.embedding.rows for i in (*verifier.prompt, verifier.end_id)):
         raise BundleError(f"{path}: the verifier's prompt or end lies outside its {verifier.embedding.rows} embedding rows")
     if not 0 <= vocabulary.mask_id < table.rows or not 0 < vocabulary.size <= table.rows:

@@ -83,6 +83,8 @@ class Captioner:
         lacking = {"context", "window"} - set(manifest.graphs) or {"text"} - set(manifest.vocabulary.ranges)
         if lacking:
             raise BundleError(f"{bundle.folder}: a captioner needs {' and '.join(sorted(lacking))}, which {manifest.name} lacks")
+        if manifest.verifier and "verify" not in manifest.graphs:
+            raise BundleError(f"{bundle.folder}: the manifest names a verifier, but no verify graph is here; export it again")
         self.bundle = bundle
         self.engine = Engine(bundle, options)
         self.timeline: Timeline = manifest.timeline

@@ -36,7 +36,7 @@ class Verifier(Protocol):
     def expect(self, ids: NDArray[np.int64], known: int) -> Numbers:
         """What comes behind each of ids[known - 1:], and behind the prompt when known is 0: rows known ... N of N + 1.
 
-        The first `known` ids are those of the last call, of which all but the last have been read unchanged.
+        The first `known - 1` ids are those of the last call; the one behind them may have been corrected since.
         """
         ...
 
@@ -77,8 +77,9 @@ def verify(
         choice, probability = _choose(numbers, text.ids[agreed:], accept)
         rows = len(choice)
         text, agreed, skipped, done = _correct(text, agreed, choice, probability, end_id, skipped)
-        if agreed >= longest:
-            text, done = Tokens(text.ids[:agreed], text.places[:agreed], text.confidence[:agreed]), True
+        if len(text.ids) > longest:  # guesses may grow faster than they settle
+            text = Tokens(text.ids[:longest], text.places[:longest], text.confidence[:longest])
+        done = done or agreed >= longest
         yield Check(number, agreed, text, done, rows, clock() - start)
         if done:
             return

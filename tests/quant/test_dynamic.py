@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from unmask.bundle import load_bundle
 from unmask.export.writer import read_graphs
 
-ROLES = ("context", "window")
+ROLES = ("context", "window", "verify")
 IDS, ENTROPY = 0, 3  # places among the outputs of the window graph
 Arrays = list[NDArray[np.generic]]
 
@@ -97,7 +97,7 @@ def test_bundle_says_what_it_is(fp32_bundle: Path, int8_bundle: Path) -> None:
 
 
 def test_matrices_take_little_over_a_quarter(graphs: dict[str, dict[str, onnx.ModelProto]]) -> None:
-    """Of a tiny bundle most bytes are positions, which stay in fp32; of the shipped one most are matrices."""
+    """Of a tiny bundle most bytes are positions, which are no matrices; of the shipped one most are matrices."""
     full = sum(a.nbytes for graph in graphs["tiny-fp32"].values() for a in matrices(graph, ("MatMul", "Gemm")))
     small = sum(
         array.nbytes

@@ -246,6 +246,8 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw["embedding"].update(scales=0), "an int8 embedding has scales and no other has; this one is float32"),
         (lambda raw: raw["verifier"]["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),
         (lambda raw: raw["verifier"].update(end_id=10**6), "the verifier's prompt or end lies outside its 259 embedding rows"),
+        (lambda raw: raw["verifier"].update(prompt=[]), "the verifier needs a prompt"),
+        (lambda raw: raw["verifier"]["embedding"].update(width=16), "embeddings as wide as the canvas's, 32"),
         (lambda raw: raw["verifier"].update(prompt=[-1]), "the verifier's prompt or end lies outside its 259 embedding rows"),
         (lambda raw: raw["embedding"].update(offset=1 << 40), r"an embedding of .* does not fit weights\.bin"),
         (lambda raw: raw["embedding"].update(offset=-4), r"an embedding of .* at -4 does not fit"),

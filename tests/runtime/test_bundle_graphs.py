@@ -125,7 +125,7 @@ def test_captioner_without_a_text_range(folder: Path) -> None:
 
 def test_captioner_with_its_graphs_swapped(folder: Path) -> None:
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    manifest["graphs"] = {"context": "window.onnx", "window": "context.onnx"}
+    manifest["graphs"] |= {"context": "window.onnx", "window": "context.onnx"}
     (folder / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(BundleError, match=r"the context graph takes .* instead of \['mel'\]"):
         Captioner(load_bundle(folder)).load()

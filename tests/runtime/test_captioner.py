@@ -209,6 +209,12 @@ def test_a_bundle_without_a_verifier_captions(fp32: Captioner) -> None:
 # ---- bundles
 
 
+def test_a_verifier_without_its_graph(fp32: Captioner) -> None:
+    graphs = {role: name for role, name in fp32.bundle.manifest.graphs.items() if role != "verify"}
+    with pytest.raises(BundleError, match="no verify graph"):
+        Captioner(Bundle(fp32.bundle.folder, replace(fp32.bundle.manifest, graphs=graphs)))
+
+
 def test_bundle_that_does_not_caption(fp32: Captioner) -> None:
     manifest = fp32.bundle.manifest
     for other in (

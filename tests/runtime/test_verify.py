@@ -162,6 +162,13 @@ def test_a_model_that_never_ends_is_cut() -> None:
     assert len(found[-1].text.ids) <= 2 * len(draft) + 16
 
 
+def test_guesses_never_outgrow_the_bound() -> None:
+    """A model that asks for one more of the same everywhere doubles the draft with every pass."""
+    draft = [1, 2, 3, 4] * 2
+    for check in checks(draft, lambda text: [0.0, 0.9, 0.1, 0, 0, 0] if len(text) % 3 else [0, 0.1, 0.9, 0, 0, 0]):
+        assert len(check.text.ids) <= 2 * len(draft) + 16
+
+
 def test_a_draft_that_runs_on_is_cut_at_the_end() -> None:
     (only,) = checks([1, 2, 3, 3, 3], reader([1, 2, 3]))
     assert only.text.ids.tolist() == [1, 2, 3]

@@ -163,8 +163,8 @@ def test_the_draft_is_left_as_it_was(truth: tuple[int, ...], edits: list[tuple[s
     for array in (draft.ids, draft.places, draft.confidence):
         array.flags.writeable = False
     list(verify(draft, Remembering(hears(truth, seed)), END, 99))
-    for array, old in zip((draft.ids, draft.places, draft.confidence), before, strict=True):
-        np.testing.assert_array_equal(array, old)
+    for after, old in zip((draft.ids, draft.places, draft.confidence), before, strict=True):
+        np.testing.assert_array_equal(after, old)
 
 
 @given(st.lists(st.integers(1, SIZE - 1), max_size=12), SEED, st.sampled_from([0.9, 0.5, 0.0]))

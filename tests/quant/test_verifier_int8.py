@@ -1,0 +1,136 @@
+"""The int8 verifier and its table: one matrix for head and embedding, rows to half a step, numbers near those of fp32."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from unmask.bundle import Bundle, Embedding, load_bundle
+from unmask.export.captioner import Captioner
+from unmask.quant.dynamic import HALVED_BYTES, halve, tied
+
+SLOTS = 11
+
+
+@pytest.fixture(scope="module")
+def bundle(int8_bundle: Path) -> Bundle:
+    return load_bundle(int8_bundle)
+
+
+def embeddings(bundle: Bundle) -> dict[str, Embedding]:
+    assert bundle.manifest.verifier is not None
+    return {"window": bundle.manifest.embedding, "verify": bundle.manifest.verifier.embedding}
+
+
+def outside(bundle: Bundle, role: str) -> dict[str, tuple[int, int]]:
+    """Offset and length of each tensor of a graph that lies in the weights file."""
+    out = {}
+    for tensor in onnx.load(bundle.path(bundle.manifest.graphs[role]), load_external_data=False).graph.initializer:
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        if place:
+            out[tensor.name] = (int(place["offset"]), int(place["length"]))
+    return out
+
+
+def session(folder: Path, role: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(folder / f"{role}.onnx", options, providers=["CPUExecutionProvider"])
+
+
+# ---- tables
+
+
+@pytest.mark.parametrize("role", ["window", "verify"])
+def test_rows_are_those_of_fp32_to_half_a_step(bundle: Bundle, captioner: Captioner, role: str) -> None:
+    module = {"window": captioner.embedding, "verify": captioner.verifier.embedding}[role]
+    weight, table = module.weight.numpy(), bundle.table(embeddings(bundle)[role])
+    assert table.scales is not None
+    assert table.stored.dtype == np.int8
+    np.testing.assert_allclose(table.scales, np.abs(weight).max(1) / 64, rtol=0.05)  # each row uses the range of 7 bits
+    assert (np.abs(table.gather(np.arange(len(weight))) - weight) <= 0.501 * table.scales[:, None] + 1e-7).all()
+
+
+@pytest.mark.parametrize("role", ["window", "verify"])
+def test_head_and_table_are_one_matrix(bundle: Bundle, role: str) -> None:
+    """The weights file holds its bytes once, where head and manifest both point, and no floating-point form of it."""
+    table = embeddings(bundle)[role]
+    size = table.rows * table.width
+    assert [length for offset, length in outside(bundle, role).values() if offset == table.offset] == [size]
+    data = bundle.path(table.file).read_bytes()
+    assert data.count(data[table.offset : table.offset + size]) == 1
+    every = {place for graph in bundle.manifest.graphs for place in outside(bundle, graph).values()}
+    assert not {length for _, length in every} & {2 * size, 4 * size}
+
+
+def test_the_weights_file_holds_nothing_but_graphs_and_tables(bundle: Bundle) -> None:
+    places = {place for role in bundle.manifest.graphs for place in outside(bundle, role).values()}
+    for table in embeddings(bundle).values():
+        assert table.scales is not None
+        places |= {(table.offset, table.rows * table.width), (table.scales, 4 * table.rows)}
+    pages = sum(-(-length // 4096) for _, length in places)
+    assert pages == -(-bundle.manifest.files["weights.bin"].bytes // 4096)
+
+
+def test_a_graph_without_a_head_is_refused() -> None:
+    matrix = numpy_helper.from_array(np.zeros((4, 6), dtype=np.int8), "other_quantized")
+    graph = helper.make_model(helper.make_graph([], "g", [], [], [matrix]))
+    with pytest.raises(ValueError, match="no int8 head of 4 x 7"):
+        tied(graph, Embedding("", 0, 7, 4, "float32"))
+
+
+# ---- the graph
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_stay_near_those_of_fp32(fp32_bundle: Path, int8_bundle: Path, captioner: Captioner, seed: int) -> None:
+    """On the same rows and the same recording: with nothing read before, and behind a prefix."""
+    rng, sizes = np.random.default_rng(seed), captioner.config.whisper
+    heads = (sizes.decoder_layers, sizes.heads)
+
+    def cache(count: int) -> np.ndarray:
+        return rng.standard_normal((*heads, count, sizes.width // sizes.heads), dtype=np.float32)
+
+    rows = captioner.verifier.embedding.weight.numpy()[rng.integers(1, 257, 30)]
+    for past in (0, 6):
+        feeds = {"rows": rows, "verify_k": cache(8 * SLOTS), "verify_v": cache(8 * SLOTS)}
+        feeds |= {"past_k": cache(past), "past_v": cache(past)}
+        full, small = (session(folder, "verify").run(None, feeds) for folder in (fp32_bundle, int8_bundle))
+        for ours, theirs in zip(small[1:], full[1:], strict=True):
+            error = np.sqrt(np.mean((ours - theirs) ** 2)) / theirs.std()
+            assert 0 < error < 0.05
+        assert np.mean(small[0][:, 0] == full[0][:, 0]) >= 0.8
+
+
+# ---- what stays in floating point
+
+
+def test_large_float_tensors_are_stored_in_half() -> None:
+    rng, count = np.random.default_rng(0), HALVED_BYTES // 4
+    tensors = {"large": rng.standard_normal(count, np.float32), "small": rng.standard_normal(count - 1, np.float32)}
+    nodes = [helper.make_node("Mul", ["x", "large"], ["y"]), helper.make_node("Mul", ["z", "small"], ["w"])]
+    sizes = {"x": count, "z": count - 1, "y": count, "w": count - 1}
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [size]) for name, size in sizes.items()]
+    inside = [numpy_helper.from_array(value, name) for name, value in tensors.items()]
+    opset = [helper.make_opsetid("", 20)]
+    model = halve(
+        helper.make_model(helper.make_graph(nodes, "g", ends[:2], ends[2:], inside), opset_imports=opset, ir_version=10)
+    )
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert {name: array.dtype for name, array in stored.items()} == {"large_half": np.float16, "small": np.float32}
+    onnx.checker.check_model(model, full_check=True)
+    opened = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    y, w = opened.run(None, {"x": np.ones(count, np.float32), "z": np.ones(count - 1, np.float32)})
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, tensors["large"].astype(np.float16).astype(np.float32))
+    np.testing.assert_array_equal(w, tensors["small"])
+
+
+def test_no_large_float_tensor_is_left(bundle: Bundle) -> None:
+    for role, name in bundle.manifest.graphs.items():
+        for tensor in onnx.load(bundle.path(name)).graph.initializer:
+            if tensor.data_type == TensorProto.FLOAT:
+                assert 4 * int(np.prod(tensor.dims)) < HALVED_BYTES, f"{role}: {tensor.name}"
