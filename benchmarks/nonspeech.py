@@ -6,7 +6,6 @@ Noise is of the kinds kept for testing, babble is seven test speakers at once. B
 invention; it shows how much of a crowd is written down. Whisper decodes greedily in PyTorch on windows padded to 30 s.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +14,8 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask import Captioner, Schedule, load_bundle
-from unmask.benchmarks.wer import whisper_text
+from unmask import Schedule
+from unmask.benchmarks.wer import Write, bundle_text, whisper_text
 from unmask.mel import SAMPLE_RATE_HZ
 from unmask.training.augment import babble, coloured, tones
 from unmask.training.corpus import read_corpus
@@ -59,13 +58,11 @@ def sounds(options: Nonspeech) -> dict[str, list[Audio]]:
     }
 
 
-def writers(options: Nonspeech) -> dict[str, Callable[[Audio], str]]:
-    out: dict[str, Callable[[Audio], str]] = {}
+def writers(options: Nonspeech) -> dict[str, Write]:
+    out = {}
     for path in options.bundles:
-        captioner = Captioner(load_bundle(path)).load()
-        out[f"{path.name}, default"] = lambda audio, captioner=captioner: captioner.caption(audio).text
-
-        out[f"{path.name}, 1 pass"] = lambda audio, captioner=captioner: captioner.caption(audio, ONE_PASS).text
+        out[f"{path.name}, default"] = bundle_text(path)
+        out[f"{path.name}, 1 pass"] = bundle_text(path, ONE_PASS)
     if options.whisper:
         out["Whisper greedy"] = whisper_text(options.whisper)
     return out

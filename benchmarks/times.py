@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from unmask import Captioner, load_bundle
 from unmask.benchmarks.wer import NORMAL, progress
+from unmask.captioner import starts_word
 from unmask.export.whisper import FRAMES_PER_SECOND, Whisper, load_whisper
 from unmask.mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.align import attention_scores, monotonic_path
@@ -58,7 +59,7 @@ def aligned(utterance: Utterance, model: Whisper, tokenizer: Tokenizer, heads: l
         states = model.encoder(torch.from_numpy(log_mel(padded[: len(padded) // 320 * 320]))[None])[0]
     encoded = tokenizer.encode(" " + utterance.text, add_special_tokens=False)
     first = monotonic_path(attention_scores(read(model, states, encoded.ids, heads).attention))
-    starts = [i for i, token in enumerate(encoded.tokens) if token.startswith("\u0120")]
+    starts = [i for i, token in enumerate(encoded.tokens) if starts_word(token)]
     return list(zip(utterance.text.split(), (first[starts] / FRAMES_PER_SECOND).tolist(), strict=True))
 
 

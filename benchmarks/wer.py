@@ -192,34 +192,20 @@ def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Tokens
 
 
 def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
-    import torch
-    from tokenizers import Tokenizer
-
-    from unmask.export.whisper import load_whisper
-    from unmask.training.teacher import Voice, greedy, read_settings
-
-    model = load_whisper(folder)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    suppress, _ = read_settings(folder)
-    voice = Voice.whisper(suppress, model.config.vocabulary)
+    read = whisper_reader(folder)
     rows = []
     for name, longest_s in (("Whisper greedy, 30 s windows", 30), ("Whisper greedy, speech and 1 s", None)):
         row = Row(name)
         for utterance in progress(utterances):
             size = longest_s * SAMPLE_RATE_HZ if longest_s else len(utterance.samples) + SAMPLE_RATE_HZ
-            padded = np.pad(utterance.samples, (0, size - len(utterance.samples)))[: size // 320 * 320]
-            with torch.inference_mode():
-                states = model.encoder(torch.from_numpy(log_mel(padded))[None])
-            began = time.perf_counter()
-            (ids,) = greedy(model.decoder, states, [states.shape[1]], voice)
-            taken = time.perf_counter() - began
-            row.add(utterance.text, tokenizer.decode(ids), len(ids) + 1, len(ids) + 1, len(ids), taken)
+            text, tokens, seconds = read(utterance.samples, size)
+            row.add(utterance.text, text, tokens + 1, tokens + 1, tokens, seconds)
         rows.append(row)
     return rows
 
 
-def whisper_text(folder: Path) -> Callable[[NDArray[np.float32]], str]:
-    """A function of a recording of up to 30 s to Whisper's greedy text, on a window padded to 30 s."""
+def whisper_reader(folder: Path) -> Callable[[NDArray[np.float32], int], tuple[str, int, float]]:
+    """A function of a recording and the samples to pad it to (30 s at most) to Whisper's greedy text, its tokens and seconds."""
     import torch
     from tokenizers import Tokenizer
 
@@ -230,13 +216,31 @@ def whisper_text(folder: Path) -> Callable[[NDArray[np.float32]], str]:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     voice = Voice.whisper(read_settings(folder)[0], model.config.vocabulary)
 
-    def write(samples: NDArray[np.float32]) -> str:
-        mel = log_mel(np.pad(samples, (0, 30 * SAMPLE_RATE_HZ - len(samples))))
+    def read(samples: NDArray[np.float32], size: int) -> tuple[str, int, float]:
+        padded = np.pad(samples, (0, size - len(samples)))[: size // 320 * 320]
         with torch.inference_mode():
-            states = model.encoder(torch.from_numpy(mel)[None])
-        return str(tokenizer.decode(greedy(model.decoder, states, [states.shape[1]], voice)[0])).strip()
+            states = model.encoder(torch.from_numpy(log_mel(padded))[None])
+        began = time.perf_counter()
+        (ids,) = greedy(model.decoder, states, [states.shape[1]], voice)
+        taken = time.perf_counter() - began
+        return tokenizer.decode(ids).strip(), len(ids), taken
 
-    return write
+    return read
+
+
+Write = Callable[[NDArray[np.float32]], str]
+
+
+def whisper_text(folder: Path) -> Write:
+    """A function of a recording of up to 30 s to Whisper's greedy text, on a window padded to 30 s."""
+    read = whisper_reader(folder)
+    return lambda samples: read(samples, 30 * SAMPLE_RATE_HZ)[0]
+
+
+def bundle_text(path: Path, schedule: Schedule | None = None) -> Write:
+    """A function of a recording to a bundle's caption, by its own schedule unless one is given."""
+    captioner = Captioner(load_bundle(path)).load()
+    return lambda samples: captioner.caption(samples, schedule).text
 
 
 def interval(errors: NDArray[np.int64], words: NDArray[np.int64], resamples: int) -> tuple[float, float, float]:

@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-import numpy as np
-from numpy.typing import NDArray
 
-from unmask import Captioner, load_bundle
-from unmask.benchmarks.wer import NORMAL, progress, whisper_text
+from unmask.benchmarks.wer import NORMAL, bundle_text, progress, whisper_text
 from unmask.training.corpus import read_corpus, read_lines
 
 MARKS = ".,?!;:"
@@ -35,10 +32,7 @@ class Writing:
 def main(options: Annotated[Writing, cyclopts.Parameter(name="*")]) -> None:
     raw = {row["id"]: row["raw"] for row in read_lines(options.corpus.with_suffix(".jsonl"))}
     utterances = sorted(read_corpus(options.corpus), key=lambda u: u.id)[: options.limit]
-    writers: dict[str, Callable[[NDArray[np.float32]], str]] = {}
-    for path in options.bundles:
-        captioner = Captioner(load_bundle(path)).load()
-        writers[path.name] = lambda audio, captioner=captioner: captioner.caption(audio).text
+    writers = {path.name: bundle_text(path) for path in options.bundles}
     if options.whisper:
         writers["Whisper greedy"] = whisper_text(options.whisper)
     print(f"| {len(utterances)} recordings | capitals F1 % | marks F1 % |\n|---|---|---|")

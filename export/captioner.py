@@ -27,6 +27,10 @@ class CaptionerConfig:
     def mask(self) -> int:
         return self.vocabulary
 
+    @property
+    def prompt_ids(self) -> tuple[int, ...]:
+        return tuple(range(self.vocabulary, self.vocabulary + self.prompt))
+
 
 class Captioner(nn.Module):
     def __init__(self, config: CaptionerConfig) -> None:
@@ -97,7 +101,7 @@ class Captioner(nn.Module):
 
     def prompted(self, texts: Tensor) -> Tensor:
         """The prompt before texts: (B, N) -> (B, config.prompt + N), ids of the verifier."""
-        prompt = torch.arange(self.config.prompt, device=texts.device) + self.config.vocabulary
+        prompt = torch.tensor(self.config.prompt_ids, device=texts.device)
         return torch.cat([prompt.expand(len(texts), -1), texts], 1)
 
     def next_logits(self, texts: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -168,9 +172,8 @@ class Window(nn.Module):
             x = x + block.attention(normed, all_k, all_v)
             x = block.ffn(x + block.cross(block.cross_norm(x), cross_k[layer][None], cross_v[layer][None], near))
         logits = self.head(model.norm(x[0, wanted]))[:, : model.config.vocabulary] - self.penalty + bias
-        # Softmax first: ONNX Runtime's ReduceLogSumExp is several times slower than these three (docs/measurements.md).
         probabilities = torch.softmax(logits, -1)
-        logsumexp = logits.amax(-1) - probabilities.amax(-1).log()
+        logsumexp = log_sum_exp(logits, probabilities)
         entropy = logsumexp - (probabilities * logits).sum(-1)
         top, ids = logits.topk(self.top)
         return ids, top, logsumexp, entropy, torch.cat(keys), torch.cat(values)
@@ -194,23 +197,16 @@ class Verify(nn.Module):
         past_k: Tensor,  # (L, H, P, d / H), P may be 0
         past_v: Tensor,
     ) -> tuple[Tensor, ...]:
-        verifier, start, count = self.verifier, past_k.shape[2], rows.shape[0]
-        places = torch.arange(count) + start
-        x = (rows + verifier.positions[places])[None]
-        later = torch.arange(start + count)[None] > places[:, None]
-        causal = torch.zeros(count, start + count).masked_fill(later, -1e4)
-        keys, values = [], []
-        for layer, block in enumerate(verifier.blocks):
-            normed = block.attention_norm(x)
-            k, v = block.attention.keys_values(normed)
-            keys.append(k)
-            values.append(v)
-            all_k = torch.cat([past_k[layer][None], k], 2)
-            all_v = torch.cat([past_v[layer][None], v], 2)
-            x = x + block.attention(normed, all_k, all_v, causal)
-            x = block.ffn(x + block.cross(block.cross_norm(x), verify_k[layer][None], verify_v[layer][None]))
-        logits = self.head(verifier.norm(x[0]))[:, : self.vocabulary]
-        probabilities = torch.softmax(logits, -1)
-        logsumexp = logits.amax(-1) - probabilities.amax(-1).log()
+        cross = [(k[None], v[None]) for k, v in zip(verify_k, verify_v, strict=True)]
+        past = [(k[None], v[None]) for k, v in zip(past_k, past_v, strict=True)]
+        hidden, read = self.verifier.hidden(rows[None], cross, past=past)
+        logits = self.head(hidden[0])[:, : self.vocabulary]
         top, ids = logits.topk(self.top)
-        return ids, top, logsumexp, torch.cat(keys), torch.cat(values)
+        new = past_k.shape[2]
+        k, v = (torch.cat([pair[i][:, :, new:] for pair in read]) for i in (0, 1))
+        return ids, top, log_sum_exp(logits, torch.softmax(logits, -1)), k, v
+
+
+def log_sum_exp(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """By way of their softmax: ONNX Runtime's ReduceLogSumExp is several times slower (docs/measurements.md)."""
+    return logits.amax(-1) - probabilities.amax(-1).log()

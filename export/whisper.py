@@ -119,10 +119,21 @@ class Decoder(nn.Module):
 
         mask: (B, 1, 1, T) bool over the states behind `cross`.
         """
+        hidden, past = self.hidden(self.embedding(ids), cross, mask, past)
+        return hidden @ self.embedding.weight.T, past
+
+    def hidden(
+        self,
+        x: Tensor,
+        cross: list[tuple[Tensor, Tensor]],
+        mask: Tensor | None = None,
+        past: list[tuple[Tensor, Tensor]] | None = None,
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """The same from embedded rows x (B, N, d) to hidden rows, for heads and embeddings that are kept elsewhere."""
         start = past[0][0].shape[2] if past else 0
-        count = ids.shape[1]
-        x = self.embedding(ids) + self.positions[start : start + count]
-        causal = torch.ones(count, start + count, dtype=torch.bool, device=ids.device).tril(start)
+        places = torch.arange(x.shape[1], device=x.device) + start
+        x = x + self.positions[places]
+        causal = torch.arange(start + x.shape[1], device=x.device) <= places[:, None]
         kept = []
         for i, block in enumerate(self.blocks):
             rows = block.attention_norm(x)
@@ -132,7 +143,7 @@ class Decoder(nn.Module):
             kept.append((k, v))
             x = x + block.attention(rows, k, v, causal)
             x = block.ffn(x + block.cross(block.cross_norm(x), *cross[i], mask))
-        return self.norm(x) @ self.embedding.weight.T, kept
+        return self.norm(x), kept
 
 
 class Whisper(nn.Module):

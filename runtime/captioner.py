@@ -240,8 +240,8 @@ class Captioner:
         """
         groups: list[list[int]] = []  # tokens of each word
         for i, token in enumerate(text.ids):
-            if (self.tokenizer.id_to_token(int(token)) or "").startswith("\u0120") or not groups:
-                groups.append([])  # byte-level BPE writes a leading space so
+            if not groups or starts_word(self.tokenizer.id_to_token(int(token))):
+                groups.append([])
             groups[-1].append(i)
         slot_s = self.timeline.slot_s
         out = []
@@ -252,6 +252,11 @@ class Captioner:
                 begin, end = (min(start_s + slot * slot_s, stop_s) for slot in (first, last))
                 out.append(Word(written, round(begin, 3), round(end, 3), float(text.confidence[group].min())))
         return out
+
+
+def starts_word(token: str | None) -> bool:
+    """Whether a token begins with a space, as byte-level BPE writes one."""
+    return (token or "").startswith("\u0120")
 
 
 def _read_tokenizer(path: Path) -> Tokenizer:

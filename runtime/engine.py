@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle, Verifier
+from unmask.bundle import Bundle, Embedding, Table, Verifier
 from unmask.canvas import IdRange
 from unmask.errors import BundleError, InputError
 from unmask.sampler import Numbers
@@ -40,7 +40,7 @@ class Engine:
         self.bundle = bundle
         self.options = options or EngineOptions()
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
-        self._table = bundle.table()
+        self._tables: dict[Embedding, Table] = {}
         self._biases: dict[tuple[IdRange, ...], NDArray[np.float32]] = {}
 
     def load(self) -> "Engine":
@@ -89,7 +89,13 @@ class Engine:
             raise InputError(
                 f"id {int(ids.max()) if int(ids.max()) >= rows else int(ids.min())} is outside the vocabulary of {rows} rows"
             )
-        return self._table.gather(ids)
+        return self.table(self.bundle.manifest.embedding).gather(ids)
+
+    def table(self, embedding: Embedding) -> Table:
+        """An embedding of the manifest, opened once for all canvases."""
+        if embedding not in self._tables:
+            self._tables[embedding] = self.bundle.table(embedding)
+        return self._tables[embedding]
 
     def bias(self, allowed: tuple[tuple[IdRange, ...], ...]) -> NDArray[np.float32]:
         """(1 or R, V): 0 where the row may become an id, FORBIDDEN elsewhere. One row serves all when all allow the same."""
@@ -162,7 +168,7 @@ class CanvasVerifier:
     def __init__(self, engine: Engine, manifest: Verifier, context: Mapping[str, NDArray[np.float32]]) -> None:
         self._engine, self._context = engine, dict(context)
         self._prompt = np.asarray(manifest.prompt, dtype=np.int64)
-        self._table = engine.bundle.table(manifest.embedding)
+        self._table = engine.table(manifest.embedding)
         self.reset()
 
     def reset(self) -> None:

@@ -31,7 +31,7 @@ from unmask.training.teacher import Voice, greedy, read, read_settings
 from unmask.training.vocabulary import source_ids, trim_tokenizer
 
 TAIL_SAMPLES = SAMPLE_RATE_HZ  # silence behind the speech: the encoder was trained with it
-FRAME_SAMPLES = 2 * HOP_SAMPLES
+FRAME_SAMPLES = 2 * HOP_SAMPLES  # of an encoder state
 BATCH = 16
 SOFT = 8  # teacher probabilities kept per token
 

@@ -1,7 +1,7 @@
 """Decoded audio on disk: one flat file of 16-bit samples and a line for each recording, read through a memory map."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ class Recordings:
         row = self.rows[name]
         return self.data[row["offset"] : row["offset"] + row["samples"]].astype(np.float32) / np.float32(FULL_SCALE)
 
-    def __iter__(self) -> Iterable[str]:
+    def __iter__(self) -> Iterator[str]:
         return iter(self.rows)
 
     def samples(self, name: str) -> int:

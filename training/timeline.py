@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
+from unmask.captioner import starts_word
+from unmask.mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.align import place
 from unmask.training.augment import Augment, change_speed, draw_speed, hide, spoil
 from unmask.training.corpus import read_lines
-from unmask.training.prepare import SOFT
+from unmask.training.prepare import FRAME_SAMPLES, SOFT
 from unmask.training.recordings import Recordings
 
 BLANK = 0
-FRAME_SAMPLES = 2 * HOP_SAMPLES  # of an encoder state
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def read_labels(cache: Path, tokenizer: Tokenizer) -> list[Label]:
 
 def label_of(row: dict[str, object], frames: int, tokenizer: Tokenizer) -> Label:
     ids = np.asarray(row["ids"], dtype=np.int64)
-    starts = [i == 0 or (tokenizer.id_to_token(int(token)) or "").startswith("\u0120") for i, token in enumerate(ids)]
+    starts = [i == 0 or starts_word(tokenizer.id_to_token(int(token))) for i, token in enumerate(ids)]
     centre = None
     if row["first"] is not None:
         first = np.asarray(row["first"], dtype=np.float64)
@@ -91,7 +91,7 @@ def wordless(cache: Path) -> list[Label]:
     tables = np.zeros((0, SOFT), dtype=np.int64), np.zeros((0, SOFT), dtype=np.float32)
     return [
         Label(name, "", -(-noise.samples(name) // FRAME_SAMPLES), nothing, nothing, nothing.astype(np.float64), *tables)
-        for name in noise.rows
+        for name in noise
     ]
 
 
@@ -100,7 +100,7 @@ class Timeline:
 
     def __init__(self, cache: Path, frames_per_slot: int, mask: int, masking: Masking) -> None:
         self.audio, self.noise = Recordings(cache / "audio"), Recordings(cache / "noise")
-        self.noises = [self.noise[name] for name in self.noise.rows]
+        self.noises = [self.noise[name] for name in self.noise]
         self.frames_per_slot, self.mask, self.masking = frames_per_slot, mask, masking
 
     def clean(self, label: Label) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ class Train:
     minutes: float = 90.0
     """Training time in all, earlier runs included; the learning rate falls to zero over it."""
     until: float = math.inf
-    """Stop at so many minutes although the learning rate falls over `minutes`: for what comes in between."""
+    """Stop at so many minutes although the learning rate falls over `minutes`, to go on later."""
     frames_per_slot: int = 8
     frames_per_batch: int = 16_000
     peak: float = 3e-4
@@ -187,7 +187,7 @@ class Run:
                     self._text(row[:length].tolist()) for row, length in zip(best, lengths, strict=True)
                 )
                 logits[..., BLANK] += penalty
-            voice = Voice(tuple(range(self.config.vocabulary, self.config.vocabulary + self.config.prompt)), BLANK, ())
+            voice = Voice(self.config.prompt_ids, BLANK, ())
             for ids in greedy(model.verifier, states.float(), (per * lengths).tolist(), voice):
                 said.setdefault("wer_verifier", []).append(self.tokenizer.decode(ids).strip())
         return {name: word_error_rate([label.text for label in self.held], texts) for name, texts in said.items()}

@@ -1,14 +1,13 @@
 """The engine on real graphs: allowed ids, embeddings, biases, exact caches, and what is shared instead of copied."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from tests.runtime.conftest import Watched
 from unmask.bundle import load_bundle
 from unmask.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.captioner import Captioner
@@ -19,23 +18,6 @@ from unmask.sampler import Numbers, Schedule, fill
 SLOTS = 12
 Allowed = tuple[tuple[IdRange, ...], ...]
 ALL: Allowed = (((0, 257),),)
-
-
-class Watched(Engine):
-    """Keeps the tensors that each run was given."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(load_bundle(folder))
-        self.fed: list[Mapping[str, Any]] = []
-
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        self.fed.append(feeds)
-        return super().run(role, feeds)
-
-
-@pytest.fixture(scope="module")
-def engine(fp32_bundle: Path) -> Watched:
-    return Watched(fp32_bundle)
 
 
 @pytest.fixture(scope="module")

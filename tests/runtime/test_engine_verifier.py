@@ -1,8 +1,6 @@
 """The verify graph behind `CanvasVerifier`: cached prefixes change no number, nothing is left of a text that was forgotten."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.runtime.conftest import Watched
 from unmask.bundle import Verifier, load_bundle
 from unmask.engine import CanvasVerifier, Engine
 from unmask.export.captioner import Captioner
@@ -21,23 +20,6 @@ SLOTS, ATOL = 12, 1e-4
 Ids = NDArray[np.int64]
 Context = dict[str, NDArray[np.float32]]
 IDS = st.lists(st.integers(1, 256), max_size=10)
-
-
-class Watched(Engine):
-    """Keeps what each run was given."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(load_bundle(folder))
-        self.fed: list[Mapping[str, Any]] = []
-
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        self.fed.append(feeds)
-        return super().run(role, feeds)
-
-
-@pytest.fixture(scope="module")
-def engine(fp32_bundle: Path) -> Watched:
-    return Watched(fp32_bundle)
 
 
 @pytest.fixture(scope="module")
