@@ -9,7 +9,10 @@ from unmask.canvas import Canvas, Draft, Span
 from unmask.captioner import Caption, Captioner, Word
 from unmask.engine import Engine, EngineOptions
 from unmask.errors import AudioError, BundleError, InputError, UnmaskError
+from unmask.events import Event
+from unmask.live import LiveCaptioner, LiveOptions, captions
 from unmask.sampler import Denoiser, Numbers, Schedule, Step, fill
+from unmask.speech import SpeechOptions
 
 __version__ = "0.1.0"
 
@@ -24,14 +27,19 @@ __all__ = [
     "Draft",
     "Engine",
     "EngineOptions",
+    "Event",
     "InputError",
+    "LiveCaptioner",
+    "LiveOptions",
     "Manifest",
     "Numbers",
     "Schedule",
     "Span",
+    "SpeechOptions",
     "Step",
     "UnmaskError",
     "Word",
+    "captions",
     "fill",
     "load_bundle",
 ]

@@ -60,6 +60,24 @@ class Caption:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is believed of a window's text before it is decoded: its tokens up to a border stand on the draft."""
+
+    text: Tokens
+    border: float  # a place on the canvas; what the canvas itself says counts from there on
+    settled: int = 0  # so many tokens from the start stand whatever is read
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The text of one window and what it cost."""
+
+    text: Tokens
+    passes: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Window:
     """A stretch of a recording, ready to be filled."""
 
@@ -100,6 +118,9 @@ class Captioner:
             found = {value.name for value in self.engine.session(role).get_inputs()}
             if found != expected:
                 raise BundleError(f"{self.bundle.folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}")
+        made = len(self.engine.session("context").get_outputs())
+        if made != (5 if self.bundle.manifest.verifier else 3):
+            raise BundleError(f"{self.bundle.folder}: the context graph makes {made} tensors; export the bundle again")
         self.tokenizer  # noqa: B018  (opens it)
         return self
 
@@ -159,19 +180,24 @@ class Captioner:
         return fill(window.canvas, window.denoiser, schedule or self.bundle.schedule(TASK))
 
     def checks(
-        self, window: Window, draft: Tokens, schedule: Schedule | None = None, began: float | None = None
+        self,
+        window: Window,
+        draft: Tokens,
+        schedule: Schedule | None = None,
+        began: float | None = None,
+        settled: int = 0,
     ) -> Iterator[Check]:
         """Let the verifier read and correct a draft, a Check after each pass; none without a verifier or with `verify` at 0.
 
         began: when the window's passes began (`time.perf_counter`), by default now; a check that would end behind `budget_ms`
-        by what the last one took is not begun.
+        by what the last one took is not begun. settled: so many tokens from the start are not to be changed.
         """
         chosen = schedule or self.bundle.schedule(TASK)
         if window.verifier is None or self.bundle.manifest.verifier is None or not chosen.verify:
             return
         began = time.perf_counter() if began is None else began
         left_s = math.inf if chosen.budget_ms is None else chosen.budget_ms / 1000
-        passes = verify(draft, window.verifier, self.bundle.manifest.verifier.end_id, chosen.verify, chosen.accept)
+        passes = verify(draft, window.verifier, self.bundle.manifest.verifier.end_id, chosen.verify, chosen.accept, settled)
         taken_s = 0.0
         while time.perf_counter() - began + taken_s < left_s:
             check = next(passes, None)
@@ -204,19 +230,29 @@ class Captioner:
         words: list[Word] = []
         count = passes = rows = tokens = 0
         for window in windows:
-            count += 1
-            began, step = time.perf_counter(), None
-            for step in self.steps(window, schedule):
-                passes, rows = passes + 1, rows + step.rows
-                if on_step is not None:
-                    on_step(window, step)
-            if step is not None:
-                text = self.draft(step)
-                for check in self.checks(window, text, schedule, began):
-                    passes, rows, text = passes + 1, rows + check.rows, check.text
-                tokens += len(text.ids)
-                words += self.spell(text, window.start_s, window.start_s + window.audio_s)
+            reading = self.decode(window, schedule, on_step=on_step)
+            count, passes, rows = count + 1, passes + reading.passes, rows + reading.rows
+            tokens += len(reading.text.ids)
+            words += self.spell(reading.text, window.start_s, window.start_s + window.audio_s)
         return Caption(" ".join(word.text for word in words), tuple(words), audio_s, count, passes, rows, tokens)
+
+    def decode(
+        self,
+        window: Window,
+        schedule: Schedule | None = None,
+        known: Known | None = None,
+        on_step: Callable[[Window, Step], None] | None = None,
+    ) -> Reading:
+        """Fill a window's canvas and let the verifier mend it; on_step as for `caption`."""
+        began, passes, rows = time.perf_counter(), 0, 0
+        for step in self.steps(window, schedule):
+            passes, rows = passes + 1, rows + step.rows
+            if on_step is not None:
+                on_step(window, step)
+        text = self.draft(step) if known is None else splice(known, self.draft(step))
+        for check in self.checks(window, text, schedule, began, known.settled if known else 0):
+            passes, rows, text = passes + 1, rows + check.rows, check.text
+        return Reading(text, passes, rows)
 
     def kept(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots that hold text. A token that repeats in the next slot is one token: it was heard across the border."""
@@ -238,20 +274,27 @@ class Captioner:
 
         start_s: when the canvas starts; stop_s: when its speech ends, which no word outlasts.
         """
-        groups: list[list[int]] = []  # tokens of each word
-        for i, token in enumerate(text.ids):
-            if not groups or starts_word(self.tokenizer.id_to_token(int(token))):
-                groups.append([])
-            groups[-1].append(i)
+        return [word for word, _ in self.spelled(text, start_s, stop_s)]
+
+    def spelled(self, text: Tokens, start_s: float = 0.0, stop_s: float = math.inf) -> Iterator[tuple[Word, int]]:
+        """The same, each word with the number of tokens up to its end."""
+        starts = [i for i, token in enumerate(text.ids) if i == 0 or starts_word(self.tokenizer.id_to_token(int(token)))]
         slot_s = self.timeline.slot_s
-        out = []
-        for group in groups:
-            written = self.tokenizer.decode(text.ids[group].tolist()).strip()
+        for first, stop in zip(starts, [*starts[1:], len(text.ids)][: len(starts)], strict=True):
+            written = self.tokenizer.decode(text.ids[first:stop].tolist()).strip()
             if written:
-                first, last = float(text.places[group[0]]), float(text.places[group[-1]]) + 1
-                begin, end = (min(start_s + slot * slot_s, stop_s) for slot in (first, last))
-                out.append(Word(written, round(begin, 3), round(end, 3), float(text.confidence[group].min())))
-        return out
+                places = float(text.places[first]), float(text.places[stop - 1]) + 1
+                begin, end = (min(start_s + slot * slot_s, stop_s) for slot in places)
+                yield Word(written, round(begin, 3), round(end, 3), float(text.confidence[first:stop].min())), stop
+
+
+def splice(known: Known, late: Tokens) -> Tokens:
+    """What is known before its border, or settled, and behind it what the canvas says."""
+    old = (known.text.places < known.border) | (np.arange(len(known.text.ids)) < known.settled)
+    last = known.text.places[old].max(initial=-1.0)
+    new = late.places >= max(known.border, last)
+    parts = ((getattr(known.text, name)[old], getattr(late, name)[new]) for name in ("ids", "places", "confidence"))
+    return Tokens(*map(np.concatenate, parts))
 
 
 def starts_word(token: str | None) -> bool:

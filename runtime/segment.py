@@ -19,14 +19,15 @@ def quiet_cuts(samples: NDArray[np.float32], longest_s: float) -> list[tuple[int
     longest, start, out = int(longest_s * SAMPLE_RATE_HZ), 0, []
     while len(samples) - start > longest:
         first = start + longest // 2
-        cut = first + _quietest(samples[first : start + longest])
+        cut = first + quietest(samples[first : start + longest])
         out.append((start, cut))
         start = cut
     out.append((start, len(samples)))
     return out
 
 
-def _quietest(samples: NDArray[np.float32]) -> int:
+def quietest(samples: NDArray[np.float32]) -> int:
+    """The middle of the quietest 0.2 s. samples: (N,), longer than that."""
     width = int(LOUDNESS_WINDOW_S * SAMPLE_RATE_HZ)
     power = np.concatenate(([0.0], np.cumsum(samples.astype(np.float64) ** 2)))
     return int(np.argmin(power[width:] - power[:-width])) + width // 2

@@ -8,7 +8,7 @@ Knows tokens and the `Verifier` protocol. Knows no engine, no audio and no text.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -59,23 +59,25 @@ def verify(
     end_id: int,
     passes: int,
     accept: float = 1.0,
+    settled: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Check]:
     """Yield a Check after each pass, at most `passes` of them, until the whole text is agreed.
 
     accept: the draft's token stands where it is the model's second choice with at least this share of the first's probability;
-    at 1 the text that all agree on is the model's own greedy text.
+    at 1 the text that all agree on is the model's own greedy text. settled: so many tokens from the start stand whatever
+    the model says; the rest is what it writes behind them.
     A text that grows past twice its draft and 16 tokens more is a loop; it ends there. Close the generator to cancel.
     """
     verifier.reset()
-    text, agreed = draft, 0
+    text, agreed = draft, min(settled, len(draft.ids))
     longest = 2 * len(draft.ids) + 16
     skipped = -1  # the token that the last correction put away
     for number in range(1, passes + 1):
         start = clock()
-        numbers = verifier.expect(text.ids, agreed)
-        choice, probability = _choose(numbers, text.ids[agreed:], accept)
-        rows = len(choice)
+        numbers = verifier.expect(text.ids, agreed if number > 1 else 0)  # the first pass has to read what is settled too
+        rows = len(numbers.ids)
+        choice, probability = _choose(_last(numbers, len(text.ids) - agreed + 1), text.ids[agreed:], accept)
         text, agreed, skipped, done = _correct(text, agreed, choice, probability, end_id, skipped)
         if len(text.ids) > longest:  # guesses may grow faster than they settle
             text = Tokens(text.ids[:longest], text.places[:longest], text.confidence[:longest])
@@ -83,6 +85,11 @@ def verify(
         yield Check(number, agreed, text, done, rows, clock() - start)
         if done:
             return
+
+
+def _last(numbers: Numbers, rows: int) -> Numbers:
+    """The last so many rows."""
+    return Numbers(*(getattr(numbers, field.name)[-rows:] for field in fields(numbers)))
 
 
 def _choose(numbers: Numbers, ids: NDArray[np.int64], accept: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -1,0 +1,249 @@
+"""Live captions: samples in as they come, events out.
+
+Audio is heard frame by frame by a voice activity detector. While somebody speaks, the segment so far is encoded again at each
+update, what was read before stands as a draft, the canvas fills in what is new, and the verifier settles the text.
+Knows samples and events. Knows no microphone, no file and no screen; holds one stream's state, which is the caller's.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.captioner import SILENCE_PEAK, Captioner, Known, Reading, Word
+from unmask.commit import CommitPolicy, agreements, stable_words
+from unmask.errors import AudioError, InputError
+from unmask.events import Event, Kind
+from unmask.mel import SAMPLE_RATE_HZ
+from unmask.sampler import Schedule
+from unmask.segment import quietest
+from unmask.speech import SpeechGate, SpeechOptions, Vad
+from unmask.verify import Tokens
+
+Samples = NDArray[np.float32]
+REREAD_S = 0.8  # the newest audio of an update is read again by the next: words were cut there
+REST = 1.5  # an update comes after this many times what the last one took, so that updates cannot pile up
+NOTHING = Tokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """Checked on construction; InputError names the option."""
+
+    stability: float = 0.5
+    """From 0, text becomes stable fast, to 1, calm."""
+    update_s: float = 0.3
+    """Audio between two updates; more when the machine is slower than that."""
+    drafts: bool = True
+    """Start each update from what the last one read."""
+    speech: SpeechOptions = field(default_factory=SpeechOptions)
+    schedule: Schedule | None = None
+    """The bundle's own for captions unless given."""
+
+    def __post_init__(self) -> None:
+        CommitPolicy.of(self.stability)
+        if not 0.05 <= self.update_s <= 5:
+            raise InputError(f"update_s is {self.update_s}; 0.05 to 5 seconds are possible")
+
+
+@dataclass
+class _Segment:
+    start: int  # sample of the stream's heard audio
+    heard: int  # up to where the last update read
+    text: Tokens = NOTHING
+    settled: int = 0  # tokens that stand
+    words: tuple[Word, ...] = ()
+    stable: int = 0  # words that stand
+    counts: list[int] = field(default_factory=list)
+    quiet: bool = False  # all stands, and nothing but silence came since
+
+
+class LiveCaptioner:
+    """Captions one stream. `feed` it samples as they come, `flush` it at the end; `reset` begins another stream.
+
+    Not thread-safe, but it may be moved between threads from call to call. clock: seconds, only differences matter.
+    """
+
+    def __init__(
+        self,
+        captioner: Captioner,
+        vad: Vad,
+        options: LiveOptions | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.captioner, self.options = captioner, options or LiveOptions()
+        self._vad, self._clock = vad, clock
+        self._policy = CommitPolicy.of(self.options.stability)
+        self._gate = SpeechGate(self.options.speech, vad.frame_samples / SAMPLE_RATE_HZ)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream; nothing is said of an open segment."""
+        self._vad.reset()
+        self._gate.reset()
+        self._audio = np.zeros(0, np.float32)  # from sample `_kept` on; `_heard` of the stream were given to the detector
+        self._kept = self._heard = 0
+        self._segment: _Segment | None = None
+        self._number, self._cost_s = 0, 0.0
+
+    @property
+    def time_s(self) -> float:
+        """How much of the stream has come, what was dropped included."""
+        return (self._kept + len(self._audio)) / SAMPLE_RATE_HZ
+
+    @property
+    def speaking(self) -> bool:
+        return self._gate.speaking
+
+    def feed(self, samples: Samples) -> list[Event]:
+        """Hear what came since the last call, of any length; one update at most besides those that end or settle something.
+
+        samples: (N,) float32 in [-1, 1] at 16 kHz. Raises AudioError for another shape or dtype or values that are not finite;
+        the stream can go on behind it.
+        """
+        if samples.ndim != 1 or samples.dtype.kind != "f" or not np.isfinite(samples).all():
+            raise AudioError(f"live audio is one row of finite floats in [-1, 1]; this is {samples.dtype} {samples.shape}")
+        self._audio = np.concatenate([self._audio, samples.astype(np.float32, copy=False)])
+        events: list[Event] = []
+        size = self._vad.frame_samples
+        while self._kept + len(self._audio) - self._heard >= size:
+            events += self._hear(self._vad(self._between(self._heard, self._heard + size)))
+        segment, pace_s = self._segment, max(self.options.update_s, REST * self._cost_s)
+        if segment is not None and not segment.quiet and self._heard - segment.heard >= _samples(pace_s):
+            events.append(self._update(segment))
+        return events
+
+    def flush(self) -> list[Event]:
+        """End an open segment with all that was heard."""
+        events: list[Event] = []
+        self._heard = self._kept + len(self._audio)
+        if self._segment is not None:
+            events = self._end(self._segment, self._heard)
+        self._gate.reset()
+        self._vad.reset()
+        return events
+
+    def drop(self, seconds: float) -> list[Event]:
+        """Say that so much audio was lost behind what was fed: an open segment ends, and the stream goes on after the gap."""
+        if not 0 < seconds < float("inf"):
+            raise InputError(f"{seconds} s cannot be dropped; it must be above 0")
+        events = self.flush()
+        self._kept += len(self._audio) + round(seconds * SAMPLE_RATE_HZ)
+        self._heard, self._audio = self._kept, np.zeros(0, np.float32)
+        return [*events, Event("dropped", self._number, self.time_s, self.time_s - seconds, self.time_s, dropped_s=seconds)]
+
+    # ---- speech
+
+    def _hear(self, probability: float) -> list[Event]:
+        """Take in one frame's probability: open, settle, cut or end the segment."""
+        speech = self.options.speech
+        change = self._gate.push(probability)
+        self._heard += self._vad.frame_samples
+        if self._segment is None:
+            if change == "started":
+                return [self._start(max(self._kept, self._heard - _samples(speech.preroll_s + speech.onset_s)))]
+            self._forget(self._heard - _samples(speech.preroll_s + speech.onset_s))
+            return []
+        if self._gate.silent_s == 0 and change != "ended":
+            self._segment.quiet = False
+        if change == "ended":
+            return self._end(self._segment, self._heard)
+        if self._heard - self._segment.start >= _samples(speech.longest_s):
+            return self._cut(self._segment)
+        return [self._update(self._segment, settle=True)] if change == "paused" else []
+
+    def _start(self, start: int) -> Event:
+        self._forget(start)
+        self._number += 1
+        self._segment = _Segment(start, start)
+        return self._event("segment_started", self._segment)
+
+    def _end(self, segment: _Segment, stop: int) -> list[Event]:
+        cost = None if segment.quiet else self._read(segment, stop, settle=True)
+        self._segment = None
+        self._forget(stop)
+        return [self._event("segment_ended", segment, cost, stop)]
+
+    def _cut(self, segment: _Segment) -> list[Event]:
+        """End a long segment at its quietest point behind what stands, and go on in a new one."""
+        first = segment.start + (self._heard - segment.start) // 2
+        if segment.stable:
+            first = max(first, min(self._heard, _samples(segment.words[segment.stable - 1].end_s)))
+        stop = first + quietest(self._between(first, self._heard)) if self._heard - first > _samples(0.4) else self._heard
+        events = self._end(segment, stop)
+        events.append(self._start(stop))
+        return events
+
+    def _forget(self, until: int) -> None:
+        gone = max(0, until - self._kept)
+        self._audio, self._kept = self._audio[gone:], self._kept + gone
+
+    def _between(self, first: int, stop: int) -> Samples:
+        return self._audio[first - self._kept : stop - self._kept]
+
+    # ---- text
+
+    def _update(self, segment: _Segment, settle: bool = False) -> Event:
+        return self._event("updated", segment, self._read(segment, self._heard, settle), self._heard)
+
+    def _read(self, segment: _Segment, stop: int, settle: bool) -> tuple[Reading, float]:
+        """Read the segment's audio up to `stop` and decide what stands; what it cost."""
+        began = self._clock()
+        reading = self._decode(segment, self._between(segment.start, stop), stop)
+        spelled = list(self.captioner.spelled(reading.text, segment.start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ))
+        words = tuple(word for word, _ in spelled)
+        segment.counts = agreements([w.text for w in segment.words], segment.counts, [w.text for w in words])
+        stable = stable_words(words, segment.counts, segment.stable, stop / SAMPLE_RATE_HZ, self._policy)
+        segment.stable = len(words) if settle else stable
+        segment.settled = spelled[segment.stable - 1][1] if segment.stable else 0
+        segment.text, segment.words, segment.heard, segment.quiet = reading.text, words, stop, settle
+        self._cost_s = self._clock() - began
+        return reading, self._cost_s
+
+    def _decode(self, segment: _Segment, samples: Samples, stop: int) -> Reading:
+        if not len(samples) or np.abs(samples).max() < SILENCE_PEAK:
+            return Reading(_first(segment.text, segment.settled), 0, 0)
+        slot = self.captioner.timeline.slot_s * SAMPLE_RATE_HZ
+        reread = min(segment.heard, stop) - segment.start - _samples(REREAD_S)
+        known = Known(segment.text, reread / slot if self.options.drafts else 0.0, segment.settled)
+        return self.captioner.decode(self.captioner.window(samples), self.options.schedule, known)
+
+    def _event(self, event: Kind, segment: _Segment, cost: tuple[Reading, float] | None = None, stop: int | None = None) -> Event:
+        decode = self.captioner.tokenizer.decode
+        text = decode(segment.text.ids.tolist()).strip()
+        stable = decode(segment.text.ids[: segment.settled].tolist()).strip()
+        reading, taken_s = cost or (Reading(NOTHING, 0, 0), 0.0)
+        return Event(
+            event,
+            self._number,
+            self.time_s,
+            segment.start / SAMPLE_RATE_HZ,
+            (segment.heard if stop is None else stop) / SAMPLE_RATE_HZ,
+            stable,
+            text[len(stable) :],
+            segment.words,
+            segment.stable,
+            reading.passes,
+            reading.rows,
+            taken_s,
+        )
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE_HZ)
+
+
+def _first(text: Tokens, count: int) -> Tokens:
+    return Tokens(text.ids[:count], text.places[:count], text.confidence[:count])
+
+
+async def captions(live: LiveCaptioner, source: AsyncIterable[Samples]) -> AsyncIterator[Event]:
+    """Events of a stream that arrives asynchronously; the work is done in a thread, one call after the other."""
+    async for samples in source:
+        for event in await asyncio.to_thread(live.feed, samples):
+            yield event
+    for event in await asyncio.to_thread(live.flush):
+        yield event
