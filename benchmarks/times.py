@@ -13,18 +13,12 @@ from typing import Annotated
 
 import cyclopts
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from unmask import Captioner, load_bundle
+from unmask.benchmarks.sessions import Aligner, Spoken
 from unmask.benchmarks.wer import NORMAL, progress
-from unmask.captioner import starts_word
-from unmask.export.whisper import FRAMES_PER_SECOND, Whisper, load_whisper
-from unmask.mel import SAMPLE_RATE_HZ, log_mel
-from unmask.training.align import attention_scores, monotonic_path
 from unmask.training.corpus import Utterance, read_corpus
-from unmask.training.teacher import read, read_settings
 
 
 @dataclass(frozen=True)
@@ -38,10 +32,8 @@ class Times:
 
 def main(options: Annotated[Times, cyclopts.Parameter(name="*")]) -> None:
     utterances = [u for u in read_corpus(options.corpus) if u.text][: options.limit]
-    model = load_whisper(options.whisper)
-    tokenizer = Tokenizer.from_file(str(options.whisper / "tokenizer.json"))
-    _, heads = read_settings(options.whisper)
-    truth = [aligned(u, model, tokenizer, heads) for u in progress(utterances)]
+    aligner = Aligner(options.whisper)
+    truth = [aligner.words(u) for u in progress(utterances)]
     print("| bundle | words compared | mean shift s | median error s | 90 % within s |\n|---|---|---|---|---|")
     for path in options.bundles:
         captioner = Captioner(load_bundle(path)).load()
@@ -52,23 +44,12 @@ def main(options: Annotated[Times, cyclopts.Parameter(name="*")]) -> None:
         )
 
 
-def aligned(utterance: Utterance, model: Whisper, tokenizer: Tokenizer, heads: list[tuple[int, int]]) -> list[tuple[str, float]]:
-    """Each word of the transcript and when it starts, in seconds."""
-    padded = np.pad(utterance.samples, (0, SAMPLE_RATE_HZ))
-    with torch.inference_mode():
-        states = model.encoder(torch.from_numpy(log_mel(padded[: len(padded) // 320 * 320]))[None])[0]
-    encoded = tokenizer.encode(" " + utterance.text, add_special_tokens=False)
-    first = monotonic_path(attention_scores(read(model, states, encoded.ids, heads).attention))
-    starts = [i for i, token in enumerate(encoded.tokens) if starts_word(token)]
-    return list(zip(utterance.text.split(), (first[starts] / FRAMES_PER_SECOND).tolist(), strict=True))
-
-
-def shift(captioner: Captioner, utterance: Utterance, truth: list[tuple[str, float]]) -> NDArray[np.float64]:
+def shift(captioner: Captioner, utterance: Utterance, truth: list[Spoken]) -> NDArray[np.float64]:
     """Ours minus the alignment's, for each word that both have."""
     words = captioner.caption(utterance.samples).words
-    ours, theirs = [NORMAL(word.text) for word in words], [NORMAL(word) for word, _ in truth]
+    ours, theirs = [NORMAL(word.text) for word in words], [NORMAL(word.text) for word in truth]
     blocks = difflib.SequenceMatcher(a=ours, b=theirs, autojunk=False).get_matching_blocks()
-    return np.array([words[b.a + i].start_s - truth[b.b + i][1] for b in blocks for i in range(b.size)], dtype=np.float64)
+    return np.array([words[b.a + i].start_s - truth[b.b + i].start_s for b in blocks for i in range(b.size)], dtype=np.float64)
 
 
 if __name__ == "__main__":

@@ -149,6 +149,9 @@ class LiveCaptioner:
             return []
         if self._gate.silent_s == 0 and change != "ended":
             self._segment.quiet = False
+        if change == "paused" and self._heard - self._segment.start >= _samples(speech.long_s):
+            self._gate.reset()
+            change = "ended"
         if change == "ended":
             return self._end(self._segment, self._heard)
         if self._heard - self._segment.start >= _samples(speech.longest_s):

@@ -34,11 +34,13 @@ class SpeechOptions:
     """Speech this long opens a segment: a click does not."""
     preroll_s: float = 0.4
     """Audio kept from before the onset, so that the first word is whole."""
-    pause_s: float = 0.25
-    """Silence after which all text so far becomes stable."""
+    pause_s: float = 0.19
+    """Silence after which all text so far becomes stable: longer than stops inside words, and six frames of Silero."""
     end_s: float = 0.7
     """Silence that ends a segment."""
-    longest_s: float = 14.0
+    long_s: float = 8.0
+    """From this length on a pause ends a segment."""
+    longest_s: float = 18.0
     """A segment of longer speech is cut at its quietest point."""
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class SpeechOptions:
             raise InputError(f"onset_s is {self.onset_s} and preroll_s {self.preroll_s}; neither can be below 0")
         if not 4 <= self.longest_s <= 24:
             raise InputError(f"longest_s is {self.longest_s}; segments of 4 to 24 s can be captioned")
+        if not self.long_s > 0:
+            raise InputError(f"long_s is {self.long_s}; it must be above 0")
 
 
 Change = Literal["none", "started", "paused", "ended"]

@@ -57,7 +57,8 @@ class Masking:
     full: float = 0.65
     span: float = 0.15  # one stretch masked, the rest visible
     corrupt: float = 0.15  # visible tokens of these samples are wrong at a rate of up to 0.2
-    crop: float = 0.35  # windows cut at both ends, as live captions cut them
+    crop: float = 0.35  # windows cut at both ends, as live captions cut them ...
+    cut_silence: float = 0.5  # ... of which so many have digital silence behind the cut, as a runtime pads its window
     errors: float = 0.5  # texts that the verifier reads with errors ...
     error_rate: float = 0.15  # ... of at most this rate
     augment: Augment = field(default_factory=Augment)
@@ -117,16 +118,20 @@ class Timeline:
         samples = change_speed(source[label.id], speed)
         # Slots never start at the same place twice, and the silence behind the speech varies.
         start, end = int(rng.integers(self.frames_per_slot)), len(samples) // FRAME_SAMPLES + int(rng.integers(4, 60))
+        silent = 0  # slots behind a cut
         if label.centre is not None and rng.random() < self.masking.crop and end - start > 150:
             start, end = start + int(rng.integers((end - start) // 3)), end - int(rng.integers((end - start) // 3))
+            silent = int(rng.integers(5, 8)) if rng.random() < self.masking.cut_silence else 0
         slots = (end - start) // self.frames_per_slot
-        end = start + slots * self.frames_per_slot
-        kept, at = self._inside(label, speed, start, slots)
+        end, silent = start + slots * self.frames_per_slot, min(silent, slots // 2)
+        kept, at = self._inside(label, speed, start, slots - silent)
         if at is None:
             return None
         piece = samples[start * FRAME_SAMPLES : end * FRAME_SAMPLES]
         piece = np.pad(piece, (0, (end - start) * FRAME_SAMPLES - len(piece)))
-        mel = hide(log_mel(spoil(piece, self.noises, self.masking.augment, rng)), self.masking.augment, rng)
+        heard = spoil(piece, self.noises, self.masking.augment, rng)
+        heard[len(heard) - silent * self.frames_per_slot * FRAME_SAMPLES :] = 0
+        mel = hide(log_mel(heard), self.masking.augment, rng)
         target = np.full(slots, BLANK, dtype=np.int64)
         soft_ids, soft = np.zeros((slots, SOFT), dtype=np.int64), np.zeros((slots, SOFT), dtype=np.float32)
         if label.centre is not None:

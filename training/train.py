@@ -51,6 +51,8 @@ class Train:
     """Begin with the averaged weights of this earlier run, whatever of them fits."""
     weights: Weights = field(default_factory=Weights)
     masking: Masking = field(default_factory=Masking)
+    repeat: int = 1
+    """How often an epoch reads each recording whose word times are known; synthetic speech is read once."""
     warmup_steps: int = 200
     average: float = 0.998
     """Decay of the weights' moving average, which is what ships."""
@@ -105,6 +107,7 @@ class Run:
         self.held, self.labels = split(read_labels(options.cache, self.tokenizer), options)
         if not self.labels:
             raise ValueError(f"{options.cache}: nothing is left to train on behind {options.held_out} held-out recordings")
+        self.labels += [label for label in self.labels if label.centre is not None] * (options.repeat - 1)
         self.labels += wordless(options.cache)
         self.timeline = Timeline(options.cache, options.frames_per_slot, self.config.mask, options.masking)
         self.step, self.elapsed, self.losses = 0, 0.0, list[tuple[float, float]]()

@@ -1,0 +1,92 @@
+"""Test speech joined into sessions, and when each of its words and utterances ends.
+
+Word times are Whisper's own: its decoder reads the transcript and a monotonic path goes through its cross-attention (good to a
+tenth of a second). An utterance ends where its last 20 ms within 35 dB of its loudest do.
+Knows corpora and PyTorch. Knows no captioner.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from unmask.captioner import starts_word
+from unmask.export.whisper import FRAMES_PER_SECOND, Whisper, load_whisper
+from unmask.mel import SAMPLE_RATE_HZ, log_mel
+from unmask.training.align import attention_scores, monotonic_path
+from unmask.training.corpus import Utterance, read_corpus, read_lines
+from unmask.training.teacher import read, read_settings
+
+FRAME = SAMPLE_RATE_HZ // 50
+LOUD_DB = 35.0
+LAST_TOKEN_S = 0.3  # attention lets a word's last token run on through the pause behind it
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A word as it was said."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Session:
+    name: str
+    samples: NDArray[np.float32]
+    words: tuple[Spoken, ...]
+    ends: tuple[tuple[int, float], ...]  # of each utterance: how many words of the session it ends behind, and when
+
+
+class Aligner:
+    """Whisper as a clock of words."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model: Whisper = load_whisper(folder)
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        _, self.heads = read_settings(folder)
+
+    def words(self, utterance: Utterance) -> list[Spoken]:
+        """Each word of the transcript, in seconds since the utterance's start."""
+        padded = np.pad(utterance.samples, (0, SAMPLE_RATE_HZ))
+        with torch.inference_mode():
+            states = self.model.encoder(torch.from_numpy(log_mel(padded[: len(padded) // 320 * 320]))[None])[0]
+        encoded = self.tokenizer.encode(" " + utterance.text, add_special_tokens=False)
+        scores = attention_scores(read(self.model, states, encoded.ids, self.heads).attention)
+        first = monotonic_path(scores) / FRAMES_PER_SECOND
+        starts = [i for i, token in enumerate(encoded.tokens) if starts_word(token)]
+        return [
+            Spoken(text, float(first[start]), float(min(first[stop], first[stop - 1] + LAST_TOKEN_S)))
+            for text, start, stop in zip(utterance.text.split(), starts, [*starts[1:], len(encoded.ids)], strict=True)
+        ]
+
+
+def read_sessions(data: Path, whisper: Path, names: tuple[str, ...] = ()) -> list[Session]:
+    """The sessions of `data/test/sessions.jsonl`, or those named."""
+    rows = [row for row in read_lines(data / "test" / "sessions.jsonl") if not names or row["id"] in names]
+    if not rows:
+        raise ValueError(f"{data}/test/sessions.jsonl has no session {', '.join(names)}")
+    aligner = Aligner(whisper)
+    utterances = {Path(u.id).stem: u for u in read_corpus(data / "test" / "librispeech")}
+    return [join(row, [utterances[Path(file).stem] for file in row["files"]], aligner) for row in rows]
+
+
+def join(row: dict[str, object], utterances: list[Utterance], aligner: Aligner) -> Session:
+    gap = np.zeros(round(float(str(row["gap_seconds"])) * SAMPLE_RATE_HZ), np.float32)
+    parts, words, ends, at_s = [], list[Spoken](), [], 0.0
+    for u in utterances:
+        words += [Spoken(w.text, at_s + w.start_s, at_s + w.end_s) for w in aligner.words(u)]
+        ends.append((len(words), at_s + speech_end_s(u.samples)))
+        parts += [u.samples, gap]
+        at_s += (len(u.samples) + len(gap)) / SAMPLE_RATE_HZ
+    return Session(str(row["id"]), np.concatenate(parts), tuple(words), tuple(ends))
+
+
+def speech_end_s(samples: NDArray[np.float32]) -> float:
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    power = (frames.astype(np.float64) ** 2).mean(1)
+    return float(np.flatnonzero(power >= power.max() / 10 ** (LOUD_DB / 10))[-1] + 1) / 50
