@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,8 @@ def test_segments_follow_speech_and_do_not_overlap(tiny: Captioner) -> None:
     loud = lambda seconds: (rng.standard_normal(int(seconds * SAMPLE_RATE_HZ)) * 0.3).astype(np.float32)  # noqa: E731
     quiet = np.zeros(SAMPLE_RATE_HZ, np.float32)
     samples = np.concatenate([quiet, loud(1), quiet, loud(2), quiet])
-    ended = [e for e in run(LiveCaptioner(tiny, Loudness(), LiveOptions(speech=SPEECH)), samples, 0) if e.event == "segment_ended"]
+    live = LiveCaptioner(tiny, Loudness(), LiveOptions(speech=SPEECH))
+    ended = [e for e in run(live, samples, 0) if e.event == "segment_ended"]
     assert len(ended) == 2
     for event, (start_s, stop_s) in zip(ended, [(1, 2), (3, 5)], strict=True):
         assert start_s - 0.2 < event.start_s < start_s  # the pre-roll
@@ -124,7 +126,7 @@ def test_long_speech_is_cut_and_all_of_it_is_heard(tiny: Captioner) -> None:
     ended = [e for e in events if e.event == "segment_ended"]
     assert ended[0].start_s == 0
     assert ended[-1].end_s == pytest.approx(15)
-    for before, after in zip(ended, ended[1:], strict=False):
+    for before, after in pairwise(ended):
         assert after.start_s == before.end_s
     assert max(e.end_s - e.start_s for e in ended) <= SPEECH.longest_s + 0.1
 

@@ -36,14 +36,12 @@ def test_speech_goes_on_a_little_below_the_threshold() -> None:
 
 @given(st.lists(st.floats(0, 1), max_size=300))
 def test_changes_follow_one_another_in_order(probabilities: list[float]) -> None:
-    open_, silent = False, False
+    open_, paused = False, False
     for _, change in changes(probabilities):
         assert (change == "started") is not open_
-        if change == "started":
-            open_, silent = True, False
-        elif change == "ended":
-            open_ = False
-        silent = change == "paused"
+        if change == "ended":
+            assert paused  # an end is a pause that went on
+        open_, paused = change != "ended", change == "paused"
 
 
 @pytest.mark.parametrize(
