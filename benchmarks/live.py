@@ -7,7 +7,7 @@ simulated: a block comes when it is due, what computing takes is measured and ad
 audio late; `--realtime` waits for the clock on the wall instead. `--repeat 10` plays them so often, for memory over hours.
 
 Clocks (seconds; e(w) is the end of a word, s the end of an utterance's speech):
-- tentative: a word, as it reads in the end, first shown - e(w); stable: it became stable - e(w). Of words that the transcript has.
+- tentative: a word, as it reads in the end, first shown - e(w); stable: it became stable - e(w). Of words in the transcript.
 - final: all text of an utterance became stable - s.
 Erasure is words taken back while tentative / words in the end; revised is the share of final words that had read otherwise.
 """
@@ -160,7 +160,7 @@ def peak_rss_mib() -> float:
 
 
 def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> tuple[list[Emitted], float]:
-    """Feed blocks when they are due, all that are due at once: events with the time when they were known, and seconds in calls."""
+    """Feed blocks when they are due, all that are due at once: events with when they were known, and the seconds in calls."""
     block_s = BLOCK / SAMPLE_RATE_HZ
     blocks, heard, now_s, feeding_s = -(-len(samples) // BLOCK), 0, 0.0, 0.0
     out = []

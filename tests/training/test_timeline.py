@@ -29,7 +29,7 @@ from unmask.training.timeline import (
 
 PER, MASK = 8, 257
 QUIET = Augment(speed_share=0, noise_share=0, room_share=0, gain_db=(0, 0), hide_share=0)
-NONE = Masking(full=0, span=0, corrupt=0, crop=0, errors=0, augment=QUIET)
+NONE = Masking(full=0, span=0, corrupt=0, crop=0, cut_silence=0, errors=0, augment=QUIET)
 TEXTS = ["turn it off", "a", "what is the time"]
 Cache = Callable[..., Path]
 Listen = Callable[..., list[int]]
@@ -200,6 +200,19 @@ def test_crops_keep_whole_words(write_cache: Cache, tokenizer: Tokenizer, listen
     assert np.mean(right) > 0.8  # the letters of a word cut in half move together
     assert {0, 1} <= {first for first, _ in kept}
     assert {3, 4} <= {last for _, last in kept}
+
+
+def test_silence_behind_a_cut_is_silent_and_holds_no_token(write_cache: Cache, tokenizer: Tokenizer) -> None:
+    cache = write_cache(["turn flag chips mowed"])
+    seen = 0
+    for _, s in draws(timeline_of(cache, replace(NONE, crop=1, cut_silence=1)), read_labels(cache, tokenizer), 10):
+        silent = s.mel[:, -2 * PER * 4 :]  # a frame or two before them hear the speech
+        if len(s.target) >= 14:
+            seen += 1
+            assert np.ptp(silent) == 0
+            assert silent[0, 0] == s.mel.min()
+            assert not s.target[-5:].any()
+    assert seen > 3
 
 
 def test_tokens_that_do_not_fit_give_no_sample(write_cache: Cache, tokenizer: Tokenizer) -> None:
