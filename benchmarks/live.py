@@ -15,7 +15,6 @@ Erasure is words taken back while tentative / words in the end; revised is the s
 import difflib
 import json
 import multiprocessing
-import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -30,7 +29,7 @@ from numpy.typing import NDArray
 
 from unmask import Captioner, EngineOptions, Event, LiveCaptioner, LiveOptions, load_bundle
 from unmask.apps.vad import Silero
-from unmask.benchmarks.machine import describe_machine
+from unmask.benchmarks.machine import describe_machine, peak_rss_mib
 from unmask.mel import SAMPLE_RATE_HZ
 
 BLOCK = SAMPLE_RATE_HZ // 10
@@ -149,14 +148,6 @@ def play_all(
         feeding_s += taken_s
         rss_mib.append(peak_rss_mib())
     return Played(name, emitted, sum(map(len, audio)) / SAMPLE_RATE_HZ, feeding_s, rss_mib)
-
-
-def peak_rss_mib() -> float:
-    """Most memory that the process held. Linux keeps the parent's figure in getrusage across a spawn, so its own comes first."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
 
 
 def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> tuple[list[Emitted], float]:

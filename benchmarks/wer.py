@@ -24,12 +24,11 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
 from unmask.benchmarks.machine import describe_machine
-from unmask.captioner import Window
+from unmask.captioner import Known, Window
 from unmask.mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix
 from unmask.training.corpus import Utterance, read_corpus
 from unmask.training.prepare import read_corpus_split
-from unmask.verify import Tokens
 
 NORMAL = EnglishTextNormalizer()
 SCHEDULES = {
@@ -59,6 +58,8 @@ class Wer:
     out: Path | None = None
     limit: int | None = None
     """Only so many utterances."""
+    ways: tuple[str, ...] = ()
+    """Of decoding, by the names in the table; all unless given."""
     noise: Path | None = None
     """The noise corpus's manifest without its ending; kinds of its test split are mixed in at `snr_db`."""
     snr_db: float = 10.0
@@ -118,12 +119,16 @@ def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[
     verifier = captioner.bundle.manifest.verifier
     schedules = {**SCHEDULES, **(VERIFIED if verifier else {})}
     names = [*schedules, *([TOKEN_BY_TOKEN, DRAFTED] if verifier else [])]
+    unknown = set(options.ways) - set(names)
+    if unknown:
+        raise ValueError(f"{', '.join(sorted(unknown))}: no such way of decoding {path.name}; there are {', '.join(names)}")
+    names = [name for name in names if not options.ways or name in options.ways]
     label = f"{path.name} ({captioner.bundle.manifest.precision})"
     results = {name: Row(f"{label}, {name}") for name in names}
     rng = np.random.default_rng(0)
     for utterance in progress(utterances):
         windows = list(captioner.windows(utterance.samples))
-        drafts = [early_draft(captioner, utterance, window) for window in windows] if verifier else []
+        drafts = [early_draft(captioner, utterance, window) for window in windows] if DRAFTED in names else []
         for name in rng.permutation(names):
             began = time.perf_counter()
             if name == TOKEN_BY_TOKEN:
@@ -157,38 +162,19 @@ def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, in
     return " ".join(texts), count
 
 
-def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> Tokens:
+def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> Known:
     """What the captioner made of the window's first three quarters, as live captions know it when more audio comes."""
     start = round(window.start_s * SAMPLE_RATE_HZ)
     early = captioner.window(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
-    schedule = VERIFIED["1 pass, checked"]
-    *_, step = captioner.steps(early, schedule)
-    text = captioner.draft(step)
-    for check in captioner.checks(early, text, schedule):
-        text = check.text
-    return text
+    border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3  # the last half second is read again
+    return Known(captioner.decode(early, VERIFIED["1 pass, checked"]).text, border)
 
 
-def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Tokens]) -> tuple[str, int, int, int]:
+def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Known]) -> tuple[str, int, int, int]:
     """Text, passes, rows and tokens when a draft stands but for its last half second and the rest is filled and checked."""
-    texts, passes, rows, tokens = [], 0, 0, 0
-    schedule = VERIFIED["1 pass, checked"]
-    for window, early in zip(windows, drafts, strict=True):
-        *_, step = captioner.steps(window, schedule)
-        late = captioner.draft(step)
-        border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3
-        text = Tokens(
-            *(
-                np.concatenate([getattr(early, name)[early.places < border], getattr(late, name)[late.places >= border]])
-                for name in ("ids", "places", "confidence")
-            )
-        )
-        passes, rows = passes + 1, rows + step.rows
-        for check in captioner.checks(window, text, schedule):
-            passes, rows, text = passes + 1, rows + check.rows, check.text
-        tokens += len(text.ids)
-        texts += [word.text for word in captioner.spell(text)]
-    return " ".join(texts), passes, rows, tokens
+    readings = [captioner.decode(w, VERIFIED["1 pass, checked"], known) for w, known in zip(windows, drafts, strict=True)]
+    texts = [word.text for reading in readings for word in captioner.spell(reading.text)]
+    return " ".join(texts), *(sum(n) for n in zip(*((r.passes, r.rows, len(r.text.ids)) for r in readings), strict=True))
 
 
 def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
