@@ -17,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unmask import __version__
     from unmask.apps.caption import caption
     from unmask.apps.inspect import inspect
+    from unmask.apps.serve import serve
     from unmask.errors import UnmaskError
 
     app = App(
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     app.command(caption)
     app.command(inspect)
+    app.command(serve)
     try:
         return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except (UnmaskError, CycloptsError) as error:

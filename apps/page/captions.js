@@ -1,0 +1,207 @@
+// The page: captions shown, controls, and what people are told. Sound comes from microphone.js, events from stream.js.
+
+import { openMicrophone } from "./microphone.js";
+import { Stream } from "./stream.js";
+import { cues, srt, vtt } from "./subtitles.js";
+
+const SHOWN = 200; // finished captions on the page; all are kept for saving
+const QUIET_S = 5; // without any sound: the microphone may be muted
+const IDLE_S = 6; // an overlay goes away after that
+const SIZES = [20, 24, 28, 32, 38, 44, 52, 60, 72, 84, 96]; // pixels
+
+const by = (id) => document.getElementById(id);
+const root = document.documentElement;
+const query = new URLSearchParams(location.search);
+const token = new URLSearchParams(location.hash.slice(1)).get("token");
+const overlay = query.get("overlay") === "1";
+const url = `${location.protocol.replace("http", "ws")}//${location.host}/captions${token ? `?token=${encodeURIComponent(token)}` : ""}`;
+
+const ended = []; // {text, words: [{text, start_s, end_s}]}, seconds since the first start
+let running = null; // {microphone, stream, current, offset_s}
+let firstStart = null;
+let heardAt = 0;
+let idleTimer;
+
+// ---- running
+
+async function start() {
+  if (running) return;
+  const run = (running = { microphone: null, stream: null, current: null, offset_s: 0 });
+  show("waiting", "Asking for the microphone");
+  tell(null);
+  by("start").textContent = "Stop";
+  by("start").setAttribute("aria-pressed", "true");
+  heardAt = performance.now();
+  try {
+    run.microphone = await openMicrophone((block) => onBlock(run, block), (words) => stop(words));
+  } catch (error) {
+    return halt(error.message);
+  }
+  if (running !== run) return run.microphone.close(); // stopped meanwhile
+  firstStart ??= performance.now();
+  show("waiting", "Connecting");
+  run.stream = new Stream(url, {
+    opened: () => onOpened(run),
+    event: (event) => onEvent(run, event),
+    waiting: (seconds, words) => onWaiting(run, seconds, words),
+    ended: (words) => (keep(run), halt(words ?? run.lost ?? null)),
+  });
+}
+
+function stop(words = null) {
+  if (!running) return;
+  running.microphone?.close();
+  running.microphone = null;
+  running.lost = words;
+  if (!running.stream) return halt(words);
+  show("waiting", "Finishing");
+  running.stream.stop();
+}
+
+function halt(words) {
+  running?.microphone?.close();
+  running = null;
+  show("stopped", "Stopped");
+  tell(words);
+  by("lag").textContent = "";
+  by("level").style.transform = "scaleX(0)";
+  by("start").textContent = "Start";
+  by("start").setAttribute("aria-pressed", "false");
+}
+
+function onOpened(run) {
+  const last = ended.at(-1)?.words.at(-1)?.end_s ?? 0;
+  run.offset_s = Math.max(last, (performance.now() - firstStart) / 1000);
+  show("listening", "Listening");
+  tell(null);
+}
+
+function onWaiting(run, seconds, words) {
+  keep(run);
+  show("waiting", `Connecting again in ${Math.ceil(seconds)} s`);
+  by("lag").textContent = "";
+  tell(words);
+}
+
+function onBlock(run, block) {
+  run.stream?.send(block);
+  const power = block.reduce((sum, sample) => sum + sample * sample, 0) / block.length;
+  const shown = Math.max(0, 1 + Math.log10(power + 1e-12) / 6); // -60 dB to full scale
+  by("level").style.transform = `scaleX(${shown})`;
+  if (block.some((sample) => Math.abs(sample) > 1e-4)) heardAt = performance.now();
+  else if (performance.now() - heardAt > 1000 * QUIET_S && by("message").hidden) tell("No sound comes from the microphone. Is it muted?", true);
+  if (by("message").dataset.quiet && performance.now() - heardAt < 200) tell(null);
+}
+
+// ---- captions
+
+function onEvent(run, event) {
+  if (event.event === "closed") return;
+  by("lag").textContent = `${run.stream.behind_s(event.time_s).toFixed(2)} s behind`;
+  if (event.event === "dropped") return note(`${event.dropped_s.toFixed(1)} s were not heard`);
+  run.current = event;
+  if (event.event === "segment_ended") {
+    keep(run);
+    return show("listening", "Listening");
+  }
+  show("speech", "Hearing speech");
+  by("stable").textContent = event.stable;
+  by("tentative").textContent = event.tentative;
+  busy(Boolean(event.stable + event.tentative));
+}
+
+// Move what is shown of the open segment to the finished captions, also when the connection broke inside it.
+function keep(run) {
+  const event = run.current;
+  run.current = null;
+  by("stable").textContent = by("tentative").textContent = "";
+  busy(false);
+  const text = event ? event.stable + event.tentative : "";
+  if (!text) return;
+  const at = (seconds) => Math.round(1000 * (run.offset_s + seconds)) / 1000;
+  const words = event.words.map((word) => ({ text: word.text, start_s: at(word.start_s), end_s: at(word.end_s) }));
+  ended.push({ text, words });
+  line(text);
+  document.querySelectorAll("[data-save]").forEach((button) => (button.disabled = false));
+}
+
+const note = (text) => (line(text).className = "gap");
+
+function line(text) {
+  const item = document.createElement("li");
+  item.textContent = text;
+  by("ended").append(item);
+  if (by("ended").children.length > SHOWN) by("ended").firstElementChild.remove();
+  scroll();
+  return item;
+}
+
+function busy(speaking) {
+  by("hint").hidden = true;
+  by("captions").classList.toggle("speaking", speaking);
+  by("captions").classList.remove("idle");
+  clearTimeout(idleTimer);
+  if (!speaking) idleTimer = setTimeout(() => by("captions").classList.add("idle"), 1000 * IDLE_S);
+  scroll();
+}
+
+// Follow the newest text, unless somebody reads further up.
+let follows = true;
+by("captions").addEventListener("scroll", ({ target }) => {
+  follows = target.scrollHeight - target.scrollTop - target.clientHeight < 80;
+});
+function scroll() {
+  if (follows || overlay) by("captions").scrollTop = by("captions").scrollHeight;
+}
+
+function show(state, words) {
+  by("state").dataset.state = state;
+  by("state-words").textContent = words;
+}
+
+function tell(words, quiet = false) {
+  by("message").hidden = !words;
+  by("message").textContent = words ?? "";
+  if (quiet) by("message").dataset.quiet = "1";
+  else delete by("message").dataset.quiet;
+}
+
+// ---- saving and looks
+
+function save(format) {
+  const words = ended.flatMap((segment) => segment.words);
+  const content = { txt: () => ended.map((segment) => `${segment.text}\n`).join(""), srt: () => srt(cues(words)), vtt: () => vtt(cues(words)) };
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content[format]()], { type: "text/plain" }));
+  link.download = `captions-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.${format}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+function resize(step) {
+  const now = parseFloat(getComputedStyle(root).getPropertyValue("--size"));
+  const nearest = SIZES.reduce((best, size, i) => (Math.abs(size - now) < Math.abs(SIZES[best] - now) ? i : best), 0);
+  setSize((localStorage.size = SIZES[Math.min(SIZES.length - 1, Math.max(0, nearest + step))]));
+}
+
+const setSize = (pixels) => pixels > 0 && root.style.setProperty("--size", `${pixels}px`);
+
+function toggleTheme() {
+  const dark = getComputedStyle(root).colorScheme === "dark";
+  root.dataset.theme = localStorage.theme = dark ? "light" : "dark";
+}
+
+by("start").onclick = () => (running ? stop() : start());
+by("smaller").onclick = () => resize(-1);
+by("larger").onclick = () => resize(1);
+by("theme").onclick = toggleTheme;
+document.querySelectorAll("[data-save]").forEach((button) => (button.onclick = () => save(button.dataset.save)));
+document.addEventListener("keydown", ({ key }) => key === "Escape" && stop());
+
+setSize(Number(query.get("size") ?? localStorage.size));
+if (localStorage.theme) root.dataset.theme = localStorage.theme;
+root.classList.toggle("overlay", overlay);
+if (overlay) {
+  by("captions").classList.add("idle"); // an empty box is not shown
+  start(); // there is no button to press
+}

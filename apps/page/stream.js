@@ -1,0 +1,74 @@
+// The WebSocket to the server, opened again when it drops. Knows the protocol; knows no microphone and no page.
+
+const FIRST_WAIT_S = 0.5;
+const LONGEST_WAIT_S = 8;
+const STEADY_S = 5; // a connection that lasted so long was a good one: the next wait is short again
+const UNSENT_BYTES = 2_000_000; // half a minute of audio
+const FINAL = {
+  1003: "The server refused the audio. Load the page again.",
+  1008: "The server wants a token. Open the whole address that “unmask serve” printed, then press Start.",
+  1009: "The server refused the audio. Load the page again.",
+};
+const PASSING = {
+  1001: "The server was stopped. Start it again with “unmask serve”; this page connects by itself.",
+  1013: "The server has no place free. This page tries again by itself.",
+};
+const GONE = "No connection to the server. Is “unmask serve” still running? This page connects by itself.";
+
+// hears: opened(), event(object), waiting(seconds, words), ended(words or null)
+export class Stream {
+  constructor(url, hears) {
+    Object.assign(this, { url, hears, wait_s: FIRST_WAIT_S, stopping: false });
+    this.connect();
+  }
+
+  connect() {
+    const socket = (this.socket = new WebSocket(this.url));
+    const began = performance.now();
+    this.sent = 0; // samples
+    this.blocks = []; // not yet answered: [samples sent with it, when]
+    socket.onopen = () => this.hears.opened();
+    socket.onmessage = ({ data }) => this.hears.event(JSON.parse(data));
+    socket.onclose = ({ code }) => {
+      if (performance.now() - began > 1000 * STEADY_S) this.wait_s = FIRST_WAIT_S;
+      if (this.stopping) this.end(null);
+      else if (code in FINAL) this.end(FINAL[code]);
+      else this.again(PASSING[code] ?? GONE);
+    };
+  }
+
+  again(words) {
+    this.hears.waiting(this.wait_s, words);
+    this.timer = setTimeout(() => this.connect(), 1000 * this.wait_s * (0.8 + 0.4 * Math.random()));
+    this.wait_s = Math.min(LONGEST_WAIT_S, 2 * this.wait_s);
+  }
+
+  send(block) {
+    if (this.socket.readyState !== WebSocket.OPEN || this.stopping) return;
+    if (this.socket.bufferedAmount > UNSENT_BYTES) return this.socket.close();
+    this.socket.send(block);
+    this.sent += block.length;
+    this.blocks.push([this.sent, performance.now()]);
+  }
+
+  // Seconds since the audio that the server had heard by `time_s` was sent.
+  behind_s(time_s) {
+    while (this.blocks.length > 1 && this.blocks[0][0] < 16000 * time_s) this.blocks.shift();
+    return this.blocks.length ? (performance.now() - this.blocks[0][1]) / 1000 : 0;
+  }
+
+  // The server still says its last words; after a while it is not waited for.
+  stop() {
+    this.stopping = true;
+    if (this.socket.readyState !== WebSocket.OPEN) return this.end(null);
+    this.socket.send('{"type": "stop"}');
+    this.timer = setTimeout(() => this.end(null), 5000);
+  }
+
+  end(words) {
+    clearTimeout(this.timer);
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
+    this.hears.ended(words);
+  }
+}

@@ -1,0 +1,86 @@
+"""`unmask serve`: live captions in a browser, for this machine unless another address is named.
+
+Knows options, addresses and the model. The server itself is in `unmask.apps.web`, imported on use.
+"""
+
+import contextlib
+import secrets
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclopts import Parameter
+
+from unmask.apps.access import Access, is_everywhere, is_loopback
+from unmask.apps.session import Limits
+from unmask.apps.shipped import SHIPPED
+from unmask.apps.vad import Silero
+from unmask.bundle import load_bundle
+from unmask.captioner import Captioner
+from unmask.engine import EngineOptions
+from unmask.errors import InputError
+from unmask.live import LiveCaptioner, LiveOptions
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ServeOptions:
+    """Options of `unmask serve`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but this machine's own needs a token, and browsers give the microphone to https alone there."""
+    port: int = 8765
+    """Port to listen on; 0 takes a free one."""
+    token: str | None = None
+    """What clients must show. Made up where one is needed and none is given."""
+    clients: int = 4
+    """Served at once; they take turns."""
+    stability: float = 0.5
+    """From 0, text becomes stable fast, to 1, calm."""
+    threads: int = 1
+    """Threads that ONNX Runtime may use."""
+    bundle: Path = SHIPPED
+    """Folder of the bundle."""
+
+
+def serve(*, options: ServeOptions = ServeOptions()) -> None:
+    """Caption what a browser's microphone hears, on a page that this machine serves.
+
+    Prints the page's address on stderr and runs until Ctrl-C; open captions are finished first. With ?overlay=1 the page is
+    captions alone, for OBS. Programs can send audio too: docs of unmask.apps.web.
+    """
+    if options.threads < 1:
+        raise InputError(f"threads is {options.threads}; at least 1 is needed")
+    live_options, limits = LiveOptions(options.stability), Limits(clients=options.clients)
+    try:
+        import websockets  # noqa: F401  (uvicorn speaks WebSocket with it)
+
+        from unmask.apps.web import Server, make_app
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("starlette", "uvicorn", "websockets"):
+            raise
+        raise InputError(f"{error.name} is not installed; serving needs its extra: pip install 'unmask[serve]'") from error
+    access = Access(options.host, options.token or (None if is_loopback(options.host) else secrets.token_urlsafe()))
+    Silero()  # tells now what it lacks
+    captioner = Captioner(load_bundle(options.bundle), EngineOptions(threads=options.threads)).load()
+    with listen(options.host, options.port) as listener:
+        app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)
+        print(f"unmask: captions at {address(access, listener.getsockname()[1])}  (Ctrl-C stops)", file=sys.stderr, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn when all is done
+            Server(app, limits).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises InputError for an address that is not ours or a port that is taken."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"cannot listen on {host}, port {port} ({error}); choose others: --host 127.0.0.1 --port 0") from error
+
+
+def address(access: Access, port: int) -> str:
+    """The page's URL; the token is in the fragment, which browsers do not send and servers do not log."""
+    host = "127.0.0.1" if is_everywhere(access.host) else access.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/" + (f"#token={access.token}" if access.token else "")
