@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.apps.audio import read_recording
+from unmask.apps.live import Faces, ListenOptions, listen, open_source
+from unmask.apps.microphone import list_devices
 from unmask.apps.shipped import SHIPPED
 from unmask.apps.show import LiveView
 from unmask.apps.subtitles import cues, srt, vtt
@@ -65,21 +67,30 @@ class CaptionOptions:
         return dataclasses.replace(default, **{name: value for name, value in chosen.items() if value is not None})
 
 
-def caption(*files: Path, options: CaptionOptions = CaptionOptions()) -> None:
-    """Print what is said in recordings (WAV, FLAC, Ogg, MP3).
+def caption(
+    *files: Path,
+    options: CaptionOptions = CaptionOptions(),
+    live: ListenOptions = ListenOptions(),  # noqa: B008  (frozen)
+) -> None:
+    """Print what is said: in recordings (WAV, FLAC, Ogg, MP3), or live, without a file into the microphone.
 
     One line of text a file on stdout, in the order given; several files are told apart by their names. A file that cannot be
-    read is named on stderr, the others are still captioned, and the exit code is 2.
+    read is named on stderr, the others are still captioned, and the exit code is 2. Live, one line a segment when it ends;
+    Ctrl-C finishes the open one.
 
     Parameters
     ----------
     files
-        Recordings of any length.
+        Recordings of any length; - for audio on standard input; none for the microphone.
     """
-    if not files:
-        raise InputError("name at least one recording: unmask caption talk.wav")
+    if live.list_devices:
+        print(list_devices())
+        return
     if options.threads < 1:
         raise InputError(f"threads is {options.threads}; at least 1 is needed")
+    if not files or live.realtime or Path("-") in files:
+        caption_live(files, options, live)
+        return
     writer = Writer(options, files)
     captioner = Captioner(load_bundle(options.bundle), EngineOptions(threads=options.threads)).load()
     schedule = options.schedule(captioner.bundle.schedule(TASK))
@@ -96,6 +107,23 @@ def caption(*files: Path, options: CaptionOptions = CaptionOptions()) -> None:
             writer.write(path, done, seconds)
     if bad:
         raise AudioError(f"{len(bad)} of {len(files)} recordings could not be captioned ({', '.join(bad)}); the others were")
+
+
+def caption_live(files: tuple[Path, ...], options: CaptionOptions, chosen: ListenOptions) -> None:
+    """Whatever cannot be used is told before the first sample is heard; the source opens last, when the graphs are ready."""
+    if options.output and options.output.is_dir():
+        raise InputError(f"{options.output}: a folder; live captions go into one file")
+    bundle = load_bundle(options.bundle)
+    live = chosen.live(options.schedule(bundle.schedule(TASK)))
+    captioner = Captioner(bundle, EngineOptions(threads=options.threads)).load()
+    source = open_source(files, chosen)
+    faces = Faces("jsonl" if options.json else options.format, options.output, source.name, options.quiet)
+    try:
+        heard = listen(captioner, source, chosen, live, faces)
+    finally:
+        faces.close()
+    if not options.quiet:
+        print(heard.line(), file=sys.stderr)
 
 
 def _caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: CaptionOptions) -> tuple[Caption, float]:

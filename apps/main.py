@@ -30,10 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app.command(inspect)
     app.command(serve)
     try:
-        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+        return app(_dash_is_a_file(arguments), exit_on_error=False, print_error=False, result_action="return_value") or 0
     except (UnmaskError, CycloptsError) as error:
         print(f"unmask: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _dash_is_a_file(arguments: Sequence[str] | None) -> list[str]:
+    """A lone dash means standard input; the parser takes it for an option unless it looks like a path."""
+    return ["./-" if argument == "-" else argument for argument in (sys.argv[1:] if arguments is None else arguments)]
 
 
 def run() -> None:

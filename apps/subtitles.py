@@ -65,23 +65,45 @@ def _lines(words: list[str]) -> tuple[str, ...]:
     return tuple(lines)
 
 
+class SubtitleWriter:
+    """Subtitles piece by piece, as segments end: `head`, then each segment's cues, numbered on. form: srt or vtt."""
+
+    def __init__(self, form: str) -> None:
+        self._form, self._count = form, 0
+
+    def head(self) -> str:
+        return "WEBVTT\n\n" if self._form == "vtt" else ""
+
+    def segment(self, words: Iterable[Word]) -> str:
+        found = cues(words)
+        self._count += len(found)
+        return _srt(found, self._count - len(found) + 1) if self._form == "srt" else _vtt(found)
+
+
 def srt(cues: Iterable[Cue]) -> str:
     """SubRip: numbered cues, milliseconds behind a comma."""
+    return _srt(cues, 1)
+
+
+def _srt(cues: Iterable[Cue], first: int) -> str:
     return "".join(
         f"{i}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{chr(10).join(cue.lines)}\n\n"
-        for i, cue in enumerate(cues, 1)
+        for i, cue in enumerate(cues, first)
     )
 
 
 def vtt(cues: Iterable[Cue]) -> str:
     """WebVTT (https://www.w3.org/TR/webvtt1/): `&`, `<` and `>` are escaped in cue text."""
+    return "WEBVTT\n\n" + _vtt(cues)
 
+
+def _vtt(cues: Iterable[Cue]) -> str:
     def escaped(cue: Cue) -> str:
         text = "\n".join(cue.lines)
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
     times = (f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{escaped(cue)}\n\n" for cue in cues)
-    return "WEBVTT\n\n" + "".join(times)
+    return "".join(times)
 
 
 def _clock(seconds: float, point: str) -> str:
