@@ -162,7 +162,7 @@ def test_text_size_and_theme_are_kept(page: Page, served: Served) -> None:
     page.goto(served.url)
     before = look()
     page.get_by_role("button", name="Larger text").click()
-    page.get_by_role("button", name="Light or dark").click()
+    page.get_by_role("button", name="Theme").click()
     after = look()
     assert float(after[0].removesuffix("px")) > float(before[0].removesuffix("px"))
     assert after[1] != before[1]
