@@ -93,12 +93,6 @@ def test_bad_options_are_named(command: Command, clip: Path, options: tuple[str,
     assert reason in result.err
 
 
-def test_no_file_says_how_to_name_one(command: Command) -> None:
-    result = command("caption")
-    assert result.code == 2
-    assert "unmask caption talk.wav" in result.err
-
-
 def test_a_folder_that_is_no_bundle(command: Command, tmp_path: Path, clip: Path) -> None:
     for line in (("caption", clip, "--bundle", tmp_path), ("inspect", tmp_path)):
         result = command(*line)
