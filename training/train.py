@@ -48,7 +48,12 @@ class Train:
     peak_encoder: float = 1e-4
     peak_verifier: float = 4e-5
     start: Path | None = None
-    """Begin with the averaged weights of this earlier run, whatever of them fits."""
+    """Begin with the averaged weights of this earlier run."""
+    start_encoder: float = 1.0
+    """Take so much of its encoder, and the rest of Whisper's: what lies between generalises better than either (WiSE-FT,
+    Wortsman et al. 2021, arXiv 2109.01903)."""
+    start_verifier: float = 1.0
+    """The same of its verifier."""
     weights: Weights = field(default_factory=Weights)
     masking: Masking = field(default_factory=Masking)
     repeat: int = 1
@@ -99,9 +104,7 @@ class Run:
         self.config = CaptionerConfig(whisper.config, len(rows), options.frames_per_slot, len(prompt))
         self.model = Captioner.from_whisper(whisper, self.config, rows, prompt).to(options.device)
         if options.start:
-            self.model.load_state_dict(
-                torch.load(options.start / "last.pt", map_location=options.device, weights_only=True)["averaged"], strict=False
-            )
+            self._begin_from(options.start)
         self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self.optimizer = torch.optim.AdamW(self._rates(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.held, self.labels = split(read_labels(options.cache, self.tokenizer), options)
@@ -111,6 +114,13 @@ class Run:
         self.labels += wordless(options.cache)
         self.timeline = Timeline(options.cache, options.frames_per_slot, self.config.mask, options.masking)
         self.step, self.elapsed, self.losses = 0, 0.0, list[tuple[float, float]]()
+
+    @torch.no_grad()
+    def _begin_from(self, earlier: Path) -> None:
+        saved = torch.load(earlier / "last.pt", map_location=self.options.device, weights_only=True)["averaged"]
+        shares = {"encoder": self.options.start_encoder, "verifier": self.options.start_verifier}
+        for name, p in self.model.named_parameters():
+            p.lerp_(saved[name], shares.get(name.split(".")[0], 1.0))
 
     def _rates(self) -> list[dict[str, object]]:
         parts: dict[float, list[Tensor]] = {}

@@ -73,6 +73,19 @@ def log(options: Train) -> list[dict[str, float]]:
 # ---- learning
 
 
+def test_a_run_begins_between_whisper_and_an_earlier_run(options: Train, tmp_path: Path) -> None:
+    fresh = {name: p.detach().clone() for name, p in start(options).model.named_parameters()}
+    earlier = start(options)
+    learn(earlier, 3)
+    earlier.report()
+    between = Run(replace(options, out=tmp_path / "second", start=options.out, start_encoder=0.25, start_verifier=0.0))
+    for name, p in between.model.named_parameters():
+        share = {"encoder": 0.25, "verifier": 0.0}.get(name.split(".")[0], 1.0)
+        expected = (1 - share) * fresh[name] + share * earlier.averaged[name]
+        assert torch.allclose(p, expected, atol=1e-6), name
+    assert not torch.allclose(fresh["encoder.positions"], earlier.averaged["encoder.positions"])
+
+
 def test_updates_lower_the_losses_and_the_held_out_errors(options: Train) -> None:
     run = start(options)
     run.update(epoch(run, 0, 1)[0])
