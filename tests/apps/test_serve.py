@@ -201,12 +201,6 @@ def test_what_was_said_before_the_garbage_is_captioned(served: Running, speech: 
     assert "jail" in messages[-2]["stable"]
 
 
-def test_deafening_samples_are_clipped(served: Running) -> None:
-    with served.connect() as client:
-        client.send(np.tile(np.array([3e38, -3e38], "<f4"), 16000).tobytes())
-        assert stop(client)[1] == 1000
-
-
 def test_a_client_that_vanishes_leaves_nothing_behind(open_live: Callable[[], LiveCaptioner], speech: Samples) -> None:
     opened = []
 

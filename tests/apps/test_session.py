@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unmask import Event
 from unmask.apps.access import Access
-from unmask.apps.session import Closing, Inbox, Limits, Outbox, Pace, Session, TooSlowError
+from unmask.apps.session import Closing, Inbox, Limits, Outbox, Pace, Session, TooSlowError, read_samples
 
 Samples = NDArray[np.float32]
 
@@ -51,6 +51,10 @@ def test_a_client_that_does_not_read_is_given_up_and_memory_is_bounded() -> None
     closing, sent = asyncio.run(asyncio.wait_for(session(), 5))
     assert closing.code == 1013
     assert sent == 1
+
+
+def test_deafening_samples_are_clipped() -> None:
+    assert read_samples(np.array([3e38, -2, 0.5], "<f4").tobytes()).tolist() == [1, -1, 0.5]
 
 
 def test_an_outbox_forgets_stale_updates_only() -> None:
