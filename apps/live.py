@@ -18,6 +18,7 @@ from cyclopts import Parameter
 
 from unmask.apps.backlog import Backlog, Item, Samples
 from unmask.apps.caption_file import CaptionFile
+from unmask.apps.microphone import Microphone
 from unmask.apps.sources import RealtimeFile, Source, Stdin
 from unmask.apps.subtitles import SubtitleWriter
 from unmask.apps.terminal import TerminalView
@@ -90,8 +91,6 @@ def open_source(files: tuple[Path, ...], options: ListenOptions) -> Source:
     if len(files) > 1:
         raise InputError("live captions come of one source: name one file, or none for the microphone")
     if not files:
-        from unmask.apps.microphone import Microphone
-
         return Microphone(options.device)
     return Stdin(sys.stdin.buffer, options.rate) if str(files[0]) == "-" else RealtimeFile(files[0])
 
@@ -103,7 +102,7 @@ def listen(captioner: Captioner, source: Source, options: ListenOptions, live: L
     thread = threading.Thread(target=pump, args=(source, backlog, stop, faults), daemon=True)
     stream, heard = LiveCaptioner(captioner, Silero(), live), Heard()
     with contextlib.ExitStack() as stack:
-        keep = stack.enter_context(_saved(options.save_audio))
+        keep = stack.enter_context(contextlib.closing(Keep(options.save_audio)))
         stack.enter_context(_terminated_like_interrupted())
         thread.start()
         try:
@@ -174,15 +173,6 @@ class Keep:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-
-
-@contextlib.contextmanager
-def _saved(path: Path | None) -> Iterator[Keep]:
-    keep = Keep(path)
-    try:
-        yield keep
-    finally:
-        keep.close()
 
 
 @contextlib.contextmanager

@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from unmask.apps.backlog import Item, Samples
 from unmask.apps.sources import BLOCK_S, Resampler
 from unmask.errors import AudioError
@@ -78,7 +76,7 @@ def choose(portaudio: Any, wanted: str | None) -> dict[str, Any]:
 class Microphone:
     """A device that records. When it disappears it is opened again as soon as it is back, and the gap is counted.
 
-    Opening it, and the errors of that, happen on construction, so that a wrong name is told before anything is loaded.
+    Opening it, and the errors of that, happen on construction.
     """
 
     clocked = True
@@ -143,7 +141,7 @@ class Microphone:
                     yield gap_s
                     continue
                 heard_s += len(block) / self._resampler.rate_hz
-                yield self._resampler(np.ascontiguousarray(block, np.float32))
+                yield self._resampler(block)
         finally:
             self._close()
 

@@ -17,13 +17,13 @@ import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,10 +93,8 @@ def main(options: Annotated[Live, cyclopts.Parameter(name="*")]) -> None:
 
     sessions = read_sessions(options.data, options.whisper, options.sessions)
     audio = [session.samples for session in sessions] * options.repeat
-    offline = wer(
-        [" ".join(word.text for word in session.words) for session in sessions],
-        [caption(options.bundle, session.samples) for session in sessions],
-    )
+    captioner = Captioner(load_bundle(options.bundle))
+    offline = wer(sessions, [captioner.caption(session.samples).text for session in sessions])
     clock = "its own clock" if options.realtime else "a simulated clock"
     minutes = sum(len(samples) for samples in audio) / SAMPLE_RATE_HZ / 60
     print(f"{describe_machine()}\n{minutes:.1f} minutes at {clock}; offline WER {offline:.1f} %\n", flush=True)
@@ -125,10 +123,6 @@ def variants(options: Live) -> list[tuple[str, int, LiveOptions]]:
                 if options.without_drafts:
                     out.append((f"{name}, no drafts", threads, replace(live, drafts=False)))
     return out
-
-
-def caption(bundle: Path, samples: NDArray[np.float32]) -> str:
-    return Captioner(load_bundle(bundle)).caption(samples).text
 
 
 # ---- playing, in a process of its own
@@ -182,18 +176,17 @@ def row(played: Played, sessions: list) -> str:
         delays = word_delays(emitted, session.words)
         tentative += [shown - spoken.end_s for spoken, shown, _ in delays]
         stable += [settled - spoken.end_s for spoken, _, settled in delays]
-        final += final_delays(emitted, [end_s for _, end_s in session.ends])
+        final += final_delays(emitted, session.ends_s)
         texts.append(" ".join(e.event.text for e in emitted if e.event.event == "segment_ended"))
         taken_back, read_otherwise, count = stability(emitted)
         erased, revised, words = erased + taken_back, revised + read_otherwise, words + count
     updates = [e.event for emitted in played.emitted for e in emitted if e.event.passes]
     cost_ms = [1000 * event.compute_s for event in updates]
-    references = [" ".join(word.text for word in session.words) for session in sessions]
     cells = (
         spread(tentative),
         spread(stable),
         spread(final),
-        f"{wer(references, texts):.1f}",
+        f"{wer(sessions, texts):.1f}",
         f"{erased / max(1, words):.2f}",
         f"{100 * revised / max(1, words):.0f}",
         f"{len(updates) / played.audio_s:.1f}",
@@ -213,13 +206,16 @@ def spread(values: list[float], digits: int = 2) -> str:
 
 
 def normal(text: str) -> str:
-    from unmask.benchmarks.wer import NORMAL
+    from unmask.training.score import NORMAL
 
     return NORMAL(text)
 
 
-def wer(references: list[str], texts: list[str]) -> float:
-    return 100 * jiwer.wer([normal(text) for text in references], [normal(text) for text in texts])
+def wer(sessions: list, texts: list[str]) -> float:
+    """In %."""
+    from unmask.training.score import word_error_rate
+
+    return 100 * word_error_rate([" ".join(word.text for word in session.words) for session in sessions], texts)
 
 
 def word_delays(emitted: list[Emitted], spoken: tuple) -> list[tuple]:
@@ -236,7 +232,7 @@ def word_delays(emitted: list[Emitted], spoken: tuple) -> list[tuple]:
     return [(spoken[b.b + i], shown_s[b.a + i], stable_s[b.a + i]) for b in blocks for i in range(b.size)]
 
 
-def final_delays(emitted: list[Emitted], ends_s: list[float]) -> list[float]:
+def final_delays(emitted: list[Emitted], ends_s: Sequence[float]) -> list[float]:
     """For each utterance, from the end of its speech until every word that began in it is stable."""
     known = []  # (start of a word, when it became stable)
     for segment in by_segment(emitted):

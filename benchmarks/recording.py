@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import cyclopts
-import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +22,6 @@ from unmask import Captioner, EngineOptions, load_bundle
 from unmask.benchmarks.machine import describe_machine, peak_rss_mib
 from unmask.engine import Engine
 from unmask.mel import SAMPLE_RATE_HZ
-from unmask.training.corpus import read_corpus, read_lines
 
 QUARTERS = 4
 COLUMNS = (
@@ -55,7 +53,7 @@ class Run:
     graphs_s: dict[str, float]
     rss_mib: list[float]  # peak by the end of each quarter
     text: str
-    words: list[tuple[str, float, float]]
+    starts_s: list[float]  # of the words
 
 
 class Timed(Engine):
@@ -73,7 +71,11 @@ class Timed(Engine):
 
 
 def main(options: Annotated[Recording, cyclopts.Parameter(name="*")]) -> None:
-    samples, text = joined(options.data)
+    from unmask.benchmarks.sessions import joined, session_utterances  # PyTorch: not for the processes that are measured
+
+    sessions = list(session_utterances(options.data))
+    samples = np.concatenate([joined(utterances, gap) for _, utterances, gap in sessions])
+    text = " ".join(u.text for _, utterances, _ in sessions for u in utterances)
     audio_s = len(samples) / SAMPLE_RATE_HZ
     print(f"{describe_machine()}\n{audio_s / 60:.1f} minutes\n")
     runs: dict[int, list[Run]] = {threads: [] for threads in options.threads}
@@ -84,17 +86,6 @@ def main(options: Annotated[Recording, cyclopts.Parameter(name="*")]) -> None:
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for threads, of in runs.items():
         print(row(threads, of, audio_s, text))
-
-
-def joined(data: Path) -> tuple[NDArray[np.float32], str]:
-    utterances = {Path(u.id).stem: u for u in read_corpus(data / "test" / "librispeech")}
-    parts, texts = [], []
-    for session in read_lines(data / "test" / "sessions.jsonl"):
-        for name in session["files"]:
-            u = utterances[Path(name).stem]
-            parts += [u.samples, np.zeros(round(session["gap_seconds"] * SAMPLE_RATE_HZ), np.float32)]
-            texts.append(u.text)
-    return np.concatenate(parts), " ".join(texts)
 
 
 def caption(bundle: Path, threads: int, samples: NDArray[np.float32]) -> Run:
@@ -110,24 +101,22 @@ def caption(bundle: Path, threads: int, samples: NDArray[np.float32]) -> Run:
     began = time.perf_counter()
     done = captioner.caption(samples, on_step=on_step)
     taken_s = time.perf_counter() - began
-    words = [(word.text, word.start_s, word.end_s) for word in done.words]
-    return Run(taken_s, engine.taken_s, rss, done.text, words)
+    return Run(taken_s, engine.taken_s, rss, done.text, [word.start_s for word in done.words])
 
 
 def row(threads: int, runs: list[Run], audio_s: float, reference: str) -> str:
-    from unmask.benchmarks.wer import NORMAL
+    from unmask.training.score import word_error_rate
 
     rtf = [run.seconds / audio_s for run in runs]
     shares = {role: np.median([run.graphs_s[role] / run.seconds for run in runs]) for role in runs[0].graphs_s}
     rest = 1 - sum(shares.values())
-    wer = jiwer.wer(NORMAL(reference), NORMAL(runs[0].text))
-    starts = np.array([start for _, start, _ in runs[0].words])
+    wer = word_error_rate([reference], [runs[0].text])
     cells = (
         f"{np.median(rtf):.3f} ({min(rtf):.3f} to {max(rtf):.3f})",
         *(f"{100 * share:.0f}" for share in (*shares.values(), rest)),
         ", ".join(f"{mib:.0f}" for mib in runs[0].rss_mib),
         f"{100 * wer:.1f}",
-        str(int((np.diff(starts) < 0).sum())),
+        str(int((np.diff(runs[0].starts_s) < 0).sum())),
     )
     return f"| {threads} | {' | '.join(cells)} |"
 

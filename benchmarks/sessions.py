@@ -5,6 +5,7 @@ tenth of a second). An utterance ends where its last 20 ms within 35 dB of its l
 Knows corpora and PyTorch. Knows no captioner.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Session:
     name: str
     samples: NDArray[np.float32]
     words: tuple[Spoken, ...]
-    ends: tuple[tuple[int, float], ...]  # of each utterance: how many words of the session it ends behind, and when
+    ends_s: tuple[float, ...]  # of each utterance's speech
 
 
 class Aligner:
@@ -65,25 +66,34 @@ class Aligner:
         ]
 
 
-def read_sessions(data: Path, whisper: Path, names: tuple[str, ...] = ()) -> list[Session]:
-    """The sessions of `data/test/sessions.jsonl`, or those named."""
+def session_utterances(data: Path, names: tuple[str, ...] = ()) -> Iterator[tuple[str, list[Utterance], NDArray[np.float32]]]:
+    """The name, the utterances and the silence behind each of them of each session, or of those named."""
     rows = [row for row in read_lines(data / "test" / "sessions.jsonl") if not names or row["id"] in names]
     if not rows:
         raise ValueError(f"{data}/test/sessions.jsonl has no session {', '.join(names)}")
-    aligner = Aligner(whisper)
     utterances = {Path(u.id).stem: u for u in read_corpus(data / "test" / "librispeech")}
-    return [join(row, [utterances[Path(file).stem] for file in row["files"]], aligner) for row in rows]
+    for row in rows:
+        gap = np.zeros(round(row["gap_seconds"] * SAMPLE_RATE_HZ), np.float32)
+        yield row["id"], [utterances[Path(file).stem] for file in row["files"]], gap
 
 
-def join(row: dict[str, object], utterances: list[Utterance], aligner: Aligner) -> Session:
-    gap = np.zeros(round(float(str(row["gap_seconds"])) * SAMPLE_RATE_HZ), np.float32)
-    parts, words, ends, at_s = [], list[Spoken](), [], 0.0
+def joined(utterances: list[Utterance], gap: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([part for u in utterances for part in (u.samples, gap)])
+
+
+def read_sessions(data: Path, whisper: Path, names: tuple[str, ...] = ()) -> list[Session]:
+    """The sessions with the times of their words."""
+    aligner = Aligner(whisper)
+    return [timed(*session, aligner) for session in session_utterances(data, names)]
+
+
+def timed(name: str, utterances: list[Utterance], gap: NDArray[np.float32], aligner: Aligner) -> Session:
+    words, ends_s, at_s = list[Spoken](), [], 0.0
     for u in utterances:
         words += [Spoken(w.text, at_s + w.start_s, at_s + w.end_s) for w in aligner.words(u)]
-        ends.append((len(words), at_s + speech_end_s(u.samples)))
-        parts += [u.samples, gap]
+        ends_s.append(at_s + speech_end_s(u.samples))
         at_s += (len(u.samples) + len(gap)) / SAMPLE_RATE_HZ
-    return Session(str(row["id"]), np.concatenate(parts), tuple(words), tuple(ends))
+    return Session(name, joined(utterances, gap), tuple(words), tuple(ends_s))
 
 
 def speech_end_s(samples: NDArray[np.float32]) -> float:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from unmask import Captioner, load_bundle
 from unmask.benchmarks.sessions import Aligner, Spoken
-from unmask.benchmarks.wer import NORMAL, progress
+from unmask.benchmarks.wer import progress
 from unmask.training.corpus import Utterance, read_corpus
+from unmask.training.score import NORMAL
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ import cyclopts
 import jiwer
 import numpy as np
 from numpy.typing import NDArray
-from whisper_normalizer.english import EnglishTextNormalizer
 
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
 from unmask.benchmarks.machine import describe_machine
@@ -29,8 +28,8 @@ from unmask.mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix
 from unmask.training.corpus import Utterance, read_corpus
 from unmask.training.prepare import read_corpus_split
+from unmask.training.score import NORMAL
 
-NORMAL = EnglishTextNormalizer()
 SCHEDULES = {
     "1 pass": Schedule(rule="quota", passes=1),
     "2 passes": Schedule(rule="quota", passes=2),

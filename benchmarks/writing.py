@@ -14,8 +14,9 @@ from typing import Annotated
 
 import cyclopts
 
-from unmask.benchmarks.wer import NORMAL, bundle_text, progress, whisper_text
+from unmask.benchmarks.wer import bundle_text, progress, whisper_text
 from unmask.training.corpus import read_corpus, read_lines
+from unmask.training.score import NORMAL
 
 MARKS = ".,?!;:"
 

@@ -94,10 +94,6 @@ class LiveCaptioner:
         """How much of the stream has come, what was dropped included."""
         return (self._kept + len(self._audio)) / SAMPLE_RATE_HZ
 
-    @property
-    def speaking(self) -> bool:
-        return self._gate.speaking
-
     def feed(self, samples: Samples) -> list[Event]:
         """Hear what came since the last call, of any length; one update at most besides those that end or settle something.
 

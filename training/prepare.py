@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from whisper_normalizer.english import EnglishTextNormalizer
 
 from unmask.export.whisper import Whisper, load_whisper
 from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
@@ -27,6 +26,7 @@ from unmask.training.align import attention_scores, monotonic_path
 from unmask.training.augment import babble, coloured, tones
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 from unmask.training.recordings import write_lines, write_recordings
+from unmask.training.score import NORMAL
 from unmask.training.teacher import Voice, greedy, read, read_settings
 from unmask.training.vocabulary import source_ids, trim_tokenizer
 
@@ -187,9 +187,6 @@ def transcribe(
             yield source.decode(ids).strip()
         if start // BATCH % 20 == 0:
             print(f"teacher: {start}/{len(utterances)} {time.monotonic() - began:.0f} s", flush=True)
-
-
-NORMAL = EnglishTextNormalizer()
 
 
 def written(transcript: str, teacher: str) -> str:

@@ -14,21 +14,19 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-import jiwer
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from whisper_normalizer.english import EnglishTextNormalizer
 
 from unmask.export.captioner import BLANK, Captioner, CaptionerConfig
 from unmask.export.whisper import load_whisper
 from unmask.training.loss import Weights, losses, stack
+from unmask.training.score import word_error_rate
 from unmask.training.teacher import Voice, greedy
 from unmask.training.timeline import Label, Masking, Sample, Timeline, batches, read_labels, wordless
 from unmask.training.vocabulary import source_ids
 
-NORMAL = EnglishTextNormalizer()
 PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # what the verifier reads before a text
 
 
@@ -227,11 +225,6 @@ def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]
     kept_back = held | {i for i, label in enumerate(labels) if label.id in set(written)}
     held = {i for i in held if labels[i].id not in set(written)}
     return [labels[i] for i in sorted(held)], [label for i, label in enumerate(labels) if i not in kept_back]
-
-
-def word_error_rate(texts: list[str], said: list[str]) -> float:
-    pairs = [(NORMAL(text), NORMAL(heard)) for text, heard in zip(texts, said, strict=True) if NORMAL(text)]
-    return float(jiwer.wer([text for text, _ in pairs], [heard for _, heard in pairs]))
 
 
 def load_averaged(options: Train) -> Captioner:

@@ -15,8 +15,9 @@ from unmask.export.captioner import BLANK, Captioner
 from unmask.export.whisper import load_whisper
 from unmask.training.augment import Augment
 from unmask.training.loss import losses
+from unmask.training.score import word_error_rate
 from unmask.training.timeline import Masking, Sample, batches, read_labels
-from unmask.training.train import PROMPT, Run, Train, load_averaged, main, word_error_rate
+from unmask.training.train import PROMPT, Run, Train, load_averaged, main
 
 WORDS = ["dad", "bed", "cab", "ace", "face", "bead"]
 TEXTS = [f"{a} {b}" for a in WORDS for b in WORDS]
