@@ -108,7 +108,8 @@ class LiveCaptioner:
         while self._kept + len(self._audio) - self._heard >= size:
             events += self._hear(self._vad(self._between(self._heard, self._heard + size)))
         segment, pace_s = self._segment, max(self.options.update_s, REST * self._cost_s)
-        if segment is not None and not segment.quiet and self._heard - segment.heard >= _samples(pace_s):
+        pace = _samples(pace_s) // size * size  # whole frames: rounded up, blocks of 100 ms would be read every 0.4 s
+        if segment is not None and not segment.quiet and self._heard - segment.heard >= pace:
             events.append(self._update(segment))
         return events
 

@@ -216,3 +216,11 @@ def test_the_asynchronous_form_says_the_same(tiny: Captioner) -> None:
     live = LiveCaptioner(tiny, Loudness(), LiveOptions(speech=SPEECH), clock=lambda: 0.0)
     expected = [e for i in range(0, len(samples), 1600) for e in live.feed(samples[i : i + 1600])] + live.flush()
     assert asyncio.run(collect()) == expected
+
+
+def test_updates_come_as_often_as_asked_whatever_the_blocks(tiny: Captioner) -> None:
+    """Frames of 32 ms do not divide blocks of 100 ms: an update is due in each third block, not in the fourth."""
+    samples = (np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE_HZ) * 0.3).astype(np.float32)
+    live = LiveCaptioner(tiny, Loudness(), LiveOptions(update_s=0.3, speech=SPEECH), clock=lambda: 0.0)
+    times = [e.time_s for i in range(0, len(samples), 1600) for e in live.feed(samples[i : i + 1600]) if e.event == "updated"]
+    assert np.diff(times).max() < 0.31
