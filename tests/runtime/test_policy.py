@@ -27,7 +27,7 @@ ENTROPY = floats(0.8018, 0.6730, 0.6390)
     ],
 )
 def test_orders(order: str, scores: list[float], surest_first: list[int]) -> None:
-    found = policy.ORDERS[order](BEST, SECOND, ENTROPY)
+    found = policy.MEASURED[order](BEST, SECOND, ENTROPY)
     np.testing.assert_allclose(found, scores, atol=1e-6)
     assert np.argsort(-found).tolist() == surest_first
 
