@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.errors import BundleError, InputError
-from unmask.sampler import Schedule
+from unmask.schedule import Schedule
 from unmask.strict import parse
+from unmask.template import Template
 
 FORMAT = 1
 MANIFEST = "bundle.json"
@@ -109,6 +110,10 @@ class Manifest:
     provenance: dict[str, str]
     timeline: Timeline | None = None
     verifier: Verifier | None = None
+    block: int | None = None  # length of block-causal attention's blocks, attention `block` only
+    end_ids: tuple[int, ...] = ()  # a text ends at the first of them
+    positions: int | None = None  # most rows that a canvas may have with its prompt
+    templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
@@ -203,6 +208,15 @@ def _check(manifest: Manifest, path: Path) -> None:
         )
     if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
         raise BundleError(f"{path}: blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
+    if (manifest.attention == "block") != (manifest.block is not None) or (manifest.block or 1) < 1:
+        raise BundleError(
+            f"{path}: attention {manifest.attention!r} with blocks of {manifest.block}; block attention needs a length"
+        )
+    for end_id in manifest.end_ids:
+        if not 0 <= end_id < vocabulary.size:
+            raise BundleError(f"{path}: the end id {end_id} lies outside the vocabulary of {vocabulary.size}")
+    for task, template in manifest.templates.items():
+        _check_template(task, template, manifest, path)
     line = manifest.timeline
     if line and not (
         line.frames_per_slot >= 1
@@ -214,6 +228,20 @@ def _check(manifest: Manifest, path: Path) -> None:
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
             raise BundleError(f"{path}: the range {list(ids)} of {modality!r} does not lie within 0..{vocabulary.size}")
+
+
+def _check_template(task: str, template: Template, manifest: Manifest, path: Path) -> None:
+    known = set(manifest.vocabulary.ranges)
+    strange = ({piece.modality for piece in template.answer if piece.modality} | {*template.inputs.values()}) - known - {"text"}
+    if strange:
+        raise BundleError(
+            f"{path}: task {task} speaks of {', '.join(sorted(strange))}, which the vocabulary's ranges do not know"
+        )
+    ids = [i for piece in template.answer for i in (*piece.ids, *([] if piece.end_id is None else [piece.end_id]))]
+    if not all(0 <= i < manifest.vocabulary.size for i in ids) or manifest.vocabulary.mask_id in ids:
+        raise BundleError(f"{path}: task {task} gives an id that cannot be predicted: {ids}")
+    if task not in manifest.tasks:
+        raise BundleError(f"{path}: task {task} has a template but no schedule among the tasks")
 
 
 def _check_table(table: Embedding, file_bytes: int, path: Path) -> None:

@@ -97,9 +97,12 @@ class Engine:
             self._tables[embedding] = self.bundle.table(embedding)
         return self._tables[embedding]
 
-    def bias(self, allowed: tuple[tuple[IdRange, ...], ...]) -> NDArray[np.float32]:
-        """(1 or R, V): 0 where the row may become an id, FORBIDDEN elsewhere. One row serves all when all allow the same."""
-        rows = [self._bias_row(ranges) for ranges in allowed]
+    def bias(self, allowed: tuple[tuple[IdRange, ...], ...], within: IdRange | None = None) -> NDArray[np.float32]:
+        """(1 or R, V): 0 where the row may become an id, FORBIDDEN elsewhere. One row serves all when all allow the same.
+
+        within: the ids that a sliced head covers, by default the whole vocabulary.
+        """
+        rows = [self._bias_row(ranges)[slice(*within) if within else slice(None)] for ranges in allowed]
         return rows[0][None] if len(rows) == 1 else np.stack(rows)
 
     def _bias_row(self, ranges: tuple[IdRange, ...]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from unmask.commit import CommitPolicy, agreements, stable_words
 from unmask.errors import AudioError, InputError
 from unmask.events import Event, Kind
 from unmask.mel import SAMPLE_RATE_HZ
-from unmask.sampler import Schedule
+from unmask.schedule import Schedule
 from unmask.segment import quietest
 from unmask.speech import SpeechGate, SpeechOptions, Vad
 from unmask.verify import Tokens
