@@ -3,12 +3,10 @@
 Knows bundles of the family `whisper-timeline`. Knows no files, no microphone and no screen.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +17,10 @@ from unmask.canvas import Canvas
 from unmask.engine import CanvasDenoiser, CanvasVerifier, Engine, EngineOptions
 from unmask.errors import AudioError, BundleError
 from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
-from unmask.sampler import Schedule, Step, fill
+from unmask.sampler import Step, fill
+from unmask.schedule import Schedule
 from unmask.segment import quiet_cuts
+from unmask.tokens import read_tokenizer
 from unmask.verify import Check, Tokens, verify
 
 FAMILY = "whisper-timeline"
@@ -127,7 +127,7 @@ class Captioner:
     @property
     def tokenizer(self) -> Tokenizer:
         if self._tokenizer is None:
-            self._tokenizer = _read_tokenizer(self.bundle.path(self.bundle.manifest.tokenizer))
+            self._tokenizer = read_tokenizer(self.bundle.path(self.bundle.manifest.tokenizer))
         return self._tokenizer
 
     def windows(self, samples: NDArray[np.float32]) -> Iterator[Window]:
@@ -300,19 +300,3 @@ def splice(known: Known, late: Tokens) -> Tokens:
 def starts_word(token: str | None) -> bool:
     """Whether a token begins with a space, as byte-level BPE writes one."""
     return (token or "").startswith("\u0120")
-
-
-def _read_tokenizer(path: Path) -> Tokenizer:
-    """`tokenizers` raises nothing narrower than Exception, so what it would choke on is looked at first."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        model = json.loads(text)["model"]
-        kind, vocabulary, merges = model["type"], dict(model["vocab"]), [tuple(merge) for merge in model["merges"]]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BundleError(f"{path}: not a tokenizer of the Hugging Face kind ({type(error).__name__}: {error})") from error
-    if kind != "BPE":
-        raise BundleError(f"{path}: a {kind} tokenizer; captions are written with byte-level BPE")
-    stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
-    if stray:
-        raise BundleError(f"{path}: the merge {stray} is not of two known tokens into a third")
-    return Tokenizer.from_str(text)

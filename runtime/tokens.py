@@ -1,0 +1,32 @@
+"""Read a bundle's tokenizer, without trusting it.
+
+Knows the Hugging Face JSON of byte-level BPE. Knows no bundle and no text.
+"""
+
+import json
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from unmask.errors import BundleError
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Raises BundleError. `tokenizers` raises nothing narrower than Exception, so what it would choke on is looked at first."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        model = json.loads(text)["model"]
+        kind, vocabulary, merges = model["type"], dict(model["vocab"]), [_pair(merge) for merge in model["merges"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(f"{path}: not a tokenizer of the Hugging Face kind ({type(error).__name__}: {error})") from error
+    if kind != "BPE":
+        raise BundleError(f"{path}: a {kind} tokenizer; text is written with byte-level BPE")
+    stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
+    if stray:
+        raise BundleError(f"{path}: the merge {stray} is not of two known tokens into a third")
+    return Tokenizer.from_str(text)
+
+
+def _pair(merge: str | list[str]) -> tuple[str, ...]:
+    """Older files write a merge as one string with a space."""
+    return tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge)
