@@ -6,6 +6,7 @@ Knows strings, ids and lengths. Knows no tokenizer, no canvas and no model.
 from dataclasses import dataclass
 
 from unmask.errors import InputError
+from unmask.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Template:
     inputs: dict[str, str]
     """Name -> text, or the modality whose ids are spliced in."""
     answer: tuple[Piece, ...]
+    reference: Reference | None = None
+    """How the family's own code fills the answer."""
     unconditional: str | None = None
     """The prompt that guidance leads away from."""
 
