@@ -6,6 +6,8 @@ Knows ONNX models and bytes. Knows no PyTorch and no quantisation.
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from unmask.bundle import MANIFEST, Embedding, File, Manifest, load_bundle
+from unmask.bundle import MANIFEST, Embedding, File, Manifest, read_manifest
 
 WEIGHTS = "weights.bin"
 SMALLEST_BYTES = 1024  # smaller tensors stay inside the graph, where ONNX Runtime can fold them
@@ -38,6 +40,14 @@ class Weights:
             self._known[key] = (self._file.tell(), len(data))
             self._file.write(data)
         return self._known[key][0]
+
+    def stream(self, parts: Iterable[NDArray[Any]]) -> int:
+        """Store what comes in parts, one in memory at a time, and return the offset. Equal tensors are not looked for."""
+        self._file.write(b"\0" * (-self._file.tell() % PAGE_BYTES))
+        offset = self._file.tell()
+        for part in parts:
+            self._file.write(np.ascontiguousarray(part).data)
+        return offset
 
     def close(self) -> None:
         self._file.close()
@@ -64,18 +74,32 @@ def write_bundle(
     (rows, width) float16 or float32, or `Columns`. tokenizer: the JSON text.
     The manifest's files, graphs, embeddings and tokenizer are filled in here. Replaces an older bundle at `folder`.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with staging(folder) as part:
         _fill(part, manifest, graphs, tables, tokenizer)
         for kept in ("README.md",):  # a model card written by hand belongs to the folder, not to the bundle
             if (folder / kept).is_file():
                 shutil.copy(folder / kept, part / kept)
+    return folder
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside `folder`; it takes its place when the block ends well, and vanishes otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield part
         part.chmod(0o755)
         _replace(folder, part)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return folder
+
+
+def seal(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest over all files that lie in the folder. Raises BundleError when the runtime would refuse it."""
+    whole = replace(manifest, files={path.name: _describe(path) for path in sorted(folder.iterdir())})
+    (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
+    read_manifest(folder)  # sizes and hashes are those just taken
 
 
 def _replace(folder: Path, part: Path) -> None:
@@ -113,10 +137,8 @@ def _fill(
         verifier=replace(verifier, embedding=embeddings["verify"]) if verifier else None,
         tokenizer="tokenizer.json",
         graphs={role: f"{role}.onnx" for role in graphs},
-        files={path.name: _describe(path) for path in sorted(folder.iterdir())},
     )
-    (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
-    load_bundle(folder)
+    seal(folder, whole)
 
 
 def _embedding(table: NDArray[Any] | Columns, weights: Weights) -> Embedding:
@@ -149,8 +171,8 @@ def _externalise(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
 
 
 def _describe(path: Path) -> File:
-    data = path.read_bytes()
-    return File(len(data), hashlib.sha256(data).hexdigest())
+    with path.open("rb") as file:
+        return File(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def read_graphs(folder: Path, manifest: Manifest) -> dict[str, onnx.ModelProto]:

@@ -1,0 +1,59 @@
+"""LLaDA-8B, LLaDA-1.5 and MMaDA's backbone: Llama's shape under OLMo's names, without the causal mask."""
+
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from unmask.export import tasks
+from unmask.export.backbone import BackboneConfig
+from unmask.export.families.adapter import Traits, need, one
+
+MODEL_TYPES = ("llada", "mmada")
+EMBEDDING, HEAD = "model.transformer.wte.weight", "model.transformer.ff_out.weight"
+SKIPPED: tuple[str, ...] = ()
+MASK = 126336
+PARTS = {
+    "attention_norm": "attn_norm",
+    "ffn_norm": "ff_norm",
+    "attention.q": "q_proj",
+    "attention.k": "k_proj",
+    "attention.v": "v_proj",
+    "attention.o": "attn_out",
+    "gate": "ff_proj",
+    "up": "up_proj",
+    "down": "ff_out",
+}
+
+
+def config(raw: dict[str, Any]) -> BackboneConfig:
+    heads, width = need(raw, "n_heads"), need(raw, "d_model")
+    return BackboneConfig(
+        layers=need(raw, "n_layers"),
+        width=width,
+        heads=heads,
+        kv_heads=raw.get("n_kv_heads") or heads,
+        head_width=width // heads,
+        ffn=need(raw, "mlp_hidden_size"),
+        vocabulary=need(raw, "embedding_size", "vocab_size"),
+        eps=need(raw, "rms_norm_eps"),
+        rope_theta=float(need(raw, "rope_theta")),
+        qkv_bias=bool(raw.get("include_qkv_bias", False)),
+        tied=bool(raw.get("weight_tying", False)),
+    )
+
+
+def names(config: BackboneConfig) -> dict[str, str]:
+    """Our parameter -> theirs."""
+    found = {"norm.weight": "model.transformer.ln_f.weight"}
+    for i in range(config.layers):
+        for ours, theirs in PARTS.items():
+            found[f"layers.{i}.{ours}.weight"] = f"model.transformer.blocks.{i}.{theirs}.weight"
+            if config.qkv_bias and theirs in ("q_proj", "k_proj", "v_proj"):
+                found[f"layers.{i}.{ours}.bias"] = f"model.transformer.blocks.{i}.{theirs}.bias"
+    return found
+
+
+def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
+    end = one(need(raw, "eos_token_id"))
+    known = tasks.llada(end, tokenizer.token_to_id("<|eot_id|>"))
+    return Traits(raw.get("mask_token_id", MASK), end, 0, "full", None, raw.get("max_sequence_length"), known)

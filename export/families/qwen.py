@@ -1,0 +1,45 @@
+"""Tensor names of Qwen-shaped checkpoints, which Dream and the block-causal models share."""
+
+from typing import Any
+
+from unmask.export.backbone import BackboneConfig
+from unmask.export.families.adapter import need
+
+HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
+
+
+def sizes(config: dict[str, Any], qkv_bias: bool, qk_norm: bool) -> BackboneConfig:
+    heads, width = need(config, "num_attention_heads"), need(config, "hidden_size")
+    return BackboneConfig(
+        layers=need(config, "num_hidden_layers"),
+        width=width,
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_width=config.get("head_dim") or width // heads,
+        ffn=need(config, "intermediate_size"),
+        vocabulary=need(config, "vocab_size"),
+        eps=need(config, "rms_norm_eps"),
+        rope_theta=float((config.get("rope_parameters") or {}).get("rope_theta") or need(config, "rope_theta")),
+        qkv_bias=qkv_bias,
+        qk_norm=qk_norm,
+        tied=bool(config.get("tie_word_embeddings", False)),
+    )
+
+
+def names(config: BackboneConfig) -> dict[str, str]:
+    """Our parameter -> theirs."""
+    found = {"norm.weight": "model.norm.weight"}
+    for i in range(config.layers):
+        ours, theirs = f"layers.{i}", f"model.layers.{i}"
+        found[f"{ours}.attention_norm.weight"] = f"{theirs}.input_layernorm.weight"
+        found[f"{ours}.ffn_norm.weight"] = f"{theirs}.post_attention_layernorm.weight"
+        for part in ("q", "k", "v", "o"):
+            found[f"{ours}.attention.{part}.weight"] = f"{theirs}.self_attn.{part}_proj.weight"
+            if config.qkv_bias and part != "o":
+                found[f"{ours}.attention.{part}.bias"] = f"{theirs}.self_attn.{part}_proj.bias"
+        if config.qk_norm:
+            for part in ("q", "k"):
+                found[f"{ours}.attention.{part}_norm.weight"] = f"{theirs}.self_attn.{part}_norm.weight"
+        for part in ("gate", "up", "down"):
+            found[f"{ours}.{part}.weight"] = f"{theirs}.mlp.{part}_proj.weight"
+    return found

@@ -1,0 +1,240 @@
+"""A checkpoint folder becomes a backbone bundle: window graph, heads, embedding, tokenizer and manifest.
+
+Graphs are traced from a module whose weights were never there; each tensor then streams from the checkpoint into the weights
+file, so that memory follows the largest part of a tensor and not the model. Families are `unmask.export.families`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import onnx
+import onnx_ir
+import torch
+from torch import nn
+
+from unmask.bundle import FORMAT, Embedding, Manifest, Vocabulary
+from unmask.errors import InputError
+from unmask.export.backbone import Backbone, BackboneConfig, Head, Window
+from unmask.export.checkpoint import Checkpoint, open_checkpoint
+from unmask.export.families import FAMILIES, family_of
+from unmask.export.families.adapter import Traits
+from unmask.export.tokenizer import checkpoint_tokenizer
+from unmask.export.writer import SMALLEST_BYTES, WEIGHTS, Weights, seal, staging
+
+OPSET = 23
+TOP = 64  # the published decodings look at the 50 best
+MOST = 1 << 20  # rows, as far as the graphs say; the manifest's `positions` is what counts
+Said = Callable[[str], None]
+
+
+@dataclass
+class Export:
+    """One export in progress."""
+
+    checkpoint: Checkpoint
+    adapter: ModuleType
+    config: BackboneConfig
+    folder: Path
+    weights: Weights
+    offsets: dict[str, int] = field(default_factory=dict)  # checkpoint tensor -> place in the weights file
+
+    def store(self, name: str) -> int:
+        """Place of a checkpoint's tensor in the weights file; it is written when first asked for."""
+        if name not in self.offsets:
+            self.offsets[name] = self.weights.stream(self.checkpoint.parts(name))
+        return self.offsets[name]
+
+    @property
+    def head(self) -> str:
+        return self.adapter.EMBEDDING if self.config.tied else self.adapter.HEAD
+
+
+def export_model(
+    source: Path,
+    target: Path,
+    name: str | None = None,
+    top: int = TOP,
+    block: int | None = None,
+    say: Said = lambda line: None,
+) -> Path:
+    """Write an fp32 bundle of the checkpoint folder `source` at `target` and return it.
+
+    top: best ids that a head tells of, at least 2; the published decodings need 50. block: length of a block-causal model's
+    blocks where config.json does not say it. say: is told what is being done.
+    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should.
+    """
+    if top < 2:
+        raise InputError(f"top is {top}; at least 2 are needed")
+    checkpoint = open_checkpoint(source)
+    family = family_of(checkpoint.config)
+    adapter = FAMILIES[family]
+    config: BackboneConfig = adapter.config(checkpoint.config)
+    checkpoint.check(expected(adapter, config), (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
+    tokenizer = checkpoint_tokenizer(source)
+    traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
+    ranges = modalities(tokenizer.token_to_id, traits.mask_id, config.vocabulary)
+    with staging(target) as folder:
+        weights = Weights(folder / WEIGHTS)
+        export = Export(checkpoint, adapter, config, folder, weights)
+        say(f"{family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
+        graphs = {"window": _export_window(export), "head": _export_head(export, 0, config.vocabulary, top)}
+        for modality, (low, high) in ranges.items():
+            if (low, high) != (0, config.vocabulary):
+                graphs[f"head_{modality}"] = _export_head(export, low, high, top)
+        for role, graph in graphs.items():
+            onnx.save_model(graph, folder / f"{role}.onnx")
+        embedding = Embedding(WEIGHTS, export.store(adapter.EMBEDDING), config.vocabulary, config.width, "float32")
+        weights.close()
+        say(f"{(folder / WEIGHTS).stat().st_size / 2**30:.2f} GiB of weights written; hashing them")
+        (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+        seal(
+            folder, _manifest(family, name or source.resolve().name, traits, config, ranges, embedding, list(graphs), checkpoint)
+        )
+    return target
+
+
+def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int, ...]]:
+    """Checkpoint tensor -> shape."""
+    with torch.device("meta"):
+        shapes = {name: tuple(p.shape) for name, p in Backbone(config).named_parameters()}
+    found = {theirs: shapes[ours] for ours, theirs in adapter.names(config).items()}
+    found[adapter.EMBEDDING] = config.vocabulary, config.width
+    if not config.tied:
+        found[adapter.HEAD] = config.vocabulary, config.width
+    return found
+
+
+def modalities(token_id: Callable[[str], int | None], mask_id: int, vocabulary: int) -> dict[str, tuple[int, int]]:
+    """Ranges of a vocabulary: all of it is text, unless codes of speech and images stand behind the text (Omni-Diffusion)."""
+    speech, image = token_id("<|audio_0|>"), token_id("<|image_0|>")
+    if speech is None or image is None:
+        return {"text": (0, vocabulary)}
+    return {"text": (0, mask_id + 1), "speech": (speech, image), "image": (image, vocabulary)}
+
+
+# ---- graphs
+
+
+def _export_window(export: Export) -> onnx.ModelProto:
+    config = export.config
+    with torch.device("meta"):
+        module = Window(Backbone(config))
+    names = {f"backbone.{ours}": theirs for ours, theirs in export.adapter.names(config).items()}
+    rows, seen, wanted = 12, 20, 5
+    cache = torch.zeros(config.layers, config.kv_heads, seen, config.head_width)
+    example = (
+        torch.zeros(rows, config.width),
+        torch.arange(rows),
+        torch.arange(wanted),
+        torch.zeros(rows, seen),
+        cache,
+        torch.zeros_like(cache),  # the exporter takes one tensor given twice for one input
+    )
+    w, s, r = (torch.export.Dim(dim, min=1, max=MOST) for dim in ("rows", "positions", "wanted"))
+    shapes = ({0: w}, {0: w}, {0: r}, {0: w, 1: s}, {2: s}, {2: s})
+    inputs = ["rows", "positions", "wanted", "mask", "cache_k", "cache_v"]
+    program = _trace(module, example, shapes, inputs, ["hidden", "k", "v"])
+    return _point(export, program, {ours: (theirs, 0) for ours, theirs in names.items()})
+
+
+def _export_head(export: Export, start: int, stop: int, top: int) -> onnx.ModelProto:
+    width = export.config.width
+    with torch.device("meta"):
+        module = Head(width, start, stop - start, top)
+    r = torch.export.Dim("wanted", min=1, max=MOST)
+    example = (torch.zeros(5, width), torch.zeros(1, stop - start), torch.ones(1))
+    program = _trace(module, example, ({0: r}, {}, {}), ["hidden", "bias", "scale"], ["ids", "logits", "logsumexp", "entropy"])
+    graph = _point(export, program, {"weight": (export.head, 4 * width * start)})
+    # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
+    bias = next(value for value in graph.graph.input if value.name == "bias")
+    bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
+    return graph
+
+
+def _trace(
+    module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[object, ...], inputs: list[str], outputs: list[str]
+) -> Any:
+    """Export a module made on the meta device. Each parameter is one stored number, stretched: no two alike, so that the
+    exporter merges none of them, and of no value that could be optimised away."""
+    number = 0.37
+    for part in module.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None:
+                number += 1e-4
+                part._parameters[name] = nn.Parameter(torch.full((1,), number).expand(parameter.shape), requires_grad=False)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            verbose=False,
+        )
+    assert program is not None  # only when it writes a file itself
+    return program.model
+
+
+def _point(export: Export, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
+    """The traced graph with its parameters pointing into the weights file.
+
+    tensors: parameter -> (checkpoint tensor, bytes behind its start). Raises AssertionError when the exporter lost a parameter.
+    """
+    lost = set(tensors) - set(model.graph.initializers)
+    assert not lost, f"the exporter lost {sorted(lost)}"
+    for ours, (theirs, skip) in tensors.items():
+        value = model.graph.initializers[ours]
+        stood = value.const_value
+        assert stood is not None
+        count = 4 * stood.size
+        if count < SMALLEST_BYTES:
+            value.const_value = onnx_ir.tensor(export.checkpoint.tensor(theirs).numpy(), name=ours)
+            continue
+        offset = export.store(theirs) + skip
+        value.const_value = onnx_ir.ExternalTensor(
+            WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=stood.shape, name=ours, base_dir=str(export.folder)
+        )
+    for node in model.graph:  # names and paths of the machine that exported it
+        node.metadata_props.clear()
+        node.doc_string = None
+    model.graph.metadata_props.clear()
+    return onnx_ir.to_proto(model)
+
+
+def _manifest(
+    family: str,
+    name: str,
+    traits: Traits,
+    config: BackboneConfig,
+    ranges: dict[str, tuple[int, int]],
+    embedding: Embedding,
+    roles: list[str],
+    checkpoint: Checkpoint,
+) -> Manifest:
+    templates, tasks = traits.tasks
+    return Manifest(
+        format=FORMAT,
+        name=name,
+        family=family,
+        description=f"masked diffusion model, {config.layers} layers of {config.width}",
+        precision="fp32",
+        attention=traits.attention,
+        logits_shift=traits.logits_shift,
+        vocabulary=Vocabulary(config.vocabulary, traits.mask_id, ranges=dict(ranges)),
+        embedding=embedding,
+        tokenizer="tokenizer.json",
+        graphs={role: f"{role}.onnx" for role in roles},
+        files={},
+        tasks=tasks,
+        licence=str(checkpoint.config.get("license", "that of the checkpoint; see where it came from")),
+        provenance={"architecture": ", ".join(checkpoint.config.get("architectures") or []), "exported by": "unmask export"},
+        block=traits.block,
+        end_ids=(traits.end_id,),
+        positions=traits.positions,
+        templates=templates,
+    )
