@@ -23,7 +23,8 @@ from unmask.captioner import TASK, Caption, Captioner, Window
 from unmask.engine import EngineOptions
 from unmask.errors import AudioError, InputError
 from unmask.mel import SAMPLE_RATE_HZ
-from unmask.sampler import Schedule, Step
+from unmask.sampler import Step
+from unmask.schedule import Schedule
 
 
 @Parameter(name="*")
@@ -128,7 +129,8 @@ def caption_live(files: tuple[Path, ...], options: CaptionOptions, chosen: Liste
 
 def _caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: CaptionOptions) -> tuple[Caption, float]:
     samples = read_recording(path)
-    view = LiveView(captioner) if options.show else None
+    mask_id = captioner.bundle.manifest.vocabulary.mask_id
+    view = LiveView(captioner.tokenizer, mask_id, captioner.blank) if options.show else None
     progress = None if view or options.quiet else DelayedProgress(path.name, len(samples) / SAMPLE_RATE_HZ)
 
     def on_step(window: Window, step: Step) -> None:

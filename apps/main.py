@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from unmask import __version__
     from unmask.apps.caption import caption
+    from unmask.apps.generate import generate
     from unmask.apps.inspect import inspect
     from unmask.apps.serve import serve
     from unmask.errors import UnmaskError
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         suppress_keyboard_interrupt=False,
     )
     app.command(caption)
+    app.command(generate)
     app.command(inspect)
     app.command(serve)
     try:

@@ -6,8 +6,8 @@ Knows steps and colours. Knows no audio and no engine.
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+from tokenizers import Tokenizer
 
-from unmask.captioner import Captioner
 from unmask.sampler import Step
 
 # (least confidence, style): committed text is bold in its colour, a tentative guess is dim
@@ -21,13 +21,14 @@ class LiveView:
     Where stderr is no terminal, every step is printed.
     """
 
-    def __init__(self, captioner: Captioner) -> None:
-        self.captioner = captioner
+    def __init__(self, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> None:
+        """blank: an id that stands for no text; start: where on the canvas the prompt ends."""
+        self._tokenizer, self._mask_id, self._blank, self._start = tokenizer, mask_id, blank, start
         self.console = Console(stderr=True)
         self._live: Live | None = None
 
     def show(self, step: Step) -> None:
-        text = render(self.captioner, step)
+        text = render(step, self._tokenizer, self._mask_id, self._blank, self._start)
         if not self.console.is_terminal:
             self.console.print(text)
             return
@@ -43,19 +44,22 @@ class LiveView:
             self._live = None
 
 
-def render(captioner: Captioner, step: Step) -> Text:
-    """The canvas after a step: a token a slot, masks as shaded cells with their guess dim, blanks as dots."""
-    mask_id, blank = captioner.bundle.manifest.vocabulary.mask_id, captioner.blank
-    done = len(step.ids) - step.masked
+def render(step: Step, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> Text:
+    """The canvas after a step: a token a place, masks as shaded cells with their guess dim, blanks as dots."""
+    done, places = len(step.ids) - start - step.masked, "places" if blank is None else "slots"
     text = Text(
-        f"pass {step.number}  {done}/{len(step.ids)} slots  {step.rows} rows  {1000 * step.seconds:.0f} ms\n", style="dim"
+        f"pass {step.number}  {done}/{len(step.ids) - start} {places}  {step.rows} rows  {1000 * step.seconds:.0f} ms\n",
+        style="dim",
     )
-    for committed, guess, confidence in zip(step.ids.tolist(), step.tentative.tolist(), step.confidence.tolist(), strict=True):
-        token = BLANK if guess == blank else captioner.tokenizer.decode([guess])
+    rows = zip(step.ids.tolist(), step.tentative.tolist(), step.confidence.tolist(), strict=True)
+    for committed, guess, confidence in list(rows)[start:]:
         if committed == mask_id:
-            text.append(token if guess != blank else MASK, style="dim " + colour(confidence))
-        else:
-            text.append(token, style="bold " + colour(confidence) if committed != blank else "bright_black")
+            unknown = guess in (blank, mask_id)
+            text.append(MASK if unknown else tokenizer.decode([guess]), style="dim " + colour(confidence))
+        elif committed == blank:
+            text.append(BLANK, style="bright_black")
+        else:  # special tokens are seen here: they are what the canvas holds
+            text.append(tokenizer.decode([committed], skip_special_tokens=False), style="bold " + colour(confidence))
     return text
 
 
