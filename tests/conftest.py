@@ -1,4 +1,4 @@
-"""A tiny captioner with random weights and its exported bundles, made once per test run: real graphs, no download."""
+"""Tiny models with random weights and their exported bundles, made once per test run: real graphs, no download."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import pytest
 import torch
 from tokenizers import Tokenizer, pre_tokenizers
 
+from tests.checkpoints import write_checkpoint
 from unmask.export.caption import export_captioner
 from unmask.export.captioner import Captioner, CaptionerConfig
+from unmask.export.model import export_model
 from unmask.export.whisper import WhisperConfig
 from unmask.quant.dynamic import quantize_bundle
 from unmask.training.vocabulary import BLANK, byte_level
@@ -42,3 +44,20 @@ def fp32_bundle(captioner: Captioner, tokenizer: Tokenizer, tmp_path_factory: py
 @pytest.fixture(scope="session")
 def int8_bundle(fp32_bundle: Path) -> Path:
     return quantize_bundle(fp32_bundle, fp32_bundle.with_name("tiny-int8"))
+
+
+FAMILIES = ("dream", "llada", "block")
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny checkpoint folder of each family."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    return {family: write_checkpoint(root / family, family) for family in FAMILIES}
+
+
+@pytest.fixture(scope="session")
+def backbones(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Their bundles."""
+    root = tmp_path_factory.mktemp("backbones")
+    return {family: export_model(folder, root / family) for family, folder in checkpoints.items()}

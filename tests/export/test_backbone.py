@@ -1,0 +1,179 @@
+"""The backbone against transformers' own classes, and the exported graphs against the backbone: 1e-4 on every row."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from unmask.bundle import load_bundle
+from unmask.engine import Engine
+from unmask.export.backbone import Backbone
+from unmask.export.checkpoint import Checkpoint, open_checkpoint
+from unmask.export.families import FAMILIES, family_of
+
+NAMES = ("dream", "llada", "block")
+CLOSE = {"atol": 1e-4, "rtol": 0}
+
+
+class Ours:
+    """A checkpoint as our PyTorch module, with its embedding and head."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkpoint: Checkpoint = open_checkpoint(folder)
+        adapter = FAMILIES[family_of(self.checkpoint.config)]
+        self.config = adapter.config(self.checkpoint.config)
+        self.backbone = Backbone(self.config).eval()
+        names = adapter.names(self.config)
+        self.backbone.load_state_dict({ours: self.checkpoint.tensor(theirs) for ours, theirs in names.items()})
+        self.embedding = self.checkpoint.tensor(adapter.EMBEDDING)
+        self.head = self.embedding if self.config.tied else self.checkpoint.tensor(adapter.HEAD)
+
+    @torch.no_grad()
+    def hidden(self, ids: NDArray[np.int64], mask: torch.Tensor | None = None) -> torch.Tensor:
+        return self.backbone(self.embedding[torch.from_numpy(ids)], mask)
+
+    def logits(self, ids: NDArray[np.int64], mask: torch.Tensor | None = None) -> torch.Tensor:
+        return self.hidden(ids, mask) @ self.head.T
+
+
+def theirs(family: str, checkpoint: Checkpoint) -> Any:
+    """The same weights in transformers' class of the shape."""
+    raw = checkpoint.config
+    own = {"attn_implementation": "eager"}
+    if family == "llada":
+        config: Any = LlamaConfig(
+            vocab_size=raw["embedding_size"],
+            hidden_size=raw["d_model"],
+            intermediate_size=raw["mlp_hidden_size"],
+            num_hidden_layers=raw["n_layers"],
+            num_attention_heads=raw["n_heads"],
+            num_key_value_heads=raw["n_kv_heads"],
+            rms_norm_eps=raw["rms_norm_eps"],
+            rope_parameters={"rope_type": "default", "rope_theta": raw["rope_theta"]},
+            tie_word_embeddings=False,
+            **own,
+        )
+        model: Any = LlamaForCausalLM(config)
+        llama = FAMILIES["dream"].names(FAMILIES["llada"].config(raw))  # the same shape under Qwen's names
+        names = {theirs: llama[ours] for ours, theirs in FAMILIES["llada"].names(FAMILIES["llada"].config(raw)).items()}
+        names |= {FAMILIES["llada"].EMBEDDING: "model.embed_tokens.weight", FAMILIES["llada"].HEAD: "lm_head.weight"}
+    else:
+        kinds: Any = {"dream": (Qwen2Config, Qwen2ForCausalLM), "block": (Qwen3Config, Qwen3ForCausalLM)}[family]
+        drop = ("model_type", "architectures", "rope_theta", "mask_token_id", "block_size")
+        rope = {"rope_type": "default", "rope_theta": raw["rope_theta"]}
+        config = kinds[0](**{k: v for k, v in raw.items() if k not in drop}, rope_parameters=rope, **own)
+        model = kinds[1](config)
+        names = {name: name for name in checkpoint.shapes}
+    model.load_state_dict(
+        {names[name]: checkpoint.tensor(name) for name in checkpoint.shapes}, strict=not config.tie_word_embeddings
+    )
+    return model.eval()
+
+
+def block_mask(count: int, block: int) -> torch.Tensor:
+    at = torch.arange(count) // block
+    return torch.zeros(count, count).masked_fill(at[:, None] < at, -1e9)
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_the_backbone_computes_what_transformers_computes(family: str, checkpoints: dict[str, Path]) -> None:
+    ours = Ours(checkpoints[family])
+    ids = np.random.default_rng(0).integers(0, ours.config.vocabulary, 19)
+    mask = block_mask(19, 4) if family == "block" else torch.zeros(19, 19)
+    with torch.no_grad():
+        expected = theirs(family, ours.checkpoint)(input_ids=torch.from_numpy(ids)[None], attention_mask=mask[None, None]).logits[
+            0
+        ]
+    assert torch.allclose(ours.logits(ids, mask), expected, **CLOSE)
+    assert not torch.allclose(ours.logits(ids, torch.full((19, 19), -1e9).triu(1)), expected, **CLOSE), "the mask must matter"
+
+
+class Exported:
+    """The window graph with kept keys and values."""
+
+    def __init__(self, folder: Path, length: int) -> None:
+        self.engine = Engine(load_bundle(folder))
+        shape = self.engine.session("window").get_inputs()[4].shape
+        self.k = np.zeros((shape[0], shape[1], length, shape[3]), np.float32)
+        self.v = np.zeros_like(self.k)
+
+    def window(self, ids: NDArray[np.int64], at: NDArray[np.int64], wanted: NDArray[np.int64], seen: int) -> NDArray[np.float32]:
+        k, v = (np.ascontiguousarray(cache[:, :, :seen]) for cache in (self.k, self.v))
+        mask = np.zeros((len(at), seen), np.float32)
+        feeds = {"rows": self.engine.embed(ids[at]), "positions": at, "wanted": wanted, "mask": mask, "cache_k": k, "cache_v": v}
+        hidden, self.k[:, :, at], self.v[:, :, at] = self.engine.run("window", feeds)
+        return hidden
+
+
+@pytest.mark.parametrize("family", NAMES)
+@pytest.mark.parametrize("length", [1, 2, 19])
+def test_a_full_pass_in_the_graph_is_one_in_pytorch(
+    family: str, length: int, checkpoints: dict[str, Path], backbones: dict[str, Path]
+) -> None:
+    ours, exported = Ours(checkpoints[family]), Exported(backbones[family], length)
+    ids = np.random.default_rng(1).integers(0, ours.config.vocabulary, length)
+    every = np.arange(length)
+    for wanted in (every, every[::-3].copy()):
+        hidden = exported.window(ids, every, wanted, length)
+        assert np.allclose(hidden, ours.hidden(ids).numpy()[wanted], **CLOSE)
+
+
+@pytest.mark.parametrize("family", NAMES)
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_scattered_rows_replace_their_own_keys_and_values(
+    family: str, rows: int, checkpoints: dict[str, Path], backbones: dict[str, Path]
+) -> None:
+    """A window whose ids did not change, over a full pass: nothing may change. Changed ids change it."""
+    exported = Exported(backbones[family], 23)
+    rng = np.random.default_rng(rows)
+    ids = rng.integers(0, 256, 23)
+    whole = exported.window(ids, np.arange(23), np.arange(23), 23)
+    at = np.sort(rng.permutation(23)[:rows])
+    # In a deep model the rows between would have to be computed too: with unchanged ids all keys are those of the full pass.
+    assert np.allclose(exported.window(ids, at, np.arange(rows), 23), whole[at], **CLOSE)
+    ids[at] = (ids[at] + 1) % 256
+    assert not np.allclose(exported.window(ids, at, np.arange(rows), 23), whole[at], **CLOSE)
+
+
+def test_windows_over_an_exact_prefix_equal_a_full_pass(checkpoints: dict[str, Path], backbones: dict[str, Path]) -> None:
+    """Prompt rows that see only the prompt are computed once; then windows over the canvas are exact."""
+    ours, exported = Ours(checkpoints["llada"]), Exported(backbones["llada"], 20)
+    ids = np.random.default_rng(2).integers(0, 256, 20)
+    prompt, canvas = np.arange(8), np.arange(8, 20)
+    mask = torch.zeros(20, 20)
+    mask[:8, 8:] = -1e9
+    exported.window(ids, prompt, prompt, 8)
+    assert np.allclose(exported.window(ids, canvas, canvas - 8, 20), ours.hidden(ids, mask).numpy()[canvas], **CLOSE)
+
+
+def test_windows_over_exact_blocks_equal_a_full_pass(checkpoints: dict[str, Path], backbones: dict[str, Path]) -> None:
+    ours, exported = Ours(checkpoints["block"]), Exported(backbones["block"], 18)
+    ids = np.random.default_rng(3).integers(0, 256, 18)
+    expected = ours.hidden(ids, block_mask(18, 4)).numpy()
+    for start in range(0, 18, 4):
+        at = np.arange(start, min(18, start + 4))
+        assert np.allclose(exported.window(ids, at, at - start, int(at[-1]) + 1), expected[at], **CLOSE)
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_the_head_reduces_what_pytorch_reduces(family: str, checkpoints: dict[str, Path], backbones: dict[str, Path]) -> None:
+    ours, engine = Ours(checkpoints[family]), Engine(load_bundle(backbones[family]))
+    hidden = torch.randn(7, ours.config.width, generator=torch.Generator().manual_seed(0))
+    bias = np.zeros((7, ours.config.vocabulary), np.float32)
+    bias[:, 5:50] = -1e9
+    bias[3, 60:] = -1e9
+    for scale in (1.0, 5.0):
+        feeds = {"hidden": hidden.numpy(), "bias": bias, "scale": np.full(1, scale, np.float32)}
+        ids, logits, logsumexp, entropy = engine.run("head", feeds)
+        expected = hidden @ ours.head.T * scale + torch.from_numpy(bias)
+        top = expected.topk(ids.shape[1])
+        assert np.allclose(logits[:, :8], top.values[:, :8], atol=1e-4)
+        assert (ids[:, :8] == top.indices[:, :8].numpy()).all()
+        assert np.allclose(logsumexp, expected.logsumexp(-1), **CLOSE)
+        assert np.allclose(entropy, torch.distributions.Categorical(logits=expected).entropy(), atol=1e-3)
+    one = engine.run("head", {"hidden": hidden.numpy(), "bias": bias[:1], "scale": np.ones(1, np.float32)})
+    assert one[0].shape == (7, 64)
