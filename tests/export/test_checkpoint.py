@@ -1,0 +1,143 @@
+"""What is wrong with a checkpoint folder is told by name, before anything is written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from transformers import Qwen2Tokenizer
+
+from tests.checkpoints import write_checkpoint
+from unmask.errors import BundleError, InputError, UnmaskError
+from unmask.export.checkpoint import INDEX, SINGLE, open_checkpoint
+from unmask.export.model import export_model
+from unmask.export.tokenizer import checkpoint_tokenizer
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_checkpoint(tmp_path / "dream", "dream")
+
+
+def edit(path: Path, change: Callable[[dict[str, object]], object]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def test_parts_are_the_tensor_whatever_its_dtype_and_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unmask.export.checkpoint.PART_BYTES", 1000)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        checkpoint = open_checkpoint(write_checkpoint(tmp_path / str(dtype), "dream", shard_bytes=30_000, dtype=dtype))
+        stored = {k: v for path in set(checkpoint.shards.values()) for k, v in load_file(path).items()}
+        assert len(set(checkpoint.shards.values())) > 3
+        for name in ("lm_head.weight", "model.norm.weight", "model.layers.1.mlp.down_proj.weight"):
+            parts = list(checkpoint.parts(name))
+            assert len(parts) > 1 or name == "model.norm.weight"
+            assert torch.equal(checkpoint.tensor(name), stored[name].float())
+
+
+def test_a_sharded_checkpoint_makes_the_same_bundle(tmp_path: Path) -> None:
+    for name, shard_bytes in (("one", 1 << 60), ("many", 50_000)):
+        export_model(
+            write_checkpoint(tmp_path / name, "block", shard_bytes=shard_bytes), tmp_path / f"{name}.bundle", name="same"
+        )
+    for file in ("weights.bin", "window.onnx", "head.onnx", "bundle.json"):
+        assert (tmp_path / "one.bundle" / file).read_bytes() == (tmp_path / "many.bundle" / file).read_bytes(), file
+
+
+def broken(change: str, folder: Path) -> None:
+    config, weights = folder / "config.json", folder / SINGLE
+    tensors = load_file(weights) if change.startswith("tensor") else {}
+    if change == "no config":
+        config.unlink()
+    elif change == "config is no json":
+        config.write_text("{")
+    elif change == "unknown family":
+        edit(config, lambda c: c.update(model_type="gpt2"))
+    elif change == "key missing":
+        edit(config, lambda c: c.pop("intermediate_size"))
+    elif change == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-1000])
+    elif change == "empty":
+        weights.write_bytes(b"")
+    elif change == "no weights":
+        weights.unlink()
+    elif change == "pickle":
+        weights.rename(folder / "pytorch_model.bin")
+    elif change == "no tokenizer":
+        (folder / "tokenizer.json").unlink()
+    elif change == "tensor missing":
+        del tensors["model.layers.1.mlp.up_proj.weight"]
+    elif change == "tensor wrong":
+        tensors["model.norm.weight"] = torch.ones(5)
+    elif change == "tensor unknown":
+        tensors["model.layers.2.mlp.up_proj.weight"] = torch.ones(5)
+    elif change == "shard missing":
+        (folder / INDEX).write_text(json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors"}}))
+    elif change == "shard outside":
+        (folder / INDEX).write_text(json.dumps({"weight_map": {"a": "../model.safetensors"}}))
+    elif change == "index promises more":
+        (folder / INDEX).write_text(json.dumps({"weight_map": {"a": SINGLE}}))
+    if tensors:
+        save_file(tensors, weights)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ("no config", InputError, "no config.json here"),
+        ("config is no json", BundleError, "config.json: not JSON"),
+        ("unknown family", InputError, "'gpt2' is not one that can be exported; known: dream, llada"),
+        ("key missing", InputError, "config.json lacks 'intermediate_size'"),
+        ("truncated", BundleError, r"model.safetensors: cut short or damaged .*download it again"),
+        ("empty", BundleError, "cut short or damaged"),
+        ("no weights", BundleError, "model.safetensors: missing; download"),
+        ("pickle", InputError, "pickled weights are not read, since they can run code"),
+        ("no tokenizer", InputError, "neither tokenizer.json nor vocab.json"),
+        ("tensor missing", BundleError, r"missing tensors: model.layers.1.mlp.up_proj.weight \[96, 64\]"),
+        ("tensor wrong", BundleError, r"wrong tensors: model.norm.weight is \[5\] instead of \[64\]"),
+        ("tensor unknown", BundleError, "unknown tensors: model.layers.2.mlp.up_proj.weight"),
+        ("shard missing", BundleError, "model-00001-of-00002.safetensors: missing"),
+        ("shard outside", BundleError, "a shard lies outside the folder"),
+        ("index promises more", BundleError, "a is in model.safetensors.index.json but in no shard"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_left(folder: Path, change: str, kind: type[UnmaskError], message: str) -> None:
+    broken(change, folder)
+    with pytest.raises(kind, match=message):
+        export_model(folder, folder.parent / "bundle")
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["dream"]
+
+
+def test_omni_diffusions_speech_encoder_is_known_and_left_out(folder: Path) -> None:
+    tensors = load_file(folder / SINGLE)
+    save_file({**tensors, "model.audio_model.model.embed.weight": torch.ones(16, 560)}, folder / SINGLE)
+    assert (export_model(folder, folder.parent / "bundle") / "window.onnx").is_file()
+
+
+def test_a_tokenizer_of_two_files_splits_text_as_transformers_does(tmp_path: Path) -> None:
+    """Against transformers' Qwen2 tokenizer over the same vocabulary, merges and added tokens."""
+    letters = Tokenizer.from_file(str(write_checkpoint(tmp_path / "any", "dream") / "tokenizer.json"))
+    vocabulary = {token: i for token, i in letters.get_vocab(with_added_tokens=False).items()}
+    merges = ["h e", "l l", "he ll", "hell o", "Ġ w", "Ċ Ċ", "1 2"]
+    for merge in merges:
+        vocabulary.setdefault(merge.replace(" ", ""), len(vocabulary))
+    added = {
+        str(len(vocabulary) + i): {"content": token, "special": i < 2}
+        for i, token in enumerate(("<|im_start|>", "<|mask|>", "<|audio_0|>"))
+    }
+    folder = tmp_path / "two"
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}))
+    ours = checkpoint_tokenizer(folder)
+    theirs = Qwen2Tokenizer(vocab=vocabulary, merges=[tuple(m.split()) for m in merges], extra_special_tokens=None)
+    for text in ("hello hello  world\n\n\nhello 12 12's été\u0301 DON'T 日本", " \n x", "e\u0301"):
+        assert ours.encode(text).ids == theirs(text)["input_ids"], text
+    assert ours.encode("a<|audio_0|><|mask|>").ids[1:] == [ours.token_to_id("<|audio_0|>"), ours.token_to_id("<|mask|>")]
+    assert {str(ours.token_to_id(token["content"])) for token in added.values()} == set(added)
