@@ -141,7 +141,7 @@ CASES: list[dict[str, Any]] = [
     {"algorithm": "entropy", "top_p": 0.5, "top_k": 5},
     {"algorithm": "entropy-penalty", "repetition_penalty": 1.2},
     {"algorithm": "entropy-penalty", "repetition_penalty": 1.5, "position_penalty": 2.0},
-    {"algorithm": "maskgit_plus", "position_penalty": 2.0},
+    {"algorithm": "maskgit_plus", "position_penalty": 8.0},
     {"algorithm": "entropy", "repetition_penalty": 1.5},
     {"algorithm": "entropy", "block": 32},
     {"algorithm": "topk_margin", "block": 50, "at_least_one": False},
@@ -167,7 +167,7 @@ def test_the_settings_matter() -> None:
         {"top_k": 3},
         {"algorithm": "maskgit_plus"},
         {"algorithm": "entropy-penalty", "repetition_penalty": 1.5},
-        {"position_penalty": 2.0},
+        {"position_penalty": 8.0},
         {"block": 32},
         {"steps": 40},
     ):

@@ -50,7 +50,7 @@ def literal_llada(canvas: Canvas, model: Table, r: Reference) -> list[list[int]]
 @pytest.mark.parametrize(("length", "steps", "block"), [(16, 16, None), (32, 8, None), (32, 16, 8), (32, 12, 8), (24, 20, 24)])
 @pytest.mark.parametrize("guidance", [0.0, 1.5])
 def test_token_for_token(length: int, steps: int, block: int | None, guidance: float) -> None:
-    """Logits are flat enough that no two confidences round to 1 in float32: those ties the published code leaves to the hardware."""
+    """Logits are flat enough that no two confidences round to 1 in float32: the published code leaves those ties to hardware."""
     reference = Reference("llada", steps, "low_confidence", block=block, guidance=guidance)
     expected = literal_llada(canvas_of(6, length), Table(length, spread=1.5), reference)
     found = list(reference_fill(canvas_of(6, length), Table(length, spread=1.5), reference))
