@@ -141,7 +141,7 @@ CASES: list[dict[str, Any]] = [
     {"algorithm": "entropy", "top_p": 0.5, "top_k": 5},
     {"algorithm": "entropy-penalty", "repetition_penalty": 1.2},
     {"algorithm": "entropy-penalty", "repetition_penalty": 1.5, "position_penalty": 2.0},
-    {"algorithm": "maskgit_plus", "position_penalty": 8.0},
+    {"algorithm": "maskgit_plus", "top_p": 1.0, "position_penalty": 8.0},
     {"algorithm": "entropy", "repetition_penalty": 1.5},
     {"algorithm": "entropy", "block": 32},
     {"algorithm": "topk_margin", "block": 50, "at_least_one": False},
@@ -160,10 +160,10 @@ def test_token_for_token(options: dict[str, Any], length: int, steps: int) -> No
 
 def test_the_settings_matter() -> None:
     """Else the comparisons above would compare nothing."""
-    plain = Reference("dream", steps=20, algorithm="entropy", top_p=0.9, at_least_one=True)
+    plain = Reference("dream", steps=20, algorithm="entropy", at_least_one=True)
     traces = {str(ours(canvas_of(7, 130), Table(1), plain))}
     for change in (
-        {"top_p": 1.0, "top_k": 64},
+        {"top_p": 0.9},
         {"top_k": 3},
         {"algorithm": "maskgit_plus"},
         {"algorithm": "entropy-penalty", "repetition_penalty": 1.5},
@@ -171,7 +171,7 @@ def test_the_settings_matter() -> None:
         {"block": 32},
         {"steps": 40},
     ):
-        options = {"steps": 20, "algorithm": "entropy", "top_p": 0.9, "at_least_one": True, **change}
+        options = {"steps": 20, "algorithm": "entropy", "at_least_one": True, **change}
         traces.add(str(ours(canvas_of(7, 130), Table(1), Reference("dream", **options))))  # type: ignore[arg-type]
     assert len(traces) == 8
 
