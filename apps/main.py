@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+EXTRAS = {
+    "apps": ("cyclopts", "rich", "soundfile", "soxr"),
+    "export": ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from unmask import __version__
     from unmask.apps.caption import caption
+    from unmask.apps.export import export
     from unmask.apps.generate import generate
     from unmask.apps.inspect import inspect
     from unmask.apps.serve import serve
@@ -28,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         suppress_keyboard_interrupt=False,
     )
     app.command(caption)
+    app.command(export)
     app.command(generate)
     app.command(inspect)
     app.command(serve)
@@ -48,9 +54,11 @@ def run() -> None:
     try:
         sys.exit(main())
     except ModuleNotFoundError as error:
-        if error.name not in ("cyclopts", "rich", "soundfile", "soxr"):
+        name = (error.name or "").split(".")[0]
+        extra = next((extra for extra, names in EXTRAS.items() if name in names), None)
+        if extra is None:
             raise
-        sys.exit(_fail(f"{error.name} is not installed; the command needs its extra: pip install 'unmask[apps]'", BAD_INPUT))
+        sys.exit(_fail(f"{name} is not installed; this needs an extra: pip install 'unmask[{extra}]'", BAD_INPUT))
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted; what was printed is complete", INTERRUPTED))
 

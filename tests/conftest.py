@@ -6,7 +6,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, pre_tokenizers
 
-from tests.checkpoints import write_checkpoint
+from unmask.benchmarks.checkpoints import omni_tokenizer, write_checkpoint
 from unmask.export.caption import export_captioner
 from unmask.export.captioner import Captioner, CaptionerConfig
 from unmask.export.model import export_model
@@ -61,3 +61,12 @@ def backbones(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFac
     """Their bundles."""
     root = tmp_path_factory.mktemp("backbones")
     return {family: export_model(folder, root / family) for family, folder in checkpoints.items()}
+
+
+@pytest.fixture(scope="session")
+def omni(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with Omni-Diffusion's exact vocabulary and special ids, and little else."""
+    root = tmp_path_factory.mktemp("omni")
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
+    folder = write_checkpoint(root / "checkpoint", "dream", omni_tokenizer(), **small, max_position_embeddings=2048)
+    return export_model(folder, root / "omni")

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import Qwen2Tokenizer
 
-from tests.checkpoints import write_checkpoint
+from unmask.benchmarks.checkpoints import write_checkpoint
 from unmask.errors import BundleError, InputError, UnmaskError
 from unmask.export.checkpoint import INDEX, SINGLE, open_checkpoint
 from unmask.export.model import export_model

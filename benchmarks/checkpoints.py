@@ -1,10 +1,18 @@
-"""Checkpoint folders of every family with random weights, as small or as large as a test wants."""
+"""Checkpoint folders of every family with random weights, from tiny ones for tests to the shapes of real models.
+
+    python -m unmask.benchmarks.checkpoints .cache/tiny-dream --family dream
+    python -m unmask.benchmarks.checkpoints .cache/dream-0.5b --shape dream-0.5b
+
+The tokenizer knows bytes, an end of text, two chat marks and a mask, whatever the vocabulary's size: weights say nothing anyway.
+"""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import cyclopts
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
@@ -59,6 +67,56 @@ SIZES: dict[str, dict[str, Any]] = {
         "weight_tying": False,
     },
 }
+
+
+# Named shapes: the sizes of Qwen2.5-0.5B and 1.5B with Dream's vocabulary, and a small one for quick comparisons.
+SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
+    "dream-small": (
+        "dream",
+        {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8, "num_attention_heads": 8, "vocab_size": 32000},
+    ),
+    "dream-0.5b": (
+        "dream",
+        {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14, "vocab_size": 151936},
+    ),
+    "dream-1.5b": (
+        "dream",
+        {
+            "hidden_size": 1536,
+            "intermediate_size": 8960,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 12,
+            "vocab_size": 151936,
+        },
+    ),
+    "dream-3b": (
+        "dream",
+        {
+            "hidden_size": 2048,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 16,
+            "vocab_size": 151936,
+        },
+    ),
+}
+SHARD_BYTES = 1 << 29
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    family: str = "dream"
+    """dream, llada or block: a tiny model of that family."""
+    shape: str | None = None
+    """A named shape instead: dream-small, dream-0.5b, dream-1.5b, dream-3b."""
+    half: bool = False
+    """bfloat16 instead of float32."""
+
+
+def main(folder: Path, /, *, options: Annotated[Checkpoints, cyclopts.Parameter(name="*")] = Checkpoints()) -> None:
+    family, changes = SHAPES[options.shape] if options.shape else (options.family, {})
+    dtype = torch.bfloat16 if options.half else torch.float32
+    print(write_checkpoint(folder, family, shard_bytes=SHARD_BYTES, dtype=dtype, **changes))
 
 
 def letters() -> Tokenizer:
@@ -143,3 +201,7 @@ def _random(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tens
         return (1 + 0.1 * torch.randn(shape)).to(dtype)
     spread = shape[-1] ** -0.5 if len(shape) > 1 else 0.1
     return torch.empty(shape, dtype=dtype).normal_(std=spread if "embed" not in name and "wte" not in name else 1.0)
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

@@ -1,0 +1,102 @@
+"""`unmask generate`: text and codes on stdout, cost on stderr, an interrupted fill keeps what stands."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.apps.conftest import Command, start
+
+
+@pytest.fixture
+def dream(backbones: dict[str, Path]) -> Path:
+    return backbones["dream"]
+
+
+def test_json_holds_ids_and_cost(command: Command, dream: Path) -> None:
+    result = command("generate", dream, "--prompt", "hello", "--length", "12", "--json")
+    answer = json.loads(result.out)
+    assert result.code == 0
+    assert len(answer["ids"]) == 12
+    assert answer["task"] == "generate"
+    assert answer["passes"] >= 1
+    assert f"{answer['tokens']} tokens of 12" in result.err
+
+
+def test_one_seed_gives_the_same_text(command: Command, dream: Path) -> None:
+    def drawn(seed: str) -> list[int]:
+        line = ("--prompt", "x", "--length", "16", "--temperature", "1.0", "--seed", seed, "--json", "--quiet")
+        ids: list[int] = json.loads(command("generate", dream, *line).out)["ids"]
+        return ids
+
+    assert drawn("5") == drawn("5") != drawn("6")
+
+
+def test_show_tells_each_pass_on_stderr(command: Command, dream: Path) -> None:
+    result = command("generate", dream, "--prompt", "hello", "--length", "8", "--passes", "2", "--rule", "quota", "--show")
+    assert result.code == 0
+    assert "pass 1  4/8 places" in result.err
+    assert "pass 2  8/8 places" in result.err
+
+
+def test_reference_mode_computes_every_row_each_time(command: Command, dream: Path) -> None:
+    answer = json.loads(command("generate", dream, "--prompt", "hello", "--length", "8", "--reference", "--json").out)
+    assert answer["rows"] == answer["passes"] * (5 + 8)
+
+
+def test_codes_come_from_files_and_go_out_as_numbers(command: Command, omni: Path, tmp_path: Path) -> None:
+    (tmp_path / "speech.txt").write_text("1 2, 3\n16383")
+    line = ("generate", omni, "--task", "s2i", "--speech", tmp_path / "speech.txt", "--passes", "2", "--quiet")
+    result = command(*line)
+    assert result.code == 0
+    kind, numbers = result.out.strip().split(": ")
+    assert kind == "image"
+    assert len(numbers.split()) == 256
+    assert all(0 <= int(code) < 8192 for code in numbers.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "this task takes text: give --prompt"),
+        (("--prompt", ""), "the input text is empty"),
+        (("--prompt", "x" * 500), "the prompt has 500 tokens and the answer 128; dream takes 512 in all"),
+        (("--prompt", "x", "--task", "sing"), "no task 'sing'"),
+        (("--prompt", "x", "--image", "codes.txt"), "this task takes text, not image"),
+        (("--prompt", "x", "--rule", "thresold"), "rule 'thresold' is not one of"),
+        (("--prompt", "x", "--threads", "0"), "threads is 0"),
+        (("--prompt", "x", "--pases", "3"), "--pases"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(command: Command, dream: Path, options: tuple[str, ...], message: str) -> None:
+    result = command("generate", dream, *options)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("text", "message"), [("1 two 3", "not a file of whole numbers"), ("9000", "code 9000 is out of range")])
+def test_bad_codes(command: Command, omni: Path, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "image.txt").write_text(text)
+    result = command("generate", omni, "--task", "vqa", "--prompt", "x", "--image", tmp_path / "image.txt")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert message in result.err
+
+
+def test_interrupted_it_prints_what_stands(dream: Path) -> None:
+    line = ("generate", dream, "--prompt", "hello", "--length", "500", "--threshold", "1", "--show", "--json")
+    process = start(*line)
+    assert process.stderr is not None
+    while "pass 3" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 20
+    answer = json.loads(out)
+    assert 3 <= answer["passes"] < 500
+    assert sum(token != 259 for token in answer["ids"]) >= 3
+    assert "interrupted" in err
