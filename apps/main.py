@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cyclopts import App, CycloptsError
 
     from unmask import __version__
+    from unmask.apps.bench import bench
     from unmask.apps.caption import caption
     from unmask.apps.export import export
     from unmask.apps.generate import generate
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         version=__version__,
         suppress_keyboard_interrupt=False,
     )
+    app.command(bench)
     app.command(caption)
     app.command(export)
     app.command(generate)
