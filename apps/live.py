@@ -28,7 +28,7 @@ from unmask.errors import InputError, UnmaskError
 from unmask.events import Event
 from unmask.live import LiveCaptioner, LiveOptions
 from unmask.mel import SAMPLE_RATE_HZ
-from unmask.sampler import Schedule
+from unmask.schedule import Schedule
 from unmask.speech import SpeechOptions
 
 FLAG = Parameter(negative="")

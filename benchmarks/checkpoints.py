@@ -69,7 +69,7 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-# Named shapes: the sizes of Qwen2.5-0.5B and 1.5B with Dream's vocabulary, and a small one for quick comparisons.
+# Named shapes: the sizes of Qwen2.5's models with Dream's vocabulary, and a small one for quick comparisons.
 SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "dream-small": (
         "dream",
@@ -99,6 +99,17 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
             "vocab_size": 151936,
         },
     ),
+    "dream-7b": (
+        "dream",
+        {
+            "hidden_size": 3584,
+            "intermediate_size": 18944,
+            "num_hidden_layers": 28,
+            "num_attention_heads": 28,
+            "num_key_value_heads": 4,
+            "vocab_size": 152064,
+        },
+    ),
 }
 SHARD_BYTES = 1 << 29
 
@@ -108,7 +119,7 @@ class Checkpoints:
     family: str = "dream"
     """dream, llada or block: a tiny model of that family."""
     shape: str | None = None
-    """A named shape instead: dream-small, dream-0.5b, dream-1.5b, dream-3b."""
+    """A named shape instead: dream-small, dream-0.5b, dream-1.5b, dream-3b, dream-7b."""
     half: bool = False
     """bfloat16 instead of float32."""
 

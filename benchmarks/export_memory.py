@@ -29,7 +29,7 @@ CODE = (
 @dataclass(frozen=True)
 class Memory:
     work: Path = Path(".cache/export")
-    shapes: tuple[str, ...] = tuple(SHAPES)
+    shapes: tuple[str, ...] = ("dream-small", "dream-0.5b", "dream-1.5b", "dream-3b")
 
 
 def main(options: Annotated[Memory, cyclopts.Parameter(name="*")] = Memory()) -> None:

@@ -10,7 +10,7 @@ from unmask.bundle import FORMAT, Embedding, Manifest, Timeline, Verifier, Vocab
 from unmask.export.captioner import BLANK, Captioner, Context, Verify, Window
 from unmask.export.whisper import FRAMES_PER_SECOND
 from unmask.export.writer import write_bundle
-from unmask.sampler import Schedule
+from unmask.schedule import Schedule
 
 OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/measurements.md)
 TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more

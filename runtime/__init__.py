@@ -10,13 +10,19 @@ from unmask.captioner import Caption, Captioner, Word
 from unmask.engine import Engine, EngineOptions
 from unmask.errors import AudioError, BundleError, InputError, UnmaskError
 from unmask.events import Event
+from unmask.generate import Answer, Generator
 from unmask.live import LiveCaptioner, LiveOptions, captions
-from unmask.sampler import Denoiser, Numbers, Schedule, Step, fill
+from unmask.reference import Reference, reference_fill
+from unmask.sampler import Denoiser, Numbers, Step, fill
+from unmask.schedule import Schedule
 from unmask.speech import SpeechOptions
+from unmask.template import Piece, Template
+from unmask.windows import Geometry
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "AudioError",
     "Bundle",
     "BundleError",
@@ -28,18 +34,24 @@ __all__ = [
     "Engine",
     "EngineOptions",
     "Event",
+    "Generator",
+    "Geometry",
     "InputError",
     "LiveCaptioner",
     "LiveOptions",
     "Manifest",
     "Numbers",
+    "Piece",
+    "Reference",
     "Schedule",
     "Span",
     "SpeechOptions",
     "Step",
+    "Template",
     "UnmaskError",
     "Word",
     "captions",
     "fill",
     "load_bundle",
+    "reference_fill",
 ]

@@ -176,8 +176,8 @@ class _State:
             )
         return found
 
-    def guess(self, wanted: Ids, tokens: Ids, confidence: Rows) -> None:
-        self.tentative[wanted], self.confidence[wanted] = tokens, confidence
+    def guess(self, wanted: Ids, tokens: Ids, probability: Rows) -> None:
+        self.tentative[wanted], self.confidence[wanted] = tokens, probability
 
     def commit(self, positions: Ids) -> Ids:
         """Write the guesses at masked positions and return those that are no longer masked."""
@@ -220,8 +220,7 @@ def _dream(state: _State) -> Iterator[Ids]:
 
 def _dream_step(state: _State, block: Ids, step: int, steps: int, masked: int) -> Ids:
     reference, wanted = state.reference, state.masked
-    tokens, confidence = _dream_tokens(state, wanted, first=step == 0 and int(block[0]) == int(state.answer[0]))
-    state.guess(wanted, tokens, confidence)
+    confidence = _dream_guess(state, wanted, first=step == 0 and int(block[0]) == int(state.answer[0]))
     inside = wanted[np.isin(wanted, block)]
     if reference.algorithm == "origin":  # each for itself, whatever its confidence
         times = timesteps(steps, reference.eps)
@@ -236,8 +235,11 @@ def _dream_step(state: _State, block: Ids, step: int, steps: int, masked: int) -
     return state.commit(inside[surest(own, count)])
 
 
-def _dream_tokens(state: _State, wanted: Ids, first: bool) -> tuple[Ids, Rows]:
-    """A token for each masked position and how sure it is, by `sample_tokens`: filters, penalties, softmax, in that order."""
+def _dream_guess(state: _State, wanted: Ids, first: bool) -> Rows:
+    """What `sample_tokens` makes of the masked positions: filters, penalties, softmax, in that order.
+
+    A token for each is guessed; returned is how sure each is by the algorithm's measure, (R,).
+    """
     reference = state.reference
     numbers = state.numbers(wanted, 1 / reference.temperature if reference.temperature else 1.0)
     logits = filters.best(filters.nucleus(numbers.logits, numbers.logsumexp, reference.top_p), reference.top_k)
@@ -252,12 +254,11 @@ def _dream_tokens(state: _State, wanted: Ids, first: bool) -> tuple[Ids, Rows]:
     else:
         column = filters.argmax(probabilities, numbers.ids)
     rows = np.arange(len(wanted))
-    confidence = probabilities[rows, column]
+    probability = probabilities[rows, column]
+    state.guess(wanted, numbers.ids[rows, column], probability)
     if reference.algorithm == "topk_margin":
-        confidence = filters.margin(probabilities)
-    elif reference.algorithm.startswith("entropy"):
-        confidence = filters.negative_entropy(probabilities)
-    return numbers.ids[rows, column], confidence
+        return filters.margin(probabilities)
+    return filters.negative_entropy(probabilities) if reference.algorithm.startswith("entropy") else probability
 
 
 # ---- LLaDA

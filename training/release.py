@@ -12,7 +12,7 @@ from typing import Annotated
 import cyclopts
 
 from unmask.export.caption import export_captioner
-from unmask.quant.dynamic import quantize_bundle
+from unmask.quant.quantize import quantize_bundle
 from unmask.training.train import Run, Train, load_averaged
 
 NAME = "caption-tiny-en"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command
+from unmask.benchmarks.checkpoints import write_checkpoint
+from unmask.export.model import export_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "models/caption-tiny-en/README.md", "apps/clips/README.md")]
@@ -25,6 +27,14 @@ def commands() -> list[str]:
     return sorted({line for line in lines if line and not line.startswith("#")})
 
 
+@pytest.fixture(scope="module")
+def tiny_dream() -> None:
+    """What the page on backbones makes with its first two lines."""
+    folder = ROOT / ".cache" / "tiny-dream"
+    export_model(write_checkpoint(folder, "dream"), folder.with_name("tiny-dream.bundle"))
+
+
+@pytest.mark.usefixtures("tiny_dream")
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("unmask ")])
 def test_commands_run_as_printed(command: Command, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 from unmask.bundle import Bundle, load_bundle
 from unmask.captioner import Caption, Captioner, Window, Word
 from unmask.errors import AudioError, BundleError
-from unmask.sampler import Schedule, Step
+from unmask.sampler import Step
+from unmask.schedule import Schedule
 
 RATE, SLOT_S, TAIL_S, MASK = 16_000, 0.16, 1.0, 257
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from unmask.bundle import Bundle, Manifest, load_bundle
 from unmask.captioner import Caption, Captioner, Window
 from unmask.errors import BundleError
-from unmask.sampler import Schedule, Step
+from unmask.sampler import Step
+from unmask.schedule import Schedule
 
 RATE = 16_000
 FILLED = Schedule(passes=2, rule="quota")

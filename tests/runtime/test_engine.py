@@ -13,7 +13,8 @@ from unmask.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.captioner import Captioner
 from unmask.engine import FORBIDDEN, CanvasDenoiser, CanvasVerifier, Engine
 from unmask.errors import InputError
-from unmask.sampler import Numbers, Schedule, fill
+from unmask.sampler import Numbers, fill
+from unmask.schedule import Schedule
 
 SLOTS = 12
 Allowed = tuple[tuple[IdRange, ...], ...]

@@ -258,6 +258,7 @@ def test_every_decoding_commits_what_it_should_and_changes_nothing_else(referenc
         assert (step.ids[fixed] == known[fixed]).all()
         assert step.committed.tolist() == np.flatnonzero((known == MASK) & (step.ids != MASK)).tolist()
         assert step.rows == len(canvas.ids)
+        assert ((step.confidence >= 0) & (step.confidence <= 1 + 1e-5)).all()
         known = step.ids
     assert (known != MASK).all() or not steps
     again = list(reference_fill(canvas, Table(5), reference))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from unmask.canvas import Canvas, Draft, IdRange, Span, allowed_mask
-from unmask.sampler import Numbers, Schedule, Step, fill
+from unmask.sampler import Numbers, Step, fill
+from unmask.schedule import Schedule
 
 VOCABULARY, MASK = 12, 12
 

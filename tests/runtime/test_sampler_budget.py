@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from unmask.canvas import Canvas, IdRange
 from unmask.errors import InputError
-from unmask.sampler import Numbers, Schedule, Step, fill
+from unmask.sampler import Numbers, Step, fill
+from unmask.schedule import Schedule
 
 
 class Timed:

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.canvas import Canvas, Draft, IdRange, Span
-from unmask.sampler import Numbers, Schedule, fill
+from unmask.sampler import Numbers, fill
+from unmask.schedule import Schedule
 
 END, MASK = 0, 9
 WIDE = ((0, 9),)
