@@ -11,7 +11,7 @@ from unmask.export.caption import export_captioner
 from unmask.export.captioner import Captioner, CaptionerConfig
 from unmask.export.model import export_model
 from unmask.export.whisper import WhisperConfig
-from unmask.quant.dynamic import quantize_bundle
+from unmask.quant.quantize import quantize_bundle
 from unmask.training.vocabulary import BLANK, byte_level
 
 TINY = WhisperConfig(width=32, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=300, decoder_positions=200)

@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from unmask.bundle import Bundle, Embedding, load_bundle
 from unmask.export.captioner import Captioner
-from unmask.quant.dynamic import HALVED_BYTES, halve, tied
+from unmask.quant.rewrite import HALVED_BYTES
 
 SLOTS = 11
 
@@ -75,13 +75,6 @@ def test_the_weights_file_holds_nothing_but_graphs_and_tables(bundle: Bundle) ->
     assert pages == -(-bundle.manifest.files["weights.bin"].bytes // 4096)
 
 
-def test_a_graph_without_a_head_is_refused() -> None:
-    matrix = numpy_helper.from_array(np.zeros((4, 6), dtype=np.int8), "other_quantized")
-    graph = helper.make_model(helper.make_graph([], "g", [], [], [matrix]))
-    with pytest.raises(ValueError, match="no int8 head of 4 x 7"):
-        tied(graph, Embedding("", 0, 7, 4, "float32"))
-
-
 # ---- the graph
 
 
@@ -106,27 +99,6 @@ def test_numbers_stay_near_those_of_fp32(fp32_bundle: Path, int8_bundle: Path, c
 
 
 # ---- what stays in floating point
-
-
-def test_large_float_tensors_are_stored_in_half() -> None:
-    rng, count = np.random.default_rng(0), HALVED_BYTES // 4
-    tensors = {"large": rng.standard_normal(count, np.float32), "small": rng.standard_normal(count - 1, np.float32)}
-    nodes = [helper.make_node("Mul", ["x", "large"], ["y"]), helper.make_node("Mul", ["z", "small"], ["w"])]
-    sizes = {"x": count, "z": count - 1, "y": count, "w": count - 1}
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [size]) for name, size in sizes.items()]
-    inside = [numpy_helper.from_array(value, name) for name, value in tensors.items()]
-    opset = [helper.make_opsetid("", 20)]
-    model = halve(
-        helper.make_model(helper.make_graph(nodes, "g", ends[:2], ends[2:], inside), opset_imports=opset, ir_version=10)
-    )
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    assert {name: array.dtype for name, array in stored.items()} == {"large_half": np.float16, "small": np.float32}
-    onnx.checker.check_model(model, full_check=True)
-    opened = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    y, w = opened.run(None, {"x": np.ones(count, np.float32), "z": np.ones(count - 1, np.float32)})
-    assert y.dtype == np.float32
-    np.testing.assert_array_equal(y, tensors["large"].astype(np.float16).astype(np.float32))
-    np.testing.assert_array_equal(w, tensors["small"])
 
 
 def test_no_large_float_tensor_is_left(bundle: Bundle) -> None:

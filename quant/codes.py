@@ -1,0 +1,113 @@
+"""Weights as small integers with scales, and back. Knows NumPy arrays only.
+
+A matrix is taken as (N, K), a row for each output, whichever way it is stored, and is read a band of rows at a time: it may be
+mapped from disk and larger than memory.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+LARGEST = 64
+"""Of an int8 code, 7 of 8 bits: without VNNI a CPU adds pairs of products in 16 bits, which 2 * 255 * 127 overflows."""
+BAND = 1 << 22  # weights
+TRIED = np.linspace(0.80, 1.0, 9, dtype=np.float32)  # shares of a block's range that 4-bit codes may cover
+HALF_MAX = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """w[n, k] = codes[k, n] * scales[n]."""
+
+    codes: NDArray[np.int8]  # (K, N), within LARGEST
+    scales: Floats  # (N,)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Codes of `bits` bits around the middle of their range, one scale for each block of a row: what MatMulNBits takes."""
+
+    codes: NDArray[np.uint8]  # (N, blocks, block * bits / 8), low half-bytes first
+    scales: Floats  # (N, blocks)
+
+
+def bands(rows: NDArray[np.generic]) -> Iterator[slice]:
+    step = max(1, BAND // max(1, rows.shape[1]))
+    return (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step))
+
+
+def columns(rows: Floats) -> Columns:
+    """(N, K) -> int8 codes of 7 bits around zero, one scale for each output."""
+    codes, scales = np.empty(rows.shape[::-1], np.int8), np.empty(len(rows), np.float32)
+    for band in bands(rows):
+        part = np.asarray(rows[band], np.float32)
+        scales[band] = _nonzero(np.abs(part).max(1) / LARGEST)
+        codes[:, band] = np.clip(np.rint(part / scales[band, None]), -LARGEST, LARGEST).T
+    return Columns(codes, scales)
+
+
+def blocks(rows: Floats, bits: int, block: int) -> Blocks:
+    """(N, K) -> blocks of 4 or 8 bits; K is filled up with zeros to whole blocks.
+
+    The entry of a block that is largest takes the lowest code, so that the range is used on its side. In 4 bits a block covers
+    only so much of its range as has the least squared error: rare large weights are cut where that serves the others.
+    """
+    count = -(-rows.shape[1] // block)
+    codes = np.empty((len(rows), count, block * bits // 8), np.uint8)
+    scales = np.empty((len(rows), count), np.float32)
+    for band in bands(rows):
+        part = np.asarray(rows[band], np.float32)
+        part = np.pad(part, ((0, 0), (0, count * block - part.shape[1]))).reshape(len(part), count, block)
+        scales[band] = _scales(part, bits)
+        codes[band] = _pack(_round(part, scales[band], bits), bits)
+    return Blocks(codes, scales)
+
+
+def widen(kept: Columns | Blocks, width: int, bits: int = 8) -> Floats:
+    """The (N, K) weights that codes stand for; width: K."""
+    if isinstance(kept, Columns):
+        return (kept.codes * kept.scales).T
+    codes = kept.codes if bits == 8 else np.stack([kept.codes & 15, kept.codes >> 4], -1).reshape(*kept.codes.shape[:2], -1)
+    whole = (codes.astype(np.float32) - (1 << bits - 1)) * kept.scales[..., None]
+    return whole.reshape(len(whole), -1)[:, :width]
+
+
+def halves(array: NDArray[np.generic]) -> NDArray[np.float16] | None:
+    """float16 of floats; None where one is too large for it."""
+    if array.size and not float(np.abs(array).max()) <= HALF_MAX:
+        return None
+    return np.asarray(array).astype(np.float16)
+
+
+def _scales(part: Floats, bits: int) -> Floats:
+    """(N, blocks, block) -> (N, blocks)."""
+    furthest = np.take_along_axis(part, np.abs(part).argmax(-1)[..., None], -1)[..., 0]
+    whole = _nonzero(furthest / -(1 << bits - 1))
+    if bits > 4:
+        return whole
+    best, least = whole, np.full(whole.shape, np.inf, np.float32)
+    for share in TRIED:
+        tried = whole * share
+        off = (_round(part, tried, bits) - (1 << bits - 1)) * tried[..., None] - part
+        error = (off * off).sum(-1)
+        best, least = np.where(error < least, tried, best), np.minimum(error, least)
+    return best
+
+
+def _round(part: Floats, scales: Floats, bits: int) -> Floats:
+    middle = 1 << bits - 1
+    rounded: Floats = np.clip(np.rint(part / scales[..., None]) + middle, 0, 2 * middle - 1)
+    return rounded
+
+
+def _pack(codes: Floats, bits: int) -> NDArray[np.uint8]:
+    whole = codes.astype(np.uint8)
+    return whole if bits == 8 else whole[..., 0::2] | (whole[..., 1::2] << 4)
+
+
+def _nonzero(scales: Floats) -> Floats:
+    """A row or block of zeros keeps any scale."""
+    return np.where(np.abs(scales) < np.finfo(np.float32).tiny, np.float32(1), scales).astype(np.float32)
