@@ -194,7 +194,8 @@ class _State:
 
 def surest(confidence: Rows, count: int) -> Ids:
     """Indices of the `count` largest; among equals the lowest."""
-    return np.argsort(-confidence, kind="stable")[:count]
+    order: Ids = np.argsort(-confidence, kind="stable")
+    return order[:count]
 
 
 # ---- Dream and Omni-Diffusion
