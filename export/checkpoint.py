@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from unmask.errors import BundleError, InputError
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
+FLOATS = ("F64", "F32", "F16", "BF16")  # codes of a quantised checkpoint are no numbers without their scales
 PART_BYTES = 1 << 26  # of float32 that are converted at a time
 
 
@@ -26,6 +27,7 @@ class Checkpoint:
     config: dict[str, Any]
     shards: dict[str, Path]  # tensor -> file
     shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, str]  # as safetensors names them
 
     def parts(self, name: str) -> Iterator[NDArray[np.float32]]:
         """A tensor's rows in order, as float32, so many at a time that memory stays small whatever its size."""
@@ -43,7 +45,7 @@ class Checkpoint:
         return torch.from_numpy(np.concatenate(list(self.parts(name))))
 
     def check(self, expected: dict[str, tuple[int, ...]], skipped: tuple[str, ...]) -> None:
-        """Raises BundleError that names the tensors which are missing, of another shape, or unknown.
+        """Raises BundleError that names tensors which are missing, of another shape, or unknown; InputError for quantised ones.
 
         skipped: prefixes of tensors that are known and not needed.
         """
@@ -61,6 +63,12 @@ class Checkpoint:
                     f"{self.folder}: {what} tensors: {', '.join(names[:4])}{more}; the folder is not of the family that its "
                     "config.json names, or its download is not complete"
                 )
+        for name in expected:
+            if self.dtypes[name] not in FLOATS:
+                raise InputError(
+                    f"{self.folder}: {name} holds {self.dtypes[name]}, so the checkpoint is quantised; give the folder of the "
+                    "float16, bfloat16 or float32 one"
+                )
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -70,15 +78,17 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     config = read_json(folder / "config.json")
     shards: dict[str, Path] = {}
     shapes: dict[str, tuple[int, ...]] = {}
+    dtypes: dict[str, str] = {}
     for path in _files(folder):
         with _open(path) as shard:
             for name in shard.keys():  # noqa: SIM118  (no mapping)
-                shards[name], shapes[name] = path, tuple(shard.get_slice(name).get_shape())
+                stored = shard.get_slice(name)
+                shards[name], shapes[name], dtypes[name] = path, tuple(stored.get_shape()), stored.get_dtype()
     if (folder / INDEX).is_file():
         lost = sorted(set(read_json(folder / INDEX)["weight_map"]) - set(shards))
         if lost:
             raise BundleError(f"{folder}: {lost[0]} is in {INDEX} but in no shard; download the checkpoint again")
-    return Checkpoint(folder, config, shards, shapes)
+    return Checkpoint(folder, config, shards, shapes, dtypes)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@ Graphs are traced from a module whose weights were never there; each tensor then
 file, so that memory follows the largest part of a tensor and not the model. Families are `unmask.export.families`.
 """
 
+import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,7 @@ import onnx_ir
 import torch
 from torch import nn
 
-from unmask.bundle import FORMAT, Embedding, Manifest, Vocabulary
+from unmask.bundle import FORMAT, MANIFEST, Embedding, Manifest, Vocabulary
 from unmask.errors import InputError
 from unmask.export.backbone import Backbone, BackboneConfig, Head, Window
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
@@ -64,17 +66,24 @@ def export_model(
 
     top: best ids that a head tells of, at least 2; the published decodings need 50. block: length of a block-causal model's
     blocks where config.json does not say it. say: is told what is being done.
-    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should.
+    Replaces an older bundle at `target`, and nothing else that is there.
+    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should,
+    and for a disk that the bundle does not fit.
     """
-    if top < 2:
-        raise InputError(f"top is {top}; at least 2 are needed")
+    if top < 2 or (block is not None and block < 1):
+        raise InputError(f"top is {top} and block {block}; at least 2 and 1 are needed")
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise InputError(f"{target}: not a bundle, so it is not replaced; choose another folder")
     checkpoint = open_checkpoint(source)
     family = family_of(checkpoint.config)
     adapter = FAMILIES[family]
     config: BackboneConfig = adapter.config(checkpoint.config)
-    checkpoint.check(expected(adapter, config), (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
+    tensors = expected(adapter, config)
+    checkpoint.check(tensors, (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
     tokenizer = checkpoint_tokenizer(source)
     traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
+    check_traits(traits, config, block)
+    check_room(target, 4 * sum(math.prod(shape) for shape in tensors.values()))
     ranges = modalities(tokenizer.token_to_id, traits.mask_id, config.vocabulary)
     with staging(target) as folder:
         weights = Weights(folder / WEIGHTS)
@@ -94,6 +103,24 @@ def export_model(
             folder, _manifest(family, name or source.resolve().name, traits, config, ranges, embedding, list(graphs), checkpoint)
         )
     return target
+
+
+def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> None:
+    """Raises InputError for ids that no row of the embedding stands for, and for blocks that the family does not have."""
+    for what, place in (("mask", traits.mask_id), ("end of text", traits.end_id)):
+        if not 0 <= place < config.vocabulary:
+            raise InputError(f"config.json puts the {what} at id {place}, outside its vocabulary of {config.vocabulary}")
+    if block is not None and traits.block is None:
+        raise InputError(f"block is {block}, but attention of this family is {traits.attention} and has no blocks; leave it out")
+
+
+def check_room(target: Path, needed: int) -> None:
+    """Raises InputError when the disk has less than `needed` bytes left for a bundle at `target`."""
+    there = next(folder for folder in target.resolve().parents if folder.is_dir())
+    if (free := shutil.disk_usage(there).free) < needed:
+        raise InputError(
+            f"{there}: {free / 2**30:.1f} GiB are free, but the bundle takes {needed / 2**30:.1f} GiB; choose another disk"
+        )
 
 
 def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int, ...]]:

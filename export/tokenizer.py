@@ -9,8 +9,9 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
-from unmask.errors import InputError
+from unmask.errors import BundleError, InputError
 from unmask.export.checkpoint import read_json
+from unmask.tokens import read_tokenizer
 
 # Qwen2's pre-tokenizer (transformers, Qwen2TokenizerFast): contractions, words, single digits, marks, line feeds, spaces.
 QWEN2_SPLIT = (
@@ -19,15 +20,18 @@ QWEN2_SPLIT = (
 
 
 def checkpoint_tokenizer(folder: Path) -> Tokenizer:
-    """Raises InputError when the folder holds none of both."""
+    """Raises InputError when the folder holds none of both, BundleError when what it holds is damaged."""
     if (folder / "tokenizer.json").is_file():
-        read_json(folder / "tokenizer.json")
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
+        return read_tokenizer(folder / "tokenizer.json")
     if not ((folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()):
         raise InputError(f"{folder}: neither tokenizer.json nor vocab.json with merges.txt; download the tokenizer's files too")
+    vocabulary = read_json(folder / "vocab.json")
     lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
     merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
-    tokenizer = Tokenizer(BPE(vocab=read_json(folder / "vocab.json"), merges=merges, fuse_unk=False))
+    stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
+    if stray:
+        raise BundleError(f"{folder / 'merges.txt'}: {stray} is not of two known tokens into a third; download it again")
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=merges, fuse_unk=False))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(Regex(QWEN2_SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
@@ -35,7 +39,12 @@ def checkpoint_tokenizer(folder: Path) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     if (folder / "tokenizer_config.json").is_file():
         added = read_json(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
-        for _, token in sorted(added.items(), key=lambda item: int(item[0])):
+        for place, token in sorted(added.items(), key=lambda item: int(item[0])):
             one = [AddedToken(token["content"], normalized=False, special=bool(token.get("special")))]
             (tokenizer.add_special_tokens if token.get("special") else tokenizer.add_tokens)(one)
+            if (found := tokenizer.token_to_id(token["content"])) != int(place):
+                raise BundleError(
+                    f"{folder}: the token {token['content']!r} would get id {found} instead of {place}, so vocab.json is not "
+                    "the one of tokenizer_config.json; download both again"
+                )
     return tokenizer

@@ -22,7 +22,7 @@ def config(raw: dict[str, Any]) -> BackboneConfig:
 
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
     end = one(need(raw, "eos_token_id"))
-    mask = raw.get("mask_token_id", tokenizer.token_to_id("<|MASK|>"))
+    mask = tokenizer.token_to_id("<|MASK|>") if raw.get("mask_token_id") is None else int(raw["mask_token_id"])
     if mask is None:
         raise InputError(
             "neither config.json (mask_token_id) nor the tokenizer (<|MASK|>) names the mask: it is no diffusion model"

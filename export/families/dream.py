@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from unmask.export import tasks
 from unmask.export.backbone import BackboneConfig
 from unmask.export.families import qwen
-from unmask.export.families.adapter import Traits, need, one
+from unmask.export.families.adapter import Traits, given, need, one
 from unmask.export.families.qwen import EMBEDDING, HEAD, names
 
 MODEL_TYPES = ("dream",)
@@ -28,7 +28,7 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
         known = tasks.omni_diffusion(tokenizer.token_to_id, tokenizer.encode("\n", add_special_tokens=False).ids[0])
     else:
         known = tasks.dream(end, tokenizer.token_to_id("<|im_end|>"))
-    return Traits(raw.get("mask_token_id", MASK), end, 1, "full", None, raw.get("max_position_embeddings"), known)
+    return Traits(given(raw, "mask_token_id", MASK), end, 1, "full", None, raw.get("max_position_embeddings"), known)
 
 
 __all__ = ["EMBEDDING", "HEAD", "MODEL_TYPES", "SKIPPED", "config", "names", "traits"]

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from unmask.export import tasks
 from unmask.export.backbone import BackboneConfig
-from unmask.export.families.adapter import Traits, need, one
+from unmask.export.families.adapter import Traits, given, need, one, only
 
 MODEL_TYPES = ("llada", "mmada")
 EMBEDDING, HEAD = "model.transformer.wte.weight", "model.transformer.ff_out.weight"
@@ -26,6 +26,8 @@ PARTS = {
 
 
 def config(raw: dict[str, Any]) -> BackboneConfig:
+    only(raw, activation_type=("silu",), block_type=("llama",), layer_norm_type=("rms",), rope=(True,), alibi=(False,))
+    only(raw, scale_logits=(False,), input_emb_norm=(False,), attention_layer_norm=(False,))
     heads, width = need(raw, "n_heads"), need(raw, "d_model")
     return BackboneConfig(
         layers=need(raw, "n_layers"),
@@ -56,4 +58,4 @@ def names(config: BackboneConfig) -> dict[str, str]:
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
     end = one(need(raw, "eos_token_id"))
     known = tasks.llada(end, tokenizer.token_to_id("<|eot_id|>"))
-    return Traits(raw.get("mask_token_id", MASK), end, 0, "full", None, raw.get("max_sequence_length"), known)
+    return Traits(given(raw, "mask_token_id", MASK), end, 0, "full", None, raw.get("max_sequence_length"), known)

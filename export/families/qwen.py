@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from unmask.errors import InputError
 from unmask.export.backbone import BackboneConfig
-from unmask.export.families.adapter import need
+from unmask.export.families.adapter import need, only
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
 def sizes(config: dict[str, Any], qkv_bias: bool, qk_norm: bool) -> BackboneConfig:
+    only(config, hidden_act=("silu",), use_sliding_window=(False,), use_mrope=(False,))
     heads, width = need(config, "num_attention_heads"), need(config, "hidden_size")
     return BackboneConfig(
         layers=need(config, "num_hidden_layers"),
@@ -19,11 +21,21 @@ def sizes(config: dict[str, Any], qkv_bias: bool, qk_norm: bool) -> BackboneConf
         ffn=need(config, "intermediate_size"),
         vocabulary=need(config, "vocab_size"),
         eps=need(config, "rms_norm_eps"),
-        rope_theta=float((config.get("rope_parameters") or {}).get("rope_theta") or need(config, "rope_theta")),
+        rope_theta=_rope_theta(config),
         qkv_bias=qkv_bias,
         qk_norm=qk_norm,
         tied=bool(config.get("tie_word_embeddings", False)),
     )
+
+
+def _rope_theta(config: dict[str, Any]) -> float:
+    """Newer files hold it among rope_parameters. Raises InputError for positions that are scaled (YaRN and its kin)."""
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if (kind := rope.get("rope_type", rope.get("type", "default"))) != "default":
+        raise InputError(
+            f"config.json scales positions ({kind!r}), which the exported graphs do not compute; set rope_scaling to null"
+        )
+    return float(rope.get("rope_theta") or need(config, "rope_theta"))
 
 
 def names(config: BackboneConfig) -> dict[str, str]:

@@ -1,0 +1,209 @@
+"""Adapters against the published configurations: sizes and tensor names of the real models, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from unmask.benchmarks.checkpoints import omni_tokenizer, small_tokenizer
+from unmask.errors import InputError
+from unmask.export.families import FAMILIES, family_of
+from unmask.export.model import expected, modalities
+
+# Omni-Diffusion's config_dream_resume.json, SDAR-1.7B's and LLaDA-8B's config.json, without what says nothing of the graphs.
+DREAM: dict[str, Any] = {
+    "model_type": "Dream",
+    "vocab_size": 176264,
+    "hidden_size": 3584,
+    "intermediate_size": 18944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "hidden_act": "silu",
+    "max_position_embeddings": 131072,
+    "rms_norm_eps": 1e-6,
+    "rope_scaling": None,
+    "rope_theta": 1000000.0,
+    "sliding_window": None,
+    "use_sliding_window": False,
+    "use_mrope": False,
+    "tie_word_embeddings": False,
+    "bos_token_id": 151643,
+    "eos_token_id": 151643,
+    "mask_token_id": 151666,
+}
+BLOCK: dict[str, Any] = {
+    "model_type": "sdar",
+    "attention_bias": False,
+    "vocab_size": 151936,
+    "hidden_size": 2048,
+    "intermediate_size": 6144,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "hidden_act": "silu",
+    "max_position_embeddings": 32768,
+    "rms_norm_eps": 1e-6,
+    "rope_scaling": None,
+    "rope_theta": 1000000,
+    "use_sliding_window": False,
+    "tie_word_embeddings": True,
+    "eos_token_id": [256, 258],
+}
+LLADA: dict[str, Any] = {
+    "model_type": "llada",
+    "activation_type": "silu",
+    "alibi": False,
+    "attention_layer_norm": False,
+    "block_type": "llama",
+    "d_model": 4096,
+    "embedding_size": 126464,
+    "vocab_size": 126464,
+    "eos_token_id": 126081,
+    "include_bias": False,
+    "include_qkv_bias": False,
+    "input_emb_norm": False,
+    "layer_norm_type": "rms",
+    "mask_token_id": 126336,
+    "max_sequence_length": 4096,
+    "mlp_hidden_size": 12288,
+    "multi_query_attention": None,
+    "n_heads": 32,
+    "n_kv_heads": 32,
+    "n_layers": 32,
+    "rms_norm_eps": 1e-5,
+    "rope": True,
+    "rope_theta": 500000.0,
+    "scale_logits": False,
+    "weight_tying": False,
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return small_tokenizer()
+
+
+def tensors(raw: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    adapter = FAMILIES[family_of(raw)]
+    return expected(adapter, adapter.config(raw))
+
+
+@pytest.mark.parametrize(
+    ("raw", "config", "model"), [(DREAM, Qwen2Config, Qwen2ForCausalLM), (BLOCK, Qwen3Config, Qwen3ForCausalLM)]
+)
+def test_tensors_of_the_real_sizes_are_those_of_transformers(raw: dict[str, Any], config: Any, model: Any) -> None:
+    drop = ("model_type", "mask_token_id", "sliding_window", "use_mrope", "rope_scaling", "rope_theta", "eos_token_id")
+    with torch.device("meta"):
+        theirs = model(config(**{key: value for key, value in raw.items() if key not in drop}))
+    assert tensors(raw) == {name: tuple(parameter.shape) for name, parameter in theirs.named_parameters()}
+
+
+def test_tensors_of_llada_are_those_of_its_files() -> None:
+    """One layer by hand, and the number of parameters: 2 V d + L (4 d^2 + 3 d f + 2 d) + d."""
+    found = tensors(LLADA)
+    layer = {name.removeprefix("model.transformer.blocks.7."): shape for name, shape in found.items() if ".blocks.7." in name}
+    square, wide, tall = (4096, 4096), (12288, 4096), (4096, 12288)
+    assert layer == {
+        "attn_norm.weight": (4096,),
+        "ff_norm.weight": (4096,),
+        **{f"{name}.weight": square for name in ("q_proj", "k_proj", "v_proj", "attn_out")},
+        **{f"{name}.weight": wide for name in ("ff_proj", "up_proj")},
+        "ff_out.weight": tall,
+    }
+    rest = {name for name in found if ".blocks." not in name}
+    assert rest == {f"model.transformer.{name}.weight" for name in ("wte", "ln_f", "ff_out")}
+    assert sum(torch.Size(shape).numel() for shape in found.values()) == 8_015_581_184
+
+
+def test_a_norm_of_queries_is_not_one_of_keys() -> None:
+    names = FAMILIES["block"].names(FAMILIES["block"].config(BLOCK))
+    assert names["layers.3.attention.q_norm.weight"] == "model.layers.3.self_attn.q_norm.weight"
+    assert names["layers.3.attention.k_norm.weight"] == "model.layers.3.self_attn.k_norm.weight"
+    assert len(set(names.values())) == len(names)
+
+
+def test_ids_shift_and_attention(tokenizer: Tokenizer) -> None:
+    def told(raw: dict[str, Any]) -> tuple[object, ...]:
+        traits = FAMILIES[family_of(raw)].traits(raw, tokenizer, None)
+        return traits.mask_id, traits.end_id, traits.logits_shift, traits.attention, traits.block, traits.positions
+
+    assert told(DREAM) == (151666, 151643, 1, "full", None, 131072)
+    assert told({**DREAM, "mask_token_id": None})[0] == 151666
+    assert told(LLADA) == (126336, 126081, 0, "full", None, 4096)
+    assert told({**LLADA, "mask_token_id": None})[0] == 126336
+    assert told(BLOCK) == (259, 256, 0, "block", 4, 32768)
+    assert told({**BLOCK, "mask_token_id": 151669})[0] == 151669
+
+
+def test_the_length_of_blocks(tokenizer: Tokenizer) -> None:
+    def length(asked: int | None, **keys: int) -> int | None:
+        return FAMILIES["block"].traits({**BLOCK, **keys}, tokenizer, asked).block
+
+    assert length(None) == 4
+    assert length(None, block_length=16) == 16
+    assert length(None, block_size=8) == 8
+    assert length(32, block_size=8) == 32
+
+
+def test_an_autoregressive_model_has_no_mask() -> None:
+    bare = Tokenizer.from_str(small_tokenizer().to_str().replace("<|MASK|>", "<|other|>"))
+    with pytest.raises(InputError, match="names the mask: it is no diffusion model"):
+        FAMILIES["block"].traits({**BLOCK, "model_type": "qwen3"}, bare, None)
+
+
+def test_ranges_are_read_from_the_tokenizer(tokenizer: Tokenizer) -> None:
+    omni = modalities(omni_tokenizer().token_to_id, 151666, 176264)
+    assert omni == {"text": (0, 151667), "speech": (151688, 168072), "image": (168072, 176264)}
+    assert modalities(tokenizer.token_to_id, 259, 300) == {"text": (0, 300)}
+
+
+@pytest.mark.parametrize(
+    ("raw", "key", "value"),
+    [
+        (DREAM, "rope_scaling", {"type": "yarn", "factor": 4.0}),
+        (DREAM, "rope_parameters", {"rope_type": "linear", "rope_theta": 1e6, "factor": 2.0}),
+        (DREAM, "use_sliding_window", True),
+        (DREAM, "use_mrope", True),
+        (BLOCK, "hidden_act", "gelu"),
+        (BLOCK, "rope_scaling", {"rope_type": "dynamic", "factor": 2.0}),
+        (LLADA, "activation_type", "gelu"),
+        (LLADA, "block_type", "sequential"),
+        (LLADA, "layer_norm_type", "default"),
+        (LLADA, "alibi", True),
+        (LLADA, "rope", False),
+        (LLADA, "scale_logits", True),
+    ],
+)
+def test_what_would_be_computed_wrongly_is_refused(raw: dict[str, Any], key: str, value: object) -> None:
+    FAMILIES[family_of(raw)].config(raw)
+    with pytest.raises(InputError, match=r"(has \w+ .*, which|scales positions .*, which) the exported graphs do not compute"):
+        FAMILIES[family_of(raw)].config({**raw, key: value})
+
+
+def test_the_default_scaling_is_none() -> None:
+    rope = {"rope_type": "default", "rope_theta": 5e5}
+    raw = {key: value for key, value in DREAM.items() if not key.startswith("rope")}
+    assert FAMILIES["dream"].config({**raw, "rope_parameters": rope}).rope_theta == 5e5
+    with pytest.raises(InputError, match="lacks 'rope_theta'"):
+        FAMILIES["dream"].config({**raw, "rope_parameters": {"rope_type": "default"}})
+
+
+@pytest.mark.parametrize("kind", ["Dream", "dream", "llada", "mmada", "sdar", "SDAR"])
+def test_case_of_the_model_type_is_no_matter(kind: str) -> None:
+    assert family_of({"model_type": kind}) in ("dream", "llada", "block")
+
+
+@pytest.mark.parametrize("kind", ["llada_moe", "sdar_moe", "llama", "", None])
+def test_relatives_of_another_shape_are_unknown(kind: str | None) -> None:
+    with pytest.raises(InputError, match="is not one that can be exported; known: dream, llada"):
+        family_of({"model_type": kind})
+
+
+def test_each_family_is_a_file_of_its_name() -> None:
+    for name, adapter in FAMILIES.items():
+        assert Path(str(adapter.__file__)).stem == name
