@@ -16,6 +16,15 @@ from unmask.export.families.qwen import EMBEDDING, HEAD, names
 MODEL_TYPES = ("dream",)
 SKIPPED = ("model.audio_model.", "model.audio_projection.")
 MASK = 151666
+OMNI = (
+    "<|audio_0|>",
+    "<|image_0|>",
+    "<|begin_of_audio|>",
+    "<|end_of_audio|>",
+    "<|begin_of_image|>",
+    "<|end_of_image|>",
+    "<|im_end|>",
+)
 
 
 def config(raw: dict[str, Any]) -> BackboneConfig:
@@ -24,7 +33,7 @@ def config(raw: dict[str, Any]) -> BackboneConfig:
 
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
     end = one(need(raw, "eos_token_id"))
-    if tokenizer.token_to_id("<|audio_0|>") is not None:
+    if all(tokenizer.token_to_id(token) is not None for token in OMNI):
         known = tasks.omni_diffusion(tokenizer.token_to_id, tokenizer.encode("\n", add_special_tokens=False).ids[0])
     else:
         known = tasks.dream(end, tokenizer.token_to_id("<|im_end|>"))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from unmask.errors import BundleError, InputError, UnmaskError
 from unmask.export.checkpoint import INDEX, SINGLE, open_checkpoint
 from unmask.export.model import export_model
 from unmask.export.tokenizer import checkpoint_tokenizer
+from unmask.tokens import read_tokenizer
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return write_checkpoint(tmp_path / "dream", "dream")
 
 
-def edit(path: Path, change: Callable[[dict[str, object]], object]) -> None:
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     value = json.loads(path.read_text())
     change(value)
     path.write_text(json.dumps(value))
@@ -70,6 +72,10 @@ def broken(change: str, folder: Path) -> None:
         weights.rename(folder / "pytorch_model.bin")
     elif change == "no tokenizer":
         (folder / "tokenizer.json").unlink()
+    elif change == "tokenizer cut short":
+        (folder / "tokenizer.json").write_text((folder / "tokenizer.json").read_text()[:500])
+    elif change == "tokenizer of another kind":
+        edit(folder / "tokenizer.json", lambda t: t["model"].update(type="Unigram"))
     elif change == "tensor missing":
         del tensors["model.layers.1.mlp.up_proj.weight"]
     elif change == "tensor wrong":
@@ -98,6 +104,8 @@ def broken(change: str, folder: Path) -> None:
         ("no weights", BundleError, "model.safetensors: missing; download"),
         ("pickle", InputError, "pickled weights are not read, since they can run code"),
         ("no tokenizer", InputError, "neither tokenizer.json nor vocab.json"),
+        ("tokenizer cut short", BundleError, "tokenizer.json: not a tokenizer"),
+        ("tokenizer of another kind", BundleError, "a Unigram tokenizer"),
         ("tensor missing", BundleError, r"missing tensors: model.layers.1.mlp.up_proj.weight \[96, 64\]"),
         ("tensor wrong", BundleError, r"wrong tensors: model.norm.weight is \[5\] instead of \[64\]"),
         ("tensor unknown", BundleError, "unknown tensors: model.layers.2.mlp.up_proj.weight"),
@@ -119,8 +127,12 @@ def test_omni_diffusions_speech_encoder_is_known_and_left_out(folder: Path) -> N
     assert (export_model(folder, folder.parent / "bundle") / "window.onnx").is_file()
 
 
-def test_a_tokenizer_of_two_files_splits_text_as_transformers_does(tmp_path: Path) -> None:
-    """Against transformers' Qwen2 tokenizer over the same vocabulary, merges and added tokens."""
+Files = tuple[Path, dict[str, int], list[str], dict[str, dict[str, object]]]
+
+
+@pytest.fixture
+def two_files(tmp_path: Path) -> Files:
+    """A tokenizer as Dream ships it: folder, vocabulary, merges and added tokens."""
     letters = Tokenizer.from_file(str(write_checkpoint(tmp_path / "any", "dream") / "tokenizer.json"))
     vocabulary = {token: i for token, i in letters.get_vocab(with_added_tokens=False).items()}
     merges = ["h e", "l l", "he ll", "hell o", "Ġ w", "Ċ Ċ", "1 2"]
@@ -130,14 +142,31 @@ def test_a_tokenizer_of_two_files_splits_text_as_transformers_does(tmp_path: Pat
         str(len(vocabulary) + i): {"content": token, "special": i < 2}
         for i, token in enumerate(("<|im_start|>", "<|mask|>", "<|audio_0|>"))
     }
-    folder = tmp_path / "two"
+    folder = tmp_path / "files"
     folder.mkdir()
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges))
     (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}))
-    ours = checkpoint_tokenizer(folder)
+    return folder, vocabulary, merges, added
+
+
+def test_a_tokenizer_of_two_files_splits_text_as_transformers_does(two_files: Files) -> None:
+    """Against transformers' Qwen2 tokenizer over the same vocabulary, merges and added tokens; read back as a bundle's is."""
+    folder, vocabulary, merges, added = two_files
+    (folder / "tokenizer.json").write_text(checkpoint_tokenizer(folder).to_str())
+    ours = read_tokenizer(folder / "tokenizer.json")
     theirs = Qwen2Tokenizer(vocab=vocabulary, merges=[tuple(m.split()) for m in merges], extra_special_tokens=None)
     for text in ("hello hello  world\n\n\nhello 12 12's été\u0301 DON'T 日本", " \n x", "e\u0301"):
         assert ours.encode(text).ids == theirs(text)["input_ids"], text
     assert ours.encode("a<|audio_0|><|mask|>").ids[1:] == [ours.token_to_id("<|audio_0|>"), ours.token_to_id("<|mask|>")]
     assert {str(ours.token_to_id(token["content"])) for token in added.values()} == set(added)
+
+
+def test_files_of_different_tokenizers_are_told(two_files: Files) -> None:
+    folder, vocabulary, _, _ = two_files
+    (folder / "vocab.json").write_text(json.dumps({**vocabulary, "one more": len(vocabulary)}))
+    with pytest.raises(BundleError, match=r"'<\|im_start\|>' would get id 264 instead of 263"):
+        checkpoint_tokenizer(folder)
+    (folder / "merges.txt").write_text("#version: 0.2\nq q\n")
+    with pytest.raises(BundleError, match=r"merges.txt: \('q', 'q'\) is not of two known tokens into a third"):
+        checkpoint_tokenizer(folder)

@@ -140,6 +140,16 @@ def test_ids_shift_and_attention(tokenizer: Tokenizer) -> None:
     assert told({**BLOCK, "mask_token_id": 151669})[0] == 151669
 
 
+def test_only_a_tokenizer_with_all_its_marks_is_omni_diffusions(tokenizer: Tokenizer) -> None:
+    def tasks(known: Tokenizer) -> set[str]:
+        return set(FAMILIES["dream"].traits(DREAM, known, None).tasks[0])
+
+    assert tasks(omni_tokenizer()) == {"asr", "tts", "t2i", "s2i", "vqa", "svqa", "sqa"}
+    half = small_tokenizer()
+    half.add_tokens(["<|audio_0|>", "<|begin_of_audio|>"])
+    assert tasks(half) == tasks(tokenizer) == {"generate", "chat"}
+
+
 def test_the_length_of_blocks(tokenizer: Tokenizer) -> None:
     def length(asked: int | None, **keys: int) -> int | None:
         return FAMILIES["block"].traits({**BLOCK, **keys}, tokenizer, asked).block
