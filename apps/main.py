@@ -1,6 +1,6 @@
 """The `unmask` command: subcommands, exit codes, and errors as one line on stderr.
 
-Exit codes: 0 done; 1 our own failure (a traceback tells it); 2 bad input; 130 interrupted.
+Exit codes: 0 done; 1 our own failure (a traceback tells it) or a missed gate; 2 bad input; 130 interrupted.
 """
 
 import sys
@@ -21,9 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unmask import __version__
     from unmask.apps.bench import bench
     from unmask.apps.caption import caption
+    from unmask.apps.compare import compare
     from unmask.apps.export import export
     from unmask.apps.generate import generate
     from unmask.apps.inspect import inspect
+    from unmask.apps.quantize import quantize
     from unmask.apps.serve import serve
     from unmask.errors import UnmaskError
 
@@ -35,9 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     app.command(bench)
     app.command(caption)
+    app.command(compare)
     app.command(export)
     app.command(generate)
     app.command(inspect)
+    app.command(quantize)
     app.command(serve)
     try:
         return app(_dash_is_a_file(arguments), exit_on_error=False, print_error=False, result_action="return_value") or 0

@@ -1,0 +1,76 @@
+"""`unmask compare`: two bundles against each other as Markdown tables, and against the bounds that are given."""
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from unmask.apps.material import MaterialOptions, read_material
+from unmask.bundle import load_bundle
+from unmask.engine import EngineOptions
+from unmask.errors import InputError
+from unmask.quant.report import Gates, markdown, missed
+
+GATE_MISSED = 1
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CompareOptions:
+    """Options of `unmask compare`."""
+
+    runs: int = 5
+    """Times that loading and passes are measured, in turns; 0: not at all."""
+    threads: int = 1
+    """Threads that ONNX Runtime may use."""
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print one JSON object instead of tables."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """Say nothing on stderr while it runs; gates that are missed are still told."""
+
+
+def compare(
+    a: Path,
+    b: Path,
+    /,
+    *,
+    options: CompareOptions = CompareOptions(),
+    material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
+    gates: Annotated[Gates, Parameter(name="*")] = Gates(),  # noqa: B008
+) -> int:
+    """Compare two bundles of one model: size, time to load, time of a pass, agreement, drift, texts.
+
+    A fills canvases; both answer them with some positions masked again. Agreement: the same best id, the same position surest,
+    the same quarter of positions surest. Drift: KL of B's distribution to A's, in nats a row. With gates, the exit code is 1
+    when one is missed.
+
+    Parameters
+    ----------
+    a
+        Folder of the bundle that is taken as right.
+    b
+        Folder of the other one.
+    """
+    if options.runs < 0 or options.threads < 1:
+        raise InputError(f"runs is {options.runs} and threads {options.threads}; at least 0 and 1 are needed")
+    from unmask.quant.compare import compare_bundles
+
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(f"measuring: {line}", file=sys.stderr)
+
+    ours, theirs = load_bundle(a), load_bundle(b)
+    asked, said = read_material(ours.manifest, material)
+    found = compare_bundles(ours, theirs, asked, said, options.runs, EngineOptions(threads=options.threads), say=say)
+    lines = missed(found, gates)
+    if options.json:
+        print(json.dumps({**dataclasses.asdict(found), "missed": lines}, ensure_ascii=False))
+    else:
+        print(markdown(found, f"{a.name} ({ours.manifest.precision})", f"{b.name} ({theirs.manifest.precision})"))
+    for line in lines:
+        print(f"gate missed: {line}", file=sys.stderr)
+    return GATE_MISSED if lines else 0

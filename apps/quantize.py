@@ -1,0 +1,113 @@
+"""`unmask quantize`: an fp32 bundle becomes a smaller one; everything for people goes to stderr."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from unmask.apps.material import MaterialOptions, read_material
+from unmask.bundle import Bundle, load_bundle
+from unmask.errors import InputError
+
+if TYPE_CHECKING:
+    from unmask.quant.quantize import Ranges, Recipe
+
+Say = Callable[[str], None]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """Options of `unmask quantize`."""
+
+    to: Literal["int8", "int8-weights", "int4", "int8-static", "fp16"] = "int8"
+    """int8: fastest on most CPUs. int8-weights, int4: weights in blocks, activations as they are. int8-static: measured ranges of
+    activations, for NPUs. fp16: half the bytes, computed in fp32."""
+    out: Path | None = None
+    """Folder of the new bundle; beside the old one, with the format behind its name, unless given."""
+    head: Literal["int8", "int8-weights", "int4", "int8-static", "fp16", "fp32"] | None = None
+    """Another form for the heads."""
+    embedding: Literal["head", "int8", "fp16", "fp32"] | None = None
+    """Form of the embedding; where it is tied to an int8 head it is read from that unless given."""
+    keep: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = ()
+    """Matrices that stay in fp16: role:name, or a pattern such as 'window:*down*'."""
+    keep_bytes: int | None = None
+    """Search for the matrices whose precision matters most, and keep them in fp16 for at most so many more bytes."""
+    block_size: int | None = None
+    """Weights that share a scale, for int8-weights (128) and int4 (32)."""
+    accuracy_level: int = 4
+    """Of int8-weights and int4: 4 computes in int8; below, in fp32, many times slower."""
+    replace: Annotated[bool, Parameter(negative="")] = False
+    """Replace a bundle that is there already."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """Say nothing on stderr while it runs."""
+
+
+def quantize(
+    bundle: Path,
+    /,
+    *,
+    options: QuantizeOptions = QuantizeOptions(),
+    material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
+) -> None:
+    """Make a smaller bundle of an fp32 one. Prints the new bundle's folder.
+
+    Recordings (--calibrate) or prompts are needed for int8-static and for --keep-bytes: the model fills canvases of its own and
+    is measured on them with some positions masked again.
+
+    Parameters
+    ----------
+    bundle
+        Folder of an fp32 bundle, as `unmask export` writes it.
+    """
+    target = options.out or bundle.resolve().with_name(f"{bundle.resolve().name}-{options.to}")
+    if target.exists() and not options.replace:
+        raise InputError(f"{target}: exists already; pass --replace, or --out with another folder")
+    if target.exists() and not (target / "bundle.json").is_file():
+        raise InputError(f"{target}: not a bundle, so it is not replaced; pass --out with another folder")
+    if target.resolve() == bundle.resolve():
+        raise InputError(f"{target}: is the bundle itself; pass --out with another folder")
+    from unmask.quant.quantize import Recipe, quantize_bundle
+    from unmask.quant.rewrite import Blocking
+
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(line, file=sys.stderr)
+
+    blocking = Blocking(options.block_size, options.accuracy_level)
+    recipe = Recipe(options.to, options.head, options.embedding, options.keep, blocking)
+    recipe, ranges = prepared(load_bundle(bundle), recipe, options.keep_bytes, material, say)
+    quantize_bundle(bundle, target, recipe, ranges)
+    before, after = (sum(file.bytes for file in load_bundle(path).manifest.files.values()) for path in (bundle, target))
+    say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
+    say(f"next: unmask compare {bundle} {target}")
+    print(target)
+
+
+def prepared(
+    source: Bundle, recipe: "Recipe", budget: int | None, options: MaterialOptions, say: Say
+) -> tuple["Recipe", "Ranges | None"]:
+    """What must be measured first: ranges for static int8, and which matrices to keep."""
+    from unmask.quant.calibrate import measure_ranges
+    from unmask.quant.quantize import Source
+    from unmask.quant.search import search_keep
+
+    static = "int8-static" in (recipe.format, recipe.head)
+    if not static and budget is None:
+        return recipe, None
+    Source(source)  # refuses what is quantised already before anything is measured
+    material, _ = read_material(source.manifest, options)
+    ranges = None
+    if static:
+        say("measuring ranges of activations")
+        ranges = measure_ranges(source, material)
+    if budget is not None:
+        say("searching for the matrices that matter most")
+        found = search_keep(source, recipe, material, budget, ranges, say)
+        say(f"mean KL to fp32 is {found.before:.2e} nats, {found.after:.2e} with {len(found.keep)} matrices kept in fp16")
+        recipe = dataclasses.replace(recipe, keep=(*recipe.keep, *found.keep))
+    return recipe, ranges

@@ -1,0 +1,47 @@
+"""Ranges of activations for static int8, from canvases at several shares of masks. Knows bundles; no form of weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+
+from unmask.bundle import Bundle
+from unmask.quant.material import Material
+from unmask.quant.quantize import Ranges
+from unmask.quant.states import subject_of
+from unmask.quant.tapped import Tapped, factors, ranges_of_factors
+
+
+class Widest(Tapped):
+    """`found[role][factor]`: the smallest and the largest value of all runs."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.found: dict[str, dict[str, tuple[float, float]]] = {}
+        self._factors: dict[str, list[str]] = {}
+        super().__init__(bundle, self._named)
+
+    def _named(self, role: str, model: onnx.ModelProto) -> list[str]:
+        self._factors[role] = factors(role, model)
+        return ranges_of_factors(role, model)
+
+    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
+        outputs = super().run(role, feeds)
+        values, own = [float(value) for value in self.last[role]], self.found.setdefault(role, {})
+        for name, low, high in zip(self._factors[role], values[::2], values[1::2], strict=True):
+            before = own.get(name, (low, high))
+            own[name] = min(low, before[0]), max(high, before[1])
+        return outputs
+
+
+def measure_ranges(bundle: Bundle, material: Material) -> Ranges:
+    """Role -> activation -> its smallest and largest value over all states of an fp32 bundle.
+
+    Heads of one modality are given what the whole head saw: they read the same rows.
+    """
+    engine = Widest(bundle)
+    subject = subject_of(bundle, material, engine)
+    for state in subject.states():
+        subject.ask(state)
+    sliced = {role: engine.found["head"] for role in bundle.manifest.graphs if role.startswith("head_")}
+    return {**sliced, **engine.found}

@@ -1,0 +1,96 @@
+"""How far two models' answers to the same canvas lie apart. Pure functions of logits; knows no bundle and no clock.
+
+A sampler reads two things of a row, the best id and how probable it is, and commits the surest rows first. So three questions:
+do they choose the same id, would they commit the same rows first, and how far apart are their distributions.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+EARLY = 0.25  # of the masked rows: what the first passes commit
+
+
+@dataclass(frozen=True)
+class Drift:
+    """B against A over rows of one share of masks."""
+
+    ratio: float | None
+    """Share of masks; None: drafts that a verifier reads."""
+    canvases: int
+    rows: int
+    argmax: float
+    """Share of rows with the same best id."""
+    first: float
+    """Share of canvases with the same surest row."""
+    early: float
+    """Of A's surest quarter of each canvas's rows, the share that is in B's too."""
+    kl: float
+    """Mean of KL(A || B) over rows, nats."""
+    kl_p95: float
+
+
+def log_softmax(logits: Floats) -> Floats:  # (R, V) -> (R, V)
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def kl_rows(a: Floats, b: Floats) -> Floats:
+    """KL(A || B) of each row in nats: (R, V) log-probabilities twice -> (R,)."""
+    return np.maximum(0, (np.exp(a) * (a - b)).sum(-1))
+
+
+def surest(logs: Floats, count: int) -> NDArray[np.int64]:
+    """The `count` rows with the most probable best id; of equals the first, as the sampler has it."""
+    return np.argsort(-logs.max(-1), kind="stable")[:count]
+
+
+def drift(ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
+    """pairs: for each canvas (R, V) log-probabilities of A and of B."""
+    kl = np.concatenate([kl_rows(a, b) for a, b in pairs])
+    argmax = np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in pairs])
+    first = [surest(a, 1)[0] == surest(b, 1)[0] for a, b in pairs]
+    early, wanted = 0, 0
+    for a, b in pairs:
+        count = max(1, round(EARLY * len(a)))
+        early += len(np.intersect1d(surest(a, count), surest(b, count)))
+        wanted += count
+    return Drift(
+        ratio,
+        len(pairs),
+        len(kl),
+        float(argmax.mean()),
+        float(np.mean(first)),
+        early / wanted,
+        float(kl.mean()),
+        float(np.percentile(kl, 95)),
+    )
+
+
+# ---- texts
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words without punctuation."""
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower())
+
+
+def word_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
+    """Fewest words to put in, take out or change (Levenshtein distance)."""
+    costs = list(range(len(heard) + 1))
+    for i, word in enumerate(reference, 1):
+        above, costs[0] = costs[0], i
+        for j, other in enumerate(heard, 1):
+            above, costs[j] = costs[j], min(costs[j] + 1, costs[j - 1] + 1, above + (word != other))
+    return costs[-1]
+
+
+def word_error_rate(references: Sequence[str], heard: Sequence[str]) -> float:
+    """All errors / all words of the references; without any, 0 when nothing was heard and 1 otherwise."""
+    pairs = [(words(reference), words(text)) for reference, text in zip(references, heard, strict=True)]
+    errors, total = sum(word_errors(*pair) for pair in pairs), sum(len(reference) for reference, _ in pairs)
+    return errors / total if total else float(errors > 0)
