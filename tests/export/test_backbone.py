@@ -40,6 +40,26 @@ class Ours:
         return self.hidden(ids, mask) @ self.head.T
 
 
+# What LLaDA's modelling code does with its tensors, under Llama's names: ff_proj goes through the activation, up_proj does not.
+LLADA_AS_LLAMA = {
+    "attn_norm": "input_layernorm",
+    "ff_norm": "post_attention_layernorm",
+    **{f"{part}_proj": f"self_attn.{part}_proj" for part in "qkv"},
+    "attn_out": "self_attn.o_proj",
+    "ff_proj": "mlp.gate_proj",
+    "up_proj": "mlp.up_proj",
+    "ff_out": "mlp.down_proj",
+}
+LLADA_ENDS = {"wte": "model.embed_tokens", "ln_f": "model.norm", "ff_out": "lm_head"}
+
+
+def as_llama(name: str) -> str:
+    parts = name.removeprefix("model.transformer.").removesuffix(".weight").split(".")
+    if parts[0] != "blocks":
+        return f"{LLADA_ENDS[parts[0]]}.weight"
+    return f"model.layers.{parts[1]}.{LLADA_AS_LLAMA[parts[2]]}.weight"
+
+
 def theirs(family: str, checkpoint: Checkpoint) -> Any:
     """The same weights in transformers' class of the shape."""
     raw = checkpoint.config
@@ -58,9 +78,7 @@ def theirs(family: str, checkpoint: Checkpoint) -> Any:
             **own,
         )
         model: Any = LlamaForCausalLM(config)
-        llama = FAMILIES["dream"].names(FAMILIES["llada"].config(raw))  # the same shape under Qwen's names
-        names = {theirs: llama[ours] for ours, theirs in FAMILIES["llada"].names(FAMILIES["llada"].config(raw)).items()}
-        names |= {FAMILIES["llada"].EMBEDDING: "model.embed_tokens.weight", FAMILIES["llada"].HEAD: "lm_head.weight"}
+        names = {name: as_llama(name) for name in checkpoint.shapes}
     else:
         kinds: Any = {"dream": (Qwen2Config, Qwen2ForCausalLM), "block": (Qwen3Config, Qwen3ForCausalLM)}[family]
         drop = ("model_type", "architectures", "rope_theta", "mask_token_id", "block_size")
