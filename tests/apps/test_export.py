@@ -1,5 +1,7 @@
 """`unmask export`: a folder in, a bundle out that generates, and one line for what cannot be exported."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,25 @@ def test_no_folder_is_one_line(command: Command, tmp_path: Path) -> None:
     result = command("export", tmp_path / "nothing")
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert "no such folder" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(("--top", "1"), "top is 1"), (("--block", "8"), "has no blocks; leave it out"), (("--top", "many"), "top")],
+)
+def test_options_that_cannot_be(command: Command, folder: Path, options: tuple[str, ...], reason: str) -> None:
+    result = command("export", folder, *options)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert reason in result.err
+    assert not folder.with_name("model.bundle").exists()
+
+
+@pytest.mark.parametrize("package", ["torch", "safetensors", "onnx"])
+def test_a_missing_package_names_the_extra(folder: Path, package: str) -> None:
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; from unmask.apps.main import run; sys.argv = ['unmask', 'export', 'model']"
+    )
+    done = subprocess.run([sys.executable, "-c", f"{code}; run()"], capture_output=True, text=True, timeout=60, cwd=folder.parent)
+    assert done.returncode == 2
+    assert f"{package} is not installed" in done.stderr
+    assert "pip install 'unmask[export]'" in done.stderr

@@ -141,6 +141,24 @@ def test_a_full_pass_in_the_graph_is_one_in_pytorch(
 
 
 @pytest.mark.parametrize("family", NAMES)
+def test_positions_turn_as_in_transformers_far_from_the_start(
+    family: str, checkpoints: dict[str, Path], backbones: dict[str, Path]
+) -> None:
+    """Six rows at position 30,000 and on, all before them hidden: angles are large there, and fp32 has to be enough."""
+    ours, engine = Ours(checkpoints[family]), Engine(load_bundle(backbones[family]))
+    config, at = ours.config, np.arange(30_000, 30_006)
+    ids = np.random.default_rng(4).integers(0, 256, 6)
+    mask = np.where(np.arange(30_006) < 30_000, np.float32(-1e9), np.float32(0))
+    cache = np.zeros((config.layers, config.kv_heads, 30_006, config.head_width), np.float32)
+    feeds = {"rows": engine.embed(ids), "positions": at, "wanted": np.arange(6), "mask": np.tile(mask, (6, 1))}
+    hidden = engine.run("window", {**feeds, "cache_k": cache, "cache_v": cache})[0]
+    asked = {"input_ids": torch.from_numpy(ids)[None], "position_ids": torch.from_numpy(at)[None]}
+    with torch.no_grad():
+        told = theirs(family, ours.checkpoint)(**asked, attention_mask=torch.zeros(1, 1, 6, 6), output_hidden_states=True)
+    assert np.allclose(hidden, told.hidden_states[-1][0], **CLOSE)
+
+
+@pytest.mark.parametrize("family", NAMES)
 @pytest.mark.parametrize("rows", [1, 3, 8])
 def test_scattered_rows_replace_their_own_keys_and_values(
     family: str, rows: int, checkpoints: dict[str, Path], backbones: dict[str, Path]
