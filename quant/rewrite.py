@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from unmask.errors import InputError
 from unmask.quant.matrices import Matrix, matrices
 from unmask.quant.store import Store, Stored
 
@@ -120,6 +121,8 @@ class Rewriter:
 
     def _static(self, rows: str, out: str, stem: str, names: tuple[str, str]) -> None:
         if rows not in self._rounded:
+            if rows not in self._ranges:
+                raise InputError(f"no range was measured of {rows}, which enters {stem}: measure again on this bundle")
             low, high = self._ranges[rows]
             scale, zero = asymmetric(low, high)
             known = [
