@@ -114,10 +114,11 @@ class Rewriter:
             self._rounded[rows] = (f"{rows}_quantized", f"{rows}_scale", f"{rows}_zero_point")
             self._add("DynamicQuantizeLinear", [rows], list(self._rounded[rows]))
         codes, scale, zero = self._rounded[rows]
-        self._add("MatMulInteger", [codes, names[0], zero], [f"{out}_integer"])
-        self._add("Cast", [f"{out}_integer"], [f"{out}_cast"], to=TensorProto.FLOAT)
-        self._add("Mul", [scale, names[1]], [f"{out}_scale"])
-        self._add("Mul", [f"{out}_cast", f"{out}_scale"], [out])
+        own = f"{out}_product"  # apart from what `out` becomes where it enters the next product
+        self._add("MatMulInteger", [codes, names[0], zero], [f"{own}_integer"])
+        self._add("Cast", [f"{own}_integer"], [f"{own}_cast"], to=TensorProto.FLOAT)
+        self._add("Mul", [scale, names[1]], [f"{own}_scale"])
+        self._add("Mul", [f"{own}_cast", f"{own}_scale"], [out])
 
     def _static(self, rows: str, out: str, stem: str, names: tuple[str, str]) -> None:
         if rows not in self._rounded:
