@@ -61,7 +61,7 @@ class Live:
     """All unless named."""
     threads: tuple[int, ...] = (1, 2)
     stability: tuple[float, ...] = (0.5,)
-    update_s: tuple[float, ...] = (0.3,)
+    update_s: tuple[float, ...] = (0.4,)
     without_drafts: bool = False
     """Also with each update started from masks."""
     realtime: bool = False

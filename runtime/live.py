@@ -35,7 +35,7 @@ class LiveOptions:
 
     stability: float = 0.5
     """From 0, text becomes stable fast, to 1, calm."""
-    update_s: float = 0.3
+    update_s: float = 0.4
     """Audio between two updates; more when the machine is slower than that."""
     drafts: bool = True
     """Start each update from what the last one read."""
