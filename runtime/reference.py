@@ -155,7 +155,8 @@ class _State:
     @property
     def masked(self) -> Ids:
         """Masked positions of the answer."""
-        return self.answer[self.ids[self.answer] == self.mask_id]
+        masked: Ids = self.answer[self.ids[self.answer] == self.mask_id]
+        return masked
 
     def numbers(self, wanted: Ids, scale: float) -> Numbers:
         """Both guided hidden rows meet before the head, which is linear: the logits are those of the published formula."""
