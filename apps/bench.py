@@ -14,9 +14,9 @@ from unmask.apps.shipped import SHIPPED
 from unmask.benchmarks.fills import Report, measure
 from unmask.bundle import Bundle, load_bundle
 from unmask.captioner import FAMILY, TASK, Captioner
-from unmask.engine import EngineOptions
 from unmask.errors import InputError
 from unmask.generate import Generator
+from unmask.options import EngineOptions
 
 
 @Parameter(name="*")

@@ -20,9 +20,9 @@ from unmask.apps.show import LiveView
 from unmask.apps.subtitles import cues, srt, vtt
 from unmask.bundle import load_bundle
 from unmask.captioner import TASK, Caption, Captioner, Window
-from unmask.engine import EngineOptions
 from unmask.errors import AudioError, InputError
 from unmask.mel import SAMPLE_RATE_HZ
+from unmask.options import EngineOptions
 from unmask.sampler import Step
 from unmask.schedule import Schedule
 

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 
 from unmask.apps.material import MaterialOptions, read_material
 from unmask.bundle import load_bundle
-from unmask.engine import EngineOptions
 from unmask.errors import InputError
+from unmask.options import EngineOptions
 from unmask.quant.report import Gates, markdown, missed
 
 GATE_MISSED = 1

@@ -12,9 +12,9 @@ from cyclopts import Parameter
 
 from unmask.apps.show import LiveView
 from unmask.bundle import load_bundle
-from unmask.engine import EngineOptions
 from unmask.errors import InputError
 from unmask.generate import Answer, Generator, Inputs, Request
+from unmask.options import EngineOptions
 from unmask.sampler import Step
 from unmask.schedule import Schedule
 

@@ -18,9 +18,9 @@ from unmask.apps.shipped import SHIPPED
 from unmask.apps.vad import Silero
 from unmask.bundle import load_bundle
 from unmask.captioner import Captioner
-from unmask.engine import EngineOptions
 from unmask.errors import InputError
 from unmask.live import LiveCaptioner, LiveOptions
+from unmask.options import EngineOptions
 
 
 @Parameter(name="*")

@@ -29,8 +29,9 @@ from unmask.benchmarks.machine import describe_machine, peak_rss_mib
 from unmask.bundle import load_bundle
 from unmask.canvas import Canvas, IdRange, Span
 from unmask.captioner import Captioner
-from unmask.engine import Engine, EngineOptions
+from unmask.engine import Engine
 from unmask.mel import SAMPLE_RATE_HZ
+from unmask.options import EngineOptions
 from unmask.reference import Reference, reference_fill
 from unmask.sampler import Denoiser, Numbers, fill
 from unmask.schedule import Schedule

@@ -18,7 +18,8 @@ import numpy as np
 from unmask.backbone import BackboneDenoiser
 from unmask.benchmarks.machine import describe_machine
 from unmask.bundle import load_bundle
-from unmask.engine import Engine, EngineOptions
+from unmask.engine import Engine
+from unmask.options import EngineOptions
 
 SEEN = 256
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from unmask.bundle import Bundle, load_bundle
 from unmask.captioner import FAMILY, Captioner
-from unmask.engine import Engine, EngineOptions
+from unmask.engine import Engine
 from unmask.errors import InputError
 from unmask.generate import Generator
+from unmask.options import EngineOptions
 from unmask.quant.drift import Drift, drift, log_softmax, word_error_rate
 from unmask.quant.material import Material
 from unmask.quant.report import Comparison, Spread, Texts, Timed

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from unmask.bundle import Bundle
-from unmask.engine import Engine, EngineOptions
+from unmask.engine import Engine
+from unmask.onnx_runner import open_session, session_options
+from unmask.options import EngineOptions
 from unmask.quant.matrices import matrices, ranked
 
 Tap = Callable[[str, onnx.ModelProto], list[str]]
@@ -42,8 +44,6 @@ class Tapped(Engine):
         self._sessions.pop(role, None)
 
     def _open(self, role: str) -> Any:
-        import onnxruntime
-
         model = onnx.ModelProto()
         own = self._models.get(role)
         folder = self.bundle.folder if own is None else self._folder
@@ -51,12 +51,9 @@ class Tapped(Engine):
         self._outputs[role] = len(model.graph.output)
         for name in self._tap(role, model):
             model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.options.threads
-        options.inter_op_num_threads = 1
+        options = session_options(self.options)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return open_session(model.SerializeToString(), self.options, options)
 
     def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
         outputs = super().run(role, feeds)

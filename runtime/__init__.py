@@ -7,11 +7,12 @@ opens nothing and loads neither a graph nor an audio library.
 from unmask.bundle import Bundle, Manifest, load_bundle
 from unmask.canvas import Canvas, Draft, Span
 from unmask.captioner import Caption, Captioner, Word
-from unmask.engine import Engine, EngineOptions
+from unmask.engine import Engine
 from unmask.errors import AudioError, BundleError, InputError, UnmaskError
 from unmask.events import Event
 from unmask.generate import Answer, Generator
 from unmask.live import LiveCaptioner, LiveOptions, captions
+from unmask.options import EngineOptions
 from unmask.reference import Reference, reference_fill
 from unmask.sampler import Denoiser, Numbers, Step, fill
 from unmask.schedule import Schedule

@@ -33,7 +33,7 @@ class BackboneDenoiser:
         self._engine, self._length, self._prompt = engine, length, prompt
         self._manifest = engine.bundle.manifest
         self._geometry = geometry(self._manifest)
-        inputs = {value.name: value.shape for value in engine.session("window").get_inputs()}
+        inputs = engine.inputs("window")
         if "cache_k" not in inputs or "mask" not in inputs:
             raise BundleError(f"{engine.bundle.folder}: its window graph takes {', '.join(inputs)}; export the bundle again")
         layers, heads, _, width = inputs["cache_k"]
@@ -107,7 +107,7 @@ class BackboneDenoiser:
         manifest = self._manifest
         heads: dict[str, IdRange] = {"head": (0, manifest.vocabulary.size)}
         for modality, (low, high) in manifest.vocabulary.ranges.items():
-            if f"head_{modality}" in manifest.graphs:
+            if f"head_{modality}" in manifest.roles:
                 heads[f"head_{modality}"] = (low, high)
         first, last = min(low for low, _ in ranges), max(high for _, high in ranges)
         fitting = [(high - low, role) for role, (low, high) in heads.items() if low <= first and last <= high]

@@ -23,6 +23,7 @@ FORMAT = 1
 MANIFEST = "bundle.json"
 LARGEST_MANIFEST_BYTES = 1 << 20
 EMBEDDING_DTYPES = ("float16", "float32", "int8")
+ENGINES = ("onnx", "litert", "coreml")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,22 @@ class Timeline:
 
 
 @dataclass(frozen=True)
+class Bucket:
+    """A graph of fixed sizes, for engines that settle shapes in advance (`unmask.buckets`)."""
+
+    engine: str  # onnx, litert or coreml
+    role: str
+    file: str  # for coreml the folder of a package
+    sizes: dict[str, int]  # dimension -> size: rows, wanted, slots; tokens and past of a verifier
+    precision: str
+    function: str = ""  # of a package that holds several
+
+    @property
+    def name(self) -> str:
+        return " ".join([self.engine, self.role, *(f"{name}={size}" for name, size in self.sizes.items())])
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that the runtime must know of a bundle. JSON with exactly these keys; see `strict.parse`."""
 
@@ -114,6 +131,12 @@ class Manifest:
     end_ids: tuple[int, ...] = ()  # a text ends at the first of them
     positions: int | None = None  # most rows that a canvas may have with its prompt
     templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
+    buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, beside `graphs` or instead of them
+
+    @property
+    def roles(self) -> set[str]:
+        """What the bundle has graphs for, in any form."""
+        return {*self.graphs, *(bucket.role for bucket in self.buckets)}
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
@@ -185,8 +208,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _check(manifest: Manifest, path: Path) -> None:
     for name in manifest.files:
-        if name in ("", ".", "..", MANIFEST) or len(name.encode()) > 255 or any(c in name for c in "/\\:\0"):
-            raise BundleError(f"{path}: the file name {name!r} leads out of the bundle; names are plain, without folders")
+        if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
+            raise BundleError(f"{path}: the file name {name!r} leads out of the bundle; names are plain, below its folder")
     used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
     tables = {"embedding": manifest.embedding}
     if manifest.verifier:
@@ -215,6 +238,7 @@ def _check(manifest: Manifest, path: Path) -> None:
     for end_id in manifest.end_ids:
         if not 0 <= end_id < vocabulary.size:
             raise BundleError(f"{path}: the end id {end_id} lies outside the vocabulary of {vocabulary.size}")
+    _check_buckets(manifest, path)
     for task, template in manifest.templates.items():
         _check_template(task, template, manifest, path)
     line = manifest.timeline
@@ -228,6 +252,21 @@ def _check(manifest: Manifest, path: Path) -> None:
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
             raise BundleError(f"{path}: the range {list(ids)} of {modality!r} does not lie within 0..{vocabulary.size}")
+
+
+def _plain(part: str) -> bool:
+    return part not in ("", ".", "..") and len(part.encode()) <= 255 and not any(c in part for c in "\\:\0")
+
+
+def _check_buckets(manifest: Manifest, path: Path) -> None:
+    for bucket in manifest.buckets:
+        inside = f"{bucket.file}/"
+        if bucket.engine not in ENGINES:
+            raise BundleError(f"{path}: a bucket for the engine {bucket.engine!r}; known are {', '.join(ENGINES)}")
+        if bucket.file not in manifest.files and not any(name.startswith(inside) for name in manifest.files):
+            raise BundleError(f"{path}: the bucket {bucket.name} names {bucket.file!r}, which is not among its files")
+        if not bucket.sizes or min(bucket.sizes.values()) < 1:
+            raise BundleError(f"{path}: the bucket {bucket.name} has no sizes of 1 or more")
 
 
 def _check_template(task: str, template: Template, manifest: Manifest, path: Path) -> None:
@@ -258,7 +297,7 @@ def _check_table(table: Embedding, file_bytes: int, path: Path) -> None:
 
 def _verify(folder: Path, name: str, listed: File) -> None:
     path = folder / name
-    if path.is_symlink():
+    if any(part.is_symlink() for part in (path, *path.parents[: name.count("/")])):
         raise BundleError(f"{path}: a link; a bundle holds plain files only")
     if not path.is_file():
         raise BundleError(f"{path}: missing, although {MANIFEST} lists it; fetch or export the bundle again")

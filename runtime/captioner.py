@@ -14,9 +14,10 @@ from tokenizers import Tokenizer
 
 from unmask.bundle import Bundle, Timeline
 from unmask.canvas import Canvas
-from unmask.engine import CanvasDenoiser, CanvasVerifier, Engine, EngineOptions
+from unmask.engine import CanvasDenoiser, CanvasVerifier, Engine
 from unmask.errors import AudioError, BundleError
 from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
+from unmask.options import EngineOptions
 from unmask.sampler import Step, fill
 from unmask.schedule import Schedule
 from unmask.segment import quiet_cuts
@@ -98,10 +99,10 @@ class Captioner:
         manifest = bundle.manifest
         if manifest.family != FAMILY or manifest.timeline is None or manifest.vocabulary.blank_id is None:
             raise BundleError(f"{bundle.folder}: family {manifest.family!r} does not caption; a {FAMILY} bundle does")
-        lacking = {"context", "window"} - set(manifest.graphs) or {"text"} - set(manifest.vocabulary.ranges)
+        lacking = {"context", "window"} - manifest.roles or {"text"} - set(manifest.vocabulary.ranges)
         if lacking:
             raise BundleError(f"{bundle.folder}: a captioner needs {' and '.join(sorted(lacking))}, which {manifest.name} lacks")
-        if manifest.verifier and "verify" not in manifest.graphs:
+        if manifest.verifier and "verify" not in manifest.roles:
             raise BundleError(f"{bundle.folder}: the manifest names a verifier, but no verify graph is here; export it again")
         self.bundle = bundle
         self.engine = Engine(bundle, options)
@@ -113,12 +114,12 @@ class Captioner:
         """Open graphs and tokenizer now. Raises BundleError."""
         self.engine.load()
         for role, expected in INPUTS.items():
-            if role not in self.bundle.manifest.graphs:
+            if role not in self.bundle.manifest.roles:
                 continue  # a verifier is optional
-            found = {value.name for value in self.engine.session(role).get_inputs()}
-            if found != expected:
+            found = self.engine.inputs(role).keys()
+            if not found >= expected or (self.engine.dynamic(role) and found != expected):  # fixed sizes take masks besides
                 raise BundleError(f"{self.bundle.folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}")
-        made = len(self.engine.session("context").get_outputs())
+        made = len(self.engine.session("context").get_outputs()) if self.engine.dynamic("context") else 5
         if made < (5 if self.bundle.manifest.verifier else 3):
             raise BundleError(f"{self.bundle.folder}: the context graph makes {made} tensors; export the bundle again")
         self.tokenizer  # noqa: B018  (opens it)

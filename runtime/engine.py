@@ -1,18 +1,21 @@
-"""Run a bundle's graphs with ONNX Runtime and serve the denoiser protocol.
+"""Run a bundle's graphs with an engine and serve the denoiser protocol.
 
-Knows ONNX Runtime and tensors. Knows no audio, no schedule and no text. ONNX Runtime is imported on first use.
+Knows roles and tensors. Knows no audio, no schedule and no text. Engines are imported on first use.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle, Embedding, Table, Verifier
+from unmask.buckets import Static
+from unmask.bundle import Bucket, Bundle, Embedding, Table, Verifier
 from unmask.canvas import IdRange
 from unmask.errors import BundleError, InputError
+from unmask.onnx_runner import OnnxRunner, open_session
+from unmask.options import EngineOptions
 from unmask.sampler import Numbers
 
 if TYPE_CHECKING:
@@ -21,20 +24,23 @@ if TYPE_CHECKING:
 FORBIDDEN = np.float32(-1e9)  # finite, so that a row with everything forbidden stays a number
 
 
-@dataclass(frozen=True)
-class EngineOptions:
-    """How ONNX Runtime uses the machine. The defaults were chosen by measurement (docs/measurements.md)."""
+class Runner(Protocol):
+    """Runs the graphs of fixed sizes that a bundle holds for one engine. Imports its engine on first use."""
 
-    threads: int = 1
-    """Threads inside one operator. On the shipped captioner a second one gains nothing."""
-    spinning: bool = False
-    """Let idle threads spin: faster on a quiet machine, far slower on a busy one."""
-    arena: bool = True
-    """Let ONNX Runtime keep freed memory for the next pass."""
+    def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
+        """Shapes by name; opens the graph."""
+        ...
+
+    def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """Inputs of exactly the bucket's sizes; all outputs by name."""
+        ...
 
 
 class Engine:
-    """A bundle's graphs, opened. Constructing it does nothing; `load` opens the graphs. Thread-safe once loaded."""
+    """A bundle's graphs, opened. Constructing it does nothing; `load` opens the graphs. Thread-safe once loaded.
+
+    With the engine onnx it runs the bundle's graphs of any size where there are such, and its buckets otherwise.
+    """
 
     def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
         self.bundle = bundle
@@ -44,41 +50,57 @@ class Engine:
         self._biases: dict[tuple[IdRange, ...], NDArray[np.float32]] = {}
 
     def load(self) -> "Engine":
-        """Open every graph of the bundle. Raises BundleError when ONNX Runtime refuses one."""
-        for role in self.bundle.manifest.graphs:
-            self.session(role)
+        """Open every graph that this engine may run. Raises BundleError when one is refused or a role has none."""
+        for role in self.bundle.manifest.roles:
+            self.inputs(role)
         return self
 
+    def dynamic(self, role: str) -> bool:
+        """Whether the role is run by a graph of any size."""
+        return self.options.engine == "onnx" and not self.options.static and role in self.bundle.manifest.graphs
+
+    @cached_property
+    def static(self) -> Static:
+        """The bundle's graphs of fixed sizes for this engine."""
+        manifest = self.bundle.manifest
+        buckets = tuple(bucket for bucket in manifest.buckets if bucket.engine == self.options.engine)
+        per = manifest.timeline.frames_per_slot if manifest.timeline else None
+        return Static(buckets, per, self._runner.run)
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return RUNNERS[self.options.engine](self.bundle, self.options)
+
+    def inputs(self, role: str) -> dict[str, tuple[Any, ...]]:
+        """Shapes of a role's inputs by name, of its first bucket where sizes are fixed; opens its graphs."""
+        if self.dynamic(role):
+            return {value.name: tuple(value.shape) for value in self.session(role).get_inputs()}
+        found = [self._runner.inputs(bucket) for bucket in self.static.of(role)]
+        if not found:
+            kind = f"{self.options.engine}, fixed sizes" if self.options.engine == "onnx" else self.options.engine
+            target = "npu" if self.options.engine == "onnx" else self.options.engine
+            raise BundleError(
+                f"{self.bundle.folder}: no {role} graph for the engine {kind}; make one with `unmask export {self.bundle.folder} "
+                f"OUT --target {target}`"
+            )
+        return found[0]
+
     def session(self, role: str) -> "onnxruntime.InferenceSession":
+        """The graph of any size of a role, opened once."""
         if role not in self._sessions:
             self._sessions[role] = self._open(role)
         return self._sessions[role]
 
     def _open(self, role: str) -> "onnxruntime.InferenceSession":
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as errors
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.options.threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self.options.spinning else "0")
-        options.enable_cpu_mem_arena = self.options.arena
-        options.log_severity_level = 3
-        path = self.bundle.path(self.bundle.manifest.graphs[role])
-        try:
-            return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except (
-            errors.Fail,
-            errors.InvalidGraph,
-            errors.InvalidProtobuf,
-            errors.InvalidArgument,
-            errors.NotImplemented,
-            errors.NoSuchFile,
-        ) as error:
-            raise BundleError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot open it: {error}") from error
+        return open_session(self.bundle.path(self.bundle.manifest.graphs[role]), self.options)
 
     def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        """Run a graph on NumPy arrays; contiguous inputs are used in place, not copied."""
+        """Run a graph on NumPy arrays; graphs of any size use contiguous inputs in place.
+
+        Raises InputError when graphs of fixed sizes are too small for the call.
+        """
+        if not self.dynamic(role):
+            return self.static(role, feeds)
         outputs: list[NDArray[Any]] = self.session(role).run(None, dict(feeds))
         return outputs
 
@@ -116,6 +138,9 @@ class Engine:
                 row[low:high] = 0
             self._biases[ranges] = row
         return self._biases[ranges]
+
+
+RUNNERS: dict[str, Callable[[Bundle, EngineOptions], Runner]] = {"onnx": OnnxRunner}
 
 
 class CanvasDenoiser:

@@ -16,8 +16,9 @@ from tokenizers import Tokenizer
 from unmask.backbone import BackboneDenoiser, Unconditional, geometry
 from unmask.bundle import Bundle
 from unmask.canvas import Canvas, IdRange, Span
-from unmask.engine import Engine, EngineOptions
+from unmask.engine import Engine
 from unmask.errors import BundleError, InputError
+from unmask.options import EngineOptions
 from unmask.reference import reference_fill
 from unmask.sampler import Step, fill
 from unmask.schedule import Schedule
@@ -65,7 +66,7 @@ class Generator:
 
     def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
         manifest = bundle.manifest
-        if manifest.family not in FAMILIES or not {"window", "head"} <= set(manifest.graphs):
+        if manifest.family not in FAMILIES or not {"window", "head"} <= manifest.roles:
             raise BundleError(
                 f"{bundle.folder}: family {manifest.family!r} does not generate; {', '.join(FAMILIES)} do. "
                 "`unmask caption` runs caption bundles"
@@ -77,7 +78,7 @@ class Generator:
     def load(self) -> "Generator":
         """Open the window graph, the whole head and the tokenizer now; sliced heads are opened when first needed."""
         for role in ("window", "head"):
-            self.engine.session(role)
+            self.engine.inputs(role)
         self.tokenizer  # noqa: B018  (opens it)
         return self
 

@@ -210,7 +210,6 @@ def test_manifest_does_not_fit(folder: Path, change: Callable[[Raw], object], me
     "name",
     [
         "../weights.bin",
-        "sub/weights.bin",
         "..\\weights.bin",
         "/etc/passwd",
         "C:weights.bin",
@@ -226,7 +225,7 @@ def test_file_name_that_leads_out(folder: Path, name: str) -> None:
     file.write_bytes(b"x")
     listed = {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
     edit(folder, lambda raw: raw["files"].update({name: listed}))
-    refuses(folder, r"leads out of the bundle; names are plain, without folders")
+    refuses(folder, r"leads out of the bundle; names are plain, below its folder")
 
 
 def test_file_name_too_long_for_any_disk(folder: Path) -> None:
@@ -268,4 +267,44 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
 )
 def test_manifest_contradicts_itself(folder: Path, change: Callable[[Raw], object], message: str) -> None:
     edit(folder, change)
+    refuses(folder, message)
+
+
+def package(folder: Path) -> Path:
+    """A bundle with a file in a folder of its own, as CoreML's packages have."""
+    inner = folder / "window.mlpackage" / "Data"
+    inner.mkdir(parents=True)
+    (inner / "weight.bin").write_bytes(b"x")
+    listed = {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    bucket = {"engine": "coreml", "role": "window", "file": "window.mlpackage", "sizes": {"rows": 4}, "precision": "fp16"}
+    edit(folder, lambda raw: (raw["files"].update({"window.mlpackage/Data/weight.bin": listed}), raw.update(buckets=[bucket])))
+    return inner
+
+
+def test_files_may_lie_in_folders_below(folder: Path) -> None:
+    package(folder)
+    (bucket,) = load_bundle(folder).manifest.buckets
+    assert (bucket.engine, bucket.role, bucket.sizes) == ("coreml", "window", {"rows": 4})
+    assert load_bundle(folder).manifest.roles >= {"window"}
+
+
+def test_a_folder_below_is_no_link(folder: Path, tmp_path: Path) -> None:
+    inner = package(folder)
+    inner.rename(tmp_path / "elsewhere")
+    inner.symlink_to(tmp_path / "elsewhere")
+    refuses(folder, "a link; a bundle holds plain files only")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("engine", "abacus", "a bucket for the engine 'abacus'; known are onnx, litert, coreml"),
+        ("file", "window", "names 'window', which is not among its files"),
+        ("sizes", {}, "has no sizes of 1 or more"),
+        ("sizes", {"rows": 0}, "has no sizes of 1 or more"),
+    ],
+)
+def test_bucket_that_cannot_be(folder: Path, key: str, value: object, message: str) -> None:
+    package(folder)
+    edit(folder, lambda raw: raw["buckets"][0].update({key: value}))
     refuses(folder, message)

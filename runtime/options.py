@@ -1,0 +1,28 @@
+"""How an engine uses the machine: the options that every engine takes, checked when they are made. Knows no engine."""
+
+from dataclasses import dataclass
+
+from unmask.bundle import ENGINES
+from unmask.errors import InputError
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How a bundle's graphs are run. The defaults were chosen by measurement (docs/measurements.md)."""
+
+    threads: int = 1
+    """Threads inside one operator. On the shipped captioner a second one gains nothing."""
+    spinning: bool = False
+    """Let idle threads spin: faster on a quiet machine, far slower on a busy one. ONNX Runtime only."""
+    arena: bool = True
+    """Let ONNX Runtime keep freed memory for the next pass."""
+    engine: str = "onnx"
+    """onnx, litert or coreml."""
+    static: bool = False
+    """Run graphs of fixed sizes also where onnx has graphs of any size. The other engines have no other."""
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise InputError(f"engine {self.engine!r} is not one of {', '.join(ENGINES)}")
+        if self.threads < 1:
+            raise InputError(f"threads is {self.threads}; at least 1 is needed")
