@@ -47,7 +47,7 @@ def export_captioner(
         licence=licence,
         provenance=provenance,
         timeline=Timeline(config.frames_per_slot, 1000 / FRAMES_PER_SECOND, LONGEST_S, 1000.0),
-        verifier=Verifier(nowhere, config.prompt_ids, BLANK),
+        verifier=Verifier(nowhere, config.prompt_ids, BLANK, config.whisper.decoder_positions),
     )
     tables = {"window": model.embedding.weight.detach().numpy(), "verify": model.verifier.embedding.weight.detach().numpy()}
     return write_bundle(folder, manifest, graphs, tables, tokenizer)

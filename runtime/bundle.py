@@ -66,6 +66,7 @@ class Verifier:
     embedding: Embedding
     prompt: tuple[int, ...]  # ids of its own embedding that it reads before a text
     end_id: int  # what it expects behind a text that is whole
+    positions: int | None = None  # most rows that it can read, the prompt's included
 
 
 @dataclass(frozen=True)

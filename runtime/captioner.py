@@ -188,7 +188,9 @@ class Captioner:
         began: float | None = None,
         settled: int = 0,
     ) -> Iterator[Check]:
-        """Let the verifier read and correct a draft, a Check after each pass; none without a verifier or with `verify` at 0.
+        """Let the verifier read and correct a draft, a Check after each pass.
+
+        There is none without a verifier, with `verify` at 0, or when the draft is longer than the verifier can read.
 
         began: when the window's passes began (`time.perf_counter`), by default now; a check that would end behind `budget_ms`
         by what the last one took is not begun. settled: so many tokens from the start are not to be changed.
@@ -196,9 +198,13 @@ class Captioner:
         chosen = schedule or self.bundle.schedule(TASK)
         if window.verifier is None or self.bundle.manifest.verifier is None or not chosen.verify:
             return
+        longest = window.verifier.longest
+        if longest is not None and len(draft.ids) > longest:
+            return
         began = time.perf_counter() if began is None else began
         left_s = math.inf if chosen.budget_ms is None else chosen.budget_ms / 1000
-        passes = verify(draft, window.verifier, self.bundle.manifest.verifier.end_id, chosen.verify, chosen.accept, settled)
+        end_id = self.bundle.manifest.verifier.end_id
+        passes = verify(draft, window.verifier, end_id, chosen.verify, chosen.accept, settled, longest)
         taken_s = 0.0
         while time.perf_counter() - began + taken_s < left_s:
             check = next(passes, None)

@@ -196,8 +196,16 @@ class CanvasVerifier:
     def __init__(self, engine: Engine, manifest: Verifier, context: Mapping[str, NDArray[np.float32]]) -> None:
         self._engine, self._context = engine, dict(context)
         self._prompt = np.asarray(manifest.prompt, dtype=np.int64)
-        self._table = engine.table(manifest.embedding)
+        self._table, self._positions = engine.table(manifest.embedding), manifest.positions
         self.reset()
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens of the longest text that it can read; None where the bundle does not say."""
+        held = [self._positions] if self._positions is not None else []
+        if not self._engine.dynamic("verify"):  # any part of a text may be new, the rest past
+            held.append(max((min(b.sizes["tokens"], b.sizes["past"]) for b in self._engine.static.of("verify")), default=0))
+        return max(0, min(held) - len(self._prompt)) if held else None
 
     def reset(self) -> None:
         layers, heads, _, size = self._context["verify_k"].shape

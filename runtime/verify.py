@@ -60,6 +60,7 @@ def verify(
     passes: int,
     accept: float = 1.0,
     settled: int = 0,
+    longest: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Check]:
     """Yield a Check after each pass, at most `passes` of them, until the whole text is agreed.
@@ -67,11 +68,12 @@ def verify(
     accept: the draft's token stands where it is the model's second choice with at least this share of the first's probability;
     at 1 the text that all agree on is the model's own greedy text. settled: so many tokens from the start stand whatever
     the model says; the rest is what it writes behind them.
-    A text that grows past twice its draft and 16 tokens more is a loop; it ends there. Close the generator to cancel.
+    A text that grows past twice its draft and 16 tokens more is a loop; it ends there, or at `longest` tokens, which is all that
+    the verifier can read. Close the generator to cancel.
     """
     verifier.reset()
     text, agreed = draft, min(settled, len(draft.ids))
-    longest = 2 * len(draft.ids) + 16
+    longest = min(2 * len(draft.ids) + 16, 2**31 if longest is None else longest)
     skipped = -1  # the token that the last correction put away
     for number in range(1, passes + 1):
         start = clock()

@@ -1,8 +1,10 @@
 """The verify graph behind `CanvasVerifier`: cached prefixes change no number, nothing is left of a text that was forgotten."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from hypothesis import given
@@ -158,3 +160,14 @@ def test_an_int8_verifier_agrees_with_fp32(
     theirs = CanvasVerifier(engine, listed(engine), context).expect(ids, 0)
     assert np.mean(ours.ids[:, 0] == theirs.ids[:, 0]) >= 0.8
     assert 0 < np.abs(ours.logsumexp - theirs.logsumexp).max() < 0.2 * theirs.logsumexp.std() + 0.2
+
+
+def test_the_longest_text_leaves_room_for_the_prompt(engine: Watched, context: Context) -> None:
+    positions = 200  # of the tiny model
+    verifier = CanvasVerifier(engine, listed(engine), context)
+    assert verifier.longest == positions - len(listed(engine).prompt)
+    verifier.expect(np.ones(verifier.longest, np.int64), 0)
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument):
+        verifier.expect(np.ones(verifier.longest + 1, np.int64), 0)
+    unsaid = CanvasVerifier(engine, replace(listed(engine), positions=None), context)
+    assert unsaid.longest is None

@@ -193,3 +193,18 @@ def test_closing_cancels() -> None:
     next(checks)
     checks.close()  # type: ignore[attr-defined]
     assert len(causal.calls) == 1
+
+
+@given(st.lists(st.integers(1, SIZE - 1), min_size=1, max_size=12), SEED, st.integers(0, 10))
+def test_nothing_longer_than_the_verifier_can_read_is_asked(draft: list[int], seed: int, more: int) -> None:
+    asked, longest, loop = [], len(draft) + more, endless(seed)
+
+    class Limited(Remembering):
+        def expect(self, ids: NDArray[np.int64], known: int) -> Numbers:
+            asked.append(len(ids))
+            return super().expect(ids, known)
+
+    found = list(verify(tokens(draft), Limited(loop), END, 99, longest=longest))
+    assert found[-1].done
+    assert max(asked) <= longest
+    assert len(found[-1].text.ids) <= longest
