@@ -22,14 +22,20 @@ class CaptionerConfig:
     vocabulary: int  # tokens that can be predicted, blank (id 0) included; the mask is one more row of the embedding
     frames_per_slot: int = 8  # 160 ms
     prompt: int = 2  # rows of the verifier's embedding behind the tokens: what Whisper's decoder reads before a text
+    spelling: int | None = None  # tokens that the verifier writes, the canvas's first; None: no others
 
     @property
     def mask(self) -> int:
         return self.vocabulary
 
     @property
+    def written(self) -> int:
+        """Tokens that the verifier writes."""
+        return self.spelling or self.vocabulary
+
+    @property
     def prompt_ids(self) -> tuple[int, ...]:
-        return tuple(range(self.vocabulary, self.vocabulary + self.prompt))
+        return tuple(range(self.written, self.written + self.prompt))
 
 
 class Captioner(nn.Module):
@@ -46,11 +52,12 @@ class Captioner(nn.Module):
         # Attention scores to the recording fall by this much for each slot of distance (ALiBi's fixed slopes, Press et al. 2022):
         # the first heads read the slot's own sound, the last see almost everything. Fixed, so that fused attention can be used.
         self.register_buffer("nearness", torch.logspace(0.3, -2.5, sizes.heads))
-        self.verifier = Decoder(replace(sizes, vocabulary=config.vocabulary + config.prompt))
+        self.verifier = Decoder(replace(sizes, vocabulary=config.written + config.prompt))
 
     @staticmethod
     def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int], prompt: list[int]) -> "Captioner":
-        """Start from Whisper's weights. rows: for each of our ids the row of Whisper's embedding; prompt: those it starts with.
+        """Start from Whisper's weights. rows: for each id of the verifier, the canvas's first, the row of Whisper's embedding;
+        prompt: those it starts with.
 
         Blank's row is that of Whisper's end of text: the verifier ends a text with blank's id.
         """
@@ -59,7 +66,7 @@ class Captioner(nn.Module):
         own = {name: value for name, value in whisper.decoder.state_dict().items() if not name.startswith("embedding")}
         model.load_state_dict(own, strict=False)
         with torch.no_grad():
-            kept = whisper.decoder.embedding.weight[rows]
+            kept = whisper.decoder.embedding.weight[rows[: config.vocabulary]]
             model.embedding.weight.copy_(torch.cat([kept, kept.mean(0, keepdim=True)]))
             asked = {**whisper.decoder.state_dict(), "embedding.weight": whisper.decoder.embedding.weight[[*rows, *prompt]]}
             model.verifier.load_state_dict(asked)
@@ -105,12 +112,12 @@ class Captioner(nn.Module):
         return torch.cat([prompt.expand(len(texts), -1), texts], 1)
 
     def next_logits(self, texts: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the verifier expects behind the prompt and behind each token of texts (B, N) -> (B, N + 1, vocabulary).
+        """What the verifier expects behind the prompt and behind each token of texts (B, N) -> (B, N + 1, written).
 
         states (B, T, d), of which mask (B, 1, 1, T) bool says which exist.
         """
         logits, _ = self.verifier(self.prompted(texts), self.verifier.cross(states), mask)
-        return logits[:, self.config.prompt - 1 :, : self.config.vocabulary]
+        return logits[:, self.config.prompt - 1 :, : self.config.written]
 
 
 class Context(nn.Module):
@@ -185,7 +192,7 @@ class Verify(nn.Module):
     def __init__(self, model: Captioner, top: int) -> None:
         super().__init__()
         self.verifier, self.top = model.verifier, top
-        self.vocabulary = model.config.vocabulary
+        self.written = model.config.written
         self.head = nn.Linear(model.config.whisper.width, model.verifier.embedding.num_embeddings, bias=False)
         self.head.weight = nn.Parameter(model.verifier.embedding.weight.detach().clone())
 
@@ -200,7 +207,7 @@ class Verify(nn.Module):
         cross = [(k[None], v[None]) for k, v in zip(verify_k, verify_v, strict=True)]
         past = [(k[None], v[None]) for k, v in zip(past_k, past_v, strict=True)]
         hidden, read = self.verifier.hidden(rows[None], cross, past=past)
-        logits = self.head(hidden[0])[:, : self.vocabulary]
+        logits = self.head(hidden[0])[:, : self.written]
         top, ids = logits.topk(self.top)
         new = past_k.shape[2]
         k, v = (torch.cat([pair[i][:, :, new:] for pair in read]) for i in (0, 1))

@@ -256,7 +256,8 @@ class Captioner:
             passes, rows = passes + 1, rows + step.rows
             if on_step is not None:
                 on_step(window, step)
-        text = self.draft(step) if known is None else splice(known, self.draft(step))
+        draft = respelled(self.draft(step), self.tokenizer) if window.verifier else self.draft(step)
+        text = draft if known is None else splice(known, draft)
         for check in self.checks(window, text, schedule, began, known.settled if known else 0):
             passes, rows, text = passes + 1, rows + check.rows, check.text
         return Reading(text, passes, rows)
@@ -302,6 +303,20 @@ def splice(known: Known, late: Tokens) -> Tokens:
     new = late.places >= max(known.border, last)
     parts = ((getattr(known.text, name)[old], getattr(late, name)[new]) for name in ("ids", "places", "confidence"))
     return Tokens(*map(np.concatenate, parts))
+
+
+def respelled(text: Tokens, tokenizer: Tokenizer) -> Tokens:
+    """The same text in the tokens that its tokenizer makes of it: a canvas may write a rare word in pieces.
+
+    A token takes the place of the piece that it begins with, and the confidence of the least sure that it covers.
+    """
+    ids = np.array(tokenizer.encode(tokenizer.decode(text.ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
+    old, new = (np.cumsum([len(tokenizer.id_to_token(int(i))) for i in some]) for some in (text.ids, ids))  # ends, in bytes
+    if not len(ids) or old[-1] != new[-1] or np.array_equal(ids, text.ids):  # part of a letter cannot be written and read again
+        return text
+    first, last = np.searchsorted(old, np.concatenate(([0], new[:-1])), "right"), np.searchsorted(old, new, "left")
+    sure = np.array([text.confidence[a : b + 1].min() for a, b in zip(first, last, strict=True)], dtype=np.float32)
+    return Tokens(ids, text.places[first], sure)
 
 
 def starts_word(token: str | None) -> bool:

@@ -23,6 +23,15 @@ BLANK = 0
 
 
 @dataclass(frozen=True)
+class Spelling:
+    """A text in the verifier's tokens: rare words are whole here that the canvas holds in pieces."""
+
+    ids: NDArray[np.int64]  # (M,)
+    words: NDArray[np.int64]  # (M,) the number of the word that each token belongs to
+    soft_ids: NDArray[np.int64]  # (M, SOFT) the teacher's likeliest tokens, zeros in words that are spelt otherwise
+
+
+@dataclass(frozen=True)
 class Label:
     """What is said in a recording. Frames are those of encoder states, at normal speed."""
 
@@ -34,6 +43,7 @@ class Label:
     centre: NDArray[np.float64] | None  # (N,) frames; None where no times are known: such a recording is never cut
     soft_ids: NDArray[np.int64]  # (N, SOFT) the teacher's likeliest tokens ...
     soft: NDArray[np.float32]  # (N, SOFT) ... and their probabilities, zeros where it was not asked
+    spelling: "Spelling"
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Sample:
     masked: NDArray[np.bool_]  # (S,) where the loss counts
     timed: bool
     tokens: NDArray[np.int64]  # (N,) the text
-    before: NDArray[np.int64]  # (M,) what the verifier reads: the text, maybe with errors
+    before: NDArray[np.int64]  # (M,) what the verifier reads: the text in its own spelling, maybe with errors
     after: NDArray[np.int64]  # (M + 1,) the right next token behind the prompt and behind each of these; BLANK ends the text
 
 
@@ -74,7 +84,7 @@ def read_labels(cache: Path, tokenizer: Tokenizer) -> list[Label]:
 
 def label_of(row: dict[str, object], frames: int, tokenizer: Tokenizer) -> Label:
     ids = np.asarray(row["ids"], dtype=np.int64)
-    starts = [i == 0 or starts_word(tokenizer.id_to_token(int(token))) for i, token in enumerate(ids)]
+    words = word_numbers(ids, tokenizer)
     centre = None
     if row["first"] is not None:
         first = np.asarray(row["first"], dtype=np.float64)
@@ -82,7 +92,26 @@ def label_of(row: dict[str, object], frames: int, tokenizer: Tokenizer) -> Label
         centre = first[:-1] + np.minimum(np.diff(first), 10.0) / 2
     soft_ids = np.asarray(row["soft_ids"] or np.zeros((len(ids), SOFT)), dtype=np.int64)
     soft = np.asarray(row["soft"] or np.zeros((len(ids), SOFT)), dtype=np.float32)
-    return Label(str(row["id"]), str(row["text"]), frames, ids, np.cumsum(starts) - 1, centre, soft_ids, soft)
+    spelling = spell(ids, words, soft_ids, tokenizer)
+    return Label(str(row["id"]), str(row["text"]), frames, ids, words, centre, soft_ids, soft, spelling)
+
+
+def word_numbers(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """(N,): the word that each token belongs to, from 0."""
+    return (
+        np.cumsum([i == 0 or starts_word(tokenizer.id_to_token(int(token))) for i, token in enumerate(ids)]).astype(np.int64) - 1
+    )
+
+
+def spell(ids: NDArray[np.int64], words: NDArray[np.int64], soft_ids: NDArray[np.int64], tokenizer: Tokenizer) -> Spelling:
+    """The text of a canvas's tokens as its tokenizer writes it."""
+    whole = np.asarray(tokenizer.encode(tokenizer.decode(ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
+    numbers, soft = word_numbers(whole, tokenizer), np.zeros((len(whole), soft_ids.shape[1]), dtype=np.int64)
+    for word in np.unique(numbers):
+        ours, theirs = numbers == word, words == word
+        if np.array_equal(whole[ours], ids[theirs]):
+            soft[ours] = soft_ids[theirs]
+    return Spelling(whole, numbers, soft)
 
 
 def wordless(cache: Path) -> list[Label]:
@@ -90,8 +119,9 @@ def wordless(cache: Path) -> list[Label]:
     noise = Recordings(cache / "noise")
     nothing = np.zeros(0, dtype=np.int64)
     tables = np.zeros((0, SOFT), dtype=np.int64), np.zeros((0, SOFT), dtype=np.float32)
+    spelling = Spelling(nothing, nothing, tables[0])
     return [
-        Label(name, "", -(-noise.samples(name) // FRAME_SAMPLES), nothing, nothing, nothing.astype(np.float64), *tables)
+        Label(name, "", -(-noise.samples(name) // FRAME_SAMPLES), nothing, nothing, nothing.astype(np.float64), *tables, spelling)
         for name in noise
     ]
 
@@ -139,7 +169,8 @@ class Timeline:
             shown, counted = self._mask(target, soft_ids, rng)
         else:
             shown, counted = np.full(slots, self.mask), np.ones(slots, dtype=bool)
-        before, after = self._errors(label.ids[kept], label.soft_ids[kept], rng)
+        heard_words = np.isin(label.spelling.words, label.words[kept])
+        before, after = self._errors(label.spelling.ids[heard_words], label.spelling.soft_ids[heard_words], rng)
         return Sample(mel, target, soft_ids, soft, shown, counted, label.centre is not None, label.ids[kept], before, after)
 
     def _inside(self, label: Label, speed: float, start: int, slots: int) -> tuple[NDArray[np.bool_], NDArray[np.int64] | None]:

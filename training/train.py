@@ -20,12 +20,12 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from unmask.export.captioner import BLANK, Captioner, CaptionerConfig
-from unmask.export.whisper import load_whisper
+from unmask.export.whisper import Whisper, load_whisper
 from unmask.training.loss import Weights, losses, stack
 from unmask.training.score import word_error_rate
 from unmask.training.teacher import Voice, greedy
 from unmask.training.timeline import Label, Masking, Sample, Timeline, batches, read_labels, wordless
-from unmask.training.vocabulary import source_ids
+from unmask.training.vocabulary import source_ids, whole_tokenizer
 
 PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # what the verifier reads before a text
 
@@ -36,7 +36,7 @@ class Train:
     cache: Path
     out: Path
     minutes: float = 90.0
-    """Training time in all, earlier runs included; the learning rate falls to zero over it."""
+    """Training time in all, earlier runs included; the learning rate falls to zero over it. 0 keeps what the run begins with."""
     until: float = math.inf
     """Stop at so many minutes although the learning rate falls over `minutes`, to go on later."""
     frames_per_slot: int = 8
@@ -46,7 +46,7 @@ class Train:
     peak_encoder: float = 1e-4
     peak_verifier: float = 4e-5
     start: Path | None = None
-    """Begin with the averaged weights of this earlier run."""
+    """Begin with the averaged weights of this earlier run; what it lacks of the verifier's vocabulary is Whisper's."""
     start_encoder: float = 1.0
     """Take so much of its encoder, and the rest of Whisper's: what lies between generalises better than either (WiSE-FT,
     Wortsman et al. 2021, arXiv 2109.01903)."""
@@ -87,6 +87,8 @@ def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
                 break
     if run.losses:
         run.report()
+    elif run.step == 0:
+        run.save()
 
 
 class Run:
@@ -96,10 +98,9 @@ class Run:
         self.options = options
         torch.manual_seed(options.seed)
         whisper = load_whisper(options.whisper)
-        self.tokenizer = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
+        self.config, self.tokenizer = settings(options, whisper)
         source = Tokenizer.from_file(str(options.whisper / "tokenizer.json"))
         rows, prompt = source_ids(self.tokenizer, source), [source.token_to_id(token) for token in PROMPT]
-        self.config = CaptionerConfig(whisper.config, len(rows), options.frames_per_slot, len(prompt))
         self.model = Captioner.from_whisper(whisper, self.config, rows, prompt).to(options.device)
         if options.start:
             self._begin_from(options.start)
@@ -118,7 +119,13 @@ class Run:
         saved = torch.load(earlier / "last.pt", map_location=self.options.device, weights_only=True)["averaged"]
         shares = {"encoder": self.options.start_encoder, "verifier": self.options.start_verifier}
         for name, p in self.model.named_parameters():
-            p.lerp_(saved[name], shares.get(name.split(".")[0], 1.0))
+            share, earlier_p = shares.get(name.split(".")[0], 1.0), saved[name]
+            if len(earlier_p) < len(p):  # a verifier that wrote the canvas's tokens only: its tokens, then its prompt
+                own, prompt = self.config.vocabulary, self.config.prompt
+                p[:own].lerp_(earlier_p[:own], share)
+                p[-prompt:].lerp_(earlier_p[-prompt:], share)
+            else:
+                p.lerp_(earlier_p, share)
 
     def _rates(self) -> list[dict[str, object]]:
         parts: dict[float, list[Tensor]] = {}
@@ -148,8 +155,7 @@ class Run:
         self.losses.append((float(loss.timeline.detach()), float(loss.verifier.detach())))
         self.elapsed += time.monotonic() - began
 
-    def report(self) -> None:
-        """Save, then log loss and the word error rate of one pass over held-out utterances."""
+    def save(self) -> None:
         torch.save(
             {
                 "model": self.model.state_dict(),
@@ -161,6 +167,10 @@ class Run:
             self.options.out / "last.part",
         )
         (self.options.out / "last.part").replace(self.options.out / "last.pt")
+
+    def report(self) -> None:
+        """Save, then log loss and the word error rate of one pass over held-out utterances."""
+        self.save()
         loss, verifier_loss = np.mean(self.losses, 0)
         row = {
             "step": self.step,
@@ -217,6 +227,14 @@ class Run:
             self.step, self.elapsed = saved["step"], saved["elapsed"]
 
 
+def settings(options: Train, whisper: Whisper) -> tuple[CaptionerConfig, Tokenizer]:
+    """The captioner's sizes and its tokenizer, whose first ids are the canvas's."""
+    canvas = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
+    whole = whole_tokenizer(canvas, options.whisper / "tokenizer.json")
+    sizes = canvas.get_vocab_size(), options.frames_per_slot, len(PROMPT), whole.get_vocab_size()
+    return CaptionerConfig(whisper.config, *sizes), whole
+
+
 def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]]:
     """What is kept back to measure words, and what is trained on. What is kept back for case and punctuation is in neither."""
     real = [i for i, label in enumerate(labels) if label.centre is not None]
@@ -229,9 +247,7 @@ def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]
 
 def load_averaged(options: Train) -> Captioner:
     """The averaged weights of a run, which are what ships."""
-    whisper = load_whisper(options.whisper)
-    tokenizer = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
-    model = Captioner(CaptionerConfig(whisper.config, tokenizer.get_vocab_size(), options.frames_per_slot, len(PROMPT)))
+    model = Captioner(settings(options, load_whisper(options.whisper))[0])
     saved = torch.load(options.out / "last.pt", map_location="cpu", weights_only=True)
     model.load_state_dict({**saved["model"], **saved["averaged"]})
     return model.eval()

@@ -39,6 +39,18 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
     return byte_level({token: i for i, token in enumerate(vocabulary)}, left)
 
 
+def whole_tokenizer(trimmed: Tokenizer, source: Path) -> Tokenizer:
+    """Every token of Whisper's that is text, with the trimmed ones' ids first.
+
+    It spells rare words as Whisper learnt to, where the trimmed one writes them in pieces. source: as for `trim_tokenizer`.
+    """
+    model = json.loads(source.read_text(encoding="utf-8"))["model"]
+    merges = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
+    first, made = trimmed.get_vocab(), {a + b for a, b in merges}  # marks such as <|endoftext|> are no merge
+    others = sorted(made - first.keys(), key=lambda token: model["vocab"][token])
+    return byte_level({**first, **{token: len(first) + i for i, token in enumerate(others)}}, merges)
+
+
 def byte_level(vocabulary: dict[str, int], merges: list[tuple[str, ...]]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(vocabulary, merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

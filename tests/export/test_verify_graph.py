@@ -6,10 +6,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from unmask.export.caption import TOP
-from unmask.export.captioner import Captioner, Context
+from tests.conftest import TINY
+from unmask.bundle import load_bundle
+from unmask.export.caption import TOP, export_captioner
+from unmask.export.captioner import Captioner, CaptionerConfig, Context
 
 SLOTS = 9
 
@@ -77,3 +80,22 @@ def test_context_prepares_the_recording_for_the_verifier(captioner: Captioner) -
     pairs = captioner.verifier.cross(captioner.encoder(mel))
     assert torch.equal(k, torch.cat([pair[0] for pair in pairs]))
     assert torch.equal(v, torch.cat([pair[1] for pair in pairs]))
+
+
+def test_the_verifier_may_write_more_than_the_canvas(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    torch.manual_seed(3)
+    canvas, more = tokenizer.get_vocab_size(), 40
+    model = Captioner(CaptionerConfig(TINY, canvas, spelling=canvas + more)).eval().requires_grad_(False)
+    assert model.config.prompt_ids == (canvas + more, canvas + more + 1)
+    manifest = load_bundle(export_captioner(model, tokenizer.to_str(), tmp_path / "b", "t", "MIT", {})).manifest
+    assert manifest.verifier is not None
+    assert (manifest.vocabulary.size, manifest.verifier.embedding.rows) == (canvas, canvas + more + 2)
+    states, ids = torch.randn(1, 16, TINY.width), torch.randint(1, canvas + more, (1, 60))
+    k, v = (torch.cat([pair[i] for pair in model.verifier.cross(states)]).numpy() for i in (0, 1))
+    past = np.zeros((*k.shape[:2], 0, k.shape[3]), np.float32)
+    rows = model.verifier.embedding.weight[model.prompted(ids)[0]].numpy()
+    session = onnxruntime.InferenceSession(tmp_path / "b" / "verify.onnx", providers=["CPUExecutionProvider"])
+    best, top, *_ = session.run(None, {"rows": rows, "past_k": past, "past_v": past, "verify_k": k, "verify_v": v})
+    expected = model.next_logits(ids, states)[0]
+    close(top[1:], expected.topk(TOP).values)
+    assert (best >= canvas).any()

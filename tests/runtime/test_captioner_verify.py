@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tokenizers import pre_tokenizers
 
 from unmask.bundle import Bundle, Manifest, load_bundle
-from unmask.captioner import Caption, Captioner, Window
+from unmask.captioner import Caption, Captioner, Window, respelled
 from unmask.errors import BundleError
 from unmask.sampler import Step
 from unmask.schedule import Schedule
+from unmask.training.vocabulary import byte_level
+from unmask.verify import Tokens
 
 RATE = 16_000
 FILLED = Schedule(passes=2, rule="quota")
@@ -134,3 +137,20 @@ def test_a_verify_graph_that_is_another(fp32_bundle: Path, tmp_path: Path) -> No
     (folder / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(BundleError, match=r"the verify graph takes .* instead of \['past_k', 'past_v', 'rows', "):
         Captioner(load_bundle(folder)).load()
+
+
+def test_pieces_of_a_word_become_the_token_that_spells_it() -> None:
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("o", "x"), ("f", "ox")]
+    tokenizer = byte_level({token: i for i, token in enumerate([*letters, "ox", "fox"])}, merges)
+    f, o, x, space = (tokenizer.token_to_id(token) for token in ("f", "o", "x", "Ġ"))
+    ids = np.array([space, f, o, x, space, o])
+    written = Tokens(ids, np.array([1.0, 2, 3, 4, 7, 8]), np.array([0.9, 0.8, 0.3, 0.7, 0.6, 0.5], np.float32))
+    found = respelled(written, tokenizer)
+    assert [tokenizer.id_to_token(int(i)) for i in found.ids] == ["Ġ", "fox", "Ġ", "o"]
+    np.testing.assert_array_equal(found.places, [1, 2, 7, 8])
+    np.testing.assert_allclose(found.confidence, [0.9, 0.3, 0.6, 0.5])
+    half = Tokens(np.array([tokenizer.token_to_id("Ã")]), np.ones(1), np.ones(1, np.float32))  # half of a letter
+    assert respelled(half, tokenizer) is half
+    nothing = Tokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
+    assert respelled(nothing, tokenizer) is nothing

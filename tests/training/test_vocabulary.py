@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
 
-from unmask.training.vocabulary import BLANK, source_ids, trim_tokenizer
+from unmask.training.vocabulary import BLANK, source_ids, trim_tokenizer, whole_tokenizer
 
 LINES = [
     "the quick brown fox jumps over the lazy dog",
@@ -110,3 +110,20 @@ def test_source_ids_lead_to_equal_strings(source: Path, trimmed: Tokenizer) -> N
     assert len(ids) == trimmed.get_vocab_size() > BYTES + 1
     assert original.id_to_token(ids[0]) == "<|endoftext|>"
     assert [original.id_to_token(i) for i in ids[1:]] == [trimmed.id_to_token(i) for i in range(1, len(ids))]
+
+
+def test_the_whole_vocabulary_starts_with_the_trimmed_one(source: Path, trimmed: Tokenizer) -> None:
+    whole, full = whole_tokenizer(trimmed, source), Tokenizer.from_file(str(source))
+    count = trimmed.get_vocab_size()
+    assert [whole.id_to_token(i) for i in range(count)] == [trimmed.id_to_token(i) for i in range(count)]
+    assert set(whole.get_vocab()) == (set(full.get_vocab()) | {BLANK}) - {"<|endoftext|>"}
+    assert None not in source_ids(whole, full)
+    check_closed(whole)
+
+
+@given(st.lists(st.sampled_from(" ".join(LINES).split()), min_size=1).map(" ".join))
+def test_the_whole_vocabulary_spells_as_the_source_does(source: Path, trimmed: Tokenizer, text: str) -> None:
+    whole, full = whole_tokenizer(trimmed, source), Tokenizer.from_file(str(source))
+    assert whole.encode(" " + text).tokens == full.encode(" " + text).tokens
+    pieces = trimmed.encode(" " + text).ids
+    assert whole.decode(pieces) == " " + text, "the canvas's tokens mean the same in both"
