@@ -311,7 +311,7 @@ def respelled(text: Tokens, tokenizer: Tokenizer) -> Tokens:
     A token takes the place of the piece that it begins with, and the confidence of the least sure that it covers.
     """
     ids = np.array(tokenizer.encode(tokenizer.decode(text.ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
-    old, new = (np.cumsum([len(tokenizer.id_to_token(int(i))) for i in some]) for some in (text.ids, ids))  # ends, in bytes
+    old, new = (np.cumsum([len(tokenizer.id_to_token(int(i)) or "") for i in some]) for some in (text.ids, ids))  # ends, in bytes
     if not len(ids) or old[-1] != new[-1] or np.array_equal(ids, text.ids):  # part of a letter cannot be written and read again
         return text
     first, last = np.searchsorted(old, np.concatenate(([0], new[:-1])), "right"), np.searchsorted(old, new, "left")
