@@ -54,6 +54,8 @@ def describe(bundle: Bundle) -> Table:
         )
     for role, name in manifest.graphs.items():
         table.add_row(f"graph {role}", name)
+    for bucket in manifest.buckets:
+        table.add_row(f"bucket {bucket.name}", f"{bucket.file}, {bucket.precision}")
     for task, schedule in manifest.tasks.items():
         chosen = {key: value for key, value in dataclasses.asdict(schedule).items() if value is not None}
         table.add_row(f"task {task}", ", ".join(f"{key} {value}" for key, value in chosen.items()))

@@ -8,7 +8,6 @@ browser.
 """
 
 import multiprocessing
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import soundfile
 
 from unmask import Captioner, EngineOptions, load_bundle
+from unmask.benchmarks.harness import seconds_of_each
 from unmask.benchmarks.machine import describe_machine
 from unmask.captioner import Window
 from unmask.mel import SAMPLE_RATE_HZ
@@ -54,7 +54,7 @@ def main(options: Annotated[EngineBenchmark, cyclopts.Parameter(name="*")]) -> N
     try:
         for path in options.bundles:
             calls = variants(path, samples)
-            print(table(path.name, measure(calls, options.rounds, options.seed)), end="\n\n")
+            print(table(path.name, seconds_of_each(calls, options.rounds, options.seed, warmup=2)), end="\n\n")
     finally:
         for process in spinners:
             process.terminate()
@@ -93,19 +93,6 @@ def _bound_pass(captioner: Captioner, window: Window) -> Callable[[], object]:
     for output, array in zip(session.get_outputs(), session.run(None, feeds), strict=True):
         binding.bind_ortvalue_output(output.name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
     return lambda: session.run_with_iobinding(binding)
-
-
-def measure(calls: dict[str, tuple[Callable[[], object], Callable[[], object]]], rounds: int, seed: int) -> dict[str, np.ndarray]:
-    """(rounds, 2) seconds of each variant's encoder and pass, interleaved in random order; the first two rounds warm up."""
-    rng = np.random.default_rng(seed)
-    taken = {name: np.zeros((rounds, 2)) for name in calls}
-    for i in range(-2, rounds):
-        for name in rng.permutation(list(calls)):
-            for j, call in enumerate(calls[name]):
-                began = time.perf_counter()
-                call()
-                taken[name][max(i, 0), j] = time.perf_counter() - began
-    return taken
 
 
 def table(title: str, taken: dict[str, np.ndarray]) -> str:

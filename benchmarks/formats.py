@@ -6,7 +6,6 @@ Backbone bundles of one model. A pass is the window graph over W rows that see 2
 are timed in turns, in random order, in one process, as ratios to the first bundle's.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import cyclopts
 import numpy as np
 
 from unmask.backbone import BackboneDenoiser
+from unmask.benchmarks.harness import seconds_of_each
 from unmask.benchmarks.machine import describe_machine
 from unmask.bundle import load_bundle
 from unmask.engine import Engine
@@ -34,14 +34,7 @@ class Formats:
 
 def main(options: Annotated[Formats, cyclopts.Parameter(name="*")]) -> None:
     calls = {path.name: passes(path, options) for path in options.bundles}
-    taken = {name: np.zeros((options.rounds, len(options.widths))) for name in calls}
-    rng = np.random.default_rng(0)
-    for i in range(-1, options.rounds):
-        for name in rng.permutation(list(calls)):
-            for j, call in enumerate(calls[name]):
-                began = time.perf_counter()
-                call()
-                taken[name][max(i, 0), j] = time.perf_counter() - began
+    taken = seconds_of_each(calls, options.rounds)
     print(f"{describe_machine()}; {options.threads} threads, {options.rounds} rounds, {SEEN} positions seen\n")
     print(table(taken, options))
 

@@ -7,24 +7,26 @@ a machine that slows down slows all of them, raw samples are kept, and no percen
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 CONFIDENCE = 0.95
 ENOUGH_FOR_P99 = 500
 Clock = Callable[[], float]
+Name = TypeVar("Name", bound=Hashable)
 
 
 def interleave(
-    variants: Mapping[str, Callable[[], float]],
+    variants: Mapping[Name, Callable[[], float]],
     rounds: int,
     seed: int = 0,
     warmup: int = 1,
     min_seconds: float = 0.0,
     clock: Clock = time.perf_counter,
-) -> dict[str, list[float]]:
+) -> dict[Name, list[float]]:
     """Call every variant once a round, in an order drawn anew for each round; its samples by name, of equal number.
 
     A variant returns the seconds that it took: `timed` makes one of a plain call. warmup: rounds before, which do not count.
@@ -35,7 +37,7 @@ def interleave(
     if rounds < 1 or warmup < 0 or not variants:
         raise ValueError(f"rounds is {rounds}, warmup {warmup}, variants {list(variants)}: 1 round and 1 variant are needed")
     rng, names = np.random.default_rng(seed), list(variants)
-    samples: dict[str, list[float]] = {name: [] for name in names}
+    samples: dict[Name, list[float]] = {name: [] for name in names}
     for _ in range(warmup):
         for i in rng.permutation(len(names)):
             variants[names[i]]()
@@ -56,6 +58,15 @@ def timed(call: Callable[[], object], clock: Clock = time.perf_counter) -> Calla
         return clock() - began
 
     return variant
+
+
+def seconds_of_each(
+    calls: Mapping[str, Sequence[Callable[[], object]]], rounds: int, seed: int = 0, warmup: int = 1
+) -> dict[str, np.ndarray]:
+    """(rounds, calls) of variants that are several calls each, all of them interleaved."""
+    variants = {(name, i): timed(call) for name, some in calls.items() for i, call in enumerate(some)}
+    taken = interleave(variants, rounds, seed, warmup)
+    return {name: np.array([taken[name, i] for i in range(len(some))]).T for name, some in calls.items()}
 
 
 def overhead_s(clock: Clock = time.perf_counter, calls: int = 200) -> float:
@@ -105,7 +116,7 @@ def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) ->
     """
     n, k, below = len(samples), 0, 0.0
     while k < n // 2 + 1:
-        below += math.comb(n, k) * 0.5**n if n < 1000 else _binomial_half(n, k)
+        below += math.comb(n, k) / 2**n  # whole numbers: exact for any n
         if below > (1 - confidence) / 2:
             break
         k += 1
@@ -113,11 +124,6 @@ def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) ->
         return None
     ordered = sorted(samples)
     return Interval(float(ordered[k - 1]), float(ordered[n - k]))
-
-
-def _binomial_half(n: int, k: int) -> float:
-    """P(Binomial(n, 1/2) = k) where 0.5 ** n is no longer a number."""
-    return math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) - n * math.log(2))
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,10 @@ class Worker:
             encoding="utf-8",
             env=environment,
         )
-        try:
-            self.opened: Any = self._ask({"target": target, "arguments": arguments})
-        except BaseException:
-            self.close()
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self._ask({"target": target, "arguments": arguments})
+            undo.pop_all()  # it stays open
 
     def __call__(self, **arguments: Any) -> Any:
         """What the target's function returns. Raises InputError for its UnmaskErrors, RuntimeError when the process died."""

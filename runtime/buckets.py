@@ -52,10 +52,6 @@ CAPTION: dict[str, tuple[Axes, Axes]] = {  # role -> inputs, outputs in the grap
         {"ids": {0: "tokens"}, "logits": {0: "tokens"}, "logsumexp": {0: "tokens"}, "k": {2: "tokens"}, "v": {2: "tokens"}},
     ),
 }
-_HEAD = (
-    {"hidden": {0: "wanted"}, "bias": {}, "scale": {}},
-    {"ids": {0: "wanted"}, "logits": {0: "wanted"}, "logsumexp": {0: "wanted"}, "entropy": {0: "wanted"}},
-)
 BACKBONE: dict[str, tuple[Axes, Axes]] = {
     "window": (
         {
@@ -68,7 +64,10 @@ BACKBONE: dict[str, tuple[Axes, Axes]] = {
         },
         {"hidden": {0: "wanted"}, "k": {2: "rows"}, "v": {2: "rows"}},
     ),
-    "head": _HEAD,
+    "head": (
+        {"hidden": {0: "wanted"}, "bias": {}, "scale": {}},
+        {"ids": {0: "wanted"}, "logits": {0: "wanted"}, "logsumexp": {0: "wanted"}, "entropy": {0: "wanted"}},
+    ),
 }
 WORK = {"context": FRAMES, "window": "rows", "verify": "tokens", "head": "wanted"}  # what a role computes more of when padded
 
@@ -81,8 +80,8 @@ class Padding:
         self._roles = BACKBONE if frames_per_slot is None else CAPTION
 
     def tensors(self, role: str) -> tuple[Axes, Axes]:
-        """Inputs and outputs of a role. Heads that are sliced by modality are like the whole one."""
-        return self._roles["head" if role.startswith("head_") else role]
+        """Inputs and outputs of a role."""
+        return self._roles[_kind(role)]
 
     def sizes(self, role: str, feeds: Feeds) -> dict[str, int]:
         """Dimensions of a call's inputs."""
@@ -99,12 +98,12 @@ class Padding:
         per = self._per or 0
         return {**sizes, FRAMES: per * sizes.get("slots", 0), MEL_FRAMES: 2 * per * sizes.get("slots", 0)}
 
-    def pad(self, role: str, feeds: Feeds, bucket: Bucket) -> dict[str, NDArray[Any]]:
+    def pad(self, role: str, feeds: Feeds, need: Sizes, bucket: Bucket) -> dict[str, NDArray[Any]]:
         """Inputs of exactly the bucket's sizes, integers as int32. Raises InputError for a bias that differs by row."""
         inputs, _ = self.tensors(role)
         if "bias" in inputs and len(feeds["bias"]) > 1:
             raise InputError("graphs of fixed sizes take one set of allowed ids for all rows; fill the spans one after the other")
-        need, size = self.sizes(role, feeds), self.whole(bucket.sizes)
+        size = self.whole(bucket.sizes)
         made = {name: _grown(feeds[name], {axis: size[dim] for axis, dim in axes.items()}) for name, axes in inputs.items()}
         for name in ("bias", "mask"):
             if name in made:
@@ -157,8 +156,13 @@ class Padding:
         there = "; ".join(", ".join(f"{name} {count}" for name, count in bucket.sizes.items()) for bucket in buckets) or "none"
         raise InputError(
             f"no {role} graph of fixed sizes holds {asked}; here are: {there}. "
-            "Export larger ones (`unmask export --help`), or use the engine onnx"
+            "Give it less at once, or use the engine onnx, whose graphs take any size"
         )
+
+
+def _kind(role: str) -> str:
+    """Heads that are sliced by modality are like the whole one."""
+    return "head" if role.startswith("head_") else role
 
 
 def fits(role: str, need: Sizes, size: Sizes) -> bool:
@@ -197,8 +201,8 @@ class Static:
     def __call__(self, role: str, feeds: Feeds) -> list[NDArray[Any]]:
         need = self._padding.sizes(role, feeds)
         bucket = self._padding.smallest(role, need, self.of(role))
-        outputs = self._run(bucket, self._padding.pad(role, feeds, bucket))
-        work = WORK["head" if role.startswith("head_") else role]
+        outputs = self._run(bucket, self._padding.pad(role, feeds, need, bucket))
+        work = WORK[_kind(role)]
         for counts, sizes in ((self.computed, bucket.sizes), (self.useful, need)):
             counts[role] = counts.get(role, 0) + self._padding.whole(sizes)[work]
         return self._padding.cut(role, outputs, need)

@@ -69,7 +69,10 @@ class Engine:
 
     @cached_property
     def _runner(self) -> Runner:
-        return RUNNERS[self.options.engine](self.bundle, self.options)
+        engine = self.options.engine
+        if engine not in RUNNERS:
+            raise InputError(f"graphs for {engine} cannot be run by this version; use the engine {' or '.join(RUNNERS)}")
+        return RUNNERS[engine](self.bundle, self.options)
 
     def inputs(self, role: str) -> dict[str, tuple[Any, ...]]:
         """Shapes of a role's inputs by name, of its first bucket where sizes are fixed; opens its graphs."""
@@ -77,11 +80,9 @@ class Engine:
             return {value.name: tuple(value.shape) for value in self.session(role).get_inputs()}
         found = [self._runner.inputs(bucket) for bucket in self.static.of(role)]
         if not found:
-            kind = f"{self.options.engine}, fixed sizes" if self.options.engine == "onnx" else self.options.engine
-            target = "npu" if self.options.engine == "onnx" else self.options.engine
             raise BundleError(
-                f"{self.bundle.folder}: no {role} graph for the engine {kind}; make one with `unmask export {self.bundle.folder} "
-                f"OUT --target {target}`"
+                f"{self.bundle.folder}: no {role} graph of fixed sizes for the engine {self.options.engine}; "
+                f"`unmask inspect {self.bundle.folder}` lists what it holds"
             )
         return found[0]
 

@@ -73,7 +73,8 @@ def verify(
     """
     verifier.reset()
     text, agreed = draft, min(settled, len(draft.ids))
-    longest = min(2 * len(draft.ids) + 16, 2**31 if longest is None else longest)
+    loop = 2 * len(draft.ids) + 16
+    longest = loop if longest is None else min(loop, longest)
     skipped = -1  # the token that the last correction put away
     for number in range(1, passes + 1):
         start = clock()

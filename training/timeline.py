@@ -43,7 +43,7 @@ class Label:
     centre: NDArray[np.float64] | None  # (N,) frames; None where no times are known: such a recording is never cut
     soft_ids: NDArray[np.int64]  # (N, SOFT) the teacher's likeliest tokens ...
     soft: NDArray[np.float32]  # (N, SOFT) ... and their probabilities, zeros where it was not asked
-    spelling: "Spelling"
+    spelling: Spelling
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,8 @@ def label_of(row: dict[str, object], frames: int, tokenizer: Tokenizer) -> Label
 
 def word_numbers(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
     """(N,): the word that each token belongs to, from 0."""
-    return (
-        np.cumsum([i == 0 or starts_word(tokenizer.id_to_token(int(token))) for i, token in enumerate(ids)]).astype(np.int64) - 1
-    )
+    starts = [i == 0 or starts_word(tokenizer.id_to_token(int(token))) for i, token in enumerate(ids)]
+    return np.cumsum(starts, dtype=np.int64) - 1
 
 
 def spell(ids: NDArray[np.int64], words: NDArray[np.int64], soft_ids: NDArray[np.int64], tokenizer: Tokenizer) -> Spelling:

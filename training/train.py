@@ -156,6 +156,7 @@ class Run:
         self.elapsed += time.monotonic() - began
 
     def save(self) -> None:
+        """Replace the checkpoint, whole or not at all."""
         torch.save(
             {
                 "model": self.model.state_dict(),

@@ -17,12 +17,11 @@ BLANK = "<|blank|>"
 
 def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
     """source: Whisper's `tokenizer.json`; text: lines in ordinary writing; size: ids to keep, blank included."""
-    model = json.loads(source.read_text(encoding="utf-8"))["model"]
-    merges = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
+    ids, merges = read_bpe(source)
     parts = {a + b: (a, b) for a, b in merges}
-    full = byte_level(model["vocab"], merges)
+    full = byte_level(ids, merges)
 
-    kept = {token for token in model["vocab"] if len(token) == 1}
+    kept = {token for token in ids if len(token) == 1}
 
     def needs(token: str) -> set[str]:
         """The token and both halves of the merge that makes it, down to what is kept."""
@@ -34,7 +33,7 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
     for token, _ in counts.most_common():
         if len(more := needs(token)) < size - len(kept):  # blank takes one place
             kept |= more
-    vocabulary = [BLANK, *sorted(kept, key=lambda token: model["vocab"][token])]
+    vocabulary = [BLANK, *sorted(kept, key=lambda token: ids[token])]
     left = [merge for merge in merges if merge[0] + merge[1] in kept]
     return byte_level({token: i for i, token in enumerate(vocabulary)}, left)
 
@@ -44,11 +43,16 @@ def whole_tokenizer(trimmed: Tokenizer, source: Path) -> Tokenizer:
 
     It spells rare words as Whisper learnt to, where the trimmed one writes them in pieces. source: as for `trim_tokenizer`.
     """
-    model = json.loads(source.read_text(encoding="utf-8"))["model"]
-    merges = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
+    ids, merges = read_bpe(source)
     first, made = trimmed.get_vocab(), {a + b for a, b in merges}  # marks such as <|endoftext|> are no merge
-    others = sorted(made - first.keys(), key=lambda token: model["vocab"][token])
+    others = sorted(made - first.keys(), key=lambda token: ids[token])
     return byte_level({**first, **{token: len(first) + i for i, token in enumerate(others)}}, merges)
+
+
+def read_bpe(source: Path) -> tuple[dict[str, int], list[tuple[str, ...]]]:
+    """Ids and merges of a `tokenizer.json`, which writes a merge as "a b" or as a pair."""
+    model = json.loads(source.read_text(encoding="utf-8"))["model"]
+    return model["vocab"], [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
 
 
 def byte_level(vocabulary: dict[str, int], merges: list[tuple[str, ...]]) -> Tokenizer:

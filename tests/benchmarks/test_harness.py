@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from unmask.benchmarks import isolate
-from unmask.benchmarks.harness import Interval, interleave, median_interval, overhead_s, paired_ratio, summarise, timed
+from unmask.benchmarks.harness import (
+    Interval,
+    interleave,
+    median_interval,
+    overhead_s,
+    paired_ratio,
+    seconds_of_each,
+    summarise,
+    timed,
+)
 from unmask.benchmarks.isolate import Worker
 from unmask.errors import InputError
 
@@ -182,3 +191,12 @@ def test_a_worker_that_dies_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="ended with code 1"):
         Worker("unmask.benchmarks.isolate:echo", {"nonsense": 1})
     assert "TypeError" in capfd.readouterr().err
+
+
+def test_variants_of_several_calls_are_told_apart() -> None:
+    began: list[str] = []
+    calls = {"a": [lambda: began.append("a0"), lambda: began.append("a1")], "b": [lambda: began.append("b0")]}
+    taken = seconds_of_each(calls, 5, warmup=2)
+    assert {name: seconds.shape for name, seconds in taken.items()} == {"a": (5, 2), "b": (5, 1)}
+    assert [began.count(name) for name in ("a0", "a1", "b0")] == [7, 7, 7]
+    assert all(set(began[i : i + 3]) == {"a0", "a1", "b0"} for i in range(0, 21, 3))

@@ -1,5 +1,6 @@
 """The engine on real graphs: allowed ids, embeddings, biases, exact caches, and what is shared instead of copied."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.runtime.conftest import Watched
-from unmask.bundle import load_bundle
+from unmask.bundle import Bucket, Bundle, load_bundle
 from unmask.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.captioner import Captioner
 from unmask.engine import FORBIDDEN, CanvasDenoiser, CanvasVerifier, Engine
-from unmask.errors import InputError
+from unmask.errors import BundleError, InputError
+from unmask.options import EngineOptions
 from unmask.sampler import Numbers, fill
 from unmask.schedule import Schedule
 
@@ -231,3 +233,18 @@ def test_a_changed_token_is_read_anew(verifier: CanvasVerifier) -> None:
 
 def test_an_empty_text_is_expected_to_begin(verifier: CanvasVerifier) -> None:
     assert verifier.expect(np.zeros(0, dtype=np.int64), 0).ids.shape == (1, 2)
+
+
+def test_what_cannot_be_run_is_told(fp32_bundle: Path) -> None:
+    bundle = load_bundle(fp32_bundle)
+    with pytest.raises(
+        BundleError, match="no window graph of fixed sizes for the engine onnx; `unmask inspect .*` lists what it"
+    ):
+        Engine(bundle, EngineOptions(static=True)).inputs("window")
+    held = Bucket("litert", "window", "window.onnx", {"rows": 4}, "fp32")
+    for buckets in ((), (held,)):
+        asked = Bundle(bundle.folder, replace(bundle.manifest, buckets=buckets))
+        with pytest.raises(InputError, match="graphs for litert cannot be run by this version; use the engine onnx"):
+            Engine(asked, EngineOptions(engine="litert")).inputs("window")
+    with pytest.raises(InputError, match="engine 'abacus' is not one of onnx, litert, coreml"):
+        EngineOptions(engine="abacus")

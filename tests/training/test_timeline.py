@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer
 
 from unmask.mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import Augment
@@ -25,11 +25,8 @@ from unmask.training.timeline import (
     batches,
     label_of,
     read_labels,
-    spell,
-    word_numbers,
     wordless,
 )
-from unmask.training.vocabulary import byte_level, whole_tokenizer
 
 PER, MASK = 8, 257
 QUIET = Augment(speed_share=0, noise_share=0, room_share=0, gain_db=(0, 0), hide_share=0)
@@ -346,49 +343,6 @@ def test_errors_come_at_the_asked_rate(write_cache: Cache, tokenizer: Tokenizer)
     )
     assert max(few) == 0
     assert 0.01 < np.mean(many) < NONE.error_rate
-
-
-# ---- the verifier's spelling
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, Tokenizer]:
-    """A tokenizer that writes every letter apart, and the same with " fox" and " the" whole behind its ids."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = [("o", "x"), ("Ġ", "f"), ("Ġf", "ox"), ("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e")]
-    vocabulary = {token: i for i, token in enumerate([*alphabet, *(a + b for a, b in merges)])}
-    source = byte_level(vocabulary, merges)
-    path = tmp_path_factory.mktemp("whole") / "tokenizer.json"
-    source.save(str(path))
-    letters = byte_level({token: i for i, token in enumerate(["<|blank|>", *alphabet])}, [])
-    return letters, whole_tokenizer(letters, path)
-
-
-def test_the_verifier_spells_words_whole(whole: tuple[Tokenizer, Tokenizer]) -> None:
-    letters, spelling = whole
-    ids = np.array(letters.encode(" the fox ran").ids)
-    soft_ids = np.arange(len(ids) * SOFT).reshape(-1, SOFT)
-    found = spell(ids, word_numbers(ids, letters), soft_ids, spelling)
-    assert [spelling.id_to_token(int(i)) for i in found.ids] == ["Ġthe", "Ġfox", "Ġ", "r", "a", "n"]
-    np.testing.assert_array_equal(found.words, [0, 1, 2, 2, 2, 2])
-    np.testing.assert_array_equal(found.soft_ids[:2], 0, "what the teacher thought of pieces says nothing of whole words")
-    np.testing.assert_array_equal(found.soft_ids[2:], soft_ids[-4:])
-
-
-def test_a_crop_keeps_the_same_words_for_canvas_and_verifier(write_cache: Cache, whole: tuple[Tokenizer, Tokenizer]) -> None:
-    _, spelling = whole
-    cache = write_cache([" ".join(["the fox"] * 8)])
-    timeline = timeline_of(cache, Masking(crop=1.0, errors=0.0))
-    (label,) = read_labels(cache, spelling)
-    seen = set()
-    for seed in range(40):
-        sample = timeline.sample(label, np.random.default_rng(seed))
-        if sample is None:
-            continue
-        seen.add(len(sample.tokens))
-        assert spelling.decode(sample.tokens.tolist()) == spelling.decode(sample.before.tolist())
-        np.testing.assert_array_equal(sample.after[:-1], sample.before)
-    assert len(seen) > 1, "some were cut"
 
 
 # ---- batches
