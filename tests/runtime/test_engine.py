@@ -238,7 +238,7 @@ def test_an_empty_text_is_expected_to_begin(verifier: CanvasVerifier) -> None:
 def test_what_cannot_be_run_is_told(fp32_bundle: Path) -> None:
     bundle = load_bundle(fp32_bundle)
     with pytest.raises(
-        BundleError, match="no window graph of fixed sizes for the engine onnx; `unmask inspect .*` lists what it"
+        BundleError, match=r"no window graph of fixed sizes for the engine onnx; `unmask inspect .*` lists what it"
     ):
         Engine(bundle, EngineOptions(static=True)).inputs("window")
     held = Bucket("litert", "window", "window.onnx", {"rows": 4}, "fp32")
