@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from unmask.apps.audio import read_recording
+from unmask.apps.engines import EngineChoice
 from unmask.apps.shipped import SHIPPED
 from unmask.benchmarks.fills import Report, measure
 from unmask.bundle import Bundle, load_bundle
@@ -36,15 +37,19 @@ class BenchOptions:
     """Measure the family's published decoding."""
     runs: int = 5
     """Fills that count; one more warms up."""
-    threads: int = 1
-    """Threads that ONNX Runtime may use."""
     json: Annotated[bool, Parameter(negative="")] = False
     """Print raw samples and figures as JSON instead of a Markdown table."""
     output: Path | None = None
     """Write the JSON there too."""
 
 
-def bench(bundle: Path = SHIPPED, /, *, options: BenchOptions = BenchOptions()) -> None:
+def bench(
+    bundle: Path = SHIPPED,
+    /,
+    *,
+    options: BenchOptions = BenchOptions(),
+    engine: EngineChoice = EngineChoice(),  # noqa: B008  (frozen)
+) -> None:
     """Fill one canvas again and again: milliseconds a step (p50, p90), rows per token, useful tokens a second, peak memory.
 
     Parameters
@@ -52,27 +57,28 @@ def bench(bundle: Path = SHIPPED, /, *, options: BenchOptions = BenchOptions()) 
     bundle
         Folder of the bundle; the shipped caption bundle unless given.
     """
-    if options.runs < 1 or options.threads < 1:
-        raise InputError(f"runs is {options.runs} and threads {options.threads}; at least 1 of each is needed")
+    how = engine.options()
+    if options.runs < 1:
+        raise InputError(f"runs is {options.runs}; at least 1 is needed")
     if options.output and not options.output.resolve().parent.is_dir():
         raise InputError(f"{options.output.parent}: no such folder; make it first")
     loaded = load_bundle(bundle)
-    report = bench_captions(loaded, options) if loaded.manifest.family == FAMILY else bench_answers(loaded, options)
+    report = bench_captions(loaded, options, how) if loaded.manifest.family == FAMILY else bench_answers(loaded, options, how)
     if options.output:
         options.output.write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report.to_json()) if options.json else report.to_markdown())
 
 
-def bench_captions(bundle: Bundle, options: BenchOptions) -> Report:
+def bench_captions(bundle: Bundle, options: BenchOptions, engine: EngineOptions) -> Report:
     """The passes over one window, the encoder aside; every slot of the speech counts as a token, blank or not."""
     if options.audio is None:
         raise InputError(f"{bundle.manifest.name} captions: give a recording with --audio")
-    captioner = Captioner(bundle, EngineOptions(threads=options.threads)).load()
+    captioner = Captioner(bundle, engine).load()
     window = next(iter(captioner.windows(read_recording(options.audio))), None)
     if window is None:
         raise InputError(f"{options.audio}: nothing but silence; give a recording of speech")
     schedule = bundle.schedule(TASK)
-    settings = {"slots": len(window.canvas.ids), "threads": options.threads, **chosen(dataclasses.asdict(schedule))}
+    settings = {"slots": len(window.canvas.ids), **told(engine), **chosen(dataclasses.asdict(schedule))}
     return measure(
         bundle.manifest.name,
         settings,
@@ -83,8 +89,8 @@ def bench_captions(bundle: Bundle, options: BenchOptions) -> Report:
     )
 
 
-def bench_answers(bundle: Bundle, options: BenchOptions) -> Report:
-    generator = Generator(bundle, EngineOptions(threads=options.threads)).load()
+def bench_answers(bundle: Bundle, options: BenchOptions, engine: EngineOptions) -> Report:
+    generator = Generator(bundle, engine).load()
     task = options.task or next(iter(bundle.manifest.templates), "")
     kinds = generator.template(task).inputs
     if set(kinds) != {"text"}:
@@ -93,7 +99,7 @@ def bench_answers(bundle: Bundle, options: BenchOptions) -> Report:
     schedule = None if options.reference else bundle.schedule(task)
     how = {"decoding": "published"} if schedule is None else chosen(dataclasses.asdict(schedule))
     masks = len(request.canvas.ids) - request.prompt
-    settings = {"task": task, "prompt": request.prompt, "answer": masks, "threads": options.threads, **how}
+    settings = {"task": task, "prompt": request.prompt, "answer": masks, **told(engine), **how}
     return measure(
         bundle.manifest.name,
         settings,
@@ -102,6 +108,12 @@ def bench_answers(bundle: Bundle, options: BenchOptions) -> Report:
         options.runs,
         os.getloadavg(),
     )
+
+
+def told(engine: EngineOptions) -> dict[str, object]:
+    """Threads, and what differs from the defaults."""
+    settings, usual = dataclasses.asdict(engine), dataclasses.asdict(EngineOptions())
+    return {name: value for name, value in settings.items() if name == "threads" or value != usual[name]}
 
 
 def chosen(settings: dict[str, object]) -> dict[str, object]:

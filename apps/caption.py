@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.apps.audio import read_recording
+from unmask.apps.engines import EngineChoice
 from unmask.apps.live import Faces, ListenOptions, listen, open_source
 from unmask.apps.microphone import list_devices
 from unmask.apps.shipped import SHIPPED
@@ -58,8 +59,6 @@ class CaptionOptions:
     """At most this many passes of the verifier over each window's text; 0 leaves it as it was filled."""
     accept: float | None = None
     """Share of its best probability at which the verifier lets a token of the draft stand."""
-    threads: int = 1
-    """Threads that ONNX Runtime may use."""
     bundle: Path = SHIPPED
     """Folder of the bundle."""
 
@@ -72,6 +71,7 @@ def caption(
     *files: Path,
     options: CaptionOptions = CaptionOptions(),
     live: ListenOptions = ListenOptions(),  # noqa: B008  (frozen)
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> None:
     """Print what is said: in recordings (WAV, FLAC, Ogg, MP3), or live, without a file into the microphone.
 
@@ -87,13 +87,12 @@ def caption(
     if live.list_devices:
         print(list_devices())
         return
-    if options.threads < 1:
-        raise InputError(f"threads is {options.threads}; at least 1 is needed")
+    chosen = engine.options()
     if not files or live.realtime or Path("-") in files:
-        caption_live(files, options, live)
+        caption_live(files, options, live, chosen)
         return
     writer = Writer(options, files)
-    captioner = Captioner(load_bundle(options.bundle), EngineOptions(threads=options.threads)).load()
+    captioner = Captioner(load_bundle(options.bundle), chosen).load()
     schedule = options.schedule(captioner.bundle.schedule(TASK))
     bad = []
     for path in files:
@@ -110,13 +109,13 @@ def caption(
         raise AudioError(f"{len(bad)} of {len(files)} recordings could not be captioned ({', '.join(bad)}); the others were")
 
 
-def caption_live(files: tuple[Path, ...], options: CaptionOptions, chosen: ListenOptions) -> None:
+def caption_live(files: tuple[Path, ...], options: CaptionOptions, chosen: ListenOptions, engine: EngineOptions) -> None:
     """Whatever cannot be used is told before the first sample is heard; the source opens last, when the graphs are ready."""
     if options.output and options.output.is_dir():
         raise InputError(f"{options.output}: a folder; live captions go into one file")
     bundle = load_bundle(options.bundle)
     live = chosen.live(options.schedule(bundle.schedule(TASK)))
-    captioner = Captioner(bundle, EngineOptions(threads=options.threads)).load()
+    captioner = Captioner(bundle, engine).load()
     source = open_source(files, chosen)
     faces = Faces("jsonl" if options.json else options.format, options.output, source.name, options.quiet)
     try:

@@ -9,10 +9,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from unmask.apps.engines import EngineChoice
 from unmask.apps.material import MaterialOptions, read_material
 from unmask.bundle import load_bundle
 from unmask.errors import InputError
-from unmask.options import EngineOptions
 from unmask.quant.report import Gates, markdown, missed
 
 GATE_MISSED = 1
@@ -25,8 +25,6 @@ class CompareOptions:
 
     runs: int = 5
     """Times that loading and passes are measured, in turns; 0: not at all."""
-    threads: int = 1
-    """Threads that ONNX Runtime may use."""
     json: Annotated[bool, Parameter(negative="")] = False
     """Print one JSON object instead of tables."""
     quiet: Annotated[bool, Parameter(negative="")] = False
@@ -41,6 +39,7 @@ def compare(
     options: CompareOptions = CompareOptions(),
     material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
     gates: Annotated[Gates, Parameter(name="*")] = Gates(),  # noqa: B008
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> int:
     """Compare two bundles of one model: size, time to load, time of a pass, agreement, drift, texts.
 
@@ -55,8 +54,9 @@ def compare(
     b
         Folder of the other one.
     """
-    if options.runs < 0 or options.threads < 1:
-        raise InputError(f"runs is {options.runs} and threads {options.threads}; at least 0 and 1 are needed")
+    chosen = engine.options()
+    if options.runs < 0:
+        raise InputError(f"runs is {options.runs}; at least 0 are needed")
     from unmask.quant.compare import compare_bundles
 
     def say(line: str) -> None:
@@ -65,7 +65,7 @@ def compare(
 
     ours, theirs = load_bundle(a), load_bundle(b)
     asked, said = read_material(ours.manifest, material)
-    found = compare_bundles(ours, theirs, asked, said, options.runs, EngineOptions(threads=options.threads), say=say)
+    found = compare_bundles(ours, theirs, asked, said, options.runs, chosen, say=say)
     lines = missed(found, gates)
     if options.json:
         print(json.dumps({**dataclasses.asdict(found), "missed": lines}, ensure_ascii=False))

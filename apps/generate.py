@@ -10,11 +10,11 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
+from unmask.apps.engines import EngineChoice
 from unmask.apps.show import LiveView
 from unmask.bundle import load_bundle
 from unmask.errors import InputError
 from unmask.generate import Answer, Generator, Inputs, Request
-from unmask.options import EngineOptions
 from unmask.sampler import Step
 from unmask.schedule import Schedule
 
@@ -62,15 +62,19 @@ class GenerateOptions:
     """Above 0, ids are drawn."""
     seed: int | None = None
     """Of what is drawn."""
-    threads: int = 1
-    """Threads that ONNX Runtime may use."""
 
     def schedule(self, default: Schedule) -> Schedule:
         chosen = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(Schedule)}
         return dataclasses.replace(default, **{name: value for name, value in chosen.items() if value is not None})
 
 
-def generate(bundle: Path, /, *, options: GenerateOptions = GenerateOptions()) -> None:
+def generate(
+    bundle: Path,
+    /,
+    *,
+    options: GenerateOptions = GenerateOptions(),
+    engine: EngineChoice = EngineChoice(),  # noqa: B008  (frozen)
+) -> None:
     """Answer a task with a bundle of a Dream, LLaDA or block-causal model.
 
     Parameters
@@ -78,9 +82,7 @@ def generate(bundle: Path, /, *, options: GenerateOptions = GenerateOptions()) -
     bundle
         Folder of the bundle, as `unmask export` writes it.
     """
-    if options.threads < 1:
-        raise InputError(f"threads is {options.threads}; at least 1 is needed")
-    generator = Generator(load_bundle(bundle), EngineOptions(threads=options.threads))
+    generator = Generator(load_bundle(bundle), engine.options())
     task = options.task or next(iter(generator.bundle.manifest.templates), "")
     inputs = read_inputs(generator.template(task).inputs, options)
     request = generator.request(task, inputs, options.length, options.reference)

@@ -13,6 +13,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from unmask.apps.access import Access, is_everywhere, is_loopback
+from unmask.apps.engines import EngineChoice
 from unmask.apps.session import Limits
 from unmask.apps.shipped import SHIPPED
 from unmask.apps.vad import Silero
@@ -20,7 +21,6 @@ from unmask.bundle import load_bundle
 from unmask.captioner import Captioner
 from unmask.errors import InputError
 from unmask.live import LiveCaptioner, LiveOptions
-from unmask.options import EngineOptions
 
 
 @Parameter(name="*")
@@ -38,20 +38,17 @@ class ServeOptions:
     """Served at once; they take turns."""
     stability: float = 0.5
     """From 0, text becomes stable fast, to 1, calm."""
-    threads: int = 1
-    """Threads that ONNX Runtime may use."""
     bundle: Path = SHIPPED
     """Folder of the bundle."""
 
 
-def serve(*, options: ServeOptions = ServeOptions()) -> None:
+def serve(*, options: ServeOptions = ServeOptions(), engine: EngineChoice = EngineChoice()) -> None:  # noqa: B008  (frozen)
     """Caption what a browser's microphone hears, on a page that this machine serves.
 
     Prints the page's address on stderr and runs until Ctrl-C; open captions are finished first. With ?overlay=1 the page is
     captions alone, for OBS. Programs can send audio too: docs of unmask.apps.web.
     """
-    if options.threads < 1:
-        raise InputError(f"threads is {options.threads}; at least 1 is needed")
+    chosen = engine.options()
     live_options, limits = LiveOptions(options.stability), Limits(clients=options.clients)
     try:
         import websockets  # noqa: F401  (uvicorn speaks WebSocket with it)
@@ -63,7 +60,7 @@ def serve(*, options: ServeOptions = ServeOptions()) -> None:
         raise InputError(f"{error.name} is not installed; serving needs its extra: pip install 'unmask[serve]'") from error
     access = Access(options.host, options.token or (None if is_loopback(options.host) else secrets.token_urlsafe()))
     Silero()  # tells now what it lacks
-    captioner = Captioner(load_bundle(options.bundle), EngineOptions(threads=options.threads)).load()
+    captioner = Captioner(load_bundle(options.bundle), chosen).load()
     with listen(options.host, options.port) as listener:
         app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)
         print(f"unmask: captions at {address(access, listener.getsockname()[1])}  (Ctrl-C stops)", file=sys.stderr, flush=True)

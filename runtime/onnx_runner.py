@@ -1,17 +1,21 @@
 """Open and run ONNX graphs with ONNX Runtime, which is imported on first use. Knows files, sessions and options."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from unmask.bundle import Bucket, Bundle
-from unmask.errors import BundleError
+from unmask.errors import BundleError, InputError
 from unmask.options import EngineOptions
+from unmask.providers import CPU, PROVIDERS, RECORD, Assigned, assigned, attach, read_provider
 
 if TYPE_CHECKING:
     import onnxruntime
+
+NAMED = 8  # nodes that an error names
 
 
 def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
@@ -29,12 +33,47 @@ def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
 def open_session(
     graph: Path | bytes, options: EngineOptions, chosen: "onnxruntime.SessionOptions | None" = None
 ) -> "onnxruntime.InferenceSession":
-    """graph: a path, or a model's bytes. Raises BundleError when ONNX Runtime refuses it."""
+    """graph: a path, or a model's bytes. Raises BundleError when ONNX Runtime refuses it.
+
+    Raises InputError when the provider is not here, or is strict and leaves nodes to the CPU. No session is opened with another
+    provider than that asked for: ONNX Runtime's own fall-back is off.
+    """
+    if not options.strict or read_provider(options.provider).short == CPU:
+        return _session(graph, options, chosen)
+    try:
+        return _session(graph, options, chosen)
+    except BundleError as error:
+        left = on_cpu(graph, replace(options, strict=False))
+        if not left:
+            raise
+        raise InputError(
+            f"{_name(graph)}: {options.provider} leaves {len(left)} nodes to the CPU: {', '.join(left[:NAMED])}"
+            f"{', ...' if len(left) > NAMED else ''}; without --strict they run there"
+        ) from error
+
+
+def on_cpu(graph: Path | bytes, options: EngineOptions) -> list[str]:
+    """Names and operators of the nodes that the CPU runs; empty where ONNX Runtime is too old to tell."""
+    return [f"{node.name} ({node.kind})" for node in placed(graph, options) or () if node.provider == PROVIDERS[CPU].name]
+
+
+def placed(graph: Path | bytes, options: EngineOptions) -> list[Assigned] | None:
+    """Which provider runs which node; None where ONNX Runtime is too old to tell."""
+    chosen = session_options(options)
+    chosen.add_session_config_entry(RECORD, "1")
+    return assigned(_session(graph, options, chosen))
+
+
+def _session(
+    graph: Path | bytes, options: EngineOptions, chosen: "onnxruntime.SessionOptions | None" = None
+) -> "onnxruntime.InferenceSession":
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+    chosen = chosen or session_options(options)
+    providers = attach(chosen, options.provider, options.strict)
     try:
-        return onnxruntime.InferenceSession(graph, chosen or session_options(options), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph, chosen, providers=providers, enable_fallback=0)
     except (
         errors.Fail,
         errors.InvalidGraph,
@@ -42,9 +81,15 @@ def open_session(
         errors.InvalidArgument,
         errors.NotImplemented,
         errors.NoSuchFile,
+        errors.EPFail,
+        errors.RuntimeException,
     ) as error:
-        name = graph if isinstance(graph, Path) else "a graph"
-        raise BundleError(f"{name}: ONNX Runtime {onnxruntime.__version__} cannot open it: {error}") from error
+        with_it = "" if options.provider == CPU else f" with {options.provider}"
+        raise BundleError(f"{_name(graph)}: ONNX Runtime {onnxruntime.__version__} cannot open it{with_it}: {error}") from error
+
+
+def _name(graph: Path | bytes) -> str:
+    return str(graph) if isinstance(graph, Path) else "a graph"
 
 
 class OnnxRunner:

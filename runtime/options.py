@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from unmask.bundle import ENGINES
 from unmask.errors import InputError
+from unmask.providers import CPU, read_provider
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,15 @@ class EngineOptions:
     static: bool = False
     """Run graphs of fixed sizes also where onnx has graphs of any size. The other engines have no other."""
 
+    provider: str = "cpu"
+    """Of ONNX Runtime: a name of `unmask.providers`, with device and options where wanted: openvino:npu, qnn:npu,soc_model=60."""
+    strict: bool = False
+    """Any node of a graph that another provider leaves to the CPU is an error."""
+
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise InputError(f"engine {self.engine!r} is not one of {', '.join(ENGINES)}")
         if self.threads < 1:
             raise InputError(f"threads is {self.threads}; at least 1 is needed")
+        if read_provider(self.provider).short != CPU and self.engine != "onnx":
+            raise InputError(f"provider {self.provider!r} is ONNX Runtime's; with the engine {self.engine} give none")
