@@ -24,6 +24,9 @@ class EngineChoice:
     static: Annotated[bool | None, Parameter(negative="")] = None
     """Run graphs of fixed sizes also where there are graphs of any size."""
 
+    units: Literal["all", "cpu", "cpu+gpu", "cpu+ne"] | None = None
+    """What CoreML may use; ne is the neural engine."""
+
     def options(self, stored: EngineOptions | None = None) -> EngineOptions:
         """stored: what holds where nothing is given. Raises InputError for what contradicts itself."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}

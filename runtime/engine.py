@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unmask.buckets import Static
 from unmask.bundle import Bucket, Bundle, Embedding, Table, Verifier
 from unmask.canvas import IdRange
+from unmask.coreml_runner import CoremlRunner
 from unmask.errors import BundleError, InputError
 from unmask.onnx_runner import OnnxRunner, open_session
 from unmask.options import EngineOptions
@@ -141,7 +142,7 @@ class Engine:
         return self._biases[ranges]
 
 
-RUNNERS: dict[str, Callable[[Bundle, EngineOptions], Runner]] = {"onnx": OnnxRunner}
+RUNNERS: dict[str, Callable[[Bundle, EngineOptions], Runner]] = {"onnx": OnnxRunner, "coreml": CoremlRunner}
 
 
 class CanvasDenoiser:

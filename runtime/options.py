@@ -6,6 +6,8 @@ from unmask.bundle import ENGINES
 from unmask.errors import InputError
 from unmask.providers import CPU, read_provider
 
+UNITS = ("all", "cpu", "cpu+gpu", "cpu+ne")
+
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -21,7 +23,8 @@ class EngineOptions:
     """onnx, litert or coreml."""
     static: bool = False
     """Run graphs of fixed sizes also where onnx has graphs of any size. The other engines have no other."""
-
+    units: str = "all"
+    """Of CoreML: all, cpu, cpu+gpu or cpu+ne (the neural engine)."""
     provider: str = "cpu"
     """Of ONNX Runtime: a name of `unmask.providers`, with device and options where wanted: openvino:npu, qnn:npu,soc_model=60."""
     strict: bool = False
@@ -30,6 +33,8 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise InputError(f"engine {self.engine!r} is not one of {', '.join(ENGINES)}")
+        if self.units not in UNITS:
+            raise InputError(f"units {self.units!r} is not one of {', '.join(UNITS)}")
         if self.threads < 1:
             raise InputError(f"threads is {self.threads}; at least 1 is needed")
         if read_provider(self.provider).short != CPU and self.engine != "onnx":

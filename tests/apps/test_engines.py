@@ -27,7 +27,9 @@ def test_every_option_of_the_group_is_one_of_the_engine() -> None:
 @pytest.mark.parametrize("name", ["bench", "caption", "compare", "generate", "serve"])
 def test_every_command_that_runs_graphs_has_the_group(command: Command, name: str) -> None:
     shown = command(name, "--help").out
-    assert [option for option in ("--engine", "--threads", "--provider", "--strict", "--static") if option not in shown] == []
+    assert [
+        option for option in ("--engine", "--threads", "--provider", "--strict", "--static", "--units") if option not in shown
+    ] == []
 
 
 def test_captions_with_a_provider_that_is_not_here(command: Command, clip: Path) -> None:

@@ -15,7 +15,7 @@ import unmask
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("runtime", "export", "quant", "apps", "benchmarks", "training", "models")
 SIBLINGS = tuple(f"unmask.{name}" for name in PACKAGES[1:])
-HEAVY = ("torch", "onnx", "onnxruntime", "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")
+HEAVY = ("torch", "onnx", "onnxruntime", "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers", "coremltools")
 
 
 def files(*packages: str) -> list[Path]:
