@@ -1,0 +1,76 @@
+"""Sizes are steps that cover all that can be asked, and what they pad is what the rule says."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unmask.errors import InputError
+from unmask.export.sizes import SizeRule, backbone_sizes, captioner_sizes, steps, waste
+
+LONGEST, PROMPT, POSITIONS = 187, 2, 448
+RULE = st.builds(
+    SizeRule,
+    shortest=st.integers(2, 40),
+    ratio=st.floats(1.2, 4),
+    read=st.integers(1, 16),
+    read_ratio=st.floats(1.5, 5),
+    density=st.floats(0.1, 1),
+)
+
+
+@given(shortest=st.integers(1, 50), longest=st.integers(1, 500), ratio=st.floats(1.05, 5))
+def test_steps_rise_to_the_longest_and_none_is_wider_than_the_ratio(shortest: int, longest: int, ratio: float) -> None:
+    found = steps(shortest, longest, ratio)
+    assert found == sorted(set(found))
+    assert found[-1] == longest
+    assert all(above <= math.ceil(ratio * below) for below, above in itertools.pairwise(found))
+    assert found[0] >= min(shortest, longest)
+
+
+@given(slots=st.integers(1, LONGEST), read=st.integers(0, LONGEST), rule=RULE)
+def test_every_call_of_a_captioner_finds_a_graph(slots: int, read: int, rule: SizeRule) -> None:
+    made = captioner_sizes(LONGEST, PROMPT, POSITIONS, rule)
+    for role, need in (
+        ("context", {"slots": slots}),
+        ("window", {"rows": slots, "wanted": max(1, slots // 3), "slots": slots}),
+        # the draft as a whole, and behind a part of it that was read before
+        ("verify", {"tokens": PROMPT + slots, "past": 0, "slots": slots}),
+        ("verify", {"tokens": PROMPT + slots - min(read, slots), "past": min(read, slots), "slots": slots}),
+    ):
+        assert waste(role, [need], [size for of, size in made if of == role]) >= 1
+
+
+def test_without_a_verifier_there_are_no_checks() -> None:
+    assert {role for role, _ in captioner_sizes(LONGEST, 0, LONGEST)} == {"context", "window"}
+
+
+@pytest.mark.parametrize("ratio", [2**0.5, 2.0, 4.0])
+def test_padding_is_what_the_rule_says_where_sizes_spread_evenly(ratio: float) -> None:
+    longest = 4096
+    sizes = [{"slots": size} for size in steps(16, longest, ratio)]
+    needs = [{"slots": round(size)} for size in np.geomspace(longest / ratio**2 + 1, longest, 2000)]
+    each = [waste("context", [need], sizes) for need in needs]
+    assert np.mean(each) == pytest.approx((ratio - 1) / math.log(ratio), rel=0.02)
+
+
+def test_backbones_take_whole_canvases_and_their_blocks() -> None:
+    made = backbone_sizes(128, [32], ["head"], SizeRule(shortest=64))
+    windows = [size for role, size in made if role == "window"]
+    for need in (
+        {"rows": 128, "wanted": 32, "slots": 128},
+        {"rows": 32, "wanted": 32, "slots": 128},
+        {"rows": 7, "wanted": 3, "slots": 40},
+    ):
+        assert waste("window", [need], windows) >= 1
+    assert [size for role, size in made if role == "head"] == [{"wanted": 32}]
+
+
+def test_what_no_graph_holds_is_told() -> None:
+    with pytest.raises(InputError, match=r"no context graph of .*holds {'slots': 9}"):
+        waste("context", [{"slots": 9}], [{"slots": 8}])
+    with pytest.raises(InputError, match="ratios above 1"):
+        SizeRule(ratio=1.0)
