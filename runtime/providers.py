@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from unmask.errors import InputError
@@ -113,17 +114,28 @@ def plugin_devices(provider: Provider) -> list[Any]:
         raise InputError(
             f"{provider.plugin} needs a newer ONNX Runtime than {onnxruntime.__version__}: pip install -U onnxruntime"
         )
-    if not (devices := _of(provider)):
-        library = importlib.import_module(provider.plugin).get_library_path()
-        onnxruntime.register_execution_provider_library(provider.name, library)
-        devices = _of(provider)
-    return sorted(devices, key=lambda device: DEVICES.index(kind(device)))
+    return sorted(
+        _devices(provider.name) or _registered(provider.plugin, provider.name), key=lambda found: DEVICES.index(kind(found))
+    )
 
 
-def _of(provider: Provider) -> list[Any]:
+@cache
+def _registered(plugin: str, name: str) -> list[Any]:
+    """Devices of a plugin, which ONNX Runtime takes once a process."""
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    try:
+        onnxruntime.register_execution_provider_library(name, importlib.import_module(plugin).get_library_path())
+    except (errors.Fail, errors.RuntimeException, OSError) as error:
+        raise InputError(f"the package {plugin} is installed but cannot be loaded: {error}") from error
+    return _devices(name)
+
+
+def _devices(name: str) -> list[Any]:
     import onnxruntime
 
-    return [device for device in onnxruntime.get_ep_devices() if device.ep_name == provider.name]
+    return [device for device in onnxruntime.get_ep_devices() if device.ep_name == name]
 
 
 def kind(device: Any) -> str:
@@ -137,6 +149,8 @@ def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> li
     strict: the CPU takes no node. Raises InputError for a provider or a device that this installation does not have.
     """
     chosen = read_provider(text)
+    if chosen == Chosen(CPU, "", {}):
+        return [PROVIDERS[CPU].name]
     names = available()
     if chosen.short not in names:
         known = PROVIDERS.get(chosen.short)
