@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unmask.apps.bench import bench
     from unmask.apps.caption import caption
     from unmask.apps.compare import compare
+    from unmask.apps.devices import devices
     from unmask.apps.export import export
     from unmask.apps.generate import generate
     from unmask.apps.inspect import inspect
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app.command(bench)
     app.command(caption)
     app.command(compare)
+    app.command(devices)
     app.command(export)
     app.command(generate)
     app.command(inspect)
