@@ -13,7 +13,7 @@ from unmask.engine import RUNNERS
 from unmask.errors import UnmaskError
 from unmask.onnx_runner import placed
 from unmask.options import EngineOptions
-from unmask.providers import CPU, PROVIDERS
+from unmask.providers import CPU, PROVIDERS, available, read_provider
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def share(graph: Path, provider: str) -> Share:
         return Share(provider, error=str(error))
     if nodes is None:
         return Share(provider, error="this ONNX Runtime cannot tell; a newer one can")
-    return Share(provider, sum(node.provider == PROVIDERS[provider].name for node in nodes), len(nodes))
+    name = available()[read_provider(provider).short]
+    return Share(provider, sum(node.provider == name for node in nodes), len(nodes))
 
 
 def asked_for(machine: Machine, given: str | None) -> list[str]:
