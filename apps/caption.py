@@ -59,6 +59,8 @@ class CaptionOptions:
     """At most this many passes of the verifier over each window's text; 0 leaves it as it was filled."""
     accept: float | None = None
     """Share of its best probability at which the verifier lets a token of the draft stand."""
+    ahead: int | None = None
+    """Tokens behind the settled ones that a pass of the verifier reads; all of them unless the bundle or this says so."""
     bundle: Path = SHIPPED
     """Folder of the bundle."""
 

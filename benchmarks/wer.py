@@ -4,8 +4,9 @@
 
 Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
 context to the words; `token by token` is the bundle's own verifier decoding greedily with its key-value cache, the same runtime.
-`--noise NOISE --snr-db 10` mixes noise of the test kinds in. Words are compared after Whisper's
-English normaliser. Writes a Markdown table to stdout and, with --out, every utterance's text and counts as JSON.
+`--ways "1 pass, checked" --ahead 4 --ahead 8` compares how far the verifier's passes read; `--noise NOISE --snr-db 10` mixes
+noise of the test kinds in. Words are compared after Whisper's English normaliser. Writes a Markdown table to stdout and, with
+--out, every utterance's text and counts as JSON.
 """
 
 import json
@@ -59,6 +60,8 @@ class Wer:
     """Only so many utterances."""
     ways: tuple[str, ...] = ()
     """Of decoding, by the names in the table; all unless given."""
+    ahead: tuple[int, ...] = ()
+    """Also checked by passes that read only so many tokens behind what is settled."""
     noise: Path | None = None
     """The noise corpus's manifest without its ending; kinds of its test split are mixed in at `snr_db`."""
     snr_db: float = 10.0
@@ -115,20 +118,14 @@ def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[U
 
 def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[Row]:
     captioner = Captioner(load_bundle(path), EngineOptions(threads=options.threads)).load()
-    verifier = captioner.bundle.manifest.verifier
-    schedules = {**SCHEDULES, **(VERIFIED if verifier else {})}
-    names = [*schedules, *([TOKEN_BY_TOKEN, DRAFTED] if verifier else [])]
-    unknown = set(options.ways) - set(names)
-    if unknown:
-        raise ValueError(f"{', '.join(sorted(unknown))}: no such way of decoding {path.name}; there are {', '.join(names)}")
-    names = [name for name in names if not options.ways or name in options.ways]
+    schedules = ways(options, captioner.bundle.manifest.verifier is not None)
     label = f"{path.name} ({captioner.bundle.manifest.precision})"
-    results = {name: Row(f"{label}, {name}") for name in names}
+    results = {name: Row(f"{label}, {name}") for name in schedules}
     rng = np.random.default_rng(0)
     for utterance in progress(utterances):
         windows = list(captioner.windows(utterance.samples))
-        drafts = [early_draft(captioner, utterance, window) for window in windows] if DRAFTED in names else []
-        for name in rng.permutation(names):
+        drafts = [early_draft(captioner, utterance, window) for window in windows] if DRAFTED in schedules else []
+        for name in rng.permutation(list(schedules)):
             began = time.perf_counter()
             if name == TOKEN_BY_TOKEN:
                 text, count = token_by_token(captioner, windows)
@@ -140,6 +137,17 @@ def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[
                 taken = time.perf_counter() - began
                 results[name].add(utterance.text, done.text, done.passes, done.rows, done.tokens, taken)
     return list(results.values())
+
+
+def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
+    """Ways of decoding that were asked for, by name; None for those that are more than a schedule."""
+    checked = {f"1 pass, checked, {n} ahead": replace(VERIFIED["1 pass, checked"], ahead=n) for n in options.ahead}
+    found: dict[str, Schedule | None] = dict(SCHEDULES)
+    if verifier:
+        found |= {**VERIFIED, **checked, TOKEN_BY_TOKEN: None, DRAFTED: None}
+    if unknown := {*options.ways, *checked} - set(found):
+        raise ValueError(f"{', '.join(sorted(unknown))}: no such way of decoding; there are {', '.join(found)}")
+    return {name: way for name, way in found.items() if not options.ways or name in options.ways or name in checked}
 
 
 def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, int]:

@@ -6,7 +6,7 @@ Knows bundles of the family `whisper-timeline`. Knows no files, no microphone an
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,12 @@ from unmask.engine import CanvasDenoiser, CanvasVerifier, Engine
 from unmask.errors import AudioError, BundleError
 from unmask.mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.options import EngineOptions
+from unmask.places import placed
 from unmask.sampler import Step, fill
 from unmask.schedule import Schedule
 from unmask.segment import quiet_cuts
 from unmask.tokens import read_tokenizer
-from unmask.verify import Check, Tokens, verify
+from unmask.verify import Check, Text, Tokens, verify
 
 FAMILY = "whisper-timeline"
 TASK = "caption"
@@ -204,7 +205,9 @@ class Captioner:
         began = time.perf_counter() if began is None else began
         left_s = math.inf if chosen.budget_ms is None else chosen.budget_ms / 1000
         end_id = self.bundle.manifest.verifier.end_id
-        passes = verify(draft, window.verifier, end_id, chosen.verify, chosen.accept, settled, longest)
+        passes = verify(
+            draft, window.verifier, end_id, chosen.verify, chosen.accept, ahead=chosen.ahead, settled=settled, longest=longest
+        )
         taken_s = 0.0
         while time.perf_counter() - began + taken_s < left_s:
             check = next(passes, None)
@@ -258,9 +261,18 @@ class Captioner:
                 on_step(window, step)
         draft = respelled(self.draft(step), self.tokenizer) if window.verifier else self.draft(step)
         text = draft if known is None else splice(known, draft)
+        check = None
         for check in self.checks(window, text, schedule, began, known.settled if known else 0):
-            passes, rows, text = passes + 1, rows + check.rows, check.text
+            passes, rows = passes + 1, rows + check.rows
+        if check is not None:  # the canvas says where words are; what is settled keeps its places
+            text = self.placed(window, draft if known is None else splice(replace(known, border=0.0), draft), check.text)
         return Reading(text, passes, rows)
+
+    def placed(self, window: Window, draft: Tokens, text: Text) -> Tokens:
+        """A text that the verifier mended, with the places that its tokens have on the canvas that the draft was read from."""
+        letters = lengths(draft.ids, self.tokenizer), lengths(text.ids, self.tokenizer)
+        places = placed(draft.ids, draft.places, text.ids, window.audio_s / self.timeline.slot_s, letters)
+        return Tokens(text.ids, places, text.confidence)
 
     def kept(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots that hold text. A token that repeats in the next slot is one token: it was heard across the border."""
@@ -288,10 +300,11 @@ class Captioner:
         """The same, each word with the number of tokens up to its end."""
         starts = [i for i, token in enumerate(text.ids) if i == 0 or starts_word(self.tokenizer.id_to_token(int(token)))]
         slot_s = self.timeline.slot_s
+        ends = np.minimum(text.places + 1, np.append(text.places[1:], np.inf))  # a token lasts a slot, or until the next one
         for first, stop in zip(starts, [*starts[1:], len(text.ids)][: len(starts)], strict=True):
             written = self.tokenizer.decode(text.ids[first:stop].tolist()).strip()
             if written:
-                places = float(text.places[first]), float(text.places[stop - 1]) + 1
+                places = float(text.places[first]), float(ends[stop - 1])
                 begin, end = (min(start_s + slot * slot_s, stop_s) for slot in places)
                 yield Word(written, round(begin, 3), round(end, 3), float(text.confidence[first:stop].min())), stop
 
@@ -311,12 +324,17 @@ def respelled(text: Tokens, tokenizer: Tokenizer) -> Tokens:
     A token takes the place of the piece that it begins with, and the confidence of the least sure that it covers.
     """
     ids = np.array(tokenizer.encode(tokenizer.decode(text.ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
-    old, new = (np.cumsum([len(tokenizer.id_to_token(int(i)) or "") for i in some]) for some in (text.ids, ids))  # ends, in bytes
+    old, new = (np.cumsum(lengths(some, tokenizer)) for some in (text.ids, ids))  # ends, in bytes
     if not len(ids) or old[-1] != new[-1] or np.array_equal(ids, text.ids):  # part of a letter cannot be written and read again
         return text
     first, last = np.searchsorted(old, np.concatenate(([0], new[:-1])), "right"), np.searchsorted(old, new, "left")
     sure = np.array([text.confidence[a : b + 1].min() for a, b in zip(first, last, strict=True)], dtype=np.float32)
     return Tokens(ids, text.places[first], sure)
+
+
+def lengths(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """How long each token is, in bytes, the space before it included."""
+    return np.array([len(tokenizer.id_to_token(int(i)) or "") for i in ids], dtype=np.int64)
 
 
 def starts_word(token: str | None) -> bool:

@@ -35,6 +35,8 @@ class Schedule:
     """After the fill a causal verifier reads and corrects the text in at most this many passes (`unmask.verify`)."""
     accept: float = 1.0
     """The verifier lets its second choice stand where that has this share of the first's probability; 1: its greedy text."""
+    ahead: int | None = None
+    """A pass of the verifier reads so many tokens behind what is settled; what lies further waits. None: all the rest."""
     reuse: bool = False
     """Compute only the rows of `window`; the other rows' keys and values are an older pass's."""
     window: str = "masked"
@@ -59,7 +61,7 @@ class Schedule:
         for name, known in (("rule", RULES), ("order", policy.ORDERS), ("window", WINDOWS), ("curve", policy.CURVES)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} {getattr(self, name)!r} is not one of {', '.join(known)}")
-        for name in ("passes", "refresh", "block"):
+        for name in ("passes", "ahead", "refresh", "block"):
             if (number := getattr(self, name)) is not None and number < 1:
                 raise InputError(f"{name} is {number}; at least 1 is needed")
         if self.rule == "quota" and self.passes is None:

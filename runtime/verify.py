@@ -1,9 +1,9 @@
-"""Check a finished draft with a causal model: one pass scores every token at once, agreement is kept, the rest is corrected.
+"""Check a finished draft with a causal model: one pass scores the tokens at once, agreement is kept, the rest is corrected.
 
 Speculative decoding (Leviathan et al. 2023, arXiv 2211.17192) with the canvas as the draft: the passes end on a text that
 the causal model would have written itself, one token a pass. Against the original, a disagreement does not throw the rest of the
 draft away: it is corrected where that can be told, and checked by the next pass.
-Knows tokens and the `Verifier` protocol. Knows no engine, no audio and no text.
+Knows tokens and the `Verifier` protocol. Knows no engine, no audio, no text, and not where tokens stand (`unmask.places`).
 """
 
 import time
@@ -24,8 +24,22 @@ class Tokens:
     """A text with the place of each token on its canvas. Arrays of one length, read-only by convention."""
 
     ids: NDArray[np.int64]
-    places: NDArray[np.float64]  # positions on the canvas, never falling; a token that came in stands between its neighbours
+    places: NDArray[np.float64]  # positions on the canvas, never falling
     confidence: NDArray[np.float32]  # the probability of each token where it was last looked at
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a pass leaves. Arrays of one length, read-only by convention; `unmask.places` tells where its tokens stand."""
+
+    ids: NDArray[np.int64]
+    confidence: NDArray[np.float32]  # the model's probability of each token; the draft's own where no pass has read yet
+
+    def __getitem__(self, part: slice) -> "Text":
+        return Text(self.ids[part], self.confidence[part])
+
+    def __add__(self, other: "Text") -> "Text":
+        return Text(np.concatenate([self.ids, other.ids]), np.concatenate([self.confidence, other.confidence]))
 
 
 class Verifier(Protocol):
@@ -47,7 +61,7 @@ class Check:
 
     number: int  # from 1
     agreed: int  # tokens from the start that are settled
-    text: Tokens
+    text: Text
     done: bool  # the whole text is agreed
     rows: int
     seconds: float
@@ -59,6 +73,8 @@ def verify(
     end_id: int,
     passes: int,
     accept: float = 1.0,
+    *,
+    ahead: int | None = None,
     settled: int = 0,
     longest: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -66,26 +82,27 @@ def verify(
     """Yield a Check after each pass, at most `passes` of them, until the whole text is agreed.
 
     accept: the draft's token stands where it is the model's second choice with at least this share of the first's probability;
-    at 1 the text that all agree on is the model's own greedy text. settled: so many tokens from the start stand whatever
+    at 1 the text that all agree on is the model's own greedy text, whatever the draft and whatever `ahead`. ahead: a pass reads
+    only so many tokens behind what is settled; None: all. settled: so many tokens from the start stand whatever
     the model says; the rest is what it writes behind them.
     A text that grows past twice its draft and 16 tokens more is a loop; it ends there, or at `longest` tokens, which is all that
     the verifier can read. Close the generator to cancel.
     """
     verifier.reset()
-    text, agreed = draft, min(settled, len(draft.ids))
+    text, agreed = Text(draft.ids, draft.confidence), min(settled, len(draft.ids))
     loop = 2 * len(draft.ids) + 16
     longest = loop if longest is None else min(loop, longest)
     skipped = -1  # the token that the last correction put away
     for number in range(1, passes + 1):
         start = clock()
-        numbers = verifier.expect(text.ids, agreed if number > 1 else 0)  # the first pass has to read what is settled too
-        rows = len(numbers.ids)
-        choice, probability = _choose(_last(numbers, len(text.ids) - agreed + 1), text.ids[agreed:], accept)
-        text, agreed, skipped, done = _correct(text, agreed, choice, probability, end_id, skipped)
-        if len(text.ids) > longest:  # guesses may grow faster than they settle
-            text = Tokens(text.ids[:longest], text.places[:longest], text.confidence[:longest])
+        read = len(text.ids) if ahead is None else min(len(text.ids), agreed + ahead)
+        numbers = verifier.expect(text.ids[:read], agreed if number > 1 else 0)  # the first pass has to read what is settled too
+        choice = _choose(_last(numbers, read - agreed + 1), text.ids[agreed:], accept)
+        rest, more, done, skipped = _correct(text[agreed:], choice, end_id, skipped)
+        text = (text[:agreed] + rest)[:longest]  # guesses may grow faster than they settle
+        agreed = min(agreed + more, longest)
         done = done or agreed >= longest
-        yield Check(number, agreed, text, done, rows, clock() - start)
+        yield Check(number, agreed, text, done, len(numbers.ids), clock() - start)
         if done:
             return
 
@@ -95,86 +112,60 @@ def _last(numbers: Numbers, rows: int) -> Numbers:
     return Numbers(*(getattr(numbers, field.name)[-rows:] for field in fields(numbers)))
 
 
-def _choose(numbers: Numbers, ids: NDArray[np.int64], accept: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """What should stand behind each row, and its probability."""
+def _choose(numbers: Numbers, ids: NDArray[np.int64], accept: float) -> Text:
+    """What should stand at each row, and its probability. The last row's may lie behind the end of `ids`."""
     probability = np.exp(numbers.logits - numbers.logsumexp[:, None])
     choice, best = numbers.ids[:, 0].copy(), probability[:, 0].copy()
-    near = np.flatnonzero((numbers.ids[:-1, 1] == ids) & (probability[:-1, 1] >= accept * best[:-1]))
+    judged = min(len(ids), len(choice))
+    near = np.flatnonzero((numbers.ids[:judged, 1] == ids[:judged]) & (probability[:judged, 1] >= accept * best[:judged]))
     choice[near], best[near] = ids[near], probability[near, 1]
-    return choice, best
+    return Text(choice, best)
 
 
-def _correct(
-    text: Tokens, agreed: int, choice: NDArray[np.int64], probability: NDArray[np.float32], end_id: int, skipped: int
-) -> tuple[Tokens, int, int, bool]:
-    """The text with disagreements behind `agreed` corrected, how much of it is settled, what was put away, whether it is done.
+def _correct(rest: Text, choice: Text, end_id: int, skipped: int) -> tuple[Text, int, bool, int]:
+    """The text behind what is settled, corrected; how much of it is settled now, whether it is done, what was put away.
 
-    choice, probability: (M + 1,) for each of the M tokens behind `agreed` and for the end. What stands before the first
+    choice: for as many tokens of `rest` as were judged, and for the end when all were. What stands before the first
     disagreement was judged on the right grounds, and so was the token that is put there; corrections behind it are guesses.
     """
-    ids, places = text.ids[agreed:], text.places[agreed:]
-    differs = np.flatnonzero(choice[:-1] != ids)
-    first = int(differs[0]) if len(differs) else len(ids)
-    done = bool(choice[first] == end_id)  # the draft ends here, or runs on behind the end
-    edits = [(int(ids[i]), places[i], probability[i]) for i in range(first)]
-    put_away = -1
-    if not done:
-        more, put_away = _edit(text, agreed, choice, probability, first, end_id, skipped)
-        edits += more
-    columns = list(zip(*edits, strict=True)) or [(), (), ()]
-    return (
-        Tokens(
-            np.concatenate([text.ids[:agreed], np.array(columns[0], dtype=np.int64)]),
-            np.concatenate([text.places[:agreed], np.array(columns[1], dtype=np.float64)]),
-            np.concatenate([text.confidence[:agreed], np.array(columns[2], dtype=np.float32)]),
-        ),
-        agreed + first + (not done),
-        put_away,
-        done,
-    )
+    judged = min(len(rest.ids), len(choice.ids))
+    differs = np.flatnonzero(choice.ids[:judged] != rest.ids[:judged])
+    first = int(differs[0]) if len(differs) else judged
+    agreed = Text(rest.ids[:first], choice.confidence[:first])
+    if first == len(choice.ids):  # all that was judged; more of the draft is left
+        return agreed + rest[first:], first, False, -1
+    if choice.ids[first] == end_id:  # the draft ends here, or runs on behind the end
+        return agreed, first, True, -1
+    more, put_away = _edit(rest, choice, first, end_id, skipped)
+    return agreed + more, first + 1, False, put_away
 
 
-def _edit(
-    text: Tokens,
-    agreed: int,
-    choice: NDArray[np.int64],
-    probability: NDArray[np.float32],
-    first: int,
-    end_id: int,
-    skipped: int,
-) -> tuple[list[tuple[int, float, np.float32]], int]:
-    """Tokens, places and confidences from the first disagreement on, and the token that was put away there.
+def _edit(rest: Text, choice: Text, first: int, end_id: int, skipped: int) -> tuple[Text, int]:
+    """The text from the first disagreement on, and the token that was put away there.
 
     Behind an error the model is led astray until it agrees with the draft again, so only a disagreement that follows an agreement
     is acted on. Three kinds of errors are told apart: it wants the next token of the draft already (one too many), it wants
     the same token once more one row later (one was lost), or it goes on with the draft (one was wrong).
     """
-    ids, places = text.ids[agreed:], text.places[agreed:]
-    out: list[tuple[int, float, np.float32]] = []
+    ids, wanted_ids, sure = rest.ids.tolist(), choice.ids.tolist(), choice.confidence.tolist()
+    out: list[tuple[int, float]] = []
     put_away, trusted, i = -1, True, first
-    while i < len(ids):
-        wanted, own = int(choice[i]), int(ids[i])
-        if wanted == own or (i > first and (not trusted or wanted == end_id or probability[i] < SURE)):
-            out.append((own, places[i], probability[i]))
+    while i < min(len(ids), len(wanted_ids)):
+        own, wanted, following = ids[i], wanted_ids[i], wanted_ids[i + 1 : i + 2]
+        if wanted == own or (i > first and (not trusted or wanted == end_id or sure[i] < SURE)):
+            out.append((own, sure[i]))
             trusted = wanted == own
-        elif i + 1 < len(ids) and wanted == ids[i + 1]:
-            out.append((wanted, places[i + 1], probability[i]))
+        elif [wanted] == ids[i + 1 : i + 2]:
+            out.append((wanted, sure[i]))
             i, trusted = i + 1, False
-        elif wanted == choice[i + 1] or (i == first and wanted == skipped):
-            out += [(wanted, _between(text.places, agreed + i), probability[i]), (own, places[i], probability[i])]
+        elif [wanted] == following or (i == first and wanted == skipped):
+            out += [(wanted, sure[i]), (own, sure[i])]
             trusted = False
         else:
-            out.append((wanted, places[i], probability[i]))
+            out.append((wanted, sure[i]))
             put_away, trusted = own if i == first else put_away, False
         i += 1
     if first == len(ids):
-        out.append((int(choice[first]), _between(text.places, agreed + first), probability[first]))
-    return out, put_away
-
-
-def _between(places: NDArray[np.float64], i: int) -> float:
-    """A place for a token that comes in before the i-th."""
-    if not len(places):
-        return 0.0
-    before = places[i - 1] if i else max(0.0, places[0] - 1)
-    return float((before + (places[i] if i < len(places) else before + 1)) / 2)
+        out.append((wanted_ids[first], sure[first]))
+    edited = Text(np.array([token for token, _ in out], np.int64), np.array([share for _, share in out], np.float32))
+    return edited + rest[i:], put_away

@@ -197,8 +197,16 @@ def test_captions_are_what_the_checks_end_on(fp32: Captioner) -> None:
     schedule = Schedule(passes=1, rule="quota", verify=5)
     (window,) = fp32.windows(noise(3))
     *_, step = fp32.steps(window, schedule)
-    *_, check = fp32.checks(window, fp32.draft(step), schedule)
-    assert fp32.caption(noise(3), schedule).words == tuple(fp32.spell(check.text, stop_s=3.0))
+    draft = fp32.draft(step)
+    *_, check = fp32.checks(window, draft, schedule)
+    assert fp32.caption(noise(3), schedule).words == tuple(fp32.spell(fp32.placed(window, draft, check.text), stop_s=3.0))
+
+
+@pytest.mark.parametrize("ahead", [1, 4, 32])
+def test_reading_less_far_ahead_ends_on_the_same_words(fp32: Captioner, ahead: int) -> None:
+    windows, schedule = list(fp32.windows(noise(4))), Schedule(passes=2, rule="quota", verify=200)
+    whole, part = (fp32.read(windows, 4.0, replace(schedule, ahead=n)) for n in (None, ahead))
+    assert [(w.text, w.start_s, w.end_s) for w in part.words] == [(w.text, w.start_s, w.end_s) for w in whole.words]
 
 
 def test_a_bundle_without_a_verifier_captions(fp32: Captioner) -> None:

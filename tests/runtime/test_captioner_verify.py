@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 
 from unmask.bundle import Bundle, Manifest, load_bundle
-from unmask.captioner import Caption, Captioner, Window, respelled
+from unmask.captioner import Caption, Captioner, Known, Window, respelled
 from unmask.errors import BundleError
 from unmask.sampler import Step
 from unmask.schedule import Schedule
@@ -73,9 +73,10 @@ def test_more_passes_never_cost_a_settled_word(captions: Captioner) -> None:
 def test_a_checked_text_is_left_by_a_second_look(captions: Captioner) -> None:
     window = captions.window(noise(3))
     *_, step = captions.steps(window, FILLED)
-    *_, last = captions.checks(window, captions.draft(step), replace(FILLED, verify=200))
+    draft = captions.draft(step)
+    *_, last = captions.checks(window, draft, replace(FILLED, verify=200))
     assert last.done
-    again = list(captions.checks(window, last.text, replace(FILLED, verify=1)))
+    again = list(captions.checks(window, captions.placed(window, draft, last.text), replace(FILLED, verify=1)))
     settled = again[0].agreed - (not again[0].done)
     assert settled >= 0.9 * len(last.text.ids)
     np.testing.assert_array_equal(again[0].text.ids[:settled], last.text.ids[:settled])
@@ -121,6 +122,16 @@ def test_steps_are_seen_before_the_checks(captions: Captioner) -> None:
 
     assert captions.caption(noise(3), replace(FILLED, verify=4), keep).passes > 2
     assert seen == [1, 2]
+
+
+def test_settled_tokens_keep_their_places(captions: Captioner) -> None:
+    (window,) = captions.windows(noise(4))
+    known = captions.decode(window, replace(FILLED, verify=200)).text
+    moved = Tokens(known.ids, known.places + 0.25, known.confidence)
+    found = captions.decode(window, replace(FILLED, verify=200, ahead=4), Known(moved, 5.0, settled=3)).text
+    np.testing.assert_array_equal(found.ids[:3], known.ids[:3])
+    np.testing.assert_array_equal(found.places[:3], moved.places[:3])
+    assert (np.diff(found.places) >= 0).all()
 
 
 def test_checked_words_stay_in_order_within_their_window(captions: Captioner) -> None:
