@@ -1,0 +1,183 @@
+"""Graphs of fixed sizes become one CoreML package: a function for each, weights stored once.
+
+Knows coremltools, which is imported on first use, and what in our graphs needs 32 bits. Nothing here runs a model: that takes
+macOS (`unmask.coreml_runner`). tests/export evaluates packages in NumPy.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unmask.bundle import Bucket
+from unmask.errors import InputError
+from unmask.export.static import Fixed
+
+PRECISIONS = ("fp16", "fp32", "int8", "int4")
+TARGETS = ("iOS17", "iOS18", "macOS14", "macOS15")
+SHARING = ("iOS18", "macOS15")  # the first that have packages of several functions, and weights in blocks
+BLOCK = 32  # weights of int4 that share a scale
+PARTS = "com.apple.CoreML"
+EXACT = ("cos", "sin", "pow", "rsqrt", "log")  # what 16 bits are too few for, with what leads to it and what is made of it
+NAMES = uuid.NAMESPACE_URL  # of what a package lists
+Said = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CoremlForm:
+    """How weights and activations are kept, and for which systems."""
+
+    precision: str = "fp16"
+    """fp16 or fp32; int8: weights with a scale for each row; int4: with one for each 32. Their activations are fp16."""
+    target: str = "iOS18"
+    """The oldest system that is to read it. Before iOS18 and macOS15 each graph is a package with weights of its own."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise InputError(f"CoreML has no form {self.precision!r} here; choose {', '.join(PRECISIONS)}")
+        if self.target not in TARGETS:
+            raise InputError(f"deployment target {self.target!r} is not one of {', '.join(TARGETS)}")
+        if self.precision == "int4" and not self.shares:
+            raise InputError(f"int4 in blocks needs {' or '.join(SHARING)}, not {self.target}; choose int8 or a later target")
+
+    @property
+    def shares(self) -> bool:
+        return self.target in SHARING
+
+
+def write_packages(
+    graphs: Iterable[Fixed], folder: Path, form: CoremlForm = CoremlForm(), say: Said = lambda line: None
+) -> tuple[Bucket, ...]:
+    """Convert graphs into `folder` and return their buckets: graphs.mlpackage, or before iOS 18 a package for each.
+
+    The graphs' modules may share tensors; none is changed. Raises InputError without coremltools.
+    """
+    tools = coremltools()
+    buckets = []
+    with tempfile.TemporaryDirectory() as parts:
+        shared = tools.utils.MultiFunctionDescriptor()
+        for graph in graphs:
+            name = function_name(graph)
+            say(name)
+            made = Path(parts) / f"{name}.mlpackage"
+            _convert(tools, graph, form).save(str(made))
+            shared.add_function(str(made), "main", name)
+            package, function = ("graphs.mlpackage", name) if form.shares else (made.name, "")
+            buckets.append(Bucket("coreml", graph.role, package, graph.sizes, form.precision, function))
+            if not form.shares:
+                _settle(made, folder / package)
+        if form.shares and buckets:
+            shared.default_function_name = buckets[0].function
+            with quiet():
+                tools.utils.save_multifunction(shared, str(Path(parts) / "graphs.mlpackage"))
+            _settle(Path(parts) / "graphs.mlpackage", folder / "graphs.mlpackage")
+    return tuple(buckets)
+
+
+def function_name(graph: Fixed) -> str:
+    """window_rows8_wanted8_slots65"""
+    return "_".join([graph.role, *(f"{name}{size}" for name, size in graph.sizes.items())])
+
+
+def coremltools() -> Any:
+    """The package, imported without its remarks on libraries that only macOS has. Raises InputError where it is missing."""
+    try:
+        with quiet():
+            import coremltools as tools
+            import coremltools.optimize.coreml
+    except ImportError as error:
+        raise InputError(f"graphs for CoreML need coremltools ({error}); pip install 'unmask[coreml,export]'") from error
+    return tools
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Neither progress bars nor remarks."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+# ---- one graph
+
+
+def _convert(tools: Any, graph: Fixed, form: CoremlForm) -> Any:
+    """A model of one function, main."""
+    with torch.no_grad(), quiet():
+        program = torch.export.export(graph.module, tuple(graph.example.values()), strict=False).run_decompositions({})
+        model = tools.convert(
+            program,
+            convert_to="mlprogram",
+            minimum_deployment_target=getattr(tools.target, form.target),
+            outputs=[tools.TensorType(name=name, dtype=np.int32 if name == "ids" else np.float32) for name in graph.outputs],
+            compute_precision=_precision(tools, form),
+            skip_model_load=True,
+        )
+        return _compressed(tools, model, form)
+
+
+def _precision(tools: Any, form: CoremlForm) -> Any:
+    if form.precision == "fp32":
+        return tools.precision.FLOAT32
+    return tools.transform.FP16ComputePrecision(op_selector=lambda op: not _exact(op))
+
+
+def _exact(op: Any) -> bool:
+    """Whether an operation is one of `EXACT`, or one of the two that lead to it, or takes what it makes."""
+    after = [child for made in op.outputs for child in made.child_ops]
+    later = [child for one in after for made in one.outputs for child in made.child_ops]
+    given = (one for value in op.inputs.values() for one in (value if isinstance(value, tuple | list) else (value,)))
+    before = [value.op for value in given if value is not None and value.op is not None]
+    return any(one.op_type in EXACT for one in (op, *before, *after, *later))
+
+
+def _compressed(tools: Any, model: Any, form: CoremlForm) -> Any:
+    optimize = tools.optimize.coreml
+    if form.precision == "int8":
+        config = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8", granularity="per_channel")
+    elif form.precision == "int4":
+        config = optimize.OpLinearQuantizerConfig(
+            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=BLOCK
+        )
+    else:
+        return model
+    return optimize.linear_quantize_weights(model, config=optimize.OptimizationConfig(op_type_configs={"linear": config}))
+
+
+# ---- files
+
+
+def _settle(made: Path, target: Path) -> None:
+    """Copy what a system reads, so that the same graphs give the same bytes: names by chance become names by path."""
+    from coremltools.proto import Model_pb2
+
+    for path in (made / "Data").rglob("*"):
+        if path.is_file():
+            copy = target / path.relative_to(made)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    program = target / "Data" / PARTS / "model.mlmodel"
+    specification = Model_pb2.Model.FromString(program.read_bytes())
+    program.write_bytes(specification.SerializeToString(deterministic=True))
+    listed = json.loads((made / "Manifest.json").read_text(encoding="utf-8"))
+    names = {old: str(uuid.uuid5(NAMES, item["path"])) for old, item in listed["itemInfoEntries"].items()}
+    listed["itemInfoEntries"] = {
+        names[old]: item for old, item in sorted(listed["itemInfoEntries"].items(), key=lambda e: e[1]["path"])
+    }
+    listed["rootModelIdentifier"] = names[listed["rootModelIdentifier"]]
+    (target / "Manifest.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")

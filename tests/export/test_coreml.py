@@ -1,0 +1,182 @@
+"""Packages for CoreML: what they declare, how they are stored, and that evaluated in NumPy they compute what PyTorch does."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from unmask.buckets import HIDDEN, hide
+from unmask.bundle import Bucket
+from unmask.errors import InputError
+from unmask.export import backbone
+from unmask.export.captioner import Captioner
+from unmask.export.coreml import CoremlForm, function_name, write_packages
+from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
+
+pytest.importorskip("coremltools")
+from tests.export.mil_eval import DATA, Package
+
+SLOTS = 12
+SIZES: list[tuple[str, dict[str, int]]] = [
+    ("context", {"slots": SLOTS}),
+    ("window", {"rows": 6, "wanted": 4, "slots": SLOTS}),
+    ("window", {"rows": 9, "wanted": 9, "slots": SLOTS}),
+    ("verify", {"tokens": 5, "past": 7, "slots": SLOTS}),
+]
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@pytest.fixture(scope="module")
+def graphs(captioner: Captioner) -> list[Fixed]:
+    return [captioner_graph(captioner, role, sizes, 2) for role, sizes in SIZES]
+
+
+@pytest.fixture(scope="module")
+def written(graphs: list[Fixed], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Bucket, ...]]:
+    folder = tmp_path_factory.mktemp("fp32")
+    return folder, write_packages(graphs, folder, CoremlForm("fp32"))
+
+
+@pytest.fixture(scope="module")
+def package(written: tuple[Path, tuple[Bucket, ...]]) -> Package:
+    return Package(written[0] / "graphs.mlpackage")
+
+
+def call(graph: Fixed, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """Random inputs, with a part of what can be masked masked, and rows at places of their own."""
+    rng = np.random.default_rng(seed)
+    feeds = {name: rng.normal(size=tensor.shape).astype(np.float32) for name, tensor in graph.example.items()}
+    for name, count in (("positions", graph.sizes.get("slots", 0)), ("wanted", graph.sizes.get("rows", 0))):
+        if name in feeds:
+            feeds[name] = rng.permutation(count)[: len(feeds[name])].astype(np.int32)
+    for name in ("mask", "frame_mask"):
+        if name in feeds:
+            feeds[name] = np.broadcast_to(hide(feeds[name].shape[-1] - 2, feeds[name].shape[-1]), feeds[name].shape).copy()
+    if "bias" in feeds:
+        feeds["bias"] = np.where(rng.random(feeds["bias"].shape) < 0.5, HIDDEN, np.float32(0))
+    if "scale" in feeds:
+        feeds["scale"] = np.ones(1, np.float32)
+    return feeds
+
+
+def torch_outputs(graph: Fixed, feeds: Arrays) -> dict[str, NDArray[Any]]:
+    with torch.no_grad():
+        made = graph.module(*(torch.from_numpy(feeds[name]) for name in graph.example))
+    return {name: tensor.numpy() for name, tensor in zip(graph.outputs, made, strict=True)}
+
+
+def largest_error(package: Package, graph: Fixed, function: str) -> float:
+    """Over all outputs but ids, as a share of the output's standard deviation."""
+    feeds = call(graph)
+    expected, found = torch_outputs(graph, feeds), package(function, feeds)
+    return max(float(np.abs(found[n] - expected[n]).max() / expected[n].std()) for n in graph.outputs if n != "ids")
+
+
+def test_a_package_declares_our_names_shapes_and_functions(
+    written: tuple[Path, tuple[Bucket, ...]], package: Package, graphs: list[Fixed]
+) -> None:
+    folder, buckets = written
+    assert [path.name for path in folder.iterdir()] == ["graphs.mlpackage"]
+    assert [(b.role, b.sizes, b.file, b.precision) for b in buckets] == [(*size, "graphs.mlpackage", "fp32") for size in SIZES]
+    assert package.spec.specificationVersion == 9  # iOS 18, macOS 15
+    assert set(package.spec.mlProgram.functions) == {bucket.function for bucket in buckets}
+    for graph, bucket in zip(graphs, buckets, strict=True):
+        described = package.description(bucket.function)
+        shapes = {given.name: tuple(given.type.multiArrayType.shape) for given in described.input}
+        assert shapes == {name: tuple(tensor.shape) for name, tensor in graph.example.items()}
+        expected = torch_outputs(graph, call(graph))
+        made = {one.name: tuple(one.type.multiArrayType.shape) for one in described.output}
+        assert made == {name: array.shape for name, array in expected.items()}
+        kinds = {one.name: one.type.multiArrayType.dataType for one in described.output}
+        assert kinds == {name: 131104 if name == "ids" else 65568 for name in expected}  # int32, float32
+
+
+def test_fp32_is_what_pytorch_computes(package: Package, graphs: list[Fixed]) -> None:
+    for graph in graphs:
+        feeds = call(graph)
+        found, expected = package(function_name(graph), feeds), torch_outputs(graph, feeds)
+        for name in graph.outputs:
+            np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-4, err_msg=f"{graph.role} {name}")
+
+
+@pytest.mark.parametrize(("precision", "error"), [("fp16", 0.02), ("int8", 0.1), ("int4", 1.5)])
+def test_smaller_forms_stay_near(graphs: list[Fixed], tmp_path: Path, precision: str, error: float) -> None:
+    """error: the largest, in standard deviations of the output; random weights of a width of 32 average little out."""
+    some = graphs[3:] if precision == "int4" else [graphs[0], graphs[1], graphs[3]]
+    write_packages(some, tmp_path, CoremlForm(precision))
+    made = Package(tmp_path / "graphs.mlpackage")
+    assert 1e-5 < max(largest_error(made, graph, function_name(graph)) for graph in some) < error
+    for graph in some:
+        assert ("constexpr_blockwise_shift_scale" in kinds(made, function_name(graph))) == (precision != "fp16")
+
+
+def test_before_ios_18_each_graph_is_a_package(graphs: list[Fixed], tmp_path: Path) -> None:
+    (bucket,) = write_packages(graphs[1:2], tmp_path, CoremlForm("int8", "macOS14"))
+    assert (bucket.file, bucket.function) == ("window_rows6_wanted4_slots12.mlpackage", "")
+    made = Package(tmp_path / bucket.file)
+    assert made.spec.specificationVersion == 8
+    assert "constexpr_affine_dequantize" in kinds(made, "main")
+    assert 1e-5 < largest_error(made, graphs[1], "main") < 0.1
+
+
+def kinds(package: Package, function: str) -> set[str]:
+    return {operation.type for operation in package.operations(function)}
+
+
+def test_functions_share_their_weights(package: Package, graphs: list[Fixed]) -> None:
+    small, large = (blobs(package, function_name(graph)) for graph in graphs[1:3])
+    assert len(small) > 20
+    assert len(small - large) <= 2  # what stands for the sizes themselves
+
+
+def blobs(package: Package, function: str) -> set[int]:
+    """Places of a function's large constants in the weights file."""
+    values = (operation.attributes["val"] for operation in package.operations(function) if operation.type == "const")
+    return {value.blobFileValue.offset for value in values if value.WhichOneof("value") == "blobFileValue"}
+
+
+def test_the_same_graphs_give_the_same_bytes_and_no_path(graphs: list[Fixed], tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "other"):
+        write_packages(graphs[3:], tmp_path / name, CoremlForm("int8"))
+        made.append(
+            {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()}
+        )
+    assert made[0] == made[1]
+    assert {str(path.name) for path in made[0]} == {"Manifest.json", "model.mlmodel", "weight.bin"}
+    program = made[0][Path("graphs.mlpackage") / DATA / "model.mlmodel"]
+    for root in (tmp_path, Path.home(), Path.cwd()):
+        assert str(root).encode() not in program
+
+
+def test_a_backbone_keeps_its_angles_in_32_bits(tmp_path: Path) -> None:
+    """In 16 bits the angles of far positions are off by more than a radian, and keys with them."""
+    torch.manual_seed(0)
+    config = backbone.BackboneConfig(2, 32, 4, 2, 8, 48, 60, 1e-6, 1e4, qkv_bias=True, qk_norm=True)
+    model = backbone.Backbone(config).eval().requires_grad_(False)
+    head = torch.nn.Parameter(torch.randn(60, 32), requires_grad=False)
+    some = [backbone_graph(model, {"rows": 6, "wanted": 4, "slots": 3000}), head_graph("head", head, (0, 60), {"wanted": 4}, 8)]
+    for precision, error in (("fp32", 1e-4), ("fp16", 0.02)):
+        write_packages(some, tmp_path / precision, CoremlForm(precision))
+        made = Package(tmp_path / precision / "graphs.mlpackage")
+        assert max(largest_error(made, graph, function_name(graph)) for graph in some) < error
+
+
+def test_what_a_form_cannot_be() -> None:
+    with pytest.raises(InputError, match="int4 in blocks needs iOS18 or macOS15, not iOS17"):
+        CoremlForm("int4", "iOS17")
+    with pytest.raises(InputError, match="deployment target 'iOS12' is not one of iOS17"):
+        CoremlForm("fp16", "iOS12")
+    with pytest.raises(InputError, match="no form 'int2'"):
+        CoremlForm("int2")
+
+
+def test_without_coremltools(graphs: list[Fixed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "coremltools", None)
+    with pytest.raises(InputError, match=r"pip install 'unmask\[coreml,export\]'"):
+        write_packages(graphs, tmp_path)
