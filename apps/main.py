@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unmask.apps.export import export
     from unmask.apps.generate import generate
     from unmask.apps.inspect import inspect
+    from unmask.apps.lint import lint
     from unmask.apps.quantize import quantize
     from unmask.apps.serve import serve
     from unmask.errors import UnmaskError
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app.command(export)
     app.command(generate)
     app.command(inspect)
+    app.command(lint)
     app.command(quantize)
     app.command(serve)
     try:

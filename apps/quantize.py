@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from unmask.apps.material import MaterialOptions, read_material
+from unmask.apps.targets import TargetOptions, build
 from unmask.bundle import Bundle, load_bundle
 from unmask.errors import InputError
 
@@ -24,9 +25,9 @@ Say = Callable[[str], None]
 class QuantizeOptions:
     """Options of `unmask quantize`."""
 
-    to: Literal["int8", "int8-weights", "int4", "int8-static", "fp16"] = "int8"
-    """int8: fastest on most CPUs. int8-weights, int4: weights in blocks, activations as they are. int8-static: measured ranges of
-    activations, for NPUs. fp16: half the bytes, computed in fp32."""
+    to: Literal["int8", "int8-weights", "int4", "int8-static", "fp16", "fp32"] | None = None
+    """int8, unless given: fastest on most CPUs. int8-weights, int4: weights in blocks, activations as they are. int8-static:
+    measured ranges of activations, for NPUs. fp16: half the bytes, computed in fp32. fp32: as it is, for fixed sizes."""
     out: Path | None = None
     """Folder of the new bundle; beside the old one, with the format behind its name, unless given."""
     head: Literal["int8", "int8-weights", "int4", "int8-static", "fp16", "fp32"] | None = None
@@ -53,8 +54,9 @@ def quantize(
     *,
     options: QuantizeOptions = QuantizeOptions(),
     material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
+    fixed: TargetOptions = TargetOptions(),  # noqa: B008
 ) -> None:
-    """Make a smaller bundle of an fp32 one. Prints the new bundle's folder.
+    """Make a smaller bundle of an fp32 one, or one for another engine. Prints the new bundle's folder.
 
     Recordings (--calibrate) or prompts are needed for int8-static and for --keep-bytes: the model fills canvases of its own and
     is measured on them with some positions masked again.
@@ -62,30 +64,43 @@ def quantize(
     Parameters
     ----------
     bundle
-        Folder of an fp32 bundle, as `unmask export` writes it.
+        Folder of an fp32 bundle, as `unmask export` writes it; for a target of fixed sizes a quantised one serves too.
     """
-    target = options.out or bundle.resolve().with_name(f"{bundle.resolve().name}-{options.to}")
+    form = (options.to or "int8") if fixed.target == "onnx" else fixed.form(options.to)
+    if form == "fp32" and fixed.target == "onnx":
+        raise InputError("--to fp32 is for a --target of fixed sizes; a bundle with graphs of any size is fp32 already")
+    own = form if fixed.target == "onnx" else f"{fixed.target}-{form}"
+    target = options.out or bundle.resolve().with_name(f"{bundle.resolve().name}-{own}")
     if target.exists() and not options.replace:
         raise InputError(f"{target}: exists already; pass --replace, or --out with another folder")
     if target.exists() and not (target / "bundle.json").is_file():
         raise InputError(f"{target}: not a bundle, so it is not replaced; pass --out with another folder")
     if target.resolve() == bundle.resolve():
         raise InputError(f"{target}: is the bundle itself; pass --out with another folder")
-    from unmask.quant.quantize import Recipe, quantize_bundle
-    from unmask.quant.rewrite import Blocking
 
     def say(line: str) -> None:
         if not options.quiet:
             print(line, file=sys.stderr)
 
-    blocking = Blocking(options.block_size, options.accuracy_level)
-    recipe = Recipe(options.to, options.head, options.embedding, options.keep, blocking)
-    recipe, ranges = prepared(load_bundle(bundle), recipe, options.keep_bytes, material, say)
-    quantize_bundle(bundle, target, recipe, ranges)
+    if fixed.target == "onnx":
+        shrink(bundle, target, form, options, material, say)
+    else:
+        build(load_bundle(bundle), target, fixed, form, material, say)
     before, after = (sum(file.bytes for file in load_bundle(path).manifest.files.values()) for path in (bundle, target))
     say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
     say(f"next: unmask compare {bundle} {target}")
     print(target)
+
+
+def shrink(bundle: Path, target: Path, form: str, options: QuantizeOptions, material: MaterialOptions, say: Say) -> None:
+    """Graphs of any size in smaller numbers."""
+    from unmask.quant.quantize import Recipe, quantize_bundle
+    from unmask.quant.rewrite import Blocking
+
+    blocking = Blocking(options.block_size, options.accuracy_level)
+    recipe = Recipe(form, options.head, options.embedding, options.keep, blocking)
+    recipe, ranges = prepared(load_bundle(bundle), recipe, options.keep_bytes, material, say)
+    quantize_bundle(bundle, target, recipe, ranges)
 
 
 def prepared(

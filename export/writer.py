@@ -96,8 +96,9 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def seal(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest over all files that lie in the folder. Raises BundleError when the runtime would refuse it."""
-    whole = replace(manifest, files={path.name: _describe(path) for path in sorted(folder.iterdir())})
+    """Write the manifest over all files in the folder and below it. Raises BundleError when the runtime would refuse it."""
+    listed = sorted(path for path in folder.rglob("*") if path.is_file())
+    whole = replace(manifest, files={path.relative_to(folder).as_posix(): _describe(path) for path in listed})
     (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
     read_manifest(folder)  # sizes and hashes are those just taken
 
@@ -127,7 +128,7 @@ def _fill(
     weights = Weights(folder / WEIGHTS)
     embeddings = {role: _embedding(table, weights) for role, table in tables.items()}
     for role, model in graphs.items():
-        onnx.save_model(_externalise(model, weights), folder / f"{role}.onnx")
+        onnx.save_model(externalise(model, weights), folder / f"{role}.onnx")
     weights.close()
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     verifier = manifest.verifier
@@ -148,7 +149,7 @@ def _embedding(table: NDArray[Any] | Columns, weights: Weights) -> Embedding:
     return Embedding(WEIGHTS, weights.add(table), table.shape[0], table.shape[1], str(table.dtype))
 
 
-def _externalise(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
+def externalise(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
     """A copy whose large tensors point into the weights file, without names and paths of the machine that exported it."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     del model.graph.metadata_props[:]

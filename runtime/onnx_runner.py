@@ -48,7 +48,7 @@ def open_session(
             raise
         raise InputError(
             f"{_name(graph)}: {options.provider} leaves {len(left)} nodes to the CPU: {', '.join(left[:NAMED])}"
-            f"{', ...' if len(left) > NAMED else ''}; without --strict they run there"
+            f"{', ...' if len(left) > NAMED else ''}; `unmask lint` reads its tables, and without --strict they run there"
         ) from error
 
 
@@ -101,8 +101,11 @@ class OnnxRunner:
 
     def _session(self, bucket: Bucket) -> "onnxruntime.InferenceSession":
         if bucket.file not in self._sessions:
-            self._sessions[bucket.file] = open_session(self._bundle.path(bucket.file), self._options)
+            self._sessions[bucket.file] = self._open(bucket)
         return self._sessions[bucket.file]
+
+    def _open(self, bucket: Bucket) -> "onnxruntime.InferenceSession":
+        return open_session(self._bundle.path(bucket.file), self._options)
 
     def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
         """Shapes by name; opens the graph."""

@@ -51,6 +51,7 @@ PROVIDERS = {
         "QNNExecutionProvider",
         _by("backend_type", npu="htp", gpu="gpu", cpu="cpu"),
         "onnxruntime_qnn",
+        {"offload_graph_io_quantization": "0"},  # else what enters and leaves is rounded on the CPU
     ),
     "dml": Provider(
         "pip install onnxruntime-directml in place of onnxruntime, on Windows",
@@ -167,7 +168,7 @@ def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> li
             raise InputError(
                 f"{chosen.short} finds no {chosen.device} here; its devices: {', '.join(kind(device) for device in devices)}"
             )
-        session.add_provider_for_devices(fitting[:1], dict(chosen.options))
+        session.add_provider_for_devices(fitting[:1], {**provider.options, **chosen.options})
         return None
     if chosen.device and chosen.device not in provider.devices:
         raise InputError(

@@ -1,0 +1,57 @@
+"""What `--target` of a command makes: a bundle of graphs of fixed sizes, for one engine. Converters are imported on use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from unmask.apps.material import MaterialOptions, read_material
+from unmask.bundle import Bundle
+from unmask.errors import InputError
+
+Say = Callable[[str], None]
+FORMS = {"onnx-static": ("int8-static", "fp32")}
+"""Target -> values of `--to`, the first unless given. The target onnx has graphs of any size, and forms of its own."""
+
+
+@Parameter(name="*", group="Target")
+@dataclass(frozen=True)
+class TargetOptions:
+    """Options of the targets with graphs of fixed sizes."""
+
+    target: Literal["onnx", "onnx-static"] = "onnx"
+    """onnx: graphs of any size, for CPUs. onnx-static: ONNX of fixed sizes, for NPUs behind ONNX Runtime's providers."""
+    activations: Literal["u8", "u16"] = "u8"
+    """Of onnx-static in int8-static: bits of what flows between products; heads have 16 always."""
+    longest_s: Annotated[float | None, Parameter(name="--longest-s")] = None
+    """Longest audio that graphs of fixed sizes are made for; as long as the bundle takes unless given."""
+
+    def form(self, given: str | None) -> str:
+        """What `--to` means for the target. Raises InputError for a form that it has not."""
+        forms = FORMS[self.target]
+        if given is not None and given not in forms:
+            raise InputError(f"--target {self.target} is made in {' or '.join(forms)}, not in {given}")
+        return given or forms[0]
+
+
+def build(source: Bundle, folder: Path, options: TargetOptions, form: str, material: MaterialOptions, say: Say) -> None:
+    """Write the target's bundle of `source` at `folder`."""
+    from unmask.export.sizes import caption_limits, captioner_sizes
+    from unmask.quant.onnx_static import write_fixed, write_quantised
+
+    longest, prompt, positions = caption_limits(source.manifest)
+    line = source.manifest.timeline
+    assert line is not None  # of what has limits
+    if options.longest_s is not None:
+        asked = int(options.longest_s / line.slot_s)
+        if not 2 <= asked <= longest:
+            raise InputError(f"--longest-s {options.longest_s:g}: {source.manifest.name} takes up to {line.longest_s:g} s")
+        longest = asked
+    sizes = captioner_sizes(longest, prompt, positions)
+    if form == "fp32":
+        write_fixed(source, folder, sizes, say)
+    else:
+        asked_about, _ = read_material(source.manifest, material)
+        write_quantised(source, folder, sizes, asked_about, options.activations, say)

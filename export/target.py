@@ -1,0 +1,71 @@
+"""Write a bundle whose graphs are of fixed sizes, for one engine, from a bundle with graphs of any size.
+
+Embedding tables are carried over byte for byte, the tokenizer too; graphs of any size are not: a phone or an NPU has no use for
+them. Knows files and the manifest. Knows no converter.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import onnx
+
+from unmask.bundle import Bucket, Bundle, Embedding
+from unmask.export.writer import WEIGHTS, Weights, externalise, seal, staging
+
+
+@dataclass
+class Target:
+    """The new bundle while it is made. engine: onnx, litert or coreml."""
+
+    folder: Path
+    engine: str
+    precision: str
+    weights: Weights
+    buckets: list[Bucket] = field(default_factory=list)
+
+    def file(self, role: str, sizes: Mapping[str, int], ending: str) -> str:
+        """A name for a graph's file."""
+        return f"{role}-{'-'.join(map(str, sizes.values()))}.{ending}"
+
+    def add(self, role: str, sizes: Mapping[str, int], file: str, function: str = "") -> None:
+        """Name a graph whose file lies in `folder`, or below it."""
+        self.buckets.append(Bucket(self.engine, role, file, dict(sizes), self.precision, function))
+
+    def add_onnx(self, role: str, sizes: Mapping[str, int], model: onnx.ModelProto) -> None:
+        """Write an ONNX graph; its large tensors go into the weights file that all share."""
+        file = self.file(role, sizes, "onnx")
+        onnx.save_model(externalise(model, self.weights), self.folder / file)
+        self.add(role, sizes, file)
+
+
+@contextmanager
+def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, note: str) -> Iterator[Target]:
+    """A bundle to fill; it takes its place at `folder` when the block ends well. note: how it was made, for its provenance."""
+    manifest = source.manifest
+    with staging(folder) as part:
+        target = Target(part, engine, precision, Weights(part / WEIGHTS))
+        verifier = manifest.verifier
+        moved = replace(
+            manifest,
+            precision=precision,
+            embedding=carried(source, manifest.embedding, target.weights),
+            verifier=replace(verifier, embedding=carried(source, verifier.embedding, target.weights)) if verifier else None,
+            provenance={**manifest.provenance, "converted": note},
+        )
+        shutil.copy(source.path(manifest.tokenizer), part / manifest.tokenizer)
+        yield target
+        target.weights.close()
+        seal(part, replace(moved, graphs={}, buckets=tuple(target.buckets)))
+
+
+def carried(source: Bundle, embedding: Embedding, weights: Weights) -> Embedding:
+    """The same table in another weights file."""
+    table = source.table(embedding)
+    stored = table.stored.T if embedding.dtype == "int8" else table.stored  # as it lies in its file
+    scales = None if table.scales is None else weights.add(table.scales)
+    moved = replace(embedding, file=WEIGHTS, offset=weights.add(stored), scales=scales)
+    rest = getattr(embedding, "rest", None)
+    return replace(moved, rest=carried(source, rest, weights)) if rest else moved

@@ -1,0 +1,95 @@
+"""A caption bundle in ONNX graphs of fixed sizes: the same captions in fp32, little drift in int8, nothing left by providers."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unmask import Captioner, EngineOptions, load_bundle
+from unmask.bundle import Bundle
+from unmask.onnx_runner import on_cpu, open_session
+from unmask.quant import compare
+from unmask.quant.lint import lint_bundle
+from unmask.quant.material import Material
+from unmask.quant.onnx_static import write_fixed, write_quantised
+from unmask.quant.operators import RULES
+
+SIZES = [
+    ("context", {"slots": 20}),
+    ("window", {"rows": 20, "wanted": 20, "slots": 21}),
+    ("verify", {"tokens": 24, "past": 24, "slots": 20}),
+]
+PROVIDERS = {
+    "openvino:cpu": "onnxruntime_ep_openvino",
+    "qnn,backend_type=htp,soc_model=60": "onnxruntime_qnn",  # compiles for a Snapdragon X here, and runs nothing
+}
+
+
+reload = pytest.importorskip("unmask.export.reload")
+
+
+@pytest.fixture(scope="module")
+def source(fp32_bundle: Path) -> Bundle:
+    return load_bundle(fp32_bundle)
+
+
+@pytest.fixture(scope="module")
+def samples() -> NDArray[np.float32]:
+    return (0.1 * np.random.default_rng(0).normal(size=24000)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def fixed(source: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return load_bundle(write_fixed(source, tmp_path_factory.mktemp("fixed") / "fp32", SIZES, lambda line: None))
+
+
+@pytest.fixture(scope="module")
+def quantised(source: Bundle, samples: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("fixed") / "int8"
+    return load_bundle(write_quantised(source, folder, SIZES, Material((samples,)), "u8", lambda line: None))
+
+
+def test_the_bundle_holds_graphs_of_fixed_sizes_alone(source: Bundle, fixed: Bundle) -> None:
+    manifest = fixed.manifest
+    assert manifest.graphs == {}
+    assert [(bucket.engine, bucket.role, bucket.sizes) for bucket in manifest.buckets] == [("onnx", *size) for size in SIZES]
+    ids = np.arange(manifest.vocabulary.size)
+    np.testing.assert_array_equal(fixed.table().gather(ids), source.table().gather(ids))
+    assert "fixed sizes" in manifest.provenance["converted"]
+
+
+def test_fp32_captions_are_the_same(source: Bundle, fixed: Bundle, samples: NDArray[np.float32]) -> None:
+    for schedule in (source.schedule("caption"), dataclasses.replace(source.schedule("caption"), passes=3, verify=4)):
+        ours, theirs = (Captioner(bundle).load().caption(samples, schedule) for bundle in (fixed, source))
+        assert ours.text == theirs.text
+        assert [word.text for word in ours.words] == [word.text for word in theirs.words]
+
+
+def test_static_int8_drifts_little(source: Bundle, fixed: Bundle, quantised: Bundle, samples: NDArray[np.float32]) -> None:
+    assert quantised.manifest.precision == "int8-static"
+    assert compare.bundle_bytes(quantised) < 0.5 * compare.bundle_bytes(fixed)
+    asked = Material((samples,), ratios=(0.5, 1.0), seed=1)
+    exact, _ = compare.measure_drift(source, fixed, asked)
+    rounded, _ = compare.measure_drift(source, quantised, asked)
+    assert all(part.kl < 1e-6 and part.argmax == 1 for part in exact), "padding and fixed sizes change nothing"
+    assert all(part.kl < 0.1 and part.argmax > 0.7 for part in rounded)
+
+
+@pytest.mark.parametrize("provider", list(RULES))
+def test_a_lint_finds_nothing_but_what_is_known(fixed: Bundle, quantised: Bundle, provider: str) -> None:
+    found = {(one.kind, one.reason) for bundle in (fixed, quantised) for one in lint_bundle(bundle, RULES[provider])}
+    known = {("ArgMax", "this operator is not in the provider's table")} if provider == "vitisai" else set()
+    assert found == known
+
+
+@pytest.mark.parametrize("provider", list(PROVIDERS))
+def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantised: Bundle, provider: str) -> None:
+    if importlib.util.find_spec(PROVIDERS[provider]) is None:
+        pytest.skip(f"{PROVIDERS[provider]} is not installed")
+    for bundle in (fixed, quantised):
+        for bucket in bundle.manifest.buckets:
+            assert on_cpu(bundle.path(bucket.file), EngineOptions(provider=provider)) == []
+            open_session(bundle.path(bucket.file), EngineOptions(provider=provider, strict=True))
