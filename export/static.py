@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.buckets import BACKBONE, CAPTION, MEL_FRAMES, Axes, Padding
@@ -62,6 +63,11 @@ class Replaced:
         return torch.where(self._own, rows.index_select(1, self._row), cached)
 
 
+def part_of(weight: Tensor, start: int, stop: int) -> nn.Parameter:
+    """Rows of a matrix as one of their own, over the same memory: converters take long to cut one themselves."""
+    return nn.Parameter(weight.detach()[start:stop], requires_grad=False)
+
+
 def reduced(logits: Tensor, top: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(R, V) -> ids (R, top) int32, their logits, logsumexp (R,), entropy (R,) in nats."""
     probabilities = torch.softmax(logits, -1)
@@ -82,8 +88,7 @@ class Context(nn.Module):
 
     def forward(self, mel: Tensor, frame_mask: Tensor) -> tuple[Tensor, ...]:  # (1, mels, 2 T), (T,)
         model, encoder = self.model, self.model.encoder
-        gelu = nn.functional.gelu
-        x = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).transpose(1, 2)[0]
+        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)[0]
         x = x + encoder.positions[: len(x)]
         for block in encoder.blocks:
             rows = block.attention_norm(x)
@@ -103,6 +108,7 @@ class Window(nn.Module):
     def __init__(self, model: Captioner, top: int, blank_penalty: float) -> None:
         super().__init__()
         self.model, self.top = model, top
+        self.head = part_of(model.embedding.weight, 0, model.config.vocabulary)
         penalty = torch.zeros(model.config.vocabulary)
         penalty[BLANK] = blank_penalty
         self.register_buffer("penalty", penalty)
@@ -134,8 +140,8 @@ class Window(nn.Module):
             x = x + attend(block.attention, normed, replaced(cache_k[i], k), replaced(cache_v[i], v), mask)
             x = block.ffn(x + attend(block.cross, block.cross_norm(x), cross_k[i], cross_v[i], near))
         hidden = model.norm(x.index_select(0, wanted))
-        logits = hidden @ model.embedding.weight[: model.config.vocabulary].T
-        return *reduced(logits - self.penalty + bias, self.top), torch.stack(keys), torch.stack(values)
+        logits = F.linear(hidden, self.head) - self.penalty + bias
+        return *reduced(logits, self.top), torch.stack(keys), torch.stack(values)
 
 
 class Verify(nn.Module):
@@ -143,7 +149,8 @@ class Verify(nn.Module):
 
     def __init__(self, model: Captioner, top: int) -> None:
         super().__init__()
-        self.verifier, self.top, self.written = model.verifier, top, model.config.written
+        self.verifier, self.top = model.verifier, top
+        self.head = part_of(model.verifier.embedding.weight, 0, model.config.written)
 
     def forward(
         self,
@@ -167,8 +174,7 @@ class Verify(nn.Module):
             k, v = torch.cat([past_k[i], k], 1), torch.cat([past_v[i], v], 1)
             x = x + attend(block.attention, normed, k, v, mask)
             x = block.ffn(x + attend(block.cross, block.cross_norm(x), verify_k[i], verify_v[i], frame_mask))
-        logits = verifier.norm(x) @ verifier.embedding.weight[: self.written].T
-        ids, best, logsumexp, _ = reduced(logits, self.top)
+        ids, best, logsumexp, _ = reduced(F.linear(verifier.norm(x), self.head), self.top)
         return ids, best, logsumexp, torch.stack(keys), torch.stack(values)
 
 
@@ -282,12 +288,11 @@ class BackboneHead(nn.Module):
     def __init__(self, weight: nn.Parameter, ids: tuple[int, int], top: int) -> None:
         """weight (vocabulary, d) of the whole head, shared and not copied."""
         super().__init__()
-        self.weight, self.ids, self.top = weight, ids, min(top, ids[1] - ids[0])
+        self.head, self.first, self.top = part_of(weight, *ids), ids[0], min(top, ids[1] - ids[0])
 
     def forward(self, hidden: Tensor, bias: Tensor, scale: Tensor) -> tuple[Tensor, ...]:  # (R, d), (1, stop - start), (1,)
-        logits = (hidden @ self.weight[slice(*self.ids)].T) * scale + bias
-        ids, *numbers = reduced(logits, self.top)
-        return ids + self.ids[0], *numbers
+        ids, *numbers = reduced(F.linear(hidden, self.head) * scale + bias, self.top)
+        return ids + self.first, *numbers
 
 
 def backbone_graph(model: Backbone, sizes: Sizes) -> Fixed:
