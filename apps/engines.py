@@ -26,6 +26,8 @@ class EngineChoice:
 
     units: Literal["all", "cpu", "cpu+gpu", "cpu+ne"] | None = None
     """What CoreML may use; ne is the neural engine."""
+    delegate: Literal["cpu", "gpu"] | None = None
+    """Where LiteRT runs graphs; cpu unless given."""
 
     def options(self, stored: EngineOptions | None = None) -> EngineOptions:
         """stored: what holds where nothing is given. Raises InputError for what contradicts itself."""

@@ -10,6 +10,7 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 EXTRAS = {
     "apps": ("cyclopts", "rich", "soundfile", "soxr"),
+    "litert-export": ("litert_torch", "ai_edge_quantizer"),
     "export": ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors"),
 }
 

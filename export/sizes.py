@@ -23,7 +23,7 @@ class SizeRule:
     """Slots (rows of a backbone's canvas) below which no smaller graph is made."""
     ratio: float = 2**0.5
     """Between the slots of one context or window graph and the next."""
-    read: int = 8
+    read: int = 9
     """Tokens of the smallest check: most checks read few new ones."""
     read_ratio: float = 3.0
     """Between the tokens of one verify graph and the next; their slots are every other step."""
@@ -68,6 +68,15 @@ def captioner_sizes(longest: int, prompt: int, positions: int, rule: SizeRule = 
             ("verify", {"tokens": tokens, "past": text, "slots": slots}) for tokens in steps(rule.read, text, rule.read_ratio)
         ]
     return made
+
+
+def _reads(text: int, rule: SizeRule) -> list[int]:
+    """Upwards from the smallest check: what later ones read does not depend on the text's length."""
+    size, found = float(rule.read), [text]
+    while size * rule.read_ratio**0.5 < text:  # a step that is nearly the whole text is left out
+        found.append(math.ceil(size))
+        size *= rule.read_ratio
+    return sorted(found)
 
 
 def backbone_sizes(

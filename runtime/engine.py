@@ -15,6 +15,7 @@ from unmask.bundle import Bucket, Bundle, Embedding, Table, Verifier
 from unmask.canvas import IdRange
 from unmask.coreml_runner import CoremlRunner
 from unmask.errors import BundleError, InputError
+from unmask.litert_runner import LitertRunner
 from unmask.onnx_runner import OnnxRunner, open_session
 from unmask.options import EngineOptions
 from unmask.sampler import Numbers
@@ -70,10 +71,7 @@ class Engine:
 
     @cached_property
     def _runner(self) -> Runner:
-        engine = self.options.engine
-        if engine not in RUNNERS:
-            raise InputError(f"graphs for {engine} cannot be run by this version; use the engine {' or '.join(RUNNERS)}")
-        return RUNNERS[engine](self.bundle, self.options)
+        return RUNNERS[self.options.engine](self.bundle, self.options)
 
     def inputs(self, role: str) -> dict[str, tuple[Any, ...]]:
         """Shapes of a role's inputs by name, of its first bucket where sizes are fixed; opens its graphs."""
@@ -81,9 +79,11 @@ class Engine:
             return {value.name: tuple(value.shape) for value in self.session(role).get_inputs()}
         found = [self._runner.inputs(bucket) for bucket in self.static.of(role)]
         if not found:
+            others = sorted({bucket.engine for bucket in self.bundle.manifest.buckets if bucket.role == role})
             raise BundleError(
                 f"{self.bundle.folder}: no {role} graph of fixed sizes for the engine {self.options.engine}; "
-                f"`unmask inspect {self.bundle.folder}` lists what it holds"
+                + (f"it has one for --engine {' and '.join(others)}; " if others else "")
+                + f"`unmask inspect {self.bundle.folder}` lists what it holds"
             )
         return found[0]
 
@@ -142,7 +142,11 @@ class Engine:
         return self._biases[ranges]
 
 
-RUNNERS: dict[str, Callable[[Bundle, EngineOptions], Runner]] = {"onnx": OnnxRunner, "coreml": CoremlRunner}
+RUNNERS: dict[str, Callable[[Bundle, EngineOptions], Runner]] = {
+    "onnx": OnnxRunner,
+    "litert": LitertRunner,
+    "coreml": CoremlRunner,
+}
 
 
 class CanvasDenoiser:

@@ -7,6 +7,7 @@ from unmask.errors import InputError
 from unmask.providers import CPU, read_provider
 
 UNITS = ("all", "cpu", "cpu+gpu", "cpu+ne")
+DELEGATES = ("cpu", "gpu")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class EngineOptions:
     """Run graphs of fixed sizes also where onnx has graphs of any size. The other engines have no other."""
     units: str = "all"
     """Of CoreML: all, cpu, cpu+gpu or cpu+ne (the neural engine)."""
+    delegate: str = "cpu"
+    """Of LiteRT: cpu or gpu."""
     provider: str = "cpu"
     """Of ONNX Runtime: a name of `unmask.providers`, with device and options where wanted: openvino:npu, qnn:npu,soc_model=60."""
     strict: bool = False
@@ -35,6 +38,10 @@ class EngineOptions:
             raise InputError(f"engine {self.engine!r} is not one of {', '.join(ENGINES)}")
         if self.units not in UNITS:
             raise InputError(f"units {self.units!r} is not one of {', '.join(UNITS)}")
+        if self.delegate not in DELEGATES:
+            raise InputError(f"delegate {self.delegate!r} is not one of {', '.join(DELEGATES)}")
+        if self.delegate != "cpu" and self.engine != "litert":
+            raise InputError(f"delegate {self.delegate!r} is LiteRT's; with the engine {self.engine} give none")
         if self.threads < 1:
             raise InputError(f"threads is {self.threads}; at least 1 is needed")
         if read_provider(self.provider).short != CPU and self.engine != "onnx":

@@ -241,10 +241,13 @@ def test_what_cannot_be_run_is_told(fp32_bundle: Path) -> None:
         BundleError, match=r"no window graph of fixed sizes for the engine onnx; `unmask inspect .*` lists what it"
     ):
         Engine(bundle, EngineOptions(static=True)).inputs("window")
-    held = Bucket("litert", "window", "window.onnx", {"rows": 4}, "fp32")
-    for buckets in ((), (held,)):
-        asked = Bundle(bundle.folder, replace(bundle.manifest, buckets=buckets))
-        with pytest.raises(InputError, match="graphs for litert cannot be run by this version; use the engine onnx"):
-            Engine(asked, EngineOptions(engine="litert")).inputs("window")
+    held = Bucket("litert", "window", "window.onnx", {"rows": 4}, "fp32", "f")
+    asked = Bundle(bundle.folder, replace(bundle.manifest, buckets=(held,)))
+    with pytest.raises(BundleError, match="for the engine onnx; it has one for --engine litert; `unmask inspect"):
+        Engine(asked, EngineOptions(static=True)).inputs("window")
+    with pytest.raises(InputError, match="delegate 'gpu' is LiteRT's; with the engine onnx give none"):
+        EngineOptions(delegate="gpu")
+    with pytest.raises(InputError, match="delegate 'npu' is not one of cpu, gpu"):
+        EngineOptions(engine="litert", delegate="npu")
     with pytest.raises(InputError, match="engine 'abacus' is not one of onnx, litert, coreml"):
         EngineOptions(engine="abacus")

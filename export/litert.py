@@ -1,0 +1,119 @@
+"""LiteRT files: PyTorch modules of fixed sizes become the signatures of one .tflite, whose weights are stored once for all.
+
+Knows litert-torch and ai-edge-quantizer (the extra `litert-export`), which are imported on use, and modules with their sizes.
+Knows no bundle.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unmask.errors import InputError
+from unmask.export.static import Fixed
+
+FORMS = ("fp32", "int8", "int8-static")
+FLAT_BYTES = 2**31 - 1  # what offsets in a flatbuffer reach
+STATIC = ("FULLY_CONNECTED", "CONV_2D")  # the rest stays fp32: masks of -1e4 leave no codes for scores
+Feeds = Mapping[str, NDArray[Any]]
+Calls = Mapping[str, Sequence[Feeds]]  # signature -> inputs of calls
+
+
+def signature_of(graph: Fixed) -> str:
+    """window_24_24_25: the role and the sizes in the manifest's order."""
+    return "_".join([graph.role, *map(str, graph.sizes.values())])
+
+
+def write_tflite(graphs: Iterable[Fixed], path: Path, form: str = "fp32", calls: Calls | None = None) -> None:
+    """Convert graphs to the signatures of one file, with our names on inputs and outputs.
+
+    form: fp32; int8, which rounds weights by row and activations as they come; int8-static, which needs calls of every signature
+    to take the ranges of activations from. Raises InputError for a file beyond 2 GiB and for signatures without calls.
+    """
+    graphs = list(graphs)
+    check_size(graphs, path)
+    check_calls(graphs, form, calls or {})
+    path.unlink(missing_ok=True)
+    if form == "fp32":
+        _convert(graphs).export(str(path))
+        return
+    part = path.with_name(f"{path.name}.part")
+    _convert(graphs).export(str(part))
+    try:
+        round_tflite(part, path, form, calls or {})
+    finally:
+        part.unlink()
+
+
+def check_calls(graphs: Sequence[Fixed], form: str, calls: Calls) -> None:
+    lacking = [name for name in map(signature_of, graphs) if not calls.get(name)]
+    if form == "int8-static" and lacking:
+        raise InputError(f"no recording calls {', '.join(lacking)}; give more of them with --calibrate, of other lengths")
+
+
+def check_size(graphs: Sequence[Fixed], path: Path) -> None:
+    shared = {tensor.data_ptr(): 4 * tensor.numel() for graph in graphs for tensor in graph.module.parameters()}
+    if (total := sum(shared.values())) > FLAT_BYTES:
+        raise InputError(
+            f"{path.name}: {total / 2**30:.1f} GiB of weights in one file, but a .tflite ends at 2; keep to graphs for ONNX"
+        )
+
+
+class Named(nn.Module):
+    """By names, as signatures are, instead of by places."""
+
+    def __init__(self, graph: Fixed) -> None:
+        super().__init__()
+        self.module, self._inputs, self._outputs = graph.module, tuple(graph.example), graph.outputs
+
+    def forward(self, **given: Tensor) -> dict[str, Tensor]:
+        return dict(zip(self._outputs, self.module(*(given[name] for name in self._inputs)), strict=True))
+
+
+def _convert(graphs: Sequence[Fixed]) -> Any:
+    with hushed():
+        import litert_torch
+
+        add: Callable[..., Any] = litert_torch.signature
+        for graph in graphs:
+            chain = add(signature_of(graph), Named(graph).eval(), sample_kwargs=graph.example)
+            add = chain.signature
+        with torch.no_grad():
+            return chain.convert()
+
+
+def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
+    """Make int8 or int8-static of an fp32 file, at a path where none is: the quantiser replaces nothing."""
+    with hushed():
+        from ai_edge_quantizer import quantizer, recipe, recipe_manager
+        from ai_edge_quantizer.qtyping import TFLOperationName
+
+        made = quantizer.Quantizer(str(source))
+        if form == "int8":
+            made.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+            measured = None
+        else:
+            chosen = recipe_manager.RecipeManager()
+            for name in STATIC:
+                chosen.add_static_config(".*", TFLOperationName[name], activation_num_bits=8, weight_num_bits=8)
+            made.load_quantization_recipe(chosen.get_quantization_recipe())
+            measured = made.calibrate(dict(calls), num_threads=1)
+        made.quantize(measured, enable_progress_report=False).export_model(str(target))
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """The converter reports each of its steps on stdout and through logging; none of it tells what to do."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logging.disable(before)

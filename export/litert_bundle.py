@@ -1,0 +1,85 @@
+"""A bundle whose graphs are LiteRT's: of a caption bundle with graphs of any size, or of a backbone's checkpoint folder.
+
+Knows bundles, and which modules a model's graphs come from. What converts and rounds is `unmask.export.litert`.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from unmask.bundle import Bundle, Manifest
+from unmask.export.backbone import Backbone, BackboneConfig
+from unmask.export.caption import TOP
+from unmask.export.checkpoint import open_checkpoint
+from unmask.export.families import FAMILIES, family_of
+from unmask.export.litert import Calls, signature_of, write_tflite
+from unmask.export.sizes import SizeRule, backbone_sizes, caption_limits, captioner_sizes
+from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
+from unmask.export.target import target_bundle
+
+Said = Callable[[str], None]
+
+
+def captioner_graphs(bundle: Bundle, rule: SizeRule) -> list[Fixed]:
+    """All graphs of a caption bundle. Raises BundleError where it is none, or has no graphs of any size."""
+    from unmask.export.reload import reload_captioner
+
+    model, penalty = reload_captioner(bundle)
+    sizes = captioner_sizes(*caption_limits(bundle.manifest), rule)
+    return [captioner_graph(model, role, size, TOP, penalty) for role, size in sizes]
+
+
+def backbone_graphs(checkpoint: Path, manifest: Manifest, rule: SizeRule, longest: int, top: int) -> list[Fixed]:
+    """All graphs of a checkpoint folder whose bundle of any size has this manifest.
+
+    longest: positions of the longest canvas, its prompt included. top as in `export_model`.
+    """
+    model, head = reload_backbone(checkpoint)
+    ranges = {f"head_{name}": ids for name, ids in manifest.vocabulary.ranges.items() if f"head_{name}" in manifest.graphs}
+    heads = {"head": (0, manifest.vocabulary.size), **ranges}
+    blocks = {manifest.block, *(schedule.block for schedule in manifest.tasks.values())} - {None}
+    made = []
+    for role, size in backbone_sizes(longest, sorted(blocks), list(heads), rule):
+        start, stop = heads.get(role, (0, 0))
+        made.append(backbone_graph(model, size) if role == "window" else head_graph(role, head, (start, stop), size, top))
+    return made
+
+
+def reload_backbone(checkpoint: Path) -> tuple[Backbone, nn.Parameter]:
+    """The model and the matrix of its head, (vocabulary, d), in fp32. Raises as `export_model` does."""
+    opened = open_checkpoint(checkpoint)
+    adapter = FAMILIES[family_of(opened.config)]
+    config: BackboneConfig = adapter.config(opened.config)
+    with torch.device("meta"):
+        model = Backbone(config)
+    names = adapter.names(config)
+    model.load_state_dict({ours: opened.tensor(theirs).float() for ours, theirs in names.items()}, assign=True)
+    head = opened.tensor(adapter.EMBEDDING if config.tied else adapter.HEAD).float()
+    return model.eval().requires_grad_(False), nn.Parameter(head, requires_grad=False)
+
+
+def write_litert(
+    source: Bundle,
+    folder: Path,
+    graphs: Sequence[Fixed],
+    form: str = "fp32",
+    calls: Calls | None = None,
+    say: Said = lambda line: None,
+) -> Path:
+    """Write the bundle at `folder`: graphs that share weights in one file, a backbone's heads in another.
+
+    source: whose manifest, embedding and tokenizer these are. form and calls as for `write_tflite`. Returns `folder`.
+    """
+    files: dict[str, list[Fixed]] = {}
+    for graph in graphs:
+        files.setdefault("heads.tflite" if graph.role.startswith("head") else "graphs.tflite", []).append(graph)
+    note = f"LiteRT, {form}, from {source.manifest.precision}"
+    with target_bundle(source, folder, "litert", form, note) as target:
+        for name, some in files.items():
+            say(f"converting {len(some)} graphs into {name}: seconds each")
+            write_tflite(some, target.folder / name, form, calls)
+            for graph in some:
+                target.add(graph.role, graph.sizes, name, signature_of(graph))
+    return folder
