@@ -12,7 +12,7 @@ from unmask.bundle import Bundle
 from unmask.errors import InputError
 
 Say = Callable[[str], None]
-FORMS = {"onnx-static": ("int8-static", "fp32")}
+FORMS = {"onnx-static": ("int8-static", "fp32"), "coreml": ("fp16", "fp32", "int8", "int4")}
 """Target -> values of `--to`, the first unless given. The target onnx has graphs of any size, and forms of its own."""
 
 
@@ -21,10 +21,13 @@ FORMS = {"onnx-static": ("int8-static", "fp32")}
 class TargetOptions:
     """Options of the targets with graphs of fixed sizes."""
 
-    target: Literal["onnx", "onnx-static"] = "onnx"
-    """onnx: graphs of any size, for CPUs. onnx-static: ONNX of fixed sizes, for NPUs behind ONNX Runtime's providers."""
+    target: Literal["onnx", "onnx-static", "coreml"] = "onnx"
+    """onnx: graphs of any size, for CPUs. onnx-static: ONNX of fixed sizes, for NPUs behind ONNX Runtime's providers. coreml: for
+    Macs, iPhones and iPads."""
     activations: Literal["u8", "u16"] = "u8"
     """Of onnx-static in int8-static: bits of what flows between products; heads have 16 always."""
+    deployment_target: Literal["iOS17", "iOS18", "macOS14", "macOS15"] = "iOS18"
+    """Of coreml: the oldest system that is to run it. Before iOS18 and macOS15 graphs share no weights, and int4 does not exist."""
     longest_s: Annotated[float | None, Parameter(name="--longest-s")] = None
     """Longest audio that graphs of fixed sizes are made for; as long as the bundle takes unless given."""
 
@@ -38,20 +41,32 @@ class TargetOptions:
 
 def build(source: Bundle, folder: Path, options: TargetOptions, form: str, material: MaterialOptions, say: Say) -> None:
     """Write the target's bundle of `source` at `folder`."""
-    from unmask.export.sizes import caption_limits, captioner_sizes
+    sizes = caption_sizes(source, options.longest_s)
+    if options.target == "coreml":
+        from unmask.export.coreml import CoremlForm
+        from unmask.export.coreml_bundle import write_captioner
+
+        write_captioner(source, folder, sizes, CoremlForm(form, options.deployment_target), say)
+        return
     from unmask.quant.onnx_static import write_fixed, write_quantised
 
-    longest, prompt, positions = caption_limits(source.manifest)
-    line = source.manifest.timeline
-    assert line is not None  # of what has limits
-    if options.longest_s is not None:
-        asked = int(options.longest_s / line.slot_s)
-        if not 2 <= asked <= longest:
-            raise InputError(f"--longest-s {options.longest_s:g}: {source.manifest.name} takes up to {line.longest_s:g} s")
-        longest = asked
-    sizes = captioner_sizes(longest, prompt, positions)
     if form == "fp32":
         write_fixed(source, folder, sizes, say)
     else:
         asked_about, _ = read_material(source.manifest, material)
         write_quantised(source, folder, sizes, asked_about, options.activations, say)
+
+
+def caption_sizes(source: Bundle, longest_s: float | None) -> list[tuple[str, dict[str, int]]]:
+    """(role, sizes) of each graph. Raises InputError for audio that the bundle does not take."""
+    from unmask.export.sizes import caption_limits, captioner_sizes
+
+    longest, prompt, positions = caption_limits(source.manifest)
+    line = source.manifest.timeline
+    assert line is not None  # of what has limits
+    if longest_s is not None:
+        asked = int(longest_s / line.slot_s)
+        if not 2 <= asked <= longest:
+            raise InputError(f"--longest-s {longest_s:g}: {source.manifest.name} takes up to {line.longest_s:g} s")
+        longest = asked
+    return captioner_sizes(longest, prompt, positions)

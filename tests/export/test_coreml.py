@@ -104,15 +104,37 @@ def test_fp32_is_what_pytorch_computes(package: Package, graphs: list[Fixed]) ->
             np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-4, err_msg=f"{graph.role} {name}")
 
 
-@pytest.mark.parametrize(("precision", "error"), [("fp16", 0.02), ("int8", 0.1), ("int4", 1.5)])
+@pytest.fixture(scope="module")
+def coarse(graphs: list[Fixed], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The verifier in int4."""
+    folder = tmp_path_factory.mktemp("int4")
+    write_packages(graphs[3:], folder, CoremlForm("int4"))
+    return folder / "graphs.mlpackage"
+
+
+@pytest.mark.parametrize(("precision", "error"), [("fp16", 0.02), ("int8", 0.1)])
 def test_smaller_forms_stay_near(graphs: list[Fixed], tmp_path: Path, precision: str, error: float) -> None:
     """error: the largest, in standard deviations of the output; random weights of a width of 32 average little out."""
-    some = graphs[3:] if precision == "int4" else [graphs[0], graphs[1], graphs[3]]
+    some = [graphs[0], graphs[1], graphs[3]]
     write_packages(some, tmp_path, CoremlForm(precision))
     made = Package(tmp_path / "graphs.mlpackage")
     assert 1e-5 < max(largest_error(made, graph, function_name(graph)) for graph in some) < error
     for graph in some:
         assert ("constexpr_blockwise_shift_scale" in kinds(made, function_name(graph))) == (precision != "fp16")
+
+
+def test_int4_has_a_scale_for_each_block(graphs: list[Fixed], coarse: Path) -> None:
+    made, (graph,) = Package(coarse), graphs[3:]
+    assert 1e-5 < largest_error(made, graph, function_name(graph)) < 1.5
+    packed = [operation for operation in made.operations(function_name(graph)) if operation.type.startswith("constexpr_")]
+    assert packed
+    for operation in packed:
+        data, scale = (dims(operation.inputs[name].arguments[0].value) for name in ("data", "scale"))
+        assert scale == (data[0], data[1] // 32)
+
+
+def dims(value: Any) -> tuple[int, ...]:
+    return tuple(int(dimension.constant.size) for dimension in value.type.tensorType.dimensions)
 
 
 def test_before_ios_18_each_graph_is_a_package(graphs: list[Fixed], tmp_path: Path) -> None:
@@ -140,18 +162,16 @@ def blobs(package: Package, function: str) -> set[int]:
     return {value.blobFileValue.offset for value in values if value.WhichOneof("value") == "blobFileValue"}
 
 
-def test_the_same_graphs_give_the_same_bytes_and_no_path(graphs: list[Fixed], tmp_path: Path) -> None:
-    made = []
-    for name in ("one", "other"):
-        write_packages(graphs[3:], tmp_path / name, CoremlForm("int8"))
-        made.append(
-            {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()}
-        )
-    assert made[0] == made[1]
-    assert {str(path.name) for path in made[0]} == {"Manifest.json", "model.mlmodel", "weight.bin"}
-    program = made[0][Path("graphs.mlpackage") / DATA / "model.mlmodel"]
+def test_the_same_graphs_give_the_same_bytes_and_no_path(graphs: list[Fixed], coarse: Path, tmp_path: Path) -> None:
+    write_packages(graphs[3:], tmp_path, CoremlForm("int4"))
+    one, other = (
+        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (coarse, tmp_path / "graphs.mlpackage")
+    )
+    assert one == other
+    assert {str(path.name) for path in one} == {"Manifest.json", "model.mlmodel", "weight.bin"}
     for root in (tmp_path, Path.home(), Path.cwd()):
-        assert str(root).encode() not in program
+        assert str(root).encode() not in one[DATA / "model.mlmodel"]
 
 
 def test_a_backbone_keeps_its_angles_in_32_bits(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""A bundle whose graphs are CoreML's. Knows bundles and files; what converts and rounds is `unmask.export.coreml`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from unmask.bundle import Bundle
+from unmask.export.caption import TOP
+from unmask.export.coreml import CoremlForm, write_packages
+from unmask.export.static import Fixed, captioner_graph
+from unmask.export.target import target_bundle
+
+Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
+Said = Callable[[str], None]
+
+
+def write_coreml(
+    source: Bundle, folder: Path, graphs: Iterable[Fixed], form: CoremlForm = CoremlForm(), say: Said = lambda line: None
+) -> Path:
+    """Write the bundle at `folder` and return it. source: whose manifest, embedding and tokenizer these are."""
+    note = f"CoreML, {form.precision}, for {form.target}, from {source.manifest.precision}"
+    with target_bundle(source, folder, "coreml", form.precision, note) as target:
+        for bucket in write_packages(graphs, target.folder, form, say):
+            target.add(bucket.role, bucket.sizes, bucket.file, bucket.function)
+    return folder
+
+
+def write_captioner(
+    source: Bundle, folder: Path, sizes: Sizes, form: CoremlForm = CoremlForm(), say: Said = lambda line: None
+) -> Path:
+    """The same of a caption bundle. Raises BundleError when the source is none, or has no graphs of any size."""
+    from unmask.export.reload import reload_captioner
+
+    model, penalty = reload_captioner(source)
+    graphs = (captioner_graph(model, role, size, TOP, penalty) for role, size in sizes)
+    return write_coreml(source, folder, graphs, form, say)

@@ -1,0 +1,118 @@
+"""What a captioner loses as a CoreML package: size, same best ids, same captions, each form evaluated in NumPy.
+
+    python -m tests.export.mil_drift FP32 [--forms fp32 fp16 int8 int4] [--clips apps/clips/*.flac]
+
+FP32: a caption bundle with graphs of any size, which ONNX Runtime runs and which the packages are made of. Each form reads what
+ONNX Runtime read in each pass, but for the recording, which goes through its own encoder: which best ids are the same? Then it
+captions on its own. Packages have one size a role, so that evaluating takes minutes and not hours; weights do not depend on it.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.export.mil_engine import COREML, evaluate_coreml
+from unmask.apps.audio import read_recording
+from unmask.bundle import Bundle, load_bundle
+from unmask.captioner import Captioner
+from unmask.engine import Engine
+from unmask.export.coreml import PRECISIONS, CoremlForm
+from unmask.export.coreml_bundle import write_captioner
+from unmask.export.sizes import SizeRule, caption_limits, captioner_sizes
+
+CLIPS = tuple(sorted((Path(__file__).parents[2] / "apps" / "clips").glob("*.flac")))
+CONTEXT = ("cross_k", "cross_v", "slots", "verify_k", "verify_v")
+ONE_SIZE = SizeRule(shortest=10_000, read=10_000)
+Samples = NDArray[np.float32]
+Call = tuple[str, dict[str, Any], list[NDArray[Any]]]  # role, inputs, outputs
+
+
+@dataclass(frozen=True)
+class MilDrift:
+    fp32: Path
+    forms: Annotated[tuple[str, ...], cyclopts.Parameter(consume_multiple=True)] = PRECISIONS
+    clips: Annotated[tuple[Path, ...], cyclopts.Parameter(consume_multiple=True)] = CLIPS
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a form keeps of the model that it was made of."""
+
+    bytes: int  # of the package
+    rows: int
+    same_ids: int  # of the rows
+    captions: int
+    same_captions: int
+
+
+class Recording(Engine):
+    """Keeps what each pass read and said."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.calls: list[Call] = []
+
+    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
+        made = super().run(role, feeds)
+        self.calls.append((role, {name: np.array(array) for name, array in feeds.items()}, made))
+        return made
+
+
+def main(options: Annotated[MilDrift, cyclopts.Parameter(name="*")]) -> None:
+    evaluate_coreml()
+    bundle = load_bundle(options.fp32)
+    sizes = captioner_sizes(*caption_limits(bundle.manifest), ONE_SIZE)
+    clips = [read_recording(path) for path in options.clips]
+    print("| form | MiB | same best ids | same captions |\n|---|---|---|---|")
+    for form in options.forms:
+        with tempfile.TemporaryDirectory() as folder:
+            made = load_bundle(write_captioner(bundle, Path(folder) / form, sizes, CoremlForm(form)))
+            kept = measure(bundle, made, clips)
+        share = 100 * kept.same_ids / kept.rows
+        print(
+            f"| {form} | {kept.bytes / 2**20:.1f} | {share:.1f} % of {kept.rows} | {kept.same_captions} of {kept.captions} |",
+            flush=True,
+        )
+
+
+def measure(bundle: Bundle, made: Bundle, clips: list[Samples]) -> Kept:
+    """made: of `bundle`, for CoreML."""
+    captioner, engine = Captioner(made, COREML), Engine(made, COREML)
+    rows = same_ids = same_captions = 0
+    for clip in clips:
+        text, calls = recorded(bundle, clip)
+        found = replayed(engine, calls)
+        rows, same_ids = rows + len(found), same_ids + int(found.sum())
+        same_captions += captioner.caption(clip).text == text
+    size = sum(file.bytes for name, file in made.manifest.files.items() if ".mlpackage/" in name)
+    return Kept(size, rows, same_ids, len(clips), same_captions)
+
+
+def recorded(bundle: Bundle, clip: Samples) -> tuple[str, list[Call]]:
+    """The caption by the graphs of any size, and every pass that it took."""
+    captioner = Captioner(bundle)
+    captioner.engine = engine = Recording(bundle)
+    return captioner.caption(clip).text, engine.calls
+
+
+def replayed(engine: Engine, calls: list[Call]) -> NDArray[np.bool_]:
+    """For each row of each pass, whether the best id is the same; the recording is encoded by the engine itself."""
+    context: dict[str, NDArray[Any]] = {}
+    same = []
+    for role, feeds, made in calls:
+        if role == "context":
+            context = dict(zip(CONTEXT, engine.run(role, feeds), strict=True))
+            continue
+        own = engine.run(role, {name: context.get(name, array) for name, array in feeds.items()})
+        same.append(own[0][:, 0] == made[0][:, 0])
+    return np.concatenate(same)
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)
