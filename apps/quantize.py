@@ -88,7 +88,7 @@ def quantize(
         build(load_bundle(bundle), target, fixed, form, material, say)
     before, after = (sum(file.bytes for file in load_bundle(path).manifest.files.values()) for path in (bundle, target))
     say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
-    say(f"next: unmask compare {bundle} {target}")
+    say(f"next: unmask compare {bundle} {target}" if fixed.target == "onnx" else f"next: unmask devices {target}")
     print(target)
 
 

@@ -27,7 +27,7 @@ class TargetOptions:
     activations: Literal["u8", "u16"] = "u8"
     """Of onnx-static in int8-static: bits of what flows between products; heads have 16 always."""
     deployment_target: Literal["iOS17", "iOS18", "macOS14", "macOS15"] = "iOS18"
-    """Of coreml: the oldest system that is to run it. Before iOS18 and macOS15 graphs share no weights, and int4 does not exist."""
+    """Of coreml: the oldest system that is to run it. Before iOS18 and macOS15 graphs share no weights, and there is no int4."""
     longest_s: Annotated[float | None, Parameter(name="--longest-s")] = None
     """Longest audio that graphs of fixed sizes are made for; as long as the bundle takes unless given."""
 

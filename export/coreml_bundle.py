@@ -13,9 +13,7 @@ Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
 Said = Callable[[str], None]
 
 
-def write_coreml(
-    source: Bundle, folder: Path, graphs: Iterable[Fixed], form: CoremlForm = CoremlForm(), say: Said = lambda line: None
-) -> Path:
+def write_coreml(source: Bundle, folder: Path, graphs: Iterable[Fixed], form: CoremlForm, say: Said = lambda line: None) -> Path:
     """Write the bundle at `folder` and return it. source: whose manifest, embedding and tokenizer these are."""
     note = f"CoreML, {form.precision}, for {form.target}, from {source.manifest.precision}"
     with target_bundle(source, folder, "coreml", form.precision, note) as target:
@@ -24,9 +22,7 @@ def write_coreml(
     return folder
 
 
-def write_captioner(
-    source: Bundle, folder: Path, sizes: Sizes, form: CoremlForm = CoremlForm(), say: Said = lambda line: None
-) -> Path:
+def write_captioner(source: Bundle, folder: Path, sizes: Sizes, form: CoremlForm, say: Said = lambda line: None) -> Path:
     """The same of a caption bundle. Raises BundleError when the source is none, or has no graphs of any size."""
     from unmask.export.reload import reload_captioner
 
