@@ -175,7 +175,7 @@ def test_the_same_graphs_give_the_same_bytes_and_no_path(graphs: list[Fixed], co
 
 
 def test_a_backbone_keeps_its_angles_in_32_bits(tmp_path: Path) -> None:
-    """In 16 bits the angles of far positions are off by more than a radian, and keys with them."""
+    """In 16 bits the angles of far positions are off by as much as a radian, and keys with them."""
     torch.manual_seed(0)
     config = backbone.BackboneConfig(2, 32, 4, 2, 8, 48, 60, 1e-6, 1e4, qkv_bias=True, qk_norm=True)
     model = backbone.Backbone(config).eval().requires_grad_(False)
