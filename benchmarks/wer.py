@@ -67,6 +67,12 @@ class Wer:
     snr_db: float = 10.0
     resamples: int = 10_000
     threads: int = 1
+    engine: str = "onnx"
+    """onnx, litert or coreml."""
+    provider: str = "cpu"
+    """ONNX Runtime's."""
+    static: bool = False
+    """Run graphs of fixed sizes also where there are graphs of any size."""
 
 
 @dataclass
@@ -117,7 +123,8 @@ def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[U
 
 
 def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[Row]:
-    captioner = Captioner(load_bundle(path), EngineOptions(threads=options.threads)).load()
+    engine = EngineOptions(options.threads, engine=options.engine, provider=options.provider, static=options.static)
+    captioner = Captioner(load_bundle(path), engine).load()
     schedules = ways(options, captioner.bundle.manifest.verifier is not None)
     label = f"{path.name} ({captioner.bundle.manifest.precision})"
     results = {name: Row(f"{label}, {name}") for name in schedules}
