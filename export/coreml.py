@@ -27,6 +27,7 @@ PRECISIONS = ("fp16", "fp32", "int8", "int4")
 TARGETS = ("iOS17", "iOS18", "macOS14", "macOS15")
 SHARING = ("iOS18", "macOS15")  # the first that have packages of several functions, and weights in blocks
 BLOCK = 32  # weights of int4 that share a scale
+SMALLEST = 2048  # numbers of a constant that is rounded; biases and norms stay
 PARTS = "com.apple.CoreML"
 EXACT = ("cos", "sin", "pow", "rsqrt", "log")  # what 16 bits are too few for, with what leads to it and what is made of it
 NAMES = uuid.NAMESPACE_URL  # of what a package lists
@@ -156,7 +157,12 @@ def _compressed(tools: Any, model: Any, form: CoremlForm) -> Any:
         )
     else:
         return model
-    return optimize.linear_quantize_weights(model, config=optimize.OptimizationConfig(op_type_configs={"linear": config}))
+    # By name: equal constants are one, so that a bias may also be a norm's, which configurations by operation refuse.
+    weights = optimize.get_weights_metadata(model, weight_threshold=SMALLEST)
+    products = [name for name, weight in weights.items() if {child.op_type for child in weight.child_ops} == {"linear"}]
+    return optimize.linear_quantize_weights(
+        model, config=optimize.OptimizationConfig(op_name_configs=dict.fromkeys(products, config))
+    )
 
 
 # ---- files

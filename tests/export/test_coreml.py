@@ -137,6 +137,20 @@ def dims(value: Any) -> tuple[int, ...]:
     return tuple(int(dimension.constant.size) for dimension in value.type.tensorType.dimensions)
 
 
+def test_a_constant_that_is_bias_and_norm_at_once(tmp_path: Path) -> None:
+    """Zeros of both are one constant of the package."""
+    module = torch.nn.Sequential(torch.nn.LayerNorm(128), torch.nn.Linear(128, 128)).requires_grad_(False)
+    module[1].bias.zero_()
+    graph = Fixed("head", {"wanted": 4}, module.eval(), {"input": torch.zeros(4, 128)}, ("logits",))
+    write_packages([graph], tmp_path, CoremlForm("int8"))
+    made = Package(tmp_path / "graphs.mlpackage")
+    assert "constexpr_blockwise_shift_scale" in kinds(made, function_name(graph))
+    feeds = {"input": np.random.default_rng(0).normal(size=(4, 128)).astype(np.float32)}
+    with torch.no_grad():
+        expected = module(torch.from_numpy(feeds["input"])).numpy()
+    np.testing.assert_allclose(made(function_name(graph), feeds)["logits"], expected, atol=0.05)
+
+
 def test_before_ios_18_each_graph_is_a_package(graphs: list[Fixed], tmp_path: Path) -> None:
     (bucket,) = write_packages(graphs[1:2], tmp_path, CoremlForm("int8", "macOS14"))
     assert (bucket.file, bucket.function) == ("window_rows6_wanted4_slots12.mlpackage", "")
