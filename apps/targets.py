@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -11,8 +11,15 @@ from unmask.apps.material import MaterialOptions, read_material
 from unmask.bundle import Bundle
 from unmask.errors import InputError
 
+if TYPE_CHECKING:
+    from unmask.quant.material import Material
+
 Say = Callable[[str], None]
-FORMS = {"onnx-static": ("int8-static", "fp32"), "coreml": ("fp16", "fp32", "int8", "int4")}
+FORMS = {
+    "onnx-static": ("int8-static", "fp32"),
+    "coreml": ("fp16", "fp32", "int8", "int4"),
+    "litert": ("int8", "fp32", "int8-static"),
+}
 """Target -> values of `--to`, the first unless given. The target onnx has graphs of any size, and forms of its own."""
 
 
@@ -21,9 +28,9 @@ FORMS = {"onnx-static": ("int8-static", "fp32"), "coreml": ("fp16", "fp32", "int
 class TargetOptions:
     """Options of the targets with graphs of fixed sizes."""
 
-    target: Literal["onnx", "onnx-static", "coreml"] = "onnx"
+    target: Literal["onnx", "onnx-static", "coreml", "litert"] = "onnx"
     """onnx: graphs of any size, for CPUs. onnx-static: ONNX of fixed sizes, for NPUs behind ONNX Runtime's providers. coreml: for
-    Macs, iPhones and iPads."""
+    Macs, iPhones and iPads. litert: for boards and phones."""
     activations: Literal["u8", "u16"] = "u8"
     """Of onnx-static in int8-static: bits of what flows between products; heads have 16 always."""
     deployment_target: Literal["iOS17", "iOS18", "macOS14", "macOS15"] = "iOS18"
@@ -48,13 +55,31 @@ def build(source: Bundle, folder: Path, options: TargetOptions, form: str, mater
 
         write_captioner(source, folder, sizes, CoremlForm(form, options.deployment_target), say)
         return
+    asked_about = read_material(source.manifest, material)[0] if form == "int8-static" else None
+    if options.target == "litert":
+        build_litert(source, folder, sizes, form, asked_about, say)
+        return
     from unmask.quant.onnx_static import write_fixed, write_quantised
 
-    if form == "fp32":
+    if asked_about is None:
         write_fixed(source, folder, sizes, say)
     else:
-        asked_about, _ = read_material(source.manifest, material)
         write_quantised(source, folder, sizes, asked_about, options.activations, say)
+
+
+def build_litert(
+    source: Bundle, folder: Path, sizes: list[tuple[str, dict[str, int]]], form: str, asked_about: "Material | None", say: Say
+) -> None:
+    """asked_about: recordings that ranges of activations are measured on, for int8-static."""
+    from unmask.export.litert_bundle import captioner_graphs, write_litert
+    from unmask.quant.calls import record_calls
+
+    graphs = captioner_graphs(source, sizes)
+    calls = None
+    if asked_about is not None:
+        say("captioning what ranges of activations are measured on")
+        calls = record_calls(source, asked_about.recordings, graphs)
+    write_litert(source, folder, graphs, form, calls, say)
 
 
 def caption_sizes(source: Bundle, longest_s: float | None) -> list[tuple[str, dict[str, int]]]:

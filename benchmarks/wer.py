@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
+from unmask.benchmarks.engines import engine_of
 from unmask.benchmarks.machine import describe_machine
 from unmask.captioner import Known, Window
 from unmask.mel import SAMPLE_RATE_HZ, log_mel
@@ -67,8 +68,8 @@ class Wer:
     snr_db: float = 10.0
     resamples: int = 10_000
     threads: int = 1
-    engine: str = "onnx"
-    """onnx, litert or coreml."""
+    engine: str | None = None
+    """What runs the bundles; for each of them what its graphs are for, unless given."""
     provider: str = "cpu"
     """ONNX Runtime's."""
     static: bool = False
@@ -123,10 +124,12 @@ def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[U
 
 
 def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[Row]:
-    engine = EngineOptions(options.threads, engine=options.engine, provider=options.provider, static=options.static)
-    captioner = Captioner(load_bundle(path), engine).load()
+    bundle = load_bundle(path)
+    engine = options.engine or engine_of(bundle.manifest)
+    chosen = EngineOptions(options.threads, engine=engine, provider=options.provider, static=options.static)
+    captioner = Captioner(bundle, chosen).load()
     schedules = ways(options, captioner.bundle.manifest.verifier is not None)
-    label = f"{path.name} ({captioner.bundle.manifest.precision})"
+    label = f"{path.name} ({engine}, {captioner.bundle.manifest.precision})"
     results = {name: Row(f"{label}, {name}") for name in schedules}
     rng = np.random.default_rng(0)
     for utterance in progress(utterances):

@@ -3,7 +3,7 @@
 Knows bundles, and which modules a model's graphs come from. What converts and rounds is `unmask.export.litert`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,23 +15,26 @@ from unmask.export.caption import TOP
 from unmask.export.checkpoint import open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.litert import Calls, signature_of, write_tflite
-from unmask.export.sizes import SizeRule, backbone_sizes, caption_limits, captioner_sizes
+from unmask.export.sizes import SizeRule, backbone_sizes
 from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
 from unmask.export.target import target_bundle
 
 Said = Callable[[str], None]
+BACKBONE_RULE = SizeRule(shortest=64, ratio=2.0)  # a graph of many layers takes minutes to convert
 
 
-def captioner_graphs(bundle: Bundle, rule: SizeRule) -> list[Fixed]:
-    """All graphs of a caption bundle. Raises BundleError where it is none, or has no graphs of any size."""
+def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[Fixed]:
+    """Graphs of a caption bundle, by (role, sizes) as of `captioner_sizes`.
+
+    Raises BundleError where it is none, or has no graphs of any size.
+    """
     from unmask.export.reload import reload_captioner
 
     model, penalty = reload_captioner(bundle)
-    sizes = captioner_sizes(*caption_limits(bundle.manifest), rule)
     return [captioner_graph(model, role, size, TOP, penalty) for role, size in sizes]
 
 
-def backbone_graphs(checkpoint: Path, manifest: Manifest, rule: SizeRule, longest: int, top: int) -> list[Fixed]:
+def backbone_graphs(checkpoint: Path, manifest: Manifest, longest: int, top: int, rule: SizeRule = BACKBONE_RULE) -> list[Fixed]:
     """All graphs of a checkpoint folder whose bundle of any size has this manifest.
 
     longest: positions of the longest canvas, its prompt included. top as in `export_model`.

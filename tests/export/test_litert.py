@@ -101,7 +101,7 @@ def test_a_gpu_that_is_not_here_is_told(litert: Bundle) -> None:
 
 def test_a_backbones_graphs_share_a_file_and_its_head_stands_apart(tmp_path: Path, checkpoints: dict[str, Path]) -> None:
     source = load_bundle(export_model(checkpoints["dream"], tmp_path / "any"))
-    made = backbone_graphs(checkpoints["dream"], source.manifest, SizeRule(shortest=80), 96, 8)
+    made = backbone_graphs(checkpoints["dream"], source.manifest, 96, 8, SizeRule(shortest=80))
     bundle = load_bundle(write_litert(source, tmp_path / "litert", made))
     assert {bucket.file for bucket in bundle.manifest.buckets} == {"graphs.tflite", "heads.tflite"}
     said = []
