@@ -41,10 +41,10 @@ def write_tflite(graphs: Iterable[Fixed], path: Path, form: str = "fp32", calls:
     check_calls(graphs, form, calls or {})
     path.unlink(missing_ok=True)
     if form == "fp32":
-        _convert(graphs).export(str(path))
+        _convert(graphs, path)
         return
     part = path.with_name(f"{path.name}.part")
-    _convert(graphs).export(str(part))
+    _convert(graphs, part)
     try:
         round_tflite(part, path, form, calls or {})
     finally:
@@ -76,7 +76,7 @@ class Named(nn.Module):
         return dict(zip(self._outputs, self.module(*(given[name] for name in self._inputs)), strict=True))
 
 
-def _convert(graphs: Sequence[Fixed]) -> Any:
+def _convert(graphs: Sequence[Fixed], path: Path) -> None:
     with hushed():
         import litert_torch
 
@@ -85,7 +85,7 @@ def _convert(graphs: Sequence[Fixed]) -> Any:
             chain = add(signature_of(graph), Named(graph).eval(), sample_kwargs=graph.example)
             add = chain.signature
         with torch.no_grad():
-            return chain.convert()
+            chain.convert().export(str(path))
 
 
 def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
