@@ -19,6 +19,7 @@ def recording(tmp_path: Path) -> Path:
 
 def test_a_caption_bundle_for_litert_says_the_same(command: Command, fp32_bundle: Path, tmp_path: Path, recording: Path) -> None:
     pytest.importorskip("litert_torch")
+    pytest.importorskip("unmask.export.reload")
     made = {}
     for form in ("fp32", "int8-static"):
         out = tmp_path / form
