@@ -144,6 +144,11 @@ def play_all(
     return Played(name, emitted, sum(map(len, audio)) / SAMPLE_RATE_HZ, feeding_s, rss_mib)
 
 
+def watched() -> Silero:
+    """A voice activity detector, for other benchmarks that play."""
+    return Silero()
+
+
 def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> tuple[list[Emitted], float]:
     """Feed blocks when they are due, all that are due at once: events with when they were known, and the seconds in calls."""
     block_s = BLOCK / SAMPLE_RATE_HZ

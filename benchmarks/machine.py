@@ -21,3 +21,9 @@ def peak_rss_mib() -> float:
     import resource  # not on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
+
+
+def rss_mib() -> float:
+    """Memory that the process holds now; the most it held where the system tells no more."""
+    own = system_fields(Path("/proc/self/status")).get("VmRSS")
+    return int(own.split()[0]) / 1024 if own else peak_rss_mib()

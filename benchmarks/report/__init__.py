@@ -1,0 +1,1 @@
+"""What `unmask bench` says: figures that follow from samples, JSON, Markdown, pictures, comparisons and the documentation."""
