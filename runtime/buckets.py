@@ -69,6 +69,7 @@ BACKBONE: dict[str, tuple[Axes, Axes]] = {
         {"ids": {0: "wanted"}, "logits": {0: "wanted"}, "logsumexp": {0: "wanted"}, "entropy": {0: "wanted"}},
     ),
 }
+OF_A_RECORDING = ("cross_k", "cross_v", "slots", "verify_k", "verify_v")  # the same arrays on every pass over it
 WORK = {"context": FRAMES, "window": "rows", "verify": "tokens", "head": "wanted"}  # what a role computes more of when padded
 
 
@@ -98,13 +99,20 @@ class Padding:
         per = self._per or 0
         return {**sizes, FRAMES: per * sizes.get("slots", 0), MEL_FRAMES: 2 * per * sizes.get("slots", 0)}
 
-    def pad(self, role: str, feeds: Feeds, need: Sizes, bucket: Bucket) -> dict[str, NDArray[Any]]:
-        """Inputs of exactly the bucket's sizes, integers as int32. Raises InputError for a bias that differs by row."""
+    def pad(self, role: str, feeds: Feeds, need: Sizes, bucket: Bucket, known: Feeds | None = None) -> dict[str, NDArray[Any]]:
+        """Inputs of exactly the bucket's sizes, integers as int32. known: inputs that were padded before, used as they are.
+
+        Raises InputError for a bias that differs by row.
+        """
         inputs, _ = self.tensors(role)
         if "bias" in inputs and len(feeds["bias"]) > 1:
             raise InputError("graphs of fixed sizes take one set of allowed ids for all rows; fill the spans one after the other")
         size = self.whole(bucket.sizes)
-        made = {name: _grown(feeds[name], {axis: size[dim] for axis, dim in axes.items()}) for name, axes in inputs.items()}
+        ready = known or {}
+        made = {
+            name: ready[name] if name in ready else _grown(feeds[name], {axis: size[dim] for axis, dim in axes.items()})
+            for name, axes in inputs.items()
+        }
         for name in ("bias", "mask"):
             if name in made:
                 made[name] = np.maximum(made[name], HIDDEN)
@@ -192,6 +200,7 @@ class Static:
 
     def __init__(self, buckets: tuple[Bucket, ...], frames_per_slot: int | None, run: Callable[[Bucket, Feeds], Feeds]) -> None:
         self.buckets, self._padding, self._run = buckets, Padding(frames_per_slot), run
+        self._padded: dict[str, tuple[NDArray[Any], Bucket, NDArray[Any]]] = {}  # name -> of which array, for which, padded
         self.computed: dict[str, int] = {}
         self.useful: dict[str, int] = {}
 
@@ -201,8 +210,16 @@ class Static:
     def __call__(self, role: str, feeds: Feeds) -> list[NDArray[Any]]:
         need = self._padding.sizes(role, feeds)
         bucket = self._padding.smallest(role, need, self.of(role))
-        outputs = self._run(bucket, self._padding.pad(role, feeds, need, bucket))
+        outputs = self._run(bucket, self._pad(role, feeds, need, bucket))
         work = WORK[_kind(role)]
         for counts, sizes in ((self.computed, bucket.sizes), (self.useful, need)):
             counts[role] = counts.get(role, 0) + self._padding.whole(sizes)[work]
         return self._padding.cut(role, outputs, need)
+
+    def _pad(self, role: str, feeds: Feeds, need: Sizes, bucket: Bucket) -> Feeds:
+        """What belongs to a recording is padded on its first pass and not copied again, megabytes as it has."""
+        before = {name: self._padded[name] for name in OF_A_RECORDING if name in feeds and name in self._padded}
+        known = {name: padded for name, (array, of, padded) in before.items() if array is feeds[name] and of == bucket}
+        made = self._padding.pad(role, feeds, need, bucket, known)
+        self._padded.update((name, (feeds[name], bucket, made[name])) for name in OF_A_RECORDING if name in feeds)
+        return made

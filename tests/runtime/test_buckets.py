@@ -161,6 +161,25 @@ def test_the_smallest_that_fits_is_chosen_and_none_is_told() -> None:
         call(9, 9)
 
 
+def test_a_recording_is_padded_once_for_all_its_passes() -> None:
+    seen: list[NDArray[Any]] = []
+
+    def run(feeds: Arrays) -> Arrays:
+        seen.append(feeds["verify_k"])
+        return verify(feeds)
+
+    runner = static("verify", {"tokens": 3, "past": 2, "slots": 4}, run, PER)
+    rng = np.random.default_rng(0)
+    past = rng.normal(size=(2, 1, HEADS, 1, WIDTH // HEADS))
+    for recording in (1, 2):
+        verify_k, verify_v = rng.normal(size=(2, 1, HEADS, 3 * PER, WIDTH // HEADS))
+        for tokens in (2, 1):
+            feeds = {"rows": rng.normal(size=(tokens, WIDTH)), "past_k": past[0], "past_v": past[1]}
+            runner("verify", {**feeds, "verify_k": verify_k, "verify_v": verify_v})
+        assert seen[-1] is seen[-2]
+        np.testing.assert_array_equal(seen[-1][:, :, : 3 * PER], verify_k, f"recording {recording}")
+
+
 def test_hide() -> None:
     np.testing.assert_array_equal(hide(2, 4), np.array([0, 0, HIDDEN, HIDDEN], np.float32))
     assert np.exp(HIDDEN) == 0
