@@ -14,7 +14,6 @@ import cyclopts
 import numpy as np
 
 from unmask import Captioner, load_bundle
-from unmask.apps.shipped import SHIPPED
 from unmask.buckets import Padding, Sizes
 from unmask.engine import Engine
 from unmask.export.sizes import SizeRule, caption_limits, captioner_sizes, waste
@@ -28,7 +27,7 @@ ROLES = ("context", "window", "verify")
 class PaddingOptions:
     corpus: Path
     """The corpus's manifest without its ending."""
-    bundle: Path = SHIPPED
+    bundle: Path = Path("models/caption-tiny-en")
     limit: int | None = None
     """Only so many recordings, spread over the corpus."""
 

@@ -15,7 +15,8 @@ import unmask
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("runtime", "export", "quant", "apps", "benchmarks", "training", "models")
 SIBLINGS = tuple(f"unmask.{name}" for name in PACKAGES[1:])
-HEAVY = ("torch", "onnx", "onnxruntime", "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers", "coremltools")
+ENGINES = ("onnxruntime", "ai_edge_litert", "coremltools", "onnxruntime_qnn", "onnxruntime_ep_openvino", "onnxruntime_ep_webgpu")
+HEAVY = ("torch", "onnx", *ENGINES, "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")
 
 
 def files(*packages: str) -> list[Path]:
@@ -65,9 +66,25 @@ def test_import_loads_nothing_heavy(imports: list[tuple[float, list[str]]]) -> N
     assert [name for name in modules if any(f"{name}.".startswith(f"{other}.") for other in SIBLINGS)] == []
 
 
+def test_an_engine_imports_no_other(fp32_bundle: Path) -> None:
+    code = (
+        "import sys; from unmask import Engine, load_bundle; Engine(load_bundle(sys.argv[1])).load(); "
+        f"print([name for name in {ENGINES!r} if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code, fp32_bundle], check=True, capture_output=True, text=True).stdout
+    assert shown == "['onnxruntime']\n"
+
+
 def test_runtime_stands_alone() -> None:
+    """Its dependencies are three; other engines are extras, each in its own file, imported on use."""
     known = {*sys.stdlib_module_names, "numpy", "onnxruntime", "tokenizers", "unmask"}
-    strangers = [f"{path.name} imports {name}" for path in files("runtime") for name in imported(path)]
+    extras = {"litert_runner.py": "ai_edge_litert", "coreml_runner.py": "coremltools"}
+    strangers = [
+        f"{path.name} imports {name}"
+        for path in files("runtime")
+        for name in imported(path)
+        if name.split(".")[0] != extras.get(path.name)
+    ]
     assert [line for line in strangers if line.split(" imports ")[1].split(".")[0] not in known] == []
     assert offences(("runtime",), SIBLINGS) == []
 
