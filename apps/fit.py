@@ -61,6 +61,8 @@ def fit(bundle: Bundle, machine: Machine, providers: Iterable[str]) -> BundleFit
             reason = f"this version has no engine {engine}"
         elif engine in missing:
             reason = f"{engine} is not installed: {missing[engine]}"
+        elif engine == "coreml" and not machine.system.startswith("Darwin"):
+            reason = "CoreML runs on macOS"
         shares = tuple(share(bundle.path(file), name) for name in wanted) if engine == "onnx" else ()
         return GraphFit(engine, role, file, precision, sizes, not reason, reason, shares)
 

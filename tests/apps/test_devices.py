@@ -57,3 +57,14 @@ def test_graphs_of_fixed_sizes_are_told_by_engine(fp32_bundle: Path) -> None:
     assert found.longest_s == {"litert": pytest.approx(64 * 8 * 0.02)}
     assert {graph.runs for graph in found.graphs if graph.engine == "litert"} == {False}
     assert all("litert" in graph.reason for graph in found.graphs if graph.engine == "litert")
+
+
+def test_coreml_runs_on_macos_alone(fp32_bundle: Path) -> None:
+    bundle = load_bundle(fp32_bundle)
+    bucket = Bucket("coreml", "context", "tokenizer.json", {"slots": 40}, "fp16")
+    held = Bundle(bundle.folder, dataclasses.replace(bundle.manifest, graphs={}, buckets=(bucket,)))
+    machine = read_machine()
+    there = tuple(dataclasses.replace(engine, version="9.0") for engine in machine.engines)
+    for system, runs in (("Linux 6", False), ("Darwin 25", True)):
+        (graph,) = fit(held, dataclasses.replace(machine, system=system, engines=there), []).graphs
+        assert graph.runs == runs

@@ -1,0 +1,49 @@
+"""`unmask quantize --target onnx-static`: made, inspected and run by the command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.apps.conftest import Command
+from tests.apps.test_board import written
+
+pytest.importorskip("unmask.export.reload")
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    samples = 0.1 * np.clip(np.random.default_rng(0).normal(size=12000), -3, 3)
+    return written(tmp_path_factory.mktemp("audio") / "noise.wav", samples)
+
+
+def test_fixed_graphs_are_made_and_run(command: Command, fp32_bundle: Path, noise: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    told = command("quantize", fp32_bundle, "--target", "onnx-static", "--to", "fp32", "--longest-s", "3", "--out", made)
+    assert (told.code, told.out) == (0, f"{made}\n"), told.err
+    assert "exporting window" in told.err
+    buckets = json.loads(command("inspect", made, "--json").out)["buckets"]
+    assert {bucket["role"] for bucket in buckets} == {"context", "window", "verify"}
+    texts = [command("caption", noise, "--bundle", bundle, "--verify", "0").out for bundle in (made, fp32_bundle)]
+    assert texts[0] == texts[1] != ""
+    graphs = json.loads(command("devices", made, "--json").out)["bundle"]
+    assert graphs["longest_s"] == {"onnx": pytest.approx(2.88)}
+    assert command("lint", made, "--for", "qnn").code == 0
+    assert command("compare", fp32_bundle, made, "--audio", noise, "--runs", "0", "--gate-argmax", "1", "--quiet").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--target", "onnx-static", "--to", "int4"), "is made in int8-static or fp32, not in int4"),
+        (("--target", "onnx-static", "--longest-s", "99"), "takes up to 30 s"),
+        (("--to", "fp32"), "--to fp32 is for a --target of fixed sizes"),
+    ],
+)
+def test_what_cannot_be_made_is_told(
+    command: Command, fp32_bundle: Path, tmp_path: Path, options: tuple[str, ...], reason: str
+) -> None:
+    told = command("quantize", fp32_bundle, "--out", tmp_path / "x", *options)
+    assert told.code == 2
+    assert reason in told.err
