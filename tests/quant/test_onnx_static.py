@@ -2,15 +2,16 @@
 
 import dataclasses
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask import Captioner, EngineOptions, load_bundle
+from unmask import Captioner, load_bundle
 from unmask.bundle import Bundle
-from unmask.onnx_runner import on_cpu, open_session
 from unmask.quant import compare
 from unmask.quant.lint import lint_bundle
 from unmask.quant.material import Material
@@ -29,6 +30,18 @@ PROVIDERS = {
 
 
 reload = pytest.importorskip("unmask.export.reload")
+
+# In a process of its own: QNN's plugin has crashed one that opened it a second time in another way.
+ASK = """
+import sys
+from pathlib import Path
+from unmask import EngineOptions
+from unmask.onnx_runner import on_cpu, open_session
+
+for graph in map(Path, sys.argv[2:]):
+    print(on_cpu(graph, EngineOptions(provider=sys.argv[1])))
+    open_session(graph, EngineOptions(provider=sys.argv[1], strict=True))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +102,6 @@ def test_a_lint_finds_nothing_but_what_is_known(fixed: Bundle, quantised: Bundle
 def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantised: Bundle, provider: str) -> None:
     if importlib.util.find_spec(PROVIDERS[provider]) is None:
         pytest.skip(f"{PROVIDERS[provider]} is not installed")
-    for bundle in (fixed, quantised):
-        for bucket in bundle.manifest.buckets:
-            assert on_cpu(bundle.path(bucket.file), EngineOptions(provider=provider)) == []
-            open_session(bundle.path(bucket.file), EngineOptions(provider=provider, strict=True))
+    graphs = [bundle.path(bucket.file) for bundle in (fixed, quantised) for bucket in bundle.manifest.buckets]
+    asked = subprocess.run([sys.executable, "-c", ASK, provider, *graphs], capture_output=True, text=True)
+    assert (asked.returncode, asked.stdout.splitlines()) == (0, ["[]"] * len(graphs)), asked.stderr
