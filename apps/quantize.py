@@ -34,6 +34,8 @@ class QuantizeOptions:
     """Another form for the heads."""
     embedding: Literal["head", "int8", "fp16", "fp32"] | None = None
     """Form of the embedding; where it is tied to an int8 head it is read from that unless given."""
+    rare: Literal["int4"] | None = None
+    """Another form for the head's rows that only a verifier writes."""
     keep: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = ()
     """Matrices that stay in fp16: role:name, or a pattern such as 'window:*down*'."""
     keep_bytes: int | None = None
@@ -98,7 +100,7 @@ def shrink(bundle: Path, target: Path, form: str, options: QuantizeOptions, mate
     from unmask.quant.rewrite import Blocking
 
     blocking = Blocking(options.block_size, options.accuracy_level)
-    recipe = Recipe(form, options.head, options.embedding, options.keep, blocking)
+    recipe = Recipe(form, options.head, options.embedding, options.rare, options.keep, blocking)
     recipe, ranges = prepared(load_bundle(bundle), recipe, options.keep_bytes, material, say)
     quantize_bundle(bundle, target, recipe, ranges)
 

@@ -1,20 +1,24 @@
 """Export a captioner: its context and window graphs at opset 23 and the manifest that describes them."""
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
 
-from unmask.bundle import FORMAT, Embedding, Manifest, Timeline, Verifier, Vocabulary
+from unmask.bundle import FORMAT, Manifest, Timeline, Verifier, Vocabulary
 from unmask.export.captioner import BLANK, Captioner, Context, Verify, Window
 from unmask.export.whisper import FRAMES_PER_SECOND
 from unmask.export.writer import write_bundle
 from unmask.schedule import Schedule
+from unmask.table import Embedding
 
 OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/measurements.md)
 TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
 LONGEST_S = 30.0  # of Whisper's encoder
+PARAMETER = "model."  # before the name of a constant that is a parameter
 
 
 def export_captioner(
@@ -49,8 +53,34 @@ def export_captioner(
         timeline=Timeline(config.frames_per_slot, 1000 / FRAMES_PER_SECOND, LONGEST_S, 1000.0),
         verifier=Verifier(nowhere, config.prompt_ids, BLANK, config.whisper.decoder_positions),
     )
-    tables = {"window": model.embedding.weight.detach().numpy(), "verify": model.verifier.embedding.weight.detach().numpy()}
-    return write_bundle(folder, manifest, graphs, tables, tokenizer)
+    for graph in graphs.values():
+        name_parameters(graph, model)
+    return write_bundle(folder, manifest, graphs, model.embedding.weight.detach().numpy(), tokenizer)
+
+
+def name_parameters(graph: onnx.ModelProto, model: nn.Module) -> None:
+    """Call constants by the parameter that they are, `model.` before it and `.T` behind one that is transposed, for
+    `export.reload`. The exporter names what it uses as it is and numbers what it folds. Heads keep their name.
+    """
+    known: dict[tuple[tuple[int, ...], bytes], str] = {}
+    for name, parameter in reversed(list(model.named_parameters())):  # of equal ones the first
+        array = parameter.detach().numpy()
+        if array.ndim == 2:
+            known[array.T.shape, digest(array.T)] = f"{PARAMETER}{name}.T"
+        known[array.shape, digest(array)] = f"{PARAMETER}{name}"
+    renamed = {}
+    for tensor in graph.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        own = known.get((array.shape, digest(array)))
+        if own is not None and not tensor.name.startswith("head.") and own not in renamed.values():
+            renamed[tensor.name], tensor.name = own, own
+    for node in graph.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = renamed.get(name, name)
+
+
+def digest(array: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
 
 
 def _export_context(model: Captioner) -> onnx.ModelProto:

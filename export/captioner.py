@@ -14,28 +14,40 @@ from torch import Tensor, nn
 from unmask.export.whisper import Block, Decoder, Encoder, Whisper, WhisperConfig
 
 BLANK = 0
+BARRED = -1e4  # added to the logits of what is never written: finite, and within float16
 
 
 @dataclass(frozen=True)
 class CaptionerConfig:
     whisper: WhisperConfig
-    vocabulary: int  # tokens that can be predicted, blank (id 0) included; the mask is one more row of the embedding
+    vocabulary: int  # tokens that the canvas holds, blank (id 0) included
     frames_per_slot: int = 8  # 160 ms
-    prompt: int = 2  # rows of the verifier's embedding behind the tokens: what Whisper's decoder reads before a text
-    spelling: int | None = None  # tokens that the verifier writes, the canvas's first; None: no others
+    prompt: int = 2  # what Whisper's decoder reads before a text
+    rarer: int = 0  # tokens that only the verifier writes
+
+    # Rows of the one embedding: the canvas's tokens, the mask, the prompt, rarer tokens.
 
     @property
     def mask(self) -> int:
         return self.vocabulary
 
     @property
-    def written(self) -> int:
-        """Tokens that the verifier writes."""
-        return self.spelling or self.vocabulary
+    def prompt_ids(self) -> tuple[int, ...]:
+        return tuple(range(self.mask + 1, self.mask + 1 + self.prompt))
 
     @property
-    def prompt_ids(self) -> tuple[int, ...]:
-        return tuple(range(self.written, self.written + self.prompt))
+    def marks(self) -> tuple[int, ...]:
+        """Rows that are read and never written."""
+        return (self.mask, *self.prompt_ids)
+
+    @property
+    def canvas_rows(self) -> int:
+        """Rows up to the rarer tokens: the canvas's head."""
+        return self.vocabulary + len(self.marks)
+
+    @property
+    def rows(self) -> int:
+        return self.canvas_rows + self.rarer
 
 
 class Captioner(nn.Module):
@@ -44,7 +56,6 @@ class Captioner(nn.Module):
         width, sizes = config.whisper.width, config.whisper
         self.config = config
         self.encoder = Encoder(sizes)
-        self.embedding = nn.Embedding(config.vocabulary + 1, width)
         self.positions = nn.Parameter(torch.zeros(sizes.decoder_positions, width))
         self.slot_map = nn.Linear(2 * width, width)
         self.blocks = nn.ModuleList(Block(width, sizes.heads, cross=True) for _ in range(sizes.decoder_layers))
@@ -52,12 +63,19 @@ class Captioner(nn.Module):
         # Attention scores to the recording fall by this much for each slot of distance (ALiBi's fixed slopes, Press et al. 2022):
         # the first heads read the slot's own sound, the last see almost everything. Fixed, so that fused attention can be used.
         self.register_buffer("nearness", torch.logspace(0.3, -2.5, sizes.heads))
-        self.verifier = Decoder(replace(sizes, vocabulary=config.written + config.prompt))
+        self.verifier = Decoder(replace(sizes, vocabulary=config.rows))
+        self.register_buffer("barred", torch.zeros(config.rows), persistent=False)
+        self.barred[list(config.marks)] = BARRED
+
+    @property
+    def embedding(self) -> nn.Embedding:
+        """One for both decoders, and their heads too."""
+        return self.verifier.embedding
 
     @staticmethod
     def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int], prompt: list[int]) -> "Captioner":
-        """Start from Whisper's weights. rows: for each id of the verifier, the canvas's first, the row of Whisper's embedding;
-        prompt: those it starts with.
+        """Start from Whisper's weights. rows: for each token, the canvas's first, the row of Whisper's embedding; prompt: those
+        that it reads first.
 
         Blank's row is that of Whisper's end of text: the verifier ends a text with blank's id.
         """
@@ -66,10 +84,10 @@ class Captioner(nn.Module):
         own = {name: value for name, value in whisper.decoder.state_dict().items() if not name.startswith("embedding")}
         model.load_state_dict(own, strict=False)
         with torch.no_grad():
-            kept = whisper.decoder.embedding.weight[rows[: config.vocabulary]]
-            model.embedding.weight.copy_(torch.cat([kept, kept.mean(0, keepdim=True)]))
-            asked = {**whisper.decoder.state_dict(), "embedding.weight": whisper.decoder.embedding.weight[[*rows, *prompt]]}
-            model.verifier.load_state_dict(asked)
+            table = whisper.decoder.embedding.weight
+            canvas, rarer = table[rows[: config.vocabulary]], table[rows[config.vocabulary :]]
+            every = torch.cat([canvas, canvas.mean(0, keepdim=True), table[prompt], rarer])
+            model.verifier.load_state_dict({**own, "embedding.weight": every})
             nn.init.normal_(model.slot_map.weight, std=0.5 * config.whisper.width**-0.5)
         return model
 
@@ -112,12 +130,12 @@ class Captioner(nn.Module):
         return torch.cat([prompt.expand(len(texts), -1), texts], 1)
 
     def next_logits(self, texts: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the verifier expects behind the prompt and behind each token of texts (B, N) -> (B, N + 1, written).
+        """What the verifier expects behind the prompt and behind each token of texts (B, N) -> (B, N + 1, rows), marks barred.
 
         states (B, T, d), of which mask (B, 1, 1, T) bool says which exist.
         """
         logits, _ = self.verifier(self.prompted(texts), self.verifier.cross(states), mask)
-        return logits[:, self.config.prompt - 1 :, : self.config.written]
+        return logits[:, self.config.prompt - 1 :] + self.barred
 
 
 class Context(nn.Module):
@@ -146,9 +164,10 @@ class Window(nn.Module):
         """blank_penalty: taken off blank's logit. A hesitant model spreads a token over ids and slots, and blank wins each."""
         super().__init__()
         self.model, self.top = model, top
-        # The head is the whole embedding, so that a bundle holds one matrix for both; the mask's column is cut off behind it.
-        self.head = nn.Linear(model.config.whisper.width, model.embedding.num_embeddings, bias=False)
-        self.head.weight = nn.Parameter(model.embedding.weight.detach().clone())
+        # The head is whole rows of the embedding, marks included, so that a bundle holds them once; their columns are cut off.
+        rows = model.config.canvas_rows
+        self.head = nn.Linear(model.config.whisper.width, rows, bias=False)
+        self.head.weight = nn.Parameter(model.embedding.weight[:rows].detach().clone())
         penalty = torch.zeros(model.config.vocabulary)
         penalty[BLANK] = blank_penalty
         self.register_buffer("penalty", penalty)
@@ -192,9 +211,9 @@ class Verify(nn.Module):
     def __init__(self, model: Captioner, top: int) -> None:
         super().__init__()
         self.verifier, self.top = model.verifier, top
-        self.written = model.config.written
-        self.head = nn.Linear(model.config.whisper.width, model.verifier.embedding.num_embeddings, bias=False)
-        self.head.weight = nn.Parameter(model.verifier.embedding.weight.detach().clone())
+        self.head = nn.Linear(model.config.whisper.width, model.config.rows, bias=False)
+        self.head.weight = nn.Parameter(model.embedding.weight.detach().clone())
+        self.register_buffer("barred", model.barred.clone())
 
     def forward(
         self,
@@ -207,7 +226,7 @@ class Verify(nn.Module):
         cross = [(k[None], v[None]) for k, v in zip(verify_k, verify_v, strict=True)]
         past = [(k[None], v[None]) for k, v in zip(past_k, past_v, strict=True)]
         hidden, read = self.verifier.hidden(rows[None], cross, past=past)
-        logits = self.head(hidden[0])[:, : self.written]
+        logits = self.head(hidden[0]) + self.barred
         top, ids = logits.topk(self.top)
         new = past_k.shape[2]
         k, v = (torch.cat([pair[i][:, :, new:] for pair in read]) for i in (0, 1))

@@ -17,7 +17,7 @@ import onnx_ir
 import torch
 from torch import nn
 
-from unmask.bundle import FORMAT, MANIFEST, Embedding, Manifest, Vocabulary
+from unmask.bundle import FORMAT, MANIFEST, Manifest, Vocabulary
 from unmask.errors import InputError
 from unmask.export.backbone import Backbone, BackboneConfig, Head, Window
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
@@ -25,6 +25,7 @@ from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
 from unmask.export.tokenizer import checkpoint_tokenizer
 from unmask.export.writer import SMALLEST_BYTES, WEIGHTS, Weights, seal, staging
+from unmask.table import Embedding
 
 OPSET = 23
 TOP = 64  # the published decodings look at the 50 best

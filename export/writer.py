@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from unmask.bundle import MANIFEST, Embedding, File, Manifest, read_manifest
+from unmask.bundle import MANIFEST, File, Manifest, read_manifest
+from unmask.table import Embedding
 
 WEIGHTS = "weights.bin"
 SMALLEST_BYTES = 1024  # smaller tensors stay inside the graph, where ONNX Runtime can fold them
-PAGE_BYTES = 4096  # large tensors start on a page, so that they can be mapped
+PAGE_BYTES = 4096  # large tensors start on a page, so that they can be mapped ...
+MAPPED_BYTES = 1 << 16  # ... and smaller ones on a cache line
+LINE_BYTES = 64
 
 
 class Weights:
@@ -30,20 +33,31 @@ class Weights:
         self.path = path
         self._file = path.open("wb")
         self._known: dict[bytes, tuple[int, int]] = {}
+        self._table, self._table_at = b"", 0
 
     def add(self, array: NDArray[Any]) -> int:
         """Store the bytes and return their offset."""
         data = np.ascontiguousarray(array).tobytes()
+        if self._table.startswith(data):
+            return self._table_at
         key = hashlib.sha256(data).digest()
         if key not in self._known:
-            self._file.write(b"\0" * (-self._file.tell() % PAGE_BYTES))
+            self._align(len(data))
             self._known[key] = (self._file.tell(), len(data))
             self._file.write(data)
         return self._known[key][0]
 
+    def add_table(self, array: NDArray[Any]) -> int:
+        """The same for a table whose first rows may come again as a tensor of their own."""
+        self._table_at, self._table = self.add(array), np.ascontiguousarray(array).tobytes()
+        return self._table_at
+
+    def _align(self, size: int) -> None:
+        self._file.write(b"\0" * (-self._file.tell() % (PAGE_BYTES if size >= MAPPED_BYTES else LINE_BYTES)))
+
     def stream(self, parts: Iterable[NDArray[Any]]) -> int:
         """Store what comes in parts, one in memory at a time, and return the offset. Equal tensors are not looked for."""
-        self._file.write(b"\0" * (-self._file.tell() % PAGE_BYTES))
+        self._align(MAPPED_BYTES)
         offset = self._file.tell()
         for part in parts:
             self._file.write(np.ascontiguousarray(part).data)
@@ -53,29 +67,21 @@ class Weights:
         self._file.close()
 
 
-@dataclass(frozen=True)
-class Columns:
-    """An embedding that is an int8 head read by columns."""
-
-    matrix: NDArray[np.int8]  # (width, rows)
-    scales: NDArray[np.float32]  # (rows,)
-
-
 def write_bundle(
     folder: Path,
     manifest: Manifest,
     graphs: dict[str, onnx.ModelProto],
-    tables: dict[str, NDArray[Any] | Columns],
+    table: NDArray[Any],
     tokenizer: str,
 ) -> Path:
     """Write everything beside `folder` and move it there when it is whole and has passed the runtime's own check.
 
-    graphs: role -> model with its weights inside. tables: for "window" and, with a verifier, for "verify" the embedding:
-    (rows, width) float16 or float32, or `Columns`. tokenizer: the JSON text.
+    graphs: role -> model with its weights inside. table: the embedding of canvas and verifier, (rows, width) float16 or float32;
+    a head that is some of its first rows is not stored again. tokenizer: the JSON text.
     The manifest's files, graphs, embeddings and tokenizer are filled in here. Replaces an older bundle at `folder`.
     """
     with staging(folder) as part:
-        _fill(part, manifest, graphs, tables, tokenizer)
+        _fill(part, manifest, graphs, table, tokenizer)
         for kept in ("README.md",):  # a model card written by hand belongs to the folder, not to the bundle
             if (folder / kept).is_file():
                 shutil.copy(folder / kept, part / kept)
@@ -119,14 +125,10 @@ def _replace(folder: Path, part: Path) -> None:
 
 
 def _fill(
-    folder: Path,
-    manifest: Manifest,
-    graphs: dict[str, onnx.ModelProto],
-    tables: dict[str, NDArray[Any] | Columns],
-    tokenizer: str,
+    folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str
 ) -> None:
     weights = Weights(folder / WEIGHTS)
-    embeddings = {role: _embedding(table, weights) for role, table in tables.items()}
+    embedding = Embedding(WEIGHTS, weights.add_table(table), table.shape[0], table.shape[1], str(table.dtype))
     for role, model in graphs.items():
         onnx.save_model(externalise(model, weights), folder / f"{role}.onnx")
     weights.close()
@@ -134,19 +136,12 @@ def _fill(
     verifier = manifest.verifier
     whole = replace(
         manifest,
-        embedding=embeddings["window"],
-        verifier=replace(verifier, embedding=embeddings["verify"]) if verifier else None,
+        embedding=embedding,
+        verifier=replace(verifier, embedding=embedding) if verifier else None,
         tokenizer="tokenizer.json",
         graphs={role: f"{role}.onnx" for role in graphs},
     )
     seal(folder, whole)
-
-
-def _embedding(table: NDArray[Any] | Columns, weights: Weights) -> Embedding:
-    if isinstance(table, Columns):
-        width, rows = table.matrix.shape
-        return Embedding(WEIGHTS, weights.add(table.matrix), rows, width, "int8", weights.add(table.scales))
-    return Embedding(WEIGHTS, weights.add(table), table.shape[0], table.shape[1], str(table.dtype))
 
 
 def externalise(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:

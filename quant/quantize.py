@@ -4,6 +4,7 @@ Knows bundles and forms. Knows no family: heads are found by their place in a gr
 follows the largest matrix and its codes.
 """
 
+import itertools
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,16 +14,19 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from unmask.bundle import Bundle, Embedding, Manifest, load_bundle
+from unmask.bundle import Bundle, Manifest, load_bundle
 from unmask.errors import InputError
 from unmask.export.writer import WEIGHTS, Weights, seal, staging
 from unmask.quant.codes import columns, halves
 from unmask.quant.matrices import Matrix, matrices
 from unmask.quant.rewrite import FORMS, Blocking, Rewriter
-from unmask.quant.store import Place, Store, place_of
+from unmask.quant.store import Place, Store, place_of, stretch
+from unmask.table import Embedding
 
 FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
 EMBEDDINGS = ("head", "int8", "fp16", "fp32")
+RARE = ("int4",)
+READABLE = ("int8", "int8-static", "int4")  # forms of a head that an embedding can be read from
 CARD = "README.md"  # written by hand; belongs to the folder, not to the bundle
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]  # role -> activation -> smallest and largest value
 
@@ -37,14 +41,16 @@ class Recipe:
     """Form of the heads. By default the format's own; int4 takes int8-weights, and a weight-only head that the embedding is tied
     to takes int8, whose codes serve both."""
     embedding: str | None = None
-    """head (its codes, where it is tied and int8), int8, fp16 or fp32. By default head where that can be, else as small as the
-    matrices: fp16 with fp16, int8 with all others."""
+    """head (its codes, where it is tied and in int8 or int4), int8, fp16 or fp32. By default head where that can be, else as small
+    as the matrices: fp16 with fp16, int8 with all others."""
+    rare: str | None = None
+    """int4: form of the head's rows that no canvas predicts, only the verifier."""
     keep: tuple[str, ...] = ()
     """Matrices that stay in float16, by label (role:name) or pattern (`window:*down*`)."""
     blocking: Blocking = field(default_factory=Blocking)
 
     def __post_init__(self) -> None:
-        chosen = (("format", self.format, FORMATS), ("head", self.head, FORMS), ("embedding", self.embedding, EMBEDDINGS))
+        chosen = (("format", self.format, FORMATS), ("head", self.head, FORMS), ("embedding", self.embedding, EMBEDDINGS), ("rare", self.rare, RARE))
         for name, value, known in chosen:
             if value is not None and value not in known:
                 raise InputError(f"{name} {value!r} is not one of {', '.join(known)}")
@@ -70,7 +76,7 @@ class Source:
 
     def __init__(self, bundle: Bundle) -> None:
         manifest = bundle.manifest
-        if manifest.precision != "fp32" or any(table.dtype == "int8" for table in embeddings(manifest).values()):
+        if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
             raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
         self.bundle = bundle
         self.graphs = {role: onnx.load(bundle.path(name), load_external_data=False) for role, name in manifest.graphs.items()}
@@ -87,6 +93,15 @@ class Source:
         own = place_of(matrix.tensor)
         places = [table_place(table) for table in embeddings(self.bundle.manifest).values()]
         return own is not None and any(place.holds(own) or own.holds(place) for place in places)
+
+    def rare(self, matrix: Matrix, recipe: Recipe) -> tuple[int, str] | None:
+        """From which output on a head is the verifier's alone, and the form that the recipe gives these."""
+        own = place_of(matrix.tensor)
+        if recipe.rare is None or not matrix.head or not matrix.transposed or own is None:
+            return None
+        starts = [m.shape[1] for m in self.matrices if m.head and (at := place_of(m.tensor)) and at.offset == own.offset]
+        shorter = [count for count in starts if count < matrix.shape[1]]
+        return (max(shorter), recipe.rare) if shorter else None
 
     def form(self, matrix: Matrix, recipe: Recipe) -> str:
         if recipe.kept(matrix):
@@ -140,7 +155,13 @@ def rewritten(given: Source, store: Store, recipe: Recipe, ranges: Ranges) -> di
 def rewrite(given: Source, store: Store, role: str, recipe: Recipe, ranges: Ranges) -> onnx.ModelProto:
     """One graph in its new form."""
     return Rewriter(
-        role, given.graphs[role], store, lambda matrix: given.form(matrix, recipe), recipe.blocking, ranges.get(role, {})
+        role,
+        given.graphs[role],
+        store,
+        lambda matrix: given.form(matrix, recipe),
+        recipe.blocking,
+        ranges.get(role, {}),
+        lambda matrix: given.rare(matrix, recipe),
     ).run()
 
 
@@ -156,22 +177,43 @@ def _check(given: Source, recipe: Recipe, ranges: Ranges | None) -> None:
 def _table(given: Source, store: Store, table: Embedding, recipe: Recipe) -> Embedding:
     """Where the new bundle reads an embedding from."""
     head = given.tied(table)
-    shared = head is not None and given.form(head, recipe) in ("int8", "int8-static") and len(store.borders(head)) == 2
-    if recipe.embedding == "head" and not shared:
-        raise InputError("the embedding cannot be read from the head: it is not tied to an int8 head; pass int8 or fp16")
-    if head is not None and shared and recipe.embedding in (None, "head"):
-        ((codes, scales),) = store.columns(head)
+    read = [] if head is None else _readable(given, store, head, recipe)
+    if recipe.embedding == "head" and not read:
+        raise InputError("the embedding cannot be read from the head: it is not tied to an int8 or int4 head; pass int8 or fp16")
+    if read and recipe.embedding in (None, "head"):
+        return _in_parts(store, read, recipe)
+    rows = given.bundle.table(table).stored
+    half = halves(rows) if recipe.embedding != "fp32" else None
+    small = recipe.embedding or ("fp16" if recipe.format == "fp16" else "int8")
+    if small != "int8":
+        stored = store.outside(rows if half is None else half)
+        return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype))
+    made = columns(rows)
+    offsets = (store.outside(part).offset for part in (made.codes, made.scales))
+    return Embedding(WEIGHTS, next(offsets), table.rows, table.width, "int8", next(offsets))
+
+
+def _readable(given: Source, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
+    """Stretches of a head in order, each with its form; none when an embedding cannot be read from them."""
+    form, rare, count = given.form(head, recipe), given.rare(head, recipe), head.shape[1]
+    borders = [0, rare[0], count] if rare else ([0, count] if form == "int4" else store.borders(head))
+    forms = [form] * (len(borders) - 1) if rare is None else [form, rare[1]]
+    if not set(forms) <= set(READABLE):
+        return []
+    return [(stretch(head, *ends), form) for ends, form in zip(itertools.pairwise(borders), forms, strict=True)]
+
+
+def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> Embedding:
+    matrix, form = read[0]
+    width, rows = matrix.shape
+    if form == "int4":
+        block = recipe.blocking.of(4)
+        codes, scales = (store.placed(part) for part in store.blocks(matrix, 4, block))
     else:
-        rows = given.bundle.table(table).stored
-        half = halves(rows) if recipe.embedding != "fp32" else None
-        small = recipe.embedding or ("fp16" if recipe.format == "fp16" else "int8")
-        if small != "int8":
-            stored = store.outside(rows if half is None else half)
-            return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype))
-        made = columns(rows)
-        codes, scales = store.outside(made.codes), store.outside(made.scales)
-    codes, scales = (store.outside(part.inside) if part.inside is not None else part for part in (codes, scales))
-    return Embedding(WEIGHTS, codes.offset, table.rows, table.width, "int8", scales.offset)
+        block = None
+        codes, scales = (store.placed(part) for part in store.columns(matrix)[0])
+    rest = _in_parts(store, read[1:], recipe) if read[1:] else None
+    return Embedding(WEIGHTS, codes.offset, rows, width, "int8" if block is None else "int4", scales.offset, block, rest)
 
 
 def _copy_others(given: Source, folder: Path) -> None:
@@ -209,5 +251,7 @@ def describe(given: Source, recipe: Recipe) -> str:
         how = f" in blocks of {recipe.blocking.of(bits)}" if bits else ""
         named = ": " + " ".join(matrix.label for matrix in found) if recipe.keep and form == "fp16" else ""
         heads = ", a head among them" if any(matrix.head for matrix in found) else ""
+        rare = [rows for matrix in found if (rows := given.rare(matrix, recipe))]
+        heads += "".join(f", its rows from {start} on {other}" for start, other in rare)
         parts.append(f"{len(found)} matrices {form}{how}{heads}{named}")
     return "; ".join(parts)

@@ -41,6 +41,19 @@ def place_of(tensor: onnx.TensorProto) -> Place | None:
     return Place(given["location"], int(given["offset"]), int(given["length"])) if given else None
 
 
+def stretch(matrix: Matrix, start: int, stop: int, suffix: str = "") -> Matrix:
+    """Some rows of a matrix that is stored outputs first and outside its graph, under its name and a suffix."""
+    tensor, own = onnx.TensorProto(), place_of(matrix.tensor)
+    assert matrix.transposed and own is not None
+    tensor.CopyFrom(matrix.tensor)
+    row = own.length // tensor.dims[0]
+    tensor.dims[0] = stop - start
+    del tensor.external_data[:]
+    for key, value in (("location", own.file), ("offset", own.offset + start * row), ("length", (stop - start) * row)):
+        tensor.external_data.add(key=key, value=str(value))
+    return replace(matrix, tensor=tensor, name=f"{matrix.name}{suffix}")
+
+
 @dataclass(frozen=True)
 class Stored:
     """A tensor in the new weights file, or with its graph when it is small."""
@@ -95,6 +108,10 @@ class Store:
     def outside(self, array: Array) -> Stored:
         """The same, in the weights file however small it is."""
         return Stored(array.dtype, array.shape, self._weights.add(array))
+
+    def placed(self, stored: Stored) -> Stored:
+        """The same outside its graph, where an embedding can point to."""
+        return stored if stored.inside is None else self.outside(stored.inside)
 
     # ---- forms of a tensor
 

@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unmask.errors import BundleError, InputError
 from unmask.schedule import Schedule
 from unmask.strict import parse
+from unmask.table import Embedding, Table, open_table
 from unmask.template import Template
 
 FORMAT = 1
 MANIFEST = "bundle.json"
 LARGEST_MANIFEST_BYTES = 1 << 20
-EMBEDDING_DTYPES = ("float16", "float32", "int8")
 ENGINES = ("onnx", "litert", "coreml")
 
 
@@ -30,33 +27,6 @@ ENGINES = ("onnx", "litert", "coreml")
 class File:
     bytes: int
     sha256: str  # lower-case hexadecimal
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """Token embeddings inside a listed file, little-endian.
-
-    float16 and float32: (rows, width), row-major. int8: the (width, rows) matrix of a tied int8 head, and one scale for each row.
-    """
-
-    file: str
-    offset: int  # bytes
-    rows: int
-    width: int
-    dtype: str
-    scales: int | None = None  # offset of (rows,) float32, int8 only
-
-
-@dataclass(frozen=True)
-class Table:
-    """An embedding mapped from disk: pages are read when their rows are."""
-
-    stored: NDArray[Any]  # (rows, width)
-    scales: NDArray[np.float32] | None
-
-    def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:  # (N,) -> (N, width)
-        rows = self.stored[ids].astype(np.float32)
-        return rows if self.scales is None else rows * self.scales[ids, None]
 
 
 @dataclass(frozen=True)
@@ -156,12 +126,7 @@ class Bundle:
 
     def table(self, embedding: Embedding | None = None) -> Table:
         """An embedding of the manifest, by default the canvas's own."""
-        own = embedding or self.manifest.embedding
-        path, shape = self.path(own.file), (own.rows, own.width)
-        if own.scales is None:
-            return Table(np.memmap(path, np.dtype(own.dtype).newbyteorder("<"), "r", own.offset, shape), None)
-        scales = np.fromfile(path, "<f4", own.rows, offset=own.scales)
-        return Table(np.memmap(path, np.int8, "r", own.offset, shape[::-1]).T, scales)
+        return open_table(self.folder, embedding or self.manifest.embedding)
 
     def schedule(self, task: str) -> Schedule:
         try:
@@ -215,20 +180,22 @@ def _check(manifest: Manifest, path: Path) -> None:
     tables = {"embedding": manifest.embedding}
     if manifest.verifier:
         tables["verifier.embedding"] = manifest.verifier.embedding
-    for where, name in {**used, **{where: table.file for where, table in tables.items()}}.items():
+    for where, name in [*used.items(), *((where, part.file) for where, table in tables.items() for part in table.parts)]:
         if name not in manifest.files:
             raise BundleError(f"{path}: {where} names {name!r}, which is not among its files")
-    for table in tables.values():
-        _check_table(table, manifest.files[table.file].bytes, path)
+    for table in (part for table in tables.values() for part in table.parts):
+        table.check(str(path), manifest.files[table.file].bytes)
+        if table.width != manifest.embedding.width:
+            raise BundleError(f"{path}: an embedding is {table.width} wide and another {manifest.embedding.width}")
     table, vocabulary = manifest.embedding, manifest.vocabulary
     verifier = manifest.verifier
-    if verifier and (not verifier.prompt or verifier.embedding.width != table.width):
-        raise BundleError(f"{path}: the verifier needs a prompt and embeddings as wide as the canvas's, {table.width}")
-    if verifier and not all(0 <= i < verifier.embedding.rows for i in (*verifier.prompt, verifier.end_id)):
-        raise BundleError(f"{path}: the verifier's prompt or end lies outside its {verifier.embedding.rows} embedding rows")
-    if not 0 <= vocabulary.mask_id < table.rows or not 0 < vocabulary.size <= table.rows:
+    if verifier and not verifier.prompt:
+        raise BundleError(f"{path}: the verifier needs a prompt to read before a text")
+    if verifier and not all(0 <= i < verifier.embedding.total for i in (*verifier.prompt, verifier.end_id)):
+        raise BundleError(f"{path}: the verifier's prompt or end lies outside its {verifier.embedding.total} embedding rows")
+    if not 0 <= vocabulary.mask_id < table.total or not 0 < vocabulary.size <= table.total:
         raise BundleError(
-            f"{path}: vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.rows} embedding rows"
+            f"{path}: vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.total} embedding rows"
         )
     if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
         raise BundleError(f"{path}: blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
@@ -282,18 +249,6 @@ def _check_template(task: str, template: Template, manifest: Manifest, path: Pat
         raise BundleError(f"{path}: task {task} gives an id that cannot be predicted: {ids}")
     if task not in manifest.tasks:
         raise BundleError(f"{path}: task {task} has a template but no schedule among the tasks")
-
-
-def _check_table(table: Embedding, file_bytes: int, path: Path) -> None:
-    if table.dtype not in EMBEDDING_DTYPES:
-        raise BundleError(f"{path}: embedding dtype {table.dtype!r} is not one of {', '.join(EMBEDDING_DTYPES)}")
-    if (table.dtype == "int8") != (table.scales is not None):
-        raise BundleError(f"{path}: an int8 embedding has scales and no other has; this one is {table.dtype}")
-    parts = [(table.offset, table.rows * table.width * np.dtype(table.dtype).itemsize)]
-    if table.scales is not None:
-        parts.append((table.scales, 4 * table.rows))
-    if min(table.rows, table.width) < 1 or any(offset < 0 or offset + count > file_bytes for offset, count in parts):
-        raise BundleError(f"{path}: an embedding of {table.rows} x {table.width} at {table.offset} does not fit {table.file}")
 
 
 def _verify(folder: Path, name: str, listed: File) -> None:

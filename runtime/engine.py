@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.buckets import Static
-from unmask.bundle import Bucket, Bundle, Embedding, Table, Verifier
+from unmask.bundle import Bucket, Bundle, Verifier
 from unmask.canvas import IdRange
 from unmask.coreml_runner import CoremlRunner
 from unmask.errors import BundleError, InputError
@@ -19,6 +19,7 @@ from unmask.litert_runner import LitertRunner
 from unmask.onnx_runner import OnnxRunner, open_session
 from unmask.options import EngineOptions
 from unmask.sampler import Numbers
+from unmask.table import Embedding, Table
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -108,7 +109,7 @@ class Engine:
 
     def embed(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """(W,) -> (W, d): a gather from the table on disk. Raises InputError for an id outside it."""
-        rows = self.bundle.manifest.embedding.rows
+        rows = self.bundle.manifest.embedding.total
         if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < rows):
             raise InputError(
                 f"id {int(ids.max()) if int(ids.max()) >= rows else int(ids.min())} is outside the vocabulary of {rows} rows"

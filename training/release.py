@@ -12,7 +12,7 @@ from typing import Annotated
 import cyclopts
 
 from unmask.export.caption import export_captioner
-from unmask.quant.quantize import quantize_bundle
+from unmask.quant.quantize import Recipe, quantize_bundle
 from unmask.training.train import Run, Train, load_averaged
 
 NAME = "caption-tiny-en"
@@ -27,10 +27,16 @@ class Release:
     out: Path
     """Gets `caption-tiny-en-fp32` and `caption-tiny-en`."""
     frames_per_slot: int = 8
+    rarer: int | None = None
+    """As it was trained."""
+    rare: str = "int4"
+    """Form of the rarer tokens' rows in the small bundle."""
 
 
 def main(options: Annotated[Release, cyclopts.Parameter(name="*")]) -> None:
-    recipe = Train(options.whisper, options.cache, options.run, frames_per_slot=options.frames_per_slot)
+    recipe = Train(
+        options.whisper, options.cache, options.run, frames_per_slot=options.frames_per_slot, rarer=options.rarer
+    )
     run = Run(recipe)
     run.resume()
     rates = run.held_out_wer(PENALTIES)
@@ -43,7 +49,7 @@ def main(options: Annotated[Release, cyclopts.Parameter(name="*")]) -> None:
     licence = "MIT (weights derived from Whisper tiny.en)"
     folder = options.out / f"{NAME}-fp32"
     fp32 = export_captioner(load_averaged(recipe), run.tokenizer.to_str(), folder, NAME, licence, provenance, penalty)
-    print(f"{fp32}\n{quantize_bundle(fp32, options.out / NAME)}")
+    print(f"{fp32}\n{quantize_bundle(fp32, options.out / NAME, Recipe(rare=options.rare))}")
 
 
 if __name__ == "__main__":

@@ -19,15 +19,18 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from unmask.bundle import load_bundle
 from unmask.export.captioner import BLANK, Captioner, CaptionerConfig
+from unmask.export.reload import reload_captioner
 from unmask.export.whisper import Whisper, load_whisper
 from unmask.training.loss import Weights, losses, stack
 from unmask.training.score import word_error_rate
 from unmask.training.teacher import Voice, greedy
 from unmask.training.timeline import Label, Masking, Sample, Timeline, batches, read_labels, wordless
-from unmask.training.vocabulary import source_ids, whole_tokenizer
+from unmask.training.vocabulary import source_ids, spelling_tokenizer
 
 PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # what the verifier reads before a text
+MARKS = ("<|mask|>", *PROMPT)
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class Train:
     """Learning rate after warming up, of the timeline's decoder."""
     peak_encoder: float = 1e-4
     peak_verifier: float = 4e-5
+    rarer: int | None = None
+    """Tokens that only the verifier writes, by how often Whisper's text has them; None: all that Whisper has."""
     start: Path | None = None
-    """Begin with the averaged weights of this earlier run; what it lacks of the verifier's vocabulary is Whisper's."""
+    """Begin with the averaged weights of this earlier run, or with a bundle; tokens that it lacks are Whisper's."""
     start_encoder: float = 1.0
     """Take so much of its encoder, and the rest of Whisper's: what lies between generalises better than either (WiSE-FT,
     Wortsman et al. 2021, arXiv 2109.01903)."""
@@ -100,7 +105,7 @@ class Run:
         whisper = load_whisper(options.whisper)
         self.config, self.tokenizer = settings(options, whisper)
         source = Tokenizer.from_file(str(options.whisper / "tokenizer.json"))
-        rows, prompt = source_ids(self.tokenizer, source), [source.token_to_id(token) for token in PROMPT]
+        rows, prompt = source_ids(self.tokenizer, source, MARKS), [source.token_to_id(token) for token in PROMPT]
         self.model = Captioner.from_whisper(whisper, self.config, rows, prompt).to(options.device)
         if options.start:
             self._begin_from(options.start)
@@ -116,16 +121,11 @@ class Run:
 
     @torch.no_grad()
     def _begin_from(self, earlier: Path) -> None:
-        saved = torch.load(earlier / "last.pt", map_location=self.options.device, weights_only=True)["averaged"]
+        saved = weights_of(earlier, self.options.device)
         shares = {"encoder": self.options.start_encoder, "verifier": self.options.start_verifier}
         for name, p in self.model.named_parameters():
             share, earlier_p = shares.get(name.split(".")[0], 1.0), saved[name]
-            if len(earlier_p) < len(p):  # a verifier that wrote the canvas's tokens only: its tokens, then its prompt
-                own, prompt = self.config.vocabulary, self.config.prompt
-                p[:own].lerp_(earlier_p[:own], share)
-                p[-prompt:].lerp_(earlier_p[-prompt:], share)
-            else:
-                p.lerp_(earlier_p, share)
+            p[: len(earlier_p)].lerp_(earlier_p, share)  # an embedding may lack the rarest tokens
 
     def _rates(self) -> list[dict[str, object]]:
         parts: dict[float, list[Tensor]] = {}
@@ -209,7 +209,7 @@ class Run:
                     self._text(row[:length].tolist()) for row, length in zip(best, lengths, strict=True)
                 )
                 logits[..., BLANK] += penalty
-            voice = Voice(self.config.prompt_ids, BLANK, ())
+            voice = Voice(self.config.prompt_ids, BLANK, self.config.marks)
             for ids in greedy(model.verifier, states.float(), (per * lengths).tolist(), voice):
                 said.setdefault("wer_verifier", []).append(self.tokenizer.decode(ids).strip())
         return {name: word_error_rate([label.text for label in self.held], texts) for name, texts in said.items()}
@@ -231,9 +231,19 @@ class Run:
 def settings(options: Train, whisper: Whisper) -> tuple[CaptionerConfig, Tokenizer]:
     """The captioner's sizes and its tokenizer, whose first ids are the canvas's."""
     canvas = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
-    whole = whole_tokenizer(canvas, options.whisper / "tokenizer.json")
-    sizes = canvas.get_vocab_size(), options.frames_per_slot, len(PROMPT), whole.get_vocab_size()
-    return CaptionerConfig(whisper.config, *sizes), whole
+    whole = spelling_tokenizer(canvas, options.whisper / "tokenizer.json", MARKS, options.rarer)
+    own = canvas.get_vocab_size()
+    rarer = whole.get_vocab_size() - own - len(MARKS)
+    return CaptionerConfig(whisper.config, own, options.frames_per_slot, len(PROMPT), rarer), whole
+
+
+def weights_of(earlier: Path, device: str) -> dict[str, Tensor]:
+    """Averaged weights of a run, or those of a bundle."""
+    if (earlier / "last.pt").exists():
+        averaged: dict[str, Tensor] = torch.load(earlier / "last.pt", map_location=device, weights_only=True)["averaged"]
+        return averaged
+    model, _ = reload_captioner(load_bundle(earlier))
+    return {name: p.detach().to(device) for name, p in model.named_parameters()}
 
 
 def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]]:

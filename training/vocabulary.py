@@ -6,13 +6,15 @@ row of the embedding and is never predicted.
 """
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 BLANK = "<|blank|>"
+ORDINARY = re.compile("\u0120?[A-Z]?[a-z']+")  # of byte-level tokens; the first stands for the space before a word
 
 
 def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
@@ -38,15 +40,23 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
     return byte_level({token: i for i, token in enumerate(vocabulary)}, left)
 
 
-def whole_tokenizer(trimmed: Tokenizer, source: Path) -> Tokenizer:
-    """Every token of Whisper's that is text, with the trimmed ones' ids first.
+def spelling_tokenizer(trimmed: Tokenizer, source: Path, marks: Sequence[str], rarer: int | None = None) -> Tokenizer:
+    """The trimmed tokens with their ids, then `marks`, then rarer ones of Whisper's.
 
-    It spells rare words as Whisper learnt to, where the trimmed one writes them in pieces. source: as for `trim_tokenizer`.
+    It spells rare words as Whisper learnt to, where the trimmed one writes them in pieces. Marks hold the ids of rows that are
+    read and never written; no text becomes one. rarer: so many of the tokens that are words or parts of words in ordinary writing,
+    those that Whisper numbers first (its merges are in the order of how much text has them); None: all that are text.
+    source: as for `trim_tokenizer`.
     """
     ids, merges = read_bpe(source)
-    first, made = trimmed.get_vocab(), {a + b for a, b in merges}  # marks such as <|endoftext|> are no merge
-    others = sorted(made - first.keys(), key=lambda token: ids[token])
-    return byte_level({**first, **{token: len(first) + i for i, token in enumerate(others)}}, merges)
+    first, parts = trimmed.get_vocab(), {a + b: (a, b) for a, b in merges}  # marks such as <|endoftext|> are no merge
+    others = sorted(parts.keys() - first.keys(), key=lambda token: ids[token])
+    if rarer is not None:
+        others = [token for token in others if ORDINARY.fullmatch(token)][:rarer]
+    behind = len(first) + len(marks)
+    vocabulary = {**first, **{mark: len(first) + i for i, mark in enumerate(marks)}}
+    vocabulary |= {token: behind + i for i, token in enumerate(others)}
+    return byte_level(vocabulary, [merge for merge in merges if {merge[0] + merge[1], *merge} <= vocabulary.keys()])
 
 
 def read_bpe(source: Path) -> tuple[dict[str, int], list[tuple[str, ...]]]:
@@ -62,7 +72,8 @@ def byte_level(vocabulary: dict[str, int], merges: list[tuple[str, ...]]) -> Tok
     return tokenizer
 
 
-def source_ids(tokenizer: Tokenizer, source: Tokenizer) -> list[int]:
-    """For each trimmed id the id in Whisper's own vocabulary; blank borrows end of text."""
+def source_ids(tokenizer: Tokenizer, source: Tokenizer, marks: Sequence[str] = ()) -> list[int]:
+    """For each id but those of `marks` the id in Whisper's own vocabulary; blank borrows end of text."""
     end = source.token_to_id("<|endoftext|>")
-    return [source.token_to_id(tokenizer.id_to_token(i)) if i else end for i in range(tokenizer.get_vocab_size())]
+    tokens = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+    return [source.token_to_id(token) if i else end for i, token in enumerate(tokens) if token not in marks]

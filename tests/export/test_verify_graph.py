@@ -85,11 +85,11 @@ def test_context_prepares_the_recording_for_the_verifier(captioner: Captioner) -
 def test_the_verifier_may_write_more_than_the_canvas(tmp_path: Path, tokenizer: Tokenizer) -> None:
     torch.manual_seed(3)
     canvas, more = tokenizer.get_vocab_size(), 40
-    model = Captioner(CaptionerConfig(TINY, canvas, spelling=canvas + more)).eval().requires_grad_(False)
-    assert model.config.prompt_ids == (canvas + more, canvas + more + 1)
+    model = Captioner(CaptionerConfig(TINY, canvas, rarer=more)).eval().requires_grad_(False)
+    assert (model.config.mask, *model.config.prompt_ids) == model.config.marks == (canvas, canvas + 1, canvas + 2)
     manifest = load_bundle(export_captioner(model, tokenizer.to_str(), tmp_path / "b", "t", "MIT", {})).manifest
     assert manifest.verifier is not None
-    assert (manifest.vocabulary.size, manifest.verifier.embedding.rows) == (canvas, canvas + more + 2)
+    assert (manifest.vocabulary.size, manifest.verifier.embedding.rows) == (canvas, canvas + more + 3)
     states, ids = torch.randn(1, 16, TINY.width), torch.randint(1, canvas + more, (1, 60))
     k, v = (torch.cat([pair[i] for pair in model.verifier.cross(states)]).numpy() for i in (0, 1))
     past = np.zeros((*k.shape[:2], 0, k.shape[3]), np.float32)
@@ -98,4 +98,5 @@ def test_the_verifier_may_write_more_than_the_canvas(tmp_path: Path, tokenizer: 
     best, top, *_ = session.run(None, {"rows": rows, "past_k": past, "past_v": past, "verify_k": k, "verify_v": v})
     expected = model.next_logits(ids, states)[0]
     close(top[1:], expected.topk(TOP).values)
-    assert (best >= canvas).any()
+    assert (best >= canvas + 3).any()
+    assert not np.isin(best, model.config.marks).any(), "marks are read, never written"

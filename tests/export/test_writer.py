@@ -12,11 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from unmask.bundle import Manifest, Vocabulary, load_bundle, read_manifest
 from unmask.errors import BundleError
-from unmask.export.writer import PAGE_BYTES, SMALLEST_BYTES, WEIGHTS, Columns, read_graphs, write_bundle
+from unmask.export.writer import LINE_BYTES, MAPPED_BYTES, PAGE_BYTES, SMALLEST_BYTES, WEIGHTS, read_graphs, write_bundle
 
 Tensors = dict[str, NDArray[np.float32]]
 TABLE = np.arange(5 * 300, dtype=np.float32).reshape(5, 300)
-TABLES = {"window": TABLE}
 TOKENIZER = '{"version": "1.0"}'
 LARGE = SMALLEST_BYTES  # numbers of a tensor well above the size that leaves the graph
 
@@ -59,17 +58,17 @@ def numbers(seed: int, count: int = LARGE) -> NDArray[np.float32]:
 def test_equal_tensors_of_all_graphs_are_stored_once(tmp_path: Path, manifest: Manifest) -> None:
     shared, own = numbers(0), numbers(1)
     graphs = {"context": graph_of({"a": shared, "b": own, "c": shared}), "window": graph_of({"d": shared.reshape(2, -1)})}
-    folder = write_bundle(tmp_path / "bundle", manifest, graphs, TABLES, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, graphs, TABLE, TOKENIZER)
     first, second = stored(folder / "context.onnx"), stored(folder / "window.onnx")
     assert first["a"] == first["c"] == second["d"]
     assert first["a"] != first["b"]
-    whole_pages = sum(-(-size // PAGE_BYTES) * PAGE_BYTES for size in (TABLE.nbytes, shared.nbytes))
-    assert (folder / WEIGHTS).stat().st_size == whole_pages + own.nbytes
+    whole_lines = sum(-(-size // LINE_BYTES) * LINE_BYTES for size in (TABLE.nbytes, shared.nbytes))
+    assert (folder / WEIGHTS).stat().st_size == whole_lines + own.nbytes
 
 
 def test_a_tied_head_points_into_the_table(tmp_path: Path, manifest: Manifest) -> None:
     head, other = TABLE, TABLE + 1
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"head": head, "other": other})}, TABLES, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"head": head, "other": other})}, TABLE, TOKENIZER)
     bundle, places = load_bundle(folder), stored(folder / "window.onnx")
     assert places["head"] == (bundle.manifest.embedding.offset, head.nbytes)
     assert places["other"] != places["head"]
@@ -79,34 +78,36 @@ def test_a_tied_head_points_into_the_table(tmp_path: Path, manifest: Manifest) -
 def test_tensors_read_back_and_only_small_ones_stay_in_the_graph(tmp_path: Path, manifest: Manifest) -> None:
     edge = SMALLEST_BYTES // 4
     tensors = {"large": numbers(0, 5000), "edge": numbers(1, edge), "small": numbers(2, edge - 1), "scalar": numbers(3, 1)}
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of(tensors)}, TABLES, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of(tensors)}, TABLE, TOKENIZER)
     assert {name for name, place in stored(folder / "window.onnx").items() if place is None} == {"small", "scalar"}
     read = read_graphs(folder, load_bundle(folder).manifest)["window"]
     for tensor in read.graph.initializer:
         np.testing.assert_array_equal(numpy_helper.to_array(tensor), tensors[tensor.name])
 
 
-def test_weights_of_exported_bundles_are_page_aligned_and_distinct(fp32_bundle: Path, int8_bundle: Path) -> None:
+def test_a_head_that_is_the_first_rows_of_the_table_is_not_stored_again(tmp_path: Path, manifest: Manifest) -> None:
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"head": TABLE[:4]})}, TABLE, TOKENIZER)
+    assert stored(folder / "window.onnx")["head"] == (load_bundle(folder).manifest.embedding.offset, TABLE[:4].nbytes)
+    assert (folder / WEIGHTS).stat().st_size == TABLE.nbytes
+
+
+def test_large_tensors_start_on_a_page(tmp_path: Path, manifest: Manifest) -> None:
+    large = {"a": numbers(0, MAPPED_BYTES // 4), "b": numbers(1), "c": numbers(2, MAPPED_BYTES)}
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of(large)}, TABLE, TOKENIZER)
+    places = stored(folder / "window.onnx")
+    assert [places[name][0] % PAGE_BYTES == 0 for name in large if places[name]] == [True, places["b"][0] % PAGE_BYTES == 0, True]
+
+
+def test_weights_of_exported_bundles_are_aligned_and_distinct(fp32_bundle: Path, int8_bundle: Path) -> None:
     for folder in (fp32_bundle, int8_bundle):
         places = {
             place for role in ("context", "window", "verify") for place in stored(folder / f"{role}.onnx").values() if place
         }
-        assert all(offset % PAGE_BYTES == 0 for offset, _ in places)
+        assert all(offset % (PAGE_BYTES if length >= MAPPED_BYTES else LINE_BYTES) == 0 for offset, length in places)
         data = (folder / WEIGHTS).read_bytes()
         pieces = [data[offset : offset + length] for offset, length in places]
         assert [len(piece) for piece in pieces] == [length for _, length in places]
         assert len(set(pieces)) == len(pieces) > 10
-
-
-def test_columns_of_a_head_serve_as_embedding(tmp_path: Path, manifest: Manifest) -> None:
-    rng = np.random.default_rng(0)
-    matrix, scales = rng.integers(-64, 64, (300, 5), dtype=np.int8), rng.random(5, dtype=np.float32)
-    head = helper.make_model(helper.make_graph([], "g", [], [], [numpy_helper.from_array(matrix, "head")]))
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": head}, {"window": Columns(matrix, scales)}, TOKENIZER)
-    bundle = load_bundle(folder)
-    assert stored(folder / "window.onnx") == {"head": (bundle.manifest.embedding.offset, matrix.nbytes)}
-    ids = np.array([4, 0, 4])
-    np.testing.assert_array_equal(bundle.table().gather(ids), (matrix.T * scales[:, None])[ids])
 
 
 # ---- no trace of the machine
@@ -124,7 +125,7 @@ def test_traces_of_nodes_are_dropped(tmp_path: Path, manifest: Manifest) -> None
     model = graph_of({"a": numbers(0)})
     model.graph.node[0].doc_string = "secret/place.py line 1"
     model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="secret/place.py line 2")
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": model}, TABLES, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": model}, TABLE, TOKENIZER)
     assert b"secret" not in (folder / "window.onnx").read_bytes()
     assert b"secret" in model.SerializeToString()  # the caller's graph is left as it was
 
@@ -133,16 +134,16 @@ def test_traces_of_nodes_are_dropped(tmp_path: Path, manifest: Manifest) -> None
 
 
 def test_manifest_lists_every_file_written(tmp_path: Path, manifest: Manifest) -> None:
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLES, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLE, TOKENIZER)
     assert sorted(read_manifest(folder).files) == ["tokenizer.json", WEIGHTS, "window.onnx"]
     assert sorted(contents(folder)) == ["bundle.json", "tokenizer.json", WEIGHTS, "window.onnx"]
     assert (folder / "tokenizer.json").read_text(encoding="utf-8") == TOKENIZER
 
 
 def test_a_second_bundle_replaces_the_first_but_for_its_card(tmp_path: Path, manifest: Manifest) -> None:
-    folder = write_bundle(tmp_path / "bundle", manifest, {"old": graph_of({"a": numbers(0)})}, TABLES, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"old": graph_of({"a": numbers(0)})}, TABLE, TOKENIZER)
     (folder / "README.md").write_text("card", encoding="utf-8")
-    write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLES, TOKENIZER)
+    write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLE, TOKENIZER)
     assert sorted(contents(folder)) == ["README.md", "bundle.json", "tokenizer.json", WEIGHTS, "window.onnx"]
     assert (folder / "README.md").read_text(encoding="utf-8") == "card"
     assert list(tmp_path.iterdir()) == [folder]
@@ -153,7 +154,7 @@ def test_a_second_bundle_replaces_the_first_but_for_its_card(tmp_path: Path, man
 def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, manifest: Manifest, exists: bool, stage: str) -> None:
     folder, graphs = tmp_path / "bundle", {"window": graph_of({"a": numbers(0)})}
     if exists:
-        write_bundle(folder, manifest, graphs, TABLES, TOKENIZER)
+        write_bundle(folder, manifest, graphs, TABLE, TOKENIZER)
     before = contents(folder) if exists else None
     tokenizer = "\ud800" if stage == "tokenizer" else TOKENIZER  # a lone surrogate cannot be written
     wrong = manifest if stage == "tokenizer" else replace(manifest, vocabulary=Vocabulary(4, mask_id=99))
@@ -164,7 +165,7 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, manifest: Manifes
 
 
 def test_a_failing_move_leaves_the_old_bundle(tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLES, TOKENIZER)
+    folder = write_bundle(tmp_path / "bundle", manifest, {"window": graph_of({"a": numbers(0)})}, TABLE, TOKENIZER)
     before, failures = contents(folder), []
 
     def failing_once(source: os.PathLike[str], target: os.PathLike[str]) -> None:
@@ -177,6 +178,6 @@ def test_a_failing_move_leaves_the_old_bundle(tmp_path: Path, manifest: Manifest
     monkeypatch.setattr(os, "rename", failing_once)
     monkeypatch.setattr(os, "replace", failing_once)
     with pytest.raises(PermissionError):
-        write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLES, TOKENIZER)
+        write_bundle(folder, manifest, {"window": graph_of({"a": numbers(1)})}, TABLE, TOKENIZER)
     assert list(tmp_path.iterdir()) == [folder]
     assert contents(folder) == before

@@ -8,9 +8,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from unmask.bundle import Bundle, Embedding, load_bundle
+from unmask.bundle import Bundle, load_bundle
 from unmask.export.captioner import Captioner
 from unmask.quant.rewrite import HALVED_BYTES
+from unmask.table import Embedding
 
 SLOTS = 11
 

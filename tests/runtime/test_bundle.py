@@ -50,7 +50,8 @@ def test_loads(folder: Path, captioner: Captioner) -> None:
 def test_embedding_is_mapped_and_right(folder: Path, captioner: Captioner) -> None:
     bundle = load_bundle(folder)
     assert bundle.manifest.verifier is not None
-    for embedding, whole in ((None, captioner.embedding), (bundle.manifest.verifier.embedding, captioner.verifier.embedding)):
+    whole = captioner.embedding
+    for embedding in (None, bundle.manifest.verifier.embedding):
         table = bundle.table(embedding)
         assert isinstance(table.stored, np.memmap)
         assert not table.stored.flags.writeable
@@ -60,8 +61,8 @@ def test_embedding_is_mapped_and_right(folder: Path, captioner: Captioner) -> No
 def test_int8_embedding_is_the_table_to_half_a_step(int8_bundle: Path, captioner: Captioner) -> None:
     bundle = load_bundle(int8_bundle)
     assert bundle.manifest.verifier is not None
-    for embedding, whole in ((None, captioner.embedding), (bundle.manifest.verifier.embedding, captioner.verifier.embedding)):
-        table, weight = bundle.table(embedding), whole.weight.numpy()
+    for embedding in (None, bundle.manifest.verifier.embedding):
+        table, weight = bundle.table(embedding), captioner.embedding.weight.numpy()
         rows = table.gather(np.arange(len(weight)))
         assert table.scales is not None
         assert rows.dtype == np.float32
@@ -241,13 +242,18 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw.update(tokenizer="words.json"), r"tokenizer names 'words\.json', which is not among"),
         (lambda raw: raw["embedding"].update(file="table.bin"), r"embedding names 'table\.bin', which is not among"),
         (lambda raw: raw["embedding"].update(dtype="object"), "embedding dtype 'object' is not one of float16, float32, int8"),
-        (lambda raw: raw["embedding"].update(dtype="int8"), "an int8 embedding has scales and no other has; this one is int8"),
-        (lambda raw: raw["embedding"].update(scales=0), "an int8 embedding has scales and no other has; this one is float32"),
+        (lambda raw: raw["embedding"].update(dtype="int8"), "int8 and int4 embeddings have scales and no other has; this one is int8"),
+        (lambda raw: raw["embedding"].update(scales=0), "int8 and int4 embeddings have scales and no other has; this one is float32"),
         (lambda raw: raw["verifier"]["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),
-        (lambda raw: raw["verifier"].update(end_id=10**6), "the verifier's prompt or end lies outside its 259 embedding rows"),
+        (lambda raw: raw["verifier"].update(end_id=10**6), "the verifier's prompt or end lies outside its 260 embedding rows"),
         (lambda raw: raw["verifier"].update(prompt=[]), "the verifier needs a prompt"),
-        (lambda raw: raw["verifier"]["embedding"].update(width=16), "embeddings as wide as the canvas's, 32"),
-        (lambda raw: raw["verifier"].update(prompt=[-1]), "the verifier's prompt or end lies outside its 259 embedding rows"),
+        (lambda raw: raw["verifier"]["embedding"].update(width=16), "an embedding is 16 wide and another 32"),
+        (lambda raw: raw["verifier"].update(prompt=[-1]), "the verifier's prompt or end lies outside its 260 embedding rows"),
+        (lambda raw: raw["embedding"].update(block=32), "int4 embeddings have a block of an even length and no other has"),
+        (lambda raw: raw["embedding"].update(dtype="int4", scales=0), "int4 embeddings have a block of an even length"),
+        (lambda raw: raw["embedding"].update(dtype="int4", scales=0, block=7), "a block of an even length and no other has; this one: 7"),
+        (lambda raw: raw["embedding"].update(rest={**raw["embedding"], "rows": 10**9}), "an embedding of 1000000000 x .* does not fit"),
+        (lambda raw: raw["embedding"].update(rest={**raw["embedding"], "file": "o.bin"}), "embedding names 'o.bin', which is not"),
         (lambda raw: raw["embedding"].update(offset=1 << 40), r"an embedding of .* does not fit weights\.bin"),
         (lambda raw: raw["embedding"].update(offset=-4), r"an embedding of .* at -4 does not fit"),
         (lambda raw: raw["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),

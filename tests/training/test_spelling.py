@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tests.training.test_timeline import Cache, timeline_of
 from unmask.training.prepare import SOFT
 from unmask.training.timeline import Masking, read_labels, spell, word_numbers
-from unmask.training.vocabulary import byte_level, whole_tokenizer
+from unmask.training.vocabulary import byte_level, spelling_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, Tokenize
     path = tmp_path_factory.mktemp("whole") / "tokenizer.json"
     source.save(str(path))
     letters = byte_level({token: i for i, token in enumerate(["<|blank|>", *alphabet])}, [])
-    return letters, whole_tokenizer(letters, path)
+    return letters, spelling_tokenizer(letters, path, ("<|mask|>",))
 
 
 def test_the_verifier_spells_words_whole(whole: tuple[Tokenizer, Tokenizer]) -> None:

@@ -127,9 +127,8 @@ def test_run_starts_from_whisper(options: Train) -> None:
     theirs = whisper.decoder.embedding.weight
     for ours, token in ((run.tokenizer.token_to_id("q"), "q"), (BLANK, "<|endoftext|>")):
         assert torch.equal(run.model.embedding.weight[ours], theirs[source.token_to_id(token)])
-        assert torch.equal(run.model.verifier.embedding.weight[ours], theirs[source.token_to_id(token)])
     prompt = [source.token_to_id(token) for token in PROMPT]
-    assert torch.equal(run.model.verifier.embedding.weight[-len(prompt) :], theirs[prompt])
+    assert torch.equal(run.model.embedding.weight[list(run.config.prompt_ids)], theirs[prompt])
 
 
 def test_run_may_start_from_the_average_of_another(options: Train) -> None:

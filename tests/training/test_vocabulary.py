@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
 
-from unmask.training.vocabulary import BLANK, source_ids, trim_tokenizer, whole_tokenizer
+from unmask.training.vocabulary import BLANK, source_ids, spelling_tokenizer, trim_tokenizer
 
 LINES = [
     "the quick brown fox jumps over the lazy dog",
@@ -17,6 +17,7 @@ LINES = [
     "what is the time in the kitchen tomorrow",
 ] * 5
 SIZE = 300
+MARKS = ("<|mask|>", "<|start|>")
 BYTES = 256
 
 
@@ -113,17 +114,34 @@ def test_source_ids_lead_to_equal_strings(source: Path, trimmed: Tokenizer) -> N
 
 
 def test_the_whole_vocabulary_starts_with_the_trimmed_one(source: Path, trimmed: Tokenizer) -> None:
-    whole, full = whole_tokenizer(trimmed, source), Tokenizer.from_file(str(source))
+    whole, full = spelling_tokenizer(trimmed, source, MARKS), Tokenizer.from_file(str(source))
     count = trimmed.get_vocab_size()
     assert [whole.id_to_token(i) for i in range(count)] == [trimmed.id_to_token(i) for i in range(count)]
-    assert set(whole.get_vocab()) == (set(full.get_vocab()) | {BLANK}) - {"<|endoftext|>"}
-    assert None not in source_ids(whole, full)
-    check_closed(whole)
+    assert set(whole.get_vocab()) == (set(full.get_vocab()) | {BLANK, *MARKS}) - {"<|endoftext|>"}
+    assert [whole.id_to_token(count + i) for i in range(len(MARKS))] == list(MARKS)
+    assert sorted(whole.get_vocab().values()) == list(range(whole.get_vocab_size()))
+    assert None not in source_ids(whole, full, MARKS)
+    assert len(source_ids(whole, full, MARKS)) == whole.get_vocab_size() - len(MARKS)
+
+
+@pytest.mark.parametrize("rarer", [0, 1, 20, 10**6])
+def test_rarer_tokens_are_the_first_of_ordinary_writing(source: Path, trimmed: Tokenizer, rarer: int) -> None:
+    full = Tokenizer.from_file(str(source))
+    whole = spelling_tokenizer(trimmed, source, MARKS, rarer)
+    behind = trimmed.get_vocab_size() + len(MARKS)
+    others = [whole.id_to_token(i) for i in range(behind, whole.get_vocab_size())]
+    assert len(others) <= rarer
+    assert [full.token_to_id(token) for token in others] == sorted(full.token_to_id(token) for token in others)
+    assert all(token.removeprefix("Ġ").isalpha() for token in others)
+    for line in LINES:
+        assert whole.decode(whole.encode(" " + line).ids) == " " + line
+    used = {token for line in LINES for token in whole.encode(" " + line).tokens}
+    assert not rarer or used & set(others), "merges lead to the rarer tokens"
 
 
 @given(st.lists(st.sampled_from(" ".join(LINES).split()), min_size=1).map(" ".join))
 def test_the_whole_vocabulary_spells_as_the_source_does(source: Path, trimmed: Tokenizer, text: str) -> None:
-    whole, full = whole_tokenizer(trimmed, source), Tokenizer.from_file(str(source))
+    whole, full = spelling_tokenizer(trimmed, source, MARKS), Tokenizer.from_file(str(source))
     assert whole.encode(" " + text).tokens == full.encode(" " + text).tokens
     pieces = trimmed.encode(" " + text).ids
     assert whole.decode(pieces) == " " + text, "the canvas's tokens mean the same in both"
