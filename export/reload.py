@@ -1,7 +1,7 @@
 """The PyTorch model of a caption bundle, from its graphs' constants: to train on, or to export for another engine.
 
-Constants carry the names of the parameters that they are (`export.caption.name_parameters`), `.T` behind transposed ones, whatever
-form they are stored in. Weights of a quantised bundle are what its codes stand for. Knows no run and no engine.
+Constants carry the names of the parameters that they are (`export.caption.name_parameters`), `.T` behind transposed ones,
+whatever form they are stored in. Weights of a quantised bundle are what its codes stand for. Knows no run and no engine.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,9 @@ def config_of(bundle: Bundle, found: dict[str, Floats]) -> CaptionerConfig:
     manifest = bundle.manifest
     assert manifest.verifier is not None
     assert manifest.timeline is not None
-    cross = next(v for v in onnx.load(bundle.path(manifest.graphs["window"]), load_external_data=False).graph.input if v.name == "cross_k")
+    cross = next(
+        v for v in onnx.load(bundle.path(manifest.graphs["window"]), load_external_data=False).graph.input if v.name == "cross_k"
+    )
     heads = cross.type.tensor_type.shape.dim[1].dim_value
     whisper = WhisperConfig(
         width=manifest.embedding.width,

@@ -150,7 +150,8 @@ class Verify(nn.Module):
     def __init__(self, model: Captioner, top: int) -> None:
         super().__init__()
         self.verifier, self.top = model.verifier, top
-        self.head = part_of(model.verifier.embedding.weight, 0, model.config.written)
+        self.head = nn.Parameter(model.embedding.weight.detach().clone())
+        self.register_buffer("barred", model.barred.clone())
 
     def forward(
         self,
@@ -174,7 +175,8 @@ class Verify(nn.Module):
             k, v = torch.cat([past_k[i], k], 1), torch.cat([past_v[i], v], 1)
             x = x + attend(block.attention, normed, k, v, mask)
             x = block.ffn(x + attend(block.cross, block.cross_norm(x), verify_k[i], verify_v[i], frame_mask))
-        ids, best, logsumexp, _ = reduced(F.linear(verifier.norm(x), self.head), self.top)
+        logits = F.linear(verifier.norm(x), self.head) + self.barred
+        ids, best, logsumexp, _ = reduced(logits, self.top)
         return ids, best, logsumexp, torch.stack(keys), torch.stack(values)
 
 

@@ -124,9 +124,7 @@ def _replace(folder: Path, part: Path) -> None:
     shutil.rmtree(aside)
 
 
-def _fill(
-    folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str
-) -> None:
+def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str) -> None:
     weights = Weights(folder / WEIGHTS)
     embedding = Embedding(WEIGHTS, weights.add_table(table), table.shape[0], table.shape[1], str(table.dtype))
     for role, model in graphs.items():

@@ -41,8 +41,8 @@ class Recipe:
     """Form of the heads. By default the format's own; int4 takes int8-weights, and a weight-only head that the embedding is tied
     to takes int8, whose codes serve both."""
     embedding: str | None = None
-    """head (its codes, where it is tied and in int8 or int4), int8, fp16 or fp32. By default head where that can be, else as small
-    as the matrices: fp16 with fp16, int8 with all others."""
+    """head (its codes, where it is tied and in int8 or int4), int8, fp16 or fp32. By default head where that can be, else as
+    small as the matrices: fp16 with fp16, int8 with all others."""
     rare: str | None = None
     """int4: form of the head's rows that no canvas predicts, only the verifier."""
     keep: tuple[str, ...] = ()
@@ -50,7 +50,12 @@ class Recipe:
     blocking: Blocking = field(default_factory=Blocking)
 
     def __post_init__(self) -> None:
-        chosen = (("format", self.format, FORMATS), ("head", self.head, FORMS), ("embedding", self.embedding, EMBEDDINGS), ("rare", self.rare, RARE))
+        chosen = (
+            ("format", self.format, FORMATS),
+            ("head", self.head, FORMS),
+            ("embedding", self.embedding, EMBEDDINGS),
+            ("rare", self.rare, RARE),
+        )
         for name, value, known in chosen:
             if value is not None and value not in known:
                 raise InputError(f"{name} {value!r} is not one of {', '.join(known)}")

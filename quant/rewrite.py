@@ -52,8 +52,8 @@ class Rewriter:
         ranges: Mapping[str, tuple[float, float]],
         rare: Callable[[Matrix], "tuple[int, str] | None"] = lambda matrix: None,
     ) -> None:
-        """ranges: for int8-static the smallest and largest value of each product's first factor, by its name. rare: the output from
-        which on a matrix has another form, and that form.
+        """ranges: for int8-static the smallest and largest value of each product's first factor, by its name. rare: the output
+        from which on a matrix has another form, and that form.
         """
         self._rare = rare
         self._model, self._store, self._blocking, self._ranges = model, store, blocking, ranges

@@ -44,7 +44,8 @@ def place_of(tensor: onnx.TensorProto) -> Place | None:
 def stretch(matrix: Matrix, start: int, stop: int, suffix: str = "") -> Matrix:
     """Some rows of a matrix that is stored outputs first and outside its graph, under its name and a suffix."""
     tensor, own = onnx.TensorProto(), place_of(matrix.tensor)
-    assert matrix.transposed and own is not None
+    assert matrix.transposed
+    assert own is not None
     tensor.CopyFrom(matrix.tensor)
     row = own.length // tensor.dims[0]
     tensor.dims[0] = stop - start

@@ -9,7 +9,6 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from unmask.errors import BundleError, InputError
 from unmask.schedule import Schedule
@@ -183,10 +182,10 @@ def _check(manifest: Manifest, path: Path) -> None:
     for where, name in [*used.items(), *((where, part.file) for where, table in tables.items() for part in table.parts)]:
         if name not in manifest.files:
             raise BundleError(f"{path}: {where} names {name!r}, which is not among its files")
-    for table in (part for table in tables.values() for part in table.parts):
-        table.check(str(path), manifest.files[table.file].bytes)
-        if table.width != manifest.embedding.width:
-            raise BundleError(f"{path}: an embedding is {table.width} wide and another {manifest.embedding.width}")
+    for part in (part for table in tables.values() for part in table.parts):
+        part.check(str(path), manifest.files[part.file].bytes)
+        if part.width != manifest.embedding.width:
+            raise BundleError(f"{path}: an embedding is {part.width} wide and another {manifest.embedding.width}")
     table, vocabulary = manifest.embedding, manifest.vocabulary
     verifier = manifest.verifier
     if verifier and not verifier.prompt:

@@ -34,9 +34,7 @@ class Release:
 
 
 def main(options: Annotated[Release, cyclopts.Parameter(name="*")]) -> None:
-    recipe = Train(
-        options.whisper, options.cache, options.run, frames_per_slot=options.frames_per_slot, rarer=options.rarer
-    )
+    recipe = Train(options.whisper, options.cache, options.run, frames_per_slot=options.frames_per_slot, rarer=options.rarer)
     run = Run(recipe)
     run.resume()
     rates = run.held_out_wer(PENALTIES)

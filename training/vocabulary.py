@@ -44,8 +44,8 @@ def spelling_tokenizer(trimmed: Tokenizer, source: Path, marks: Sequence[str], r
     """The trimmed tokens with their ids, then `marks`, then rarer ones of Whisper's.
 
     It spells rare words as Whisper learnt to, where the trimmed one writes them in pieces. Marks hold the ids of rows that are
-    read and never written; no text becomes one. rarer: so many of the tokens that are words or parts of words in ordinary writing,
-    those that Whisper numbers first (its merges are in the order of how much text has them); None: all that are text.
+    read and never written; no text becomes one. rarer: so many of the tokens that are words or parts of words in ordinary
+    writing, those that Whisper numbers first (its merges are in the order of how much text has them); None: all that are text.
     source: as for `trim_tokenizer`.
     """
     ids, merges = read_bpe(source)

@@ -30,7 +30,7 @@ Arrays = Mapping[str, NDArray[Any]]
 def spelling(captioner: Captioner) -> Captioner:
     """A captioner whose verifier writes more than its canvas."""
     torch.manual_seed(5)
-    config = CaptionerConfig(replace(TINY, encoder_layers=1), captioner.config.vocabulary, PER, spelling=290)
+    config = CaptionerConfig(replace(TINY, encoder_layers=1), captioner.config.vocabulary, PER, rarer=30)
     model = Captioner(config).eval().requires_grad_(False)
     for parameter in (model.positions, model.encoder.positions, model.verifier.positions):
         torch.nn.init.normal_(parameter, std=0.5)

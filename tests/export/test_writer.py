@@ -159,7 +159,7 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path: Path, manifest: Manifes
     tokenizer = "\ud800" if stage == "tokenizer" else TOKENIZER  # a lone surrogate cannot be written
     wrong = manifest if stage == "tokenizer" else replace(manifest, vocabulary=Vocabulary(4, mask_id=99))
     with pytest.raises(UnicodeEncodeError if stage == "tokenizer" else BundleError):
-        write_bundle(folder, wrong, {"window": graph_of({"a": numbers(1)})}, TABLES, tokenizer)
+        write_bundle(folder, wrong, {"window": graph_of({"a": numbers(1)})}, TABLE, tokenizer)
     assert list(tmp_path.iterdir()) == ([folder] if exists else [])
     assert (contents(folder) if exists else None) == before
 

@@ -1,4 +1,4 @@
-"""Rare rows in 4 bits: the common ones stay what they were, the canvas never reads the others, the file shrinks by what it should."""
+"""Rare rows in 4 bits: the common ones stay what they were, the canvas answers as before, the file shrinks by what it should."""
 
 from pathlib import Path
 

@@ -242,8 +242,14 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw.update(tokenizer="words.json"), r"tokenizer names 'words\.json', which is not among"),
         (lambda raw: raw["embedding"].update(file="table.bin"), r"embedding names 'table\.bin', which is not among"),
         (lambda raw: raw["embedding"].update(dtype="object"), "embedding dtype 'object' is not one of float16, float32, int8"),
-        (lambda raw: raw["embedding"].update(dtype="int8"), "int8 and int4 embeddings have scales and no other has; this one is int8"),
-        (lambda raw: raw["embedding"].update(scales=0), "int8 and int4 embeddings have scales and no other has; this one is float32"),
+        (
+            lambda raw: raw["embedding"].update(dtype="int8"),
+            "int8 and int4 embeddings have scales and no other has; this one is int8",
+        ),
+        (
+            lambda raw: raw["embedding"].update(scales=0),
+            "int8 and int4 embeddings have scales and no other has; this one is float32",
+        ),
         (lambda raw: raw["verifier"]["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),
         (lambda raw: raw["verifier"].update(end_id=10**6), "the verifier's prompt or end lies outside its 260 embedding rows"),
         (lambda raw: raw["verifier"].update(prompt=[]), "the verifier needs a prompt"),
@@ -251,9 +257,18 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw["verifier"].update(prompt=[-1]), "the verifier's prompt or end lies outside its 260 embedding rows"),
         (lambda raw: raw["embedding"].update(block=32), "int4 embeddings have a block of an even length and no other has"),
         (lambda raw: raw["embedding"].update(dtype="int4", scales=0), "int4 embeddings have a block of an even length"),
-        (lambda raw: raw["embedding"].update(dtype="int4", scales=0, block=7), "a block of an even length and no other has; this one: 7"),
-        (lambda raw: raw["embedding"].update(rest={**raw["embedding"], "rows": 10**9}), "an embedding of 1000000000 x .* does not fit"),
-        (lambda raw: raw["embedding"].update(rest={**raw["embedding"], "file": "o.bin"}), "embedding names 'o.bin', which is not"),
+        (
+            lambda raw: raw["embedding"].update(dtype="int4", scales=0, block=7),
+            "a block of an even length and no other has; this one: 7",
+        ),
+        (
+            lambda raw: raw["embedding"].update(rest={**raw["embedding"], "rows": 10**9}),
+            "an embedding of 1000000000 x .* does not fit",
+        ),
+        (
+            lambda raw: raw["embedding"].update(rest={**raw["embedding"], "file": "o.bin"}),
+            "embedding names 'o.bin', which is not",
+        ),
         (lambda raw: raw["embedding"].update(offset=1 << 40), r"an embedding of .* does not fit weights\.bin"),
         (lambda raw: raw["embedding"].update(offset=-4), r"an embedding of .* at -4 does not fit"),
         (lambda raw: raw["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),
