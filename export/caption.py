@@ -94,7 +94,7 @@ def _export_context(model: Captioner) -> onnx.ModelProto:
 def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
     config, sizes = model.config, model.config.whisper
     per, slots, rows, wanted = config.frames_per_slot, 20, 12, 5
-    longest = sizes.encoder_positions // per
+    longest = config.slots
     w, r = torch.export.Dim("rows", min=1, max=longest), torch.export.Dim("wanted", min=1, max=longest)
     s = torch.export.Dim("slots", min=2, max=longest)
     cross = torch.zeros(sizes.decoder_layers, sizes.heads, slots * per, sizes.width // sizes.heads)

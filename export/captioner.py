@@ -28,6 +28,11 @@ class CaptionerConfig:
     # Rows of the one embedding: the canvas's tokens, the mask, the prompt, rarer tokens.
 
     @property
+    def slots(self) -> int:
+        """Of the longest canvas."""
+        return self.whisper.encoder_positions // self.frames_per_slot
+
+    @property
     def mask(self) -> int:
         return self.vocabulary
 
@@ -56,7 +61,7 @@ class Captioner(nn.Module):
         width, sizes = config.whisper.width, config.whisper
         self.config = config
         self.encoder = Encoder(sizes)
-        self.positions = nn.Parameter(torch.zeros(sizes.decoder_positions, width))
+        self.positions = nn.Parameter(torch.zeros(config.slots, width))
         self.slot_map = nn.Linear(2 * width, width)
         self.blocks = nn.ModuleList(Block(width, sizes.heads, cross=True) for _ in range(sizes.decoder_layers))
         self.norm = nn.LayerNorm(width)
@@ -82,7 +87,7 @@ class Captioner(nn.Module):
         model = Captioner(config)
         model.encoder.load_state_dict(whisper.encoder.state_dict())
         own = {name: value for name, value in whisper.decoder.state_dict().items() if not name.startswith("embedding")}
-        model.load_state_dict(own, strict=False)
+        model.load_state_dict({**own, "positions": own["positions"][: config.slots]}, strict=False)
         with torch.no_grad():
             table = whisper.decoder.embedding.weight
             canvas, rarer = table[rows[: config.vocabulary]], table[rows[config.vocabulary :]]

@@ -56,7 +56,7 @@ def config_of(bundle: Bundle, found: dict[str, Floats]) -> CaptionerConfig:
         vocabulary=manifest.embedding.total,
         mels=found["encoder.conv1.weight"].shape[1],
         encoder_positions=len(found["encoder.positions"]),
-        decoder_positions=len(found["positions"]),
+        decoder_positions=len(found["verifier.positions"]),
     )
     own, prompt = manifest.vocabulary.size, len(manifest.verifier.prompt)
     rarer = manifest.embedding.total - own - 1 - prompt

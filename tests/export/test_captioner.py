@@ -219,6 +219,7 @@ def test_from_whisper_keeps_weights_and_chosen_rows(captioner: Captioner) -> Non
     state = model.state_dict()
     kept = {f"encoder.{name}": value for name, value in whisper.encoder.state_dict().items()}
     kept |= {name: value for name, value in whisper.decoder.state_dict().items() if name != "embedding.weight"}
+    kept["positions"] = kept["positions"][: model.config.slots]
     for name, value in kept.items():
         assert torch.equal(state[name], value), name
     for name, value in whisper.decoder.state_dict().items():

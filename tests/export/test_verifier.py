@@ -10,6 +10,7 @@ from unmask.export.captioner import BLANK, Captioner, CaptionerConfig, Verify
 from unmask.export.whisper import Whisper
 
 ROWS = [49, 3, 0, 17, 4, 31]  # of Whisper's vocabulary; the first, blank's, is its end of text
+RARER = 2  # of them
 PROMPT = [7, 8, 9]
 FRAMES = 24
 
@@ -25,7 +26,7 @@ def whisper(captioner: Captioner) -> Whisper:
 
 @pytest.fixture(scope="module")
 def model(whisper: Whisper) -> Captioner:
-    config = CaptionerConfig(whisper.config, len(ROWS), prompt=len(PROMPT))
+    config = CaptionerConfig(whisper.config, len(ROWS) - RARER, prompt=len(PROMPT), rarer=RARER)
     return Captioner.from_whisper(whisper, config, ROWS, PROMPT).eval().requires_grad_(False)
 
 
@@ -39,6 +40,11 @@ def texts_of(model: Captioner, count: int, batch: int = 1) -> Tensor:
     return torch.randint(1, model.config.vocabulary, (batch, count))
 
 
+def written(model: Captioner) -> list[int]:
+    """Ids of tokens: the canvas's and the rarer ones."""
+    return [i for i in range(model.config.rows) if i not in model.config.marks]
+
+
 def close(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
 
@@ -49,7 +55,9 @@ def test_it_starts_as_whispers_decoder(whisper: Whisper, model: Captioner, count
     texts, states = texts_of(model, count), states_of(model)
     theirs = torch.cat([torch.tensor([PROMPT]), torch.tensor(ROWS)[texts]], 1)
     logits, _ = whisper.decoder(theirs, whisper.decoder.cross(states))
-    close(model.next_logits(texts, states), logits[:, len(PROMPT) - 1 :, ROWS])
+    found = model.next_logits(texts, states)
+    close(found[..., written(model)], logits[:, len(PROMPT) - 1 :, ROWS])
+    assert (found[..., list(model.config.marks)] < -1e3).all(), "marks are read, never written"
 
 
 def test_a_text_ends_where_whisper_ends(whisper: Whisper, model: Captioner) -> None:
@@ -57,14 +65,14 @@ def test_a_text_ends_where_whisper_ends(whisper: Whisper, model: Captioner) -> N
 
 
 def test_prompted(model: Captioner) -> None:
-    assert model.prompted(torch.tensor([[5, 1], [2, 2]])).tolist() == [[6, 7, 8, 5, 1], [6, 7, 8, 2, 2]]
-    assert model.prompted(torch.zeros(2, 0, dtype=torch.int64)).tolist() == [[6, 7, 8]] * 2
+    assert model.prompted(torch.tensor([[3, 1], [2, 2]])).tolist() == [[5, 6, 7, 3, 1], [5, 6, 7, 2, 2]]
+    assert model.prompted(torch.zeros(2, 0, dtype=torch.int64)).tolist() == [[5, 6, 7]] * 2
 
 
 def test_a_row_for_each_token_and_one_for_the_start(model: Captioner) -> None:
     for count in (0, 4):
         found = model.next_logits(texts_of(model, count, batch=3), states_of(model, batch=3))
-        assert found.shape == (3, count + 1, model.config.vocabulary)
+        assert found.shape == (3, count + 1, model.config.rows)
 
 
 @pytest.mark.parametrize("at", [0, 3, 7])
@@ -109,10 +117,10 @@ def test_pieces_behind_each_other_are_the_whole(model: Captioner, pieces: list[i
 
 
 def test_the_prompt_is_never_expected(model: Captioner) -> None:
-    """The head covers the prompt's rows too, so that a bundle holds one matrix; what it says of them is cut off."""
+    """The head covers the marks' rows too, so that a bundle holds one matrix; what it says of them counts for nothing."""
     sizes, states = model.config.whisper, states_of(model)
     rows = model.verifier.embedding(model.prompted(texts_of(model, 6)))[0]
     k, v = (torch.cat([pair[i] for pair in model.verifier.cross(states)]) for i in (0, 1))
     past = torch.zeros(sizes.decoder_layers, sizes.heads, 0, sizes.width // sizes.heads)
-    ids, *_ = Verify(model, model.config.vocabulary)(rows, k, v, past, past)
-    assert ids.sort(1).values.tolist() == [list(range(model.config.vocabulary))] * len(rows)
+    ids, *_ = Verify(model, len(ROWS))(rows, k, v, past, past)
+    assert ids.sort(1).values.tolist() == [written(model)] * len(rows)
