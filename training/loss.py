@@ -48,7 +48,15 @@ def losses(model: Captioner, samples: list[Sample], weights: Weights) -> Losses:
         known = after != -100
         expected = model.next_logits(stack([s.before for s in samples], texts, device), states, exists)[known]
     timeline = _timeline_loss(F.log_softmax(logits.float(), -1), samples, masked, lengths, weights)
-    return Losses(timeline, F.cross_entropy(expected.float(), after[known], label_smoothing=0.05))
+    return Losses(timeline, _text_loss(F.log_softmax(expected.float(), -1), after[known], list(model.config.marks)))
+
+
+def _text_loss(log_p: Tensor, after: Tensor, marks: list[int], smooth: float = 0.05) -> Tensor:
+    """Cross-entropy with label smoothing (Szegedy et al. 2016, arXiv 1512.00567) over all tokens but the marks: their logits are
+    so low that a share of the target would be lost on them whatever the model says."""
+    everywhere = log_p.sum(-1) - log_p[:, marks].sum(-1)
+    right = log_p.gather(-1, after[:, None])[:, 0]
+    return -((1 - smooth) * right + smooth * everywhere / (log_p.shape[-1] - len(marks))).mean()
 
 
 def stack(arrays: list[NDArray[np.generic]], rows: int, device: torch.device, fill: int = 0) -> Tensor:

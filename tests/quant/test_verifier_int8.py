@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from unmask.bundle import Bundle, load_bundle
 from unmask.export.captioner import Captioner
+from unmask.export.writer import LINE_BYTES, MAPPED_BYTES, PAGE_BYTES
 from unmask.quant.rewrite import HALVED_BYTES
 from unmask.table import Embedding
 
@@ -72,8 +73,11 @@ def test_the_weights_file_holds_nothing_but_graphs_and_tables(bundle: Bundle) ->
     for table in embeddings(bundle).values():
         assert table.scales is not None
         places |= {(table.offset, table.rows * table.width), (table.scales, 4 * table.rows)}
-    pages = sum(-(-length // 4096) for _, length in places)
-    assert pages == -(-bundle.manifest.files["weights.bin"].bytes // 4096)
+    end = 0
+    for offset, length in sorted(places):
+        assert end <= offset < end + (PAGE_BYTES if length >= MAPPED_BYTES else LINE_BYTES)
+        end = offset + length
+    assert end == bundle.manifest.files["weights.bin"].bytes
 
 
 # ---- the graph

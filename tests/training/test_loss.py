@@ -8,13 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.export.captioner import BLANK, Captioner
+from unmask.export.captioner import BARRED, BLANK, Captioner
 from unmask.training.loss import Losses, Weights, losses, stack
 from unmask.training.timeline import Sample
 
 VOCABULARY, PER, MASK = 5, 2, 5
+MARKS = (5, 6)  # never written, behind the vocabulary
 SMOOTHING = 0.05
 
 
@@ -22,7 +24,7 @@ class Fixed:
     """A model whose logits are given, which keeps what it was asked."""
 
     def __init__(self, slots: Tensor, expected: Tensor) -> None:
-        self.positions, self.config, self.training = torch.zeros(1), SimpleNamespace(frames_per_slot=PER), False
+        self.positions, self.config, self.training = torch.zeros(1), SimpleNamespace(frames_per_slot=PER, marks=MARKS), False
         self.slots, self.expected = slots, expected  # (B, S, V), (B, N + 1, V)
 
     def encoder(self, mel: Tensor, exists: Tensor) -> Tensor:
@@ -38,7 +40,7 @@ class Fixed:
 
     def next_logits(self, texts: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         self.texts, self.mask = texts, mask
-        return self.expected
+        return F.pad(self.expected, (0, len(MARKS)), value=BARRED)
 
 
 def sample(target: list[int], masked: list[int], timed: bool = True, tokens: list[int] | None = None) -> Sample:

@@ -111,7 +111,6 @@ def test_every_part_learns(options: Train) -> None:
     assert {name.split(".")[0] for name in run.averaged} >= {
         "encoder",
         "verifier",
-        "embedding",
         "positions",
         "blocks",
         "slot_map",
