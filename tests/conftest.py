@@ -32,6 +32,10 @@ def captioner(tokenizer: Tokenizer) -> Captioner:
     for parameter in (model.positions, model.encoder.positions):
         torch.nn.init.normal_(parameter, std=0.5)
     torch.nn.init.normal_(model.verifier.positions, std=3)  # else it expects each token once more, for ever
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):  # no two parameters are equal, as none are after training
+            torch.nn.init.normal_(module.weight, mean=1, std=1e-3)
+            torch.nn.init.normal_(module.bias, std=1e-3)
     return model.eval().requires_grad_(False)
 
 
