@@ -150,8 +150,10 @@ class Verify(nn.Module):
     def __init__(self, model: Captioner, top: int) -> None:
         super().__init__()
         self.verifier, self.top = model.verifier, top
-        self.head = nn.Parameter(model.embedding.weight.detach().clone())
-        self.register_buffer("barred", model.barred.clone())
+        # Rows of marks are left out rather than barred: a logit of -1e4 would take all of a static form's range.
+        weight, self.own, self.marks = model.embedding.weight, model.config.vocabulary, len(model.config.marks)
+        self.head = part_of(weight, 0, self.own)
+        self.rarer = part_of(weight, model.config.canvas_rows, model.config.rows) if model.config.rarer else None
 
     def forward(
         self,
@@ -175,8 +177,13 @@ class Verify(nn.Module):
             k, v = torch.cat([past_k[i], k], 1), torch.cat([past_v[i], v], 1)
             x = x + attend(block.attention, normed, k, v, mask)
             x = block.ffn(x + attend(block.cross, block.cross_norm(x), verify_k[i], verify_v[i], frame_mask))
-        logits = F.linear(verifier.norm(x), self.head) + self.barred
+        hidden = verifier.norm(x)
+        logits = F.linear(hidden, self.head)
+        if self.rarer is not None:
+            logits = torch.cat([logits, F.linear(hidden, self.rarer)], 1)
         ids, best, logsumexp, _ = reduced(logits, self.top)
+        if self.rarer is not None:  # ids behind the marks
+            ids = ids + self.marks * (ids >= self.own).int()
         return ids, best, logsumexp, torch.stack(keys), torch.stack(values)
 
 

@@ -3,12 +3,13 @@
 Knows ONNX nodes. Knows no format, no bundle and no bytes: tensors may lie outside the graph.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import onnx
 
 PREDICTED = "ids"  # the output that makes a product before it a head
+PRODUCTS = ("MatMul", "Gemm", "MatMulNBits", "MatMulInteger")
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,14 @@ class Matrix:
 def matrices(role: str, model: onnx.ModelProto) -> list[Matrix]:
     """Every product of a graph with a constant float32 matrix, in the order of the graph."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    head = head_of(model)
+    heads = heads_of(model)
     found = []
     for node in model.graph.node:
         transposed = _form(node)
         tensor = constants.get(node.input[1]) if transposed is not None else None
         if tensor is None or tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) != 2:
             continue
-        found.append(Matrix(role, tensor.name, node.output[0], tensor, bool(transposed), node.output[0] == head))
+        found.append(Matrix(role, tensor.name, node.output[0], tensor, bool(transposed), node.output[0] in heads))
     return found
 
 
@@ -63,26 +64,26 @@ def _form(node: onnx.NodeProto) -> bool | None:
     return bool(given.get("transB", 0)) if plain else None
 
 
-def head_of(model: onnx.ModelProto) -> str | None:
-    """The product that makes the logits: the first one on the way back from the predicted ids; None where none are predicted."""
-    if PREDICTED not in {value.name for value in model.graph.output}:
-        return None
+def heads_of(model: onnx.ModelProto) -> set[str]:
+    """The products that make the logits: the first on every way back from the predicted ids; none where none are predicted."""
     constants = {tensor.name for tensor in model.graph.initializer}
-    for node in _upstream(model, PREDICTED):
-        if _form(node) is not None and node.input[1] in constants:
-            return node.output[0]
-    return None
+    nodes = _upstream(model, PREDICTED, until=PRODUCTS) if _predicts(model) else ()
+    return {node.output[0] for node in nodes if _form(node) is not None and node.input[1] in constants}
 
 
 def ranked(model: onnx.ModelProto) -> str | None:
     """The tensor whose best ids are the predicted ones: logits over all that the graph can predict."""
-    if PREDICTED not in {value.name for value in model.graph.output}:
+    if not _predicts(model):
         return None
     return next((node.input[0] for node in _upstream(model, PREDICTED) if node.op_type == "TopK"), None)
 
 
-def _upstream(model: onnx.ModelProto, start: str) -> Iterator[onnx.NodeProto]:
-    """Nodes that a tensor comes from, nearest first."""
+def _predicts(model: onnx.ModelProto) -> bool:
+    return PREDICTED in {value.name for value in model.graph.output}
+
+
+def _upstream(model: onnx.ModelProto, start: str, until: Collection[str] = ()) -> Iterator[onnx.NodeProto]:
+    """Nodes that a tensor comes from, nearest first; nothing behind those of the types `until`."""
     makers = {name: node for node in model.graph.node for name in node.output}
     waiting, seen = [start], {start}
     while waiting:
@@ -90,6 +91,8 @@ def _upstream(model: onnx.ModelProto, start: str) -> Iterator[onnx.NodeProto]:
         if node is None:
             continue
         yield node
+        if node.op_type in until:
+            continue
         fresh = [name for name in node.input if name and name not in seen]
         seen.update(fresh)
         waiting += fresh

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 
 from unmask.errors import InputError
 from unmask.quant.codes import columns
-from unmask.quant.matrices import head_of, matrices
+from unmask.quant.matrices import matrices
 
 ACTIVATIONS = {"u8": np.uint8, "u16": np.uint16}
 Span = tuple[float, float]  # smallest and largest value
@@ -38,11 +38,11 @@ class Product:
 def products(role: str, model: onnx.ModelProto) -> list[Product]:
     """What is quantised of a graph, in its order."""
     plain = {matrix.node: matrix for matrix in matrices(role, model)}
-    constants, head, found = {tensor.name for tensor in model.graph.initializer}, head_of(model), []
+    constants, found = {tensor.name for tensor in model.graph.initializer}, []
     for node in model.graph.node:
         matrix = plain.get(node.output[0])
         if matrix is not None:
-            found.append(Product(node, 0 if matrix.transposed else 1, node.output[0] == head))
+            found.append(Product(node, 0 if matrix.transposed else 1, matrix.head))
         elif node.op_type == "Conv" and node.input[1] in constants:
             found.append(Product(node, 0, False))
     return found

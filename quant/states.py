@@ -103,7 +103,14 @@ class CaptionSubject:
 
     def logits(self, state: State) -> NDArray[np.float32]:
         self.ask(state)
-        return _tapped(self.engine, "window" if state.ratio is not None else "verify")[-len(state.rows) :]
+        if state.ratio is not None:
+            return _tapped(self.engine, "window")[-len(state.rows) :]
+        logits = _tapped(self.engine, "verify")[-len(state.rows) :]
+        # Marks are read and never written: a graph of any size bars them, one of fixed sizes has no columns of theirs.
+        manifest = self.captioner.bundle.manifest
+        assert manifest.verifier is not None
+        marks = (manifest.vocabulary.mask_id, *manifest.verifier.prompt)
+        return np.delete(logits, marks, 1) if self.engine.dynamic("verify") else logits
 
     def texts(self) -> list[str]:
         return [self.captioner.caption(samples).text for samples in self.material.recordings]

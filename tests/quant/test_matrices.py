@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from unmask.quant.matrices import head_of, matrices, ranked
+from unmask.quant.matrices import heads_of, matrices, ranked
 
 WIDTH, SIZE = 4, 6
 
@@ -33,9 +33,22 @@ def two_of_a_shape() -> onnx.ModelProto:
 
 def test_the_head_is_what_the_ids_come_from() -> None:
     graph = two_of_a_shape()
-    assert head_of(graph) == "all"
+    assert heads_of(graph) == {"all"}
     assert ranked(graph) == "scaled"
     assert {m.name: m.head for m in matrices("window", graph)} == {"other": False, "narrow": False, "own": True, "third": False}
+
+
+def test_a_head_may_stand_in_two_parts() -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "other"], ["hidden"]),
+        helper.make_node("Gemm", ["hidden", "common"], ["first"], transB=1),
+        helper.make_node("Gemm", ["hidden", "rare"], ["second"], transB=1),
+        helper.make_node("Concat", ["first", "second"], ["all"], axis=1),
+        helper.make_node("TopK", ["all", "two"], ["logits", "ids"]),
+    ]
+    graph = model(nodes, ("ids", "logits"), other=(WIDTH, WIDTH), common=(SIZE, WIDTH), rare=(SIZE, WIDTH))
+    assert heads_of(graph) == {"first", "second"}
+    assert ranked(graph) == "all"
 
 
 def test_sizes_are_what_goes_in_and_out() -> None:
@@ -46,7 +59,8 @@ def test_sizes_are_what_goes_in_and_out() -> None:
 
 def test_a_graph_that_predicts_nothing_has_no_head() -> None:
     graph = model([helper.make_node("MatMul", ["x", "w"], ["hidden"])], ("hidden",), w=(WIDTH, SIZE))
-    assert head_of(graph) is ranked(graph) is None
+    assert heads_of(graph) == set()
+    assert ranked(graph) is None
     assert [m.head for m in matrices("window", graph)] == [False]
 
 
