@@ -84,7 +84,7 @@ def served(open_live: Callable[[], LiveCaptioner]) -> Iterator[Running]:
         yield server
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 5) -> None:
+def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
