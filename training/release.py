@@ -27,7 +27,7 @@ class Release:
     out: Path
     """Gets `caption-tiny-en-fp32` and `caption-tiny-en`."""
     frames_per_slot: int = 8
-    rarer: int | None = None
+    rarer: int | None = Train.rarer
     """As it was trained."""
     rare: str = "int4"
     """Form of the rarer tokens' rows in the small bundle."""

@@ -25,6 +25,14 @@ Cache = Callable[..., Path]
 Listen = Callable[..., list[int]]
 
 
+@pytest.fixture(autouse=True)
+def exact_products() -> Iterator[None]:
+    """Training lowers the precision of matrix products for the whole process; other tests compare exact ones."""
+    precision = torch.get_float32_matmul_precision()
+    yield
+    torch.set_float32_matmul_precision(precision)
+
+
 def sound(token: int, frames: int, speed: float = 1.0) -> Samples:
     """A low and a high tone that tell the token."""
     time = speed * np.arange(frames * FRAME_SAMPLES) / SAMPLE_RATE_HZ
