@@ -49,8 +49,8 @@ class Train:
     peak_encoder: float = 1e-4
     peak_verifier: float = 4e-5
     rarer: int | None = 24_000
-    """Tokens that only the verifier writes, by how often Whisper's text has them; None: all that Whisper has. So many, with rows of
-    4 bits, leave a bundle below 40 MiB."""
+    """Tokens that only the verifier writes, by how often Whisper's text has them; None: all that Whisper has. So many, with
+    rows of 4 bits, leave a bundle below 40 MiB."""
     start: Path | None = None
     """Begin with the averaged weights of this earlier run, or with a bundle; tokens that it lacks are Whisper's."""
     start_encoder: float = 1.0
