@@ -39,11 +39,12 @@ SCHEDULES = {
     "8 passes": Schedule(rule="quota", passes=8),
     "threshold 0.9": Schedule(threshold=0.9),
 }
+CHECKED = Schedule(rule="quota", passes=1, verify=64, ahead=8)
 VERIFIED = {
-    "1 pass, 1 check": Schedule(rule="quota", passes=1, verify=1),
-    "1 pass, 4 checks": Schedule(rule="quota", passes=1, verify=4),
-    "1 pass, checked": Schedule(rule="quota", passes=1, verify=64),
-    "1 pass, checked, near second choices stand": Schedule(rule="quota", passes=1, verify=64, accept=0.3),
+    "1 pass, 1 check": replace(CHECKED, verify=1, ahead=None),
+    "1 pass, 4 checks": replace(CHECKED, verify=4, ahead=None),
+    "1 pass, checked": CHECKED,
+    "1 pass, checked, near second choices stand": replace(CHECKED, accept=0.3),
 }
 TOKEN_BY_TOKEN = "token by token"
 DRAFTED = "draft of the first three quarters, 1 pass, checked"
@@ -151,7 +152,7 @@ def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[
 
 def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
     """Ways of decoding that were asked for, by name; None for those that are more than a schedule."""
-    checked = {f"1 pass, checked, {n} ahead": replace(VERIFIED["1 pass, checked"], ahead=n) for n in options.ahead}
+    checked = {f"1 pass, checked, {n} ahead": replace(CHECKED, ahead=n) for n in options.ahead}
     found: dict[str, Schedule | None] = dict(SCHEDULES)
     if verifier:
         found |= {**VERIFIED, **checked, TOKEN_BY_TOKEN: None, DRAFTED: None}
@@ -184,12 +185,12 @@ def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> K
     start = round(window.start_s * SAMPLE_RATE_HZ)
     early = captioner.window(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
     border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3  # the last half second is read again
-    return Known(captioner.decode(early, VERIFIED["1 pass, checked"]).text, border)
+    return Known(captioner.decode(early, CHECKED).text, border)
 
 
 def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Known]) -> tuple[str, int, int, int]:
     """Text, passes, rows and tokens when a draft stands but for its last half second and the rest is filled and checked."""
-    readings = [captioner.decode(w, VERIFIED["1 pass, checked"], known) for w, known in zip(windows, drafts, strict=True)]
+    readings = [captioner.decode(w, CHECKED, known) for w, known in zip(windows, drafts, strict=True)]
     texts = [word.text for reading in readings for word in captioner.spell(reading.text)]
     return " ".join(texts), *(sum(n) for n in zip(*((r.passes, r.rows, len(r.text.ids)) for r in readings), strict=True))
 

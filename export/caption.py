@@ -47,7 +47,7 @@ def export_captioner(
         tokenizer="",
         graphs={},
         files={},
-        tasks={"caption": Schedule(rule="threshold", threshold=0.9, passes=1, verify=64)},
+        tasks={"caption": Schedule(rule="threshold", threshold=0.9, passes=1, verify=64, ahead=8)},
         licence=licence,
         provenance=provenance,
         timeline=Timeline(config.frames_per_slot, 1000 / FRAMES_PER_SECOND, LONGEST_S, 1000.0),
