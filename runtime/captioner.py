@@ -68,6 +68,7 @@ class Known:
     text: Tokens
     border: float  # a place on the canvas; what the canvas itself says counts from there on
     settled: int = 0  # so many tokens from the start stand whatever is read
+    silent: float = 0.0  # a place behind all that is settled, where nobody spoke: other tokens begin there at the earliest
 
 
 @dataclass(frozen=True)
@@ -264,8 +265,11 @@ class Captioner:
         check = None
         for check in self.checks(window, text, schedule, began, known.settled if known else 0):
             passes, rows = passes + 1, rows + check.rows
-        if check is not None:  # the canvas says where words are; what is settled keeps its places
-            text = self.placed(window, draft if known is None else splice(replace(known, border=0.0), draft), check.text)
+        if check is not None and known is None:
+            text = self.placed(window, draft, check.text)
+        elif check is not None and known is not None:  # the canvas says where words are; what is settled keeps its places
+            text = self.placed(window, splice(replace(known, border=0.0), draft), check.text)
+            text.places[known.settled :] = np.maximum(text.places[known.settled :], known.silent)
         return Reading(text, passes, rows)
 
     def placed(self, window: Window, draft: Tokens, text: Text) -> Tokens:

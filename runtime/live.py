@@ -55,6 +55,7 @@ class _Segment:
     heard: int  # up to where the last update read
     text: Tokens = NOTHING
     settled: int = 0  # tokens that stand
+    silent: int = 0  # sample where the last pause that settled all began
     words: tuple[Word, ...] = ()
     stable: int = 0  # words that stand
     counts: list[int] = field(default_factory=list)
@@ -200,6 +201,8 @@ class LiveCaptioner:
         segment.stable = len(words) if settle else stable
         segment.settled = spelled[segment.stable - 1][1] if segment.stable else 0
         segment.text, segment.words, segment.heard, segment.quiet = reading.text, words, stop, settle
+        if settle:
+            segment.silent = stop - _samples(self.options.speech.pause_s)
         self._cost_s = self._clock() - began
         return reading, self._cost_s
 
@@ -208,7 +211,8 @@ class LiveCaptioner:
             return Reading(_first(segment.text, segment.settled), 0, 0)
         slot = self.captioner.timeline.slot_s * SAMPLE_RATE_HZ
         reread = min(segment.heard, stop) - segment.start - _samples(REREAD_S)
-        known = Known(segment.text, reread / slot if self.options.drafts else 0.0, segment.settled)
+        silent = max(0, segment.silent - segment.start) / slot
+        known = Known(segment.text, reread / slot if self.options.drafts else 0.0, segment.settled, silent)
         return self.captioner.decode(self.captioner.window(samples), self.options.schedule, known)
 
     def _event(self, event: Kind, segment: _Segment, cost: tuple[Reading, float] | None = None, stop: int | None = None) -> Event:
