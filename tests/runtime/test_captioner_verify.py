@@ -134,6 +134,20 @@ def test_settled_tokens_keep_their_places(captions: Captioner) -> None:
     assert (np.diff(found.places) >= 0).all()
 
 
+def test_words_behind_a_pause_do_not_begin_before_it(captions: Captioner) -> None:
+    """What the canvas puts into time that was read and settled before moves into the pause; settled tokens stay."""
+    (window,) = captions.windows(noise(4))
+    schedule = replace(FILLED, verify=200)
+    known = captions.decode(window, schedule).text
+    settled, silent = 3, float(known.places[6]) + 0.5
+    freely = captions.decode(window, schedule, Known(known, 0.0, settled)).text
+    found = captions.decode(window, schedule, Known(known, 0.0, settled, silent)).text
+    np.testing.assert_array_equal(found.ids, freely.ids)
+    np.testing.assert_array_equal(found.places[:settled], known.places[:settled])
+    np.testing.assert_array_equal(found.places[settled:], np.maximum(freely.places[settled:], silent))
+    assert (found.places[settled:] > freely.places[settled:]).any()
+
+
 def test_checked_words_stay_in_order_within_their_window(captions: Captioner) -> None:
     words = captions.caption(noise(4), replace(FILLED, verify=200)).words
     assert all(0 <= word.start_s <= word.end_s <= 4.0 for word in words)
