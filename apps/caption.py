@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,11 +20,11 @@ from unmask.apps.microphone import list_devices
 from unmask.apps.shipped import SHIPPED
 from unmask.apps.show import LiveView
 from unmask.apps.subtitles import cues, srt, vtt
+from unmask.apps.tuned import Setting, TunedChoice, setting
 from unmask.bundle import load_bundle
 from unmask.captioner import TASK, Caption, Captioner, Window
 from unmask.errors import AudioError, InputError
 from unmask.mel import SAMPLE_RATE_HZ
-from unmask.options import EngineOptions
 from unmask.sampler import Step
 from unmask.schedule import Schedule
 
@@ -74,6 +75,7 @@ def caption(
     options: CaptionOptions = CaptionOptions(),
     live: ListenOptions = ListenOptions(),  # noqa: B008  (frozen)
     engine: EngineChoice = EngineChoice(),  # noqa: B008
+    tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
     """Print what is said: in recordings (WAV, FLAC, Ogg, MP3), or live, without a file into the microphone.
 
@@ -89,13 +91,14 @@ def caption(
     if live.list_devices:
         print(list_devices())
         return
-    chosen = engine.options()
+    engine.options()  # tells now what contradicts itself
     if not files or live.realtime or Path("-") in files:
-        caption_live(files, options, live, chosen)
+        caption_live(files, options, live, lambda: setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet))
         return
     writer = Writer(options, files)
-    captioner = Captioner(load_bundle(options.bundle), chosen).load()
-    schedule = options.schedule(captioner.bundle.schedule(TASK))
+    chosen = setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet)
+    captioner = Captioner(chosen.bundle, chosen.engine).load()
+    schedule = options.schedule(chosen.schedule)
     bad = []
     for path in files:
         try:
@@ -111,13 +114,13 @@ def caption(
         raise AudioError(f"{len(bad)} of {len(files)} recordings could not be captioned ({', '.join(bad)}); the others were")
 
 
-def caption_live(files: tuple[Path, ...], options: CaptionOptions, chosen: ListenOptions, engine: EngineOptions) -> None:
+def caption_live(files: tuple[Path, ...], options: CaptionOptions, chosen: ListenOptions, how: Callable[[], Setting]) -> None:
     """Whatever cannot be used is told before the first sample is heard; the source opens last, when the graphs are ready."""
     if options.output and options.output.is_dir():
         raise InputError(f"{options.output}: a folder; live captions go into one file")
-    bundle = load_bundle(options.bundle)
-    live = chosen.live(options.schedule(bundle.schedule(TASK)))
-    captioner = Captioner(bundle, engine).load()
+    known = how()
+    live = chosen.live(options.schedule(known.schedule))
+    captioner = Captioner(known.bundle, known.engine).load()
     source = open_source(files, chosen)
     faces = Faces("jsonl" if options.json else options.format, options.output, source.name, options.quiet)
     try:

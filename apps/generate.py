@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from unmask.apps.engines import EngineChoice
 from unmask.apps.show import LiveView
+from unmask.apps.tuned import TunedChoice, setting
 from unmask.bundle import load_bundle
 from unmask.errors import InputError
 from unmask.generate import Answer, Generator, Inputs, Request
@@ -74,6 +75,7 @@ def generate(
     *,
     options: GenerateOptions = GenerateOptions(),
     engine: EngineChoice = EngineChoice(),  # noqa: B008  (frozen)
+    tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
     """Answer a task with a bundle of a Dream, LLaDA or block-causal model.
 
@@ -82,11 +84,15 @@ def generate(
     bundle
         Folder of the bundle, as `unmask export` writes it.
     """
-    generator = Generator(load_bundle(bundle), engine.options())
-    task = options.task or next(iter(generator.bundle.manifest.templates), "")
+    loaded = load_bundle(bundle)
+    task = options.task or next(iter(loaded.manifest.templates), "")
+    chosen = (
+        None if options.reference or task not in loaded.manifest.tasks else setting(loaded, task, engine, tuned, options.quiet)
+    )
+    generator = Generator(chosen.bundle, chosen.engine) if chosen else Generator(loaded, engine.options())
     inputs = read_inputs(generator.template(task).inputs, options)
     request = generator.request(task, inputs, options.length, options.reference)
-    schedule = None if options.reference else options.schedule(generator.bundle.schedule(task))
+    schedule = options.schedule(chosen.schedule) if chosen else None
     generator.load()
     print(written(run(generator, request, schedule, options), task, options))
 

@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unmask.apps.lint import lint
     from unmask.apps.quantize import quantize
     from unmask.apps.serve import serve
+    from unmask.apps.tune import tune
     from unmask.errors import UnmaskError
 
     app = App(
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app.command(lint)
     app.command(quantize)
     app.command(serve)
+    app.command(tune)
     try:
         return app(_dash_is_a_file(arguments), exit_on_error=False, print_error=False, result_action="return_value") or 0
     except (UnmaskError, CycloptsError) as error:

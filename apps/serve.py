@@ -16,9 +16,10 @@ from unmask.apps.access import Access, is_everywhere, is_loopback
 from unmask.apps.engines import EngineChoice
 from unmask.apps.session import Limits
 from unmask.apps.shipped import SHIPPED
+from unmask.apps.tuned import TunedChoice, setting
 from unmask.apps.vad import Silero
 from unmask.bundle import load_bundle
-from unmask.captioner import Captioner
+from unmask.captioner import TASK, Captioner
 from unmask.errors import InputError
 from unmask.live import LiveCaptioner, LiveOptions
 
@@ -42,14 +43,20 @@ class ServeOptions:
     """Folder of the bundle."""
 
 
-def serve(*, options: ServeOptions = ServeOptions(), engine: EngineChoice = EngineChoice()) -> None:  # noqa: B008  (frozen)
+def serve(
+    *,
+    options: ServeOptions = ServeOptions(),
+    engine: EngineChoice = EngineChoice(),  # noqa: B008  (frozen)
+    tuned: TunedChoice = TunedChoice(),  # noqa: B008
+) -> None:
     """Caption what a browser's microphone hears, on a page that this machine serves.
 
     Prints the page's address on stderr and runs until Ctrl-C; open captions are finished first. With ?overlay=1 the page is
     captions alone, for OBS. Programs can send audio too: docs of unmask.apps.web.
     """
-    chosen = engine.options()
-    live_options, limits = LiveOptions(options.stability), Limits(clients=options.clients)
+    engine.options()  # tells now what contradicts itself
+    limits = Limits(clients=options.clients)
+    LiveOptions(options.stability)
     try:
         import websockets  # noqa: F401  (uvicorn speaks WebSocket with it)
 
@@ -60,7 +67,9 @@ def serve(*, options: ServeOptions = ServeOptions(), engine: EngineChoice = Engi
         raise InputError(f"{error.name} is not installed; serving needs its extra: pip install 'unmask[serve]'") from error
     access = Access(options.host, options.token or (None if is_loopback(options.host) else secrets.token_urlsafe()))
     Silero()  # tells now what it lacks
-    captioner = Captioner(load_bundle(options.bundle), chosen).load()
+    chosen = setting(load_bundle(options.bundle), TASK, engine, tuned)
+    live_options = LiveOptions(options.stability, schedule=chosen.schedule)
+    captioner = Captioner(chosen.bundle, chosen.engine).load()
     with listen(options.host, options.port) as listener:
         app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)
         print(f"unmask: captions at {address(access, listener.getsockname()[1])}  (Ctrl-C stops)", file=sys.stderr, flush=True)

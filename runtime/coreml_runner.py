@@ -4,7 +4,6 @@ Knows packages, functions and compute units. A package is compiled by the system
 """
 
 import hashlib
-import os
 import platform
 import shutil
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from unmask.bundle import Bucket, Bundle
+from unmask.cache import cache_folder
 from unmask.errors import BundleError, InputError
 from unmask.options import EngineOptions
 
@@ -70,7 +70,7 @@ class CoremlRunner:
                 (path, file.sha256) for path, file in self._bundle.manifest.files.items() if path.startswith(f"{name}/")
             )
             key = hashlib.sha256(repr((files, platform.mac_ver()[0])).encode()).hexdigest()
-            target = cache_folder() / f"{key}.mlmodelc"
+            target = cache_folder() / "coreml" / f"{key}.mlmodelc"
             if not target.is_dir():
                 compile_package(self._bundle.path(name), target)
             self._compiled[name] = target
@@ -98,11 +98,6 @@ def compile_package(package: Path, target: Path) -> None:
         raise InputError(
             f"{target}: what CoreML compiles cannot be kept there ({error}); set UNMASK_CACHE to another folder"
         ) from error
-
-
-def cache_folder() -> Path:
-    """UNMASK_CACHE, or the folder that macOS has for what can be made again."""
-    return Path(os.environ.get("UNMASK_CACHE") or Path.home() / "Library" / "Caches" / "unmask") / "coreml"
 
 
 def _coremltools() -> Any:

@@ -135,6 +135,12 @@ def sysctl(name: str) -> str | None:
     return asked.stdout.strip() or None
 
 
+def engine_version(engine: str) -> str | None:
+    """None where it is not installed."""
+    module, distribution, _ = _ENGINES[engine]
+    return _version(module, distribution)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

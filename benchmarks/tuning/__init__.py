@@ -1,0 +1,1 @@
+"""Choose settings for a device by measuring them on it."""
