@@ -1,9 +1,7 @@
 """`unmask tune`: the best setting of a bundle on this device, found by measuring; everything for people goes to stderr."""
 
 import json
-import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -108,8 +106,7 @@ def planned(bundle: Bundle, options: TuneOptions, material: MaterialOptions, eng
 
 def told(plan: Plan) -> str:
     """The plan as text. Opens the bundle to see how long a run takes."""
-    lines = [f"{describe_cpu(read_cpu())}; load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""]
-    lines += [f"{name}: {count} runs at most" for name, count in plan.runs()]
+    lines = [describe_cpu(read_cpu()), *(f"{name}: {count} runs at most" for name, count in plan.runs())]
     return "\n".join([*lines, f"about {plan.minutes():.1f} minutes, if all settings were as slow as the default"])
 
 
@@ -129,7 +126,11 @@ def run(plan: Plan, rules: Rules, quiet: bool) -> Found:
 
 def finish(plan: Plan, found: Found, options: TuneOptions) -> int:
     """Store and tell. A default that is best is stored too, so that an older setting does not stay."""
-    say: Callable[[str], None] = lambda line: None if options.quiet else print(f"unmask: {line}", file=sys.stderr)  # noqa: E731
+
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(f"unmask: {line}", file=sys.stderr)
+
     if not options.json:
         print(table(found, plan.subject.unit, plan.subject.measure))
     if found.stopped:

@@ -80,8 +80,7 @@ def read_tuned(bundle: Bundle, task: str, options: EngineOptions) -> Tuned | Non
     own, device = bundle_key(bundle.folder), device_key(options)
     path = place(own, task, device)
     try:
-        text = path.read_bytes()[: LARGEST_BYTES + 1].decode()
-        tuned = parse(Tuned, json.loads(text), path.name)
+        tuned = parse(Tuned, json.loads(_text(path)), path.name)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError, BundleError, InputError) as error:
@@ -89,6 +88,14 @@ def read_tuned(bundle: Bundle, task: str, options: EngineOptions) -> Tuned | Non
     if (tuned.format, tuned.bundle, tuned.task, tuned.device) != (FORMAT, own, task, device):
         raise InputError(f"{path}: a setting of something else; run `unmask tune` again or delete it")
     return tuned
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise ValueError(f"more than {LARGEST_BYTES} bytes")
+    return data.decode()
 
 
 def write_tuned(tuned: Tuned) -> Path:

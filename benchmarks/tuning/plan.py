@@ -1,17 +1,15 @@
 """What is tried, in which stages. Knows options and what a bundle's model can; measures nothing."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from unmask.benchmarks.tuning.points import Setting
 from unmask.benchmarks.tuning.search import Stage
 from unmask.bundle import Manifest
 from unmask.options import EngineOptions
-from unmask.schedule import Schedule
 
 ORDERS = ("probability", "margin", "negative_entropy")
-CAN_LOOK_AHEAD = "ahead" in {field.name for field in fields(Schedule)}
 
 
 def machine(bundles: Sequence[Path], engines: Sequence[EngineOptions]) -> Stage:
@@ -71,7 +69,7 @@ def _checks(best: Setting) -> list[Setting]:
     if not most:
         return [*found, best.having(verify=64)]
     found += [best.having(accept=share) for share in (0.6, 0.3)]
-    return [*found, *(best.having(ahead=tokens) for tokens in (None, 4, 8, 16, 32))] if CAN_LOOK_AHEAD else found
+    return [*found, *(best.having(ahead=tokens) for tokens in (None, 4, 8, 16, 32))]
 
 
 def thread_counts(cores: int) -> list[int]:
