@@ -57,6 +57,7 @@ class Case:
     fresh: bool = False  # a new process for every call
     once: bool = False  # one call tells enough: it runs alone, behind the others
     reference: str | None = None  # what `text` should say
+    audio_s: float | None = None  # of a recording that a call reads whole
 
     @property
     def process(self) -> str:

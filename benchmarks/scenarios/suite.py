@@ -109,11 +109,10 @@ def caption(subject: Subject) -> Iterator[Case]:
     """Recordings as fast as they can be read, and played on their own clock. Nothing for a bundle that does not caption."""
     if not subject.captions:
         return
-    for i, recording in enumerate(subject.recordings):
-        yield subject.case("caption", f"offline {recording.name}", {"kind": "whole", "recording": i}, reference=recording.said)
-    for i, recording in enumerate(subject.recordings):
-        call = {"kind": "live", "recording": i}
-        yield subject.case("caption", f"live {recording.name}", call, once=True, reference=recording.said)
+    for way, call in (("offline", {"kind": "whole"}), ("live", {"kind": "live"})):
+        for i, recording in enumerate(subject.recordings):
+            own = {"reference": recording.said, "audio_s": recording.seconds, "once": way == "live"}
+            yield subject.case("caption", f"{way} {recording.name}", {**call, "recording": i}, **own)
 
 
 def load(subject: Subject) -> Iterator[Case]:
