@@ -1,23 +1,25 @@
-"""`unmask bench`: how long filling a canvas takes on this machine."""
+"""`unmask bench`: what a bundle, or a model of some shape with random weights, takes on this machine."""
 
-import dataclasses
-import json
-import os
+import importlib.util
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from cyclopts import Parameter
+import numpy as np
+from cyclopts import App, Parameter
 
 from unmask.apps.audio import read_recording
 from unmask.apps.engines import EngineChoice
+from unmask.apps.material import CLIPS
 from unmask.apps.shipped import SHIPPED
-from unmask.benchmarks.fills import Report, measure
-from unmask.bundle import Bundle, load_bundle
-from unmask.captioner import FAMILY, TASK, Captioner
+from unmask.benchmarks.scenarios.case import Plan
+from unmask.benchmarks.scenarios.suite import Recording
 from unmask.errors import InputError
-from unmask.generate import Generator
-from unmask.options import EngineOptions
+from unmask.mel import SAMPLE_RATE_HZ
+
+Scenario = Literal["step", "fill", "caption", "load", "soak"]
 
 
 @Parameter(name="*")
@@ -25,97 +27,91 @@ from unmask.options import EngineOptions
 class BenchOptions:
     """Options of `unmask bench`."""
 
-    audio: Path | None = None
-    """Recording for a caption bundle; its first window is filled."""
-    prompt: str = "Why is the sky blue?"
-    """Text for a bundle that generates."""
-    task: str | None = None
-    """Which task of it; the first unless given. One that takes a text."""
-    length: int | None = None
-    """Positions of the answer."""
-    reference: Annotated[bool, Parameter(negative="")] = False
-    """Measure the family's published decoding."""
-    runs: int = 5
-    """Fills that count; one more warms up."""
-    json: Annotated[bool, Parameter(negative="")] = False
-    """Print raw samples and figures as JSON instead of a Markdown table."""
+    shape: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Random weights of a shape, instead of or beside bundles: dream-small, dream-0.5b, dream-1.5b, dream-3b, dream-7b, or sizes
+    as in d=896,layers=24,heads=14,kv=2,ff=4864,vocab=151936. Made once, in the cache. Needs the extra export."""
+    precision: Literal["int8", "fp32"] = "int8"
+    """Of shapes."""
+    scenario: Annotated[tuple[Scenario, ...], Parameter(consume_multiple=True, negative="")] = ("step", "fill", "caption", "load")
+    """step: one pass; fill: a whole canvas; caption: recordings offline and live; load: starting; soak: fills for minutes."""
+    audio: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = ()
+    """Recordings for a bundle that captions; the demo clips unless given. A .txt beside one says what is said in it."""
+    minutes: float = 5.0
+    """Of a soak."""
     output: Path | None = None
-    """Write the JSON there too."""
+    """Folder for the report; made where it is missing."""
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print the JSON instead of Markdown."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """Say nothing on stderr while it runs."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minutes < float("inf"):
+            raise InputError(f"minutes is {self.minutes:g}; a soak takes more than none")
+        if self.output is not None and self.output.exists() and not self.output.is_dir():
+            raise InputError(f"{self.output}: the report is a folder; name one")
 
 
 def bench(
-    bundle: Path = SHIPPED,
-    /,
-    *,
+    *bundles: Path,
     options: BenchOptions = BenchOptions(),
-    engine: EngineChoice = EngineChoice(),  # noqa: B008  (frozen)
+    plan: Annotated[Plan, Parameter(name="*", group="Plan")] = Plan(),  # noqa: B008  (frozen)
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> None:
-    """Fill one canvas again and again: milliseconds a step (p50, p90), rows per token, useful tokens a second, peak memory.
+    """Measure latency, memory and accuracy beside this machine's ceiling, each bundle in a process of its own.
 
     Parameters
     ----------
-    bundle
-        Folder of the bundle; the shipped caption bundle unless given.
+    bundles
+        Folders of bundles; the shipped caption bundle where neither a bundle nor a shape is given.
     """
-    how = engine.options()
-    if options.runs < 1:
-        raise InputError(f"runs is {options.runs}; at least 1 is needed")
-    if options.output and not options.output.resolve().parent.is_dir():
-        raise InputError(f"{options.output.parent}: no such folder; make it first")
-    loaded = load_bundle(bundle)
-    report = bench_captions(loaded, options, how) if loaded.manifest.family == FAMILY else bench_answers(loaded, options, how)
+    require()
+    from unmask.benchmarks.scenarios.run import read_subject, run, subject_cases, told_apart
+    from unmask.benchmarks.scenarios.shapes import shape_bundle
+
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(f"measuring: {line}", file=sys.stderr)
+
+    chosen = engine.options()
+    folders = [*bundles, *(shape_bundle(shape, options.precision) for shape in options.shape)] or [SHIPPED]
+    with tempfile.TemporaryDirectory() as folder:
+        recordings = read_recordings(options.audio, Path(folder))
+        subjects = told_apart([read_subject(path, chosen, recordings) for path in folders])
+        settings = {"scenarios": list(options.scenario), "minutes": options.minutes}
+        report = run(subject_cases(subjects, options.scenario, options.minutes), subjects, plan, settings, say)
+    from unmask.benchmarks.report.markdown import to_markdown
+
     if options.output:
-        options.output.write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(report.to_json()) if options.json else report.to_markdown())
+        options.output.mkdir(parents=True, exist_ok=True)
+        (options.output / "report.json").write_text(report.to_json(), encoding="utf-8")
+        (options.output / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    print(report.to_json() if options.json else to_markdown(report), end="")
 
 
-def bench_captions(bundle: Bundle, options: BenchOptions, engine: EngineOptions) -> Report:
-    """The passes over one window, the encoder aside; every slot of the speech counts as a token, blank or not."""
-    if options.audio is None:
-        raise InputError(f"{bundle.manifest.name} captions: give a recording with --audio")
-    captioner = Captioner(bundle, engine).load()
-    window = next(iter(captioner.windows(read_recording(options.audio))), None)
-    if window is None:
-        raise InputError(f"{options.audio}: nothing but silence; give a recording of speech")
-    schedule = bundle.schedule(TASK)
-    settings = {"slots": len(window.canvas.ids), **told(engine), **chosen(dataclasses.asdict(schedule))}
-    return measure(
-        bundle.manifest.name,
-        settings,
-        lambda: captioner.steps(window, schedule),
-        lambda step: len(step.ids),
-        options.runs,
-        os.getloadavg(),
-    )
+def read_recordings(paths: tuple[Path, ...], folder: Path) -> list[Recording]:
+    """Recordings at 16 kHz in a folder, for the measured processes. Raises AudioError, and InputError for equal names."""
+    found = []
+    for path in paths or sorted(CLIPS.glob("*.flac")):
+        samples, text = read_recording(path), path.with_suffix(".txt")
+        stored = folder / f"{path.stem}.npy"
+        if stored.exists():
+            raise InputError(f"two recordings are called {path.stem}; give one of them another name")
+        np.save(stored, samples)
+        said = text.read_text(encoding="utf-8") if text.is_file() else None
+        found.append(Recording(path.stem, str(stored), len(samples) / SAMPLE_RATE_HZ, said))
+    return found
 
 
-def bench_answers(bundle: Bundle, options: BenchOptions, engine: EngineOptions) -> Report:
-    generator = Generator(bundle, engine).load()
-    task = options.task or next(iter(bundle.manifest.templates), "")
-    kinds = generator.template(task).inputs
-    if set(kinds) != {"text"}:
-        raise InputError(f"{task} takes {', '.join(kinds)}; measure a task that takes a text alone, with --task")
-    request = generator.request(task, {"text": options.prompt}, options.length, options.reference)
-    schedule = None if options.reference else bundle.schedule(task)
-    how = {"decoding": "published"} if schedule is None else chosen(dataclasses.asdict(schedule))
-    masks = len(request.canvas.ids) - request.prompt
-    settings = {"task": task, "prompt": request.prompt, "answer": masks, **told(engine), **how}
-    return measure(
-        bundle.manifest.name,
-        settings,
-        lambda: generator.steps(request, schedule),
-        lambda step: generator.read(request, step.ids).tokens,
-        options.runs,
-        os.getloadavg(),
-    )
+def require() -> None:
+    """Before minutes of measuring. Raises InputError."""
+    missing = [name for name in ("matplotlib", "onnx") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"{' and '.join(missing)} not installed; this needs an extra: pip install 'unmask[bench]'")
 
 
-def told(engine: EngineOptions) -> dict[str, object]:
-    """Threads, and what differs from the defaults."""
-    settings, usual = dataclasses.asdict(engine), dataclasses.asdict(EngineOptions())
-    return {name: value for name, value in settings.items() if name == "threads" or value != usual[name]}
-
-
-def chosen(settings: dict[str, object]) -> dict[str, object]:
-    """What a schedule says, without what it leaves out."""
-    return {key: value for key, value in settings.items() if value not in (None, 0, False)}
+def bench_app() -> App:
+    """`unmask bench` and its own commands."""
+    app = App(name="bench", help=bench.__doc__)
+    app.default(bench)
+    return app

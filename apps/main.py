@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cyclopts import App, CycloptsError
 
     from unmask import __version__
-    from unmask.apps.bench import bench
+    from unmask.apps.bench import bench_app
     from unmask.apps.caption import caption
     from unmask.apps.compare import compare
     from unmask.apps.devices import devices
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         version=__version__,
         suppress_keyboard_interrupt=False,
     )
-    app.command(bench)
+    app.command(bench_app())
     app.command(caption)
     app.command(compare)
     app.command(devices)

@@ -35,23 +35,40 @@ def figures(row: Row, report: Report) -> Figures:
     """Raises ValueError for a row without samples."""
     found = summarise([us / 1000 for us in row.samples_us])
     seconds, whole = found.p50 / 1000, not row.measure
-    ceiling = next((Ceiling(**c) for c in report.ceiling if c["threads"] == row.threads), None)
-    precision = next((s["precision"] for s in report.subjects if s["name"] == row.subject), "fp32")
-    share = whole and ceiling and seconds > 0
+    compute, memory = _shares(row, report, seconds) if whole and seconds > 0 else (None, None)
     return Figures(
-        found.n,
-        found.p50,
-        found.p90,
-        found.p99,
-        found.interval.low if found.interval else None,
-        found.interval.high if found.interval else None,
-        row.rows / row.tokens if row.tokens else None,
-        row.tokens / seconds if whole and row.tokens and seconds > 0 else None,
-        row.macs / seconds / ceiling.macs_per_s(precision) if share and row.macs else None,
-        row.bytes / seconds / ceiling.bytes_per_s if share and row.bytes else None,
-        seconds / row.audio_s if whole and row.audio_s else None,
-        drift([v for _, v in row.series["latency_s"]]) if "latency_s" in row.series else None,
+        n=row.taken,
+        p50_ms=found.p50,
+        p90_ms=found.p90,
+        p99_ms=found.p99,
+        low_ms=found.interval.low if found.interval else None,
+        high_ms=found.interval.high if found.interval else None,
+        rows_per_token=row.rows / row.tokens if row.tokens else None,
+        tokens_per_s=row.tokens / seconds if whole and row.tokens and seconds > 0 else None,
+        compute_share=compute,
+        memory_share=memory,
+        real_time_factor=_real_time_factor(row, seconds),
+        drift=drift([value for _, value in row.series["latency_s"]]) if "latency_s" in row.series else None,
     )
+
+
+def _shares(row: Row, report: Report, seconds: float) -> tuple[float | None, float | None]:
+    """Of the machine's peak in the bundle's precision, and of what it reads; None where the CPU does not bound it."""
+    subject = next((s for s in report.subjects if s["name"] == row.subject and s["on_cpu"]), None)
+    ceiling = next((Ceiling(**c) for c in report.ceiling if c["threads"] == row.threads), None)
+    if subject is None or ceiling is None:
+        return None, None
+    compute = row.macs / seconds / ceiling.macs_per_s(subject["precision"]) if row.macs else None
+    return compute, row.bytes / seconds / ceiling.bytes_per_s if row.bytes else None
+
+
+def _real_time_factor(row: Row, seconds: float) -> float | None:
+    """Computing / audio; of a live run the seconds in its calls, which the run itself outlasts."""
+    if row.audio_s is None:
+        return None
+    if "busy_s" in row.series:
+        return row.series["busy_s"][-1][1] / row.audio_s
+    return seconds / row.audio_s if not row.measure else None
 
 
 def drift(values: Sequence[float]) -> Ratio | None:
@@ -63,8 +80,8 @@ def drift(values: Sequence[float]) -> Ratio | None:
 def median_ratio(base: Sequence[float], other: Sequence[float], seed: int = 0) -> Ratio:
     """Median of `other` to median of `base`, which were not taken in pairs.
 
-    The interval is that of a bootstrap that draws runs of neighbours (moving blocks of the square root of n; Künsch 1989): samples
-    close in time are alike. None where one side has fewer than 6 samples. Raises ValueError for no samples.
+    The interval is that of a bootstrap that draws runs of neighbours (moving blocks of the square root of n; Künsch 1989):
+    samples close in time are alike. None where one side has fewer than 6 samples. Raises ValueError for no samples.
     """
     value = float(np.median(other) / np.median(base))
     n = min(len(base), len(other))

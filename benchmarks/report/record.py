@@ -55,6 +55,7 @@ class Report:
     version: str  # of unmask
     created: str  # ISO 8601, UTC
     machine: dict[str, Any]
+    overhead_s: float  # that the harness adds to a pass
     before: dict[str, Any]  # conditions
     after: dict[str, Any]
     energy: dict[str, Any] | None  # of the whole run, with its source

@@ -9,13 +9,14 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from unmask.benchmarks.harness import Clock, interleave
 from unmask.benchmarks.isolate import Worker
+from unmask.errors import InputError
 
 Say = Callable[[str], None]
 
@@ -66,13 +67,25 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure. Every case has the same number of samples."""
+    """How long to measure. Every case of a scenario has the same number of samples. Raises InputError for what cannot be."""
 
     rounds: int = 10
-    min_seconds: float = 10.0  # for the cases of a scenario together
+    """Samples of each case, at least."""
+    min_seconds: float = 10.0
+    """Go on until a scenario's cases together have taken so long."""
     warmup: int = 2
+    """Rounds before, which do not count."""
     seed: int = 0
-    pin: bool = False  # each process to the first processors that it may use, as many as it has threads
+    """Of the order of turns."""
+    pin: bool = False
+    """Keep each process on the first processors that it may use, as many as it has threads. Linux only."""
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1 or self.warmup < 0 or self.min_seconds < 0:
+            told = f"rounds is {self.rounds}, warmup {self.warmup}, min-seconds {self.min_seconds:g}"
+            raise InputError(f"{told}: at least 1 round is needed, and nothing below 0")
+        if self.pin and not hasattr(os, "sched_setaffinity"):
+            raise InputError("this system cannot keep a process on one processor; leave out --pin")
 
 
 def run_cases(
@@ -131,7 +144,3 @@ def _opened(case: Case, plan: Plan) -> Worker:
 def processors(count: int) -> Sequence[int]:
     """The first `count` processors that this process may use; none where the system cannot pin."""
     return sorted(os.sched_getaffinity(0))[:count] if hasattr(os, "sched_getaffinity") else ()
-
-
-def texts(samples: Iterable[Sample]) -> list[str]:
-    return [sample.text for sample in samples if sample.text is not None]

@@ -1,4 +1,4 @@
-"""Bundles with random weights of a model's shape, made once in the user's cache, so that a device can be measured without weights.
+"""Bundles with random weights of a model's shape, made once in the user's cache: a device can be measured without weights.
 
 Knows names and sizes. PyTorch and the exporter are imported when a bundle must be made.
 """

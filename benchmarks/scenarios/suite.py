@@ -76,12 +76,12 @@ def step(subject: Subject) -> Iterator[Case]:
             slots = int(seconds / slot_s)
             for rows in sorted({*(r for r in ROWS if r < slots), slots}):
                 call = {"kind": "step", "rows": rows, "context": seconds}
-                yield subject.case("step", f"{rows} rows, {seconds:g} s of speech", call)
+                yield subject.case("step", f"{_count(rows)}, {seconds:g} s of speech", call)
         return
     most = subject.manifest.positions or 1 << 30
     for context in CONTEXTS:
         for rows in (rows for rows in ROWS if rows + context <= most):
-            yield subject.case("step", f"{rows} rows, context {context}", {"kind": "step", "rows": rows, "context": context})
+            yield subject.case("step", f"{_count(rows)}, context {context}", {"kind": "step", "rows": rows, "context": context})
 
 
 def fill(subject: Subject) -> Iterator[Case]:
@@ -129,6 +129,10 @@ def soak(subject: Subject, minutes: float) -> Iterator[Case]:
 
 
 MAKERS: dict[str, Callable[[Subject], Iterator[Case]]] = {"step": step, "fill": fill, "caption": caption, "load": load}
+
+
+def _count(rows: int) -> str:
+    return f"{rows} row{'s' * (rows > 1)}"
 
 
 def _seconds(subject: Subject) -> list[float]:

@@ -1,0 +1,107 @@
+"""One run of `unmask bench`: the machine and its ceiling, every case in turns, the conditions before and behind them.
+
+Knows bundles' folders and recordings on disk. Knows no option of the command and no file of a report.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import unmask
+from unmask.benchmarks.ceiling import measure_ceiling
+from unmask.benchmarks.conditions import EnergyMeter, read_conditions
+from unmask.benchmarks.report.record import Report, rows_of
+from unmask.benchmarks.scenarios.case import Case, Plan, Say, run_cases
+from unmask.benchmarks.scenarios.cost import bundle_costs, overhead_s
+from unmask.benchmarks.scenarios.suite import Recording, Subject, cases
+from unmask.bundle import MANIFEST, load_bundle
+from unmask.devices import read_machine
+from unmask.errors import InputError
+from unmask.options import EngineOptions
+from unmask.providers import CPU, read_provider
+
+
+def read_subject(folder: Path, engine: EngineOptions, recordings: Sequence[Recording] = ()) -> Subject:
+    """Verifies the bundle and counts what its graphs cost. Raises BundleError."""
+    bundle = load_bundle(folder)
+    return Subject(bundle.manifest.name, folder, bundle.manifest, engine, tuple(recordings), bundle_costs(bundle))
+
+
+def told_apart(subjects: Sequence[Subject]) -> list[Subject]:
+    """Where bundles share a name, their precision tells them apart. Raises InputError where it does not."""
+    names = [subject.name for subject in subjects]
+    out = [dataclasses.replace(s, name=f"{s.name} {s.manifest.precision}") if names.count(s.name) > 1 else s for s in subjects]
+    if len({subject.name for subject in out}) < len(out):
+        raise InputError(f"two bundles are called {names[0]} in one precision; measure them in runs of their own")
+    return out
+
+
+def run(own: Sequence[Case], subjects: Sequence[Subject], plan: Plan, settings: dict[str, Any], say: Say) -> Report:
+    """Measure the cases. settings: what else the run was asked for, as JSON. Raises InputError where there is no case."""
+    if not own:
+        raise InputError("nothing to measure: these scenarios have no case for these bundles")
+    before, meter = read_conditions(), EnergyMeter()
+    threads = sorted({case.threads for case in own})
+    say(f"ceiling of this machine with {' and '.join(map(str, threads))} thread{'s' * (threads != [1])}")
+    ceiling = tuple(dataclasses.asdict(measure_ceiling(count)) for count in threads)
+    taken = run_cases(own, plan, say)
+    energy = meter.read()
+    return Report(
+        version=unmask.__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine(),
+        overhead_s=overhead_s(),
+        before=dataclasses.asdict(before),
+        after=dataclasses.asdict(read_conditions()),
+        energy=dataclasses.asdict(energy) if energy else None,
+        plan={**dataclasses.asdict(plan), **settings},
+        subjects=tuple(described(subject) for subject in subjects),
+        ceiling=ceiling,
+        rows=tuple(row for case, samples in taken for row in rows_of(case, samples)),
+    )
+
+
+def subject_cases(subjects: Sequence[Subject], scenarios: Sequence[str], minutes: float) -> list[Case]:
+    return [case for subject in subjects for case in cases(subject, scenarios, minutes)]
+
+
+def machine() -> dict[str, Any]:
+    found = read_machine()
+    return {
+        "cpu": found.cpu.name,
+        "cores": found.cpu.cores,
+        "flags": list(found.cpu.flags),
+        "architecture": found.cpu.architecture,
+        "memory_mib": found.memory_mib,
+        "system": found.system,
+        "python": found.python,
+        "engines": {engine.engine: engine.version for engine in found.engines if engine.version},
+        "accelerators": [accelerator.name for accelerator in found.accelerators],
+    }
+
+
+def described(subject: Subject) -> dict[str, Any]:
+    """What was measured, so that it can be found again. sha256: of the manifest, which lists every file's own."""
+    folder, manifest = subject.folder, subject.manifest
+    return {
+        "name": subject.name,
+        "family": manifest.family,
+        "precision": manifest.precision,
+        "bytes": sum(file.bytes for file in manifest.files.values()),
+        "sha256": hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
+        "engine": dataclasses.asdict(subject.engine),
+        "on_cpu": on_cpu(subject.engine),
+        "tasks": {name: dataclasses.asdict(schedule) for name, schedule in manifest.tasks.items()},
+    }
+
+
+def on_cpu(engine: EngineOptions) -> bool:
+    """Whether the CPU's ceiling bounds it."""
+    return {
+        "onnx": read_provider(engine.provider).short == CPU,
+        "litert": engine.delegate == "cpu",
+        "coreml": engine.units == "cpu",
+    }[engine.engine]

@@ -1,0 +1,82 @@
+"""`unmask bench` as a command: a run of every scenario end to end, its report, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.apps.conftest import CLIPS, Command, command
+from unmask.benchmarks.report.record import read_report
+from unmask.benchmarks.scenarios.cost import overhead_s
+from unmask.benchmarks.scenarios.run import told_apart
+from unmask.benchmarks.scenarios.suite import Subject
+from unmask.bundle import read_manifest
+from unmask.options import EngineOptions
+
+__all__ = ["command"]
+
+QUICK = ("--rounds", "2", "--min-seconds", "0", "--warmup", "1", "--quiet")
+
+
+def test_a_run_leaves_its_samples_and_prints_them_as_tables(command: Command, backbones: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "reports" / "one"
+    result = command("bench", backbones["dream"], "--scenario", "step", "fill", *QUICK, "--output", folder)
+    assert (result.code, result.err) == (0, "")
+    assert result.out == (folder / "report.md").read_text(encoding="utf-8")
+    report = read_report(folder / "report.json")
+    assert {row.scenario for row in report.rows} == {"step", "fill"}
+    assert all(len(row.samples_us) == row.taken == 2 for row in report.rows)
+    assert report.to_json() == (folder / "report.json").read_text(encoding="utf-8")
+    assert report.subjects[0]["sha256"]
+    assert str(tmp_path) not in report.to_json()  # a report is shown to others
+
+
+def test_the_shipped_captioner_is_measured_unless_another_is_named(command: Command) -> None:
+    result = command("bench", "--scenario", "fill", *QUICK, "--json", "--audio", CLIPS / "librispeech-533.flac")
+    report = json.loads(result.out)
+    whole = [row for row in report["rows"] if row["error_rate"] is not None]
+    assert {row["subject"] for row in report["rows"]} == {"caption-tiny-en"}
+    assert whole[-1]["case"].startswith("default")
+    assert whole[-1]["error_rate"] < 0.3
+    assert all(row["macs"] > 0 and row["tokens"] > 0 for row in report["rows"])
+    assert report["ceiling"][0]["int8_macs_per_s"] > 0
+
+
+def test_progress_goes_to_stderr(command: Command, backbones: dict[str, Path]) -> None:
+    result = command("bench", backbones["block"], "--scenario", "fill", "--rounds", "1", "--min-seconds", "0", "--warmup", "0")
+    assert "measuring: fill: " in result.err
+    assert result.out.startswith("# unmask bench: block")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--rounds", "0"), "rounds is 0"),
+        (("--minutes", "0"), "minutes is 0"),
+        (("--output", __file__), "the report is a folder"),
+        (("--shape", "nothing"), "no shape 'nothing'"),
+        (("--scenario", "run"), "run"),
+        (("--audio", "a/x.wav"), "x.wav"),
+        (("nowhere",), "nowhere"),
+    ],
+)
+def test_bad_options_are_one_line(command: Command, options: tuple[str, ...], message: str) -> None:
+    result = command("bench", *options)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert message in result.err
+
+
+def test_a_backbone_has_nothing_to_caption(command: Command, backbones: dict[str, Path]) -> None:
+    assert "nothing to measure" in command("bench", backbones["dream"], "--scenario", "caption").err
+
+
+def test_bundles_of_one_name_are_told_apart_by_precision(fp32_bundle: Path, int8_bundle: Path) -> None:
+    own = [Subject("tiny", folder, read_manifest(folder), EngineOptions()) for folder in (fp32_bundle, int8_bundle)]
+    assert [subject.name for subject in told_apart(own)] == ["tiny fp32", "tiny int8"]
+    assert [subject.name for subject in told_apart(own[:1])] == ["tiny"]
+
+
+def test_the_harness_takes_less_than_a_hundredth_of_a_pass(command: Command, backbones: dict[str, Path]) -> None:
+    result = command("bench", backbones["dream"], "--scenario", "step", *QUICK, "--json")
+    shortest_s = min(us for row in json.loads(result.out)["rows"] for us in row["samples_us"]) / 1e6
+    assert overhead_s() < 0.01 * shortest_s  # of a model with two layers of width 64: any other takes longer
