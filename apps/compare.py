@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from unmask.apps.engines import EngineChoice
 from unmask.apps.material import MaterialOptions, read_material
 from unmask.bundle import load_bundle
+from unmask.devices import read_cpu
 from unmask.errors import InputError
 from unmask.quant.report import Gates, markdown, missed
 
@@ -24,7 +25,7 @@ class CompareOptions:
     """Options of `unmask compare`."""
 
     runs: int = 5
-    """Times that loading and passes are measured, in turns; 0: not at all."""
+    """Times that loading and passes are measured, in turns; 0: not at all, and no memory either."""
     json: Annotated[bool, Parameter(negative="")] = False
     """Print one JSON object instead of tables."""
     quiet: Annotated[bool, Parameter(negative="")] = False
@@ -41,11 +42,12 @@ def compare(
     gates: Annotated[Gates, Parameter(name="*")] = Gates(),  # noqa: B008
     engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> int:
-    """Compare two bundles of one model: size, time to load, time of a pass, agreement, drift, texts.
+    """Compare two bundles of one model: size, peak memory, time to load, time of a pass, agreement, drift, texts.
 
     A fills canvases; both answer them with some positions masked again. Agreement: the same best id, the same position surest,
-    the same quarter of positions surest. Drift: KL of B's distribution to A's, in nats a row. With gates, the exit code is 1
-    when one is missed.
+    the same quarter of positions surest. Drift: KL of B's distribution to A's, in nats a row. Passes are timed with one thread
+    and with two unless --threads says how many; memory is that of a process for each bundle. With gates, the exit code is 1 when
+    one is missed.
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ def compare(
     chosen = engine.options()
     if options.runs < 0:
         raise InputError(f"runs is {options.runs}; at least 0 are needed")
+    from unmask.benchmarks.footprint import can_tell_memory, peak_memory
     from unmask.quant.compare import compare_bundles
 
     def say(line: str) -> None:
@@ -65,7 +68,9 @@ def compare(
 
     ours, theirs = load_bundle(a), load_bundle(b)
     asked, said = read_material(ours.manifest, material)
-    found = compare_bundles(ours, theirs, asked, said, options.runs, chosen, say=say)
+    threads = [engine.threads] if engine.threads else [count for count in (1, 2) if count <= read_cpu().cores]
+    peak = (lambda bundle: peak_memory(bundle, asked, chosen)) if options.runs and can_tell_memory() else None
+    found = compare_bundles(ours, theirs, asked, said, options.runs, chosen, threads=threads, peak=peak, say=say)
     lines = missed(found, gates)
     if options.json:
         print(json.dumps({**dataclasses.asdict(found), "missed": lines}, ensure_ascii=False))

@@ -1,10 +1,12 @@
 """Measure two bundles against each other: size, time, and how far their answers to the same canvases lie apart.
 
-Knows bundles and a clock. Times are taken in turns, in random order, and have a spread; drift is `unmask.quant.drift`'s.
+Knows bundles and a clock. Times are taken in turns, in random order, and have a spread; drift is `unmask.quant.drift`'s. Memory
+needs a process for each bundle, which the caller makes.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,12 +18,13 @@ from unmask.generate import Generator
 from unmask.options import EngineOptions
 from unmask.quant.drift import Drift, drift, log_softmax, word_error_rate
 from unmask.quant.material import Material
-from unmask.quant.report import Comparison, Spread, Texts, Timed
+from unmask.quant.report import Comparison, Memory, Pass, Spread, Texts, Timed
 from unmask.quant.states import State, Subject, subject_of
 from unmask.quant.tapped import Tapped, whole_logits
 
 Clock = Callable[[], float]
 Said = Callable[[str], None]
+Peak = Callable[[Bundle], float]
 
 
 def compare_bundles(
@@ -31,27 +34,39 @@ def compare_bundles(
     transcripts: Sequence[str | None] = (),
     runs: int = 5,
     options: EngineOptions | None = None,
+    *,
+    threads: Sequence[int] = (),
+    peak: Peak | None = None,
     clock: Clock = time.perf_counter,
     say: Said = lambda line: None,
 ) -> Comparison:
     """Ask both about the same material. transcripts: of the recordings, where known. runs: 0 takes no times.
 
-    Raises InputError when the two do not predict the same ids.
+    threads: counts that passes are timed with; that of `options` unless given. peak: most memory, MiB, that a process takes which
+    does a bundle's task and nothing else. Raises InputError when the two do not predict the same ids.
     """
     if _speaks(a) != _speaks(b):
         raise InputError(f"{a.folder} and {b.folder} do not predict the same ids; compare bundles made of the same model")
     say("drift")
     parts, states = measure_drift(a, b, material, options)
-    load = one_pass = None
-    subjects = [subject_of(bundle, material, Engine(bundle, options)) for bundle in (a, b)]
+    memory = None
+    if peak:
+        say("memory")
+        memory = Memory(peak(a), peak(b))
+    load, passes = None, list[Pass]()
+    own = options or EngineOptions()
     if runs:
         say("time to load")
         load = _timed([lambda bundle=bundle: opened(bundle, options) for bundle in (a, b)], runs, clock)
-        say("time of a pass")
-        one_pass = _timed([lambda subject=subject: _all(subject, states) for subject in subjects], runs, clock, len(states))
+        for count in threads or (own.threads,):
+            say(f"time of a pass, threads: {count}")
+            subjects = [subject_of(bundle, material, Engine(bundle, replace(own, threads=count))) for bundle in (a, b)]
+            jobs = [lambda subject=subject: _all(subject, states) for subject in subjects]
+            passes.append(Pass(count, _timed(jobs, runs, clock, len(states))))
     say("texts")
-    texts = compare_texts(subjects[0].texts(), subjects[1].texts(), transcripts)
-    return Comparison(bundle_bytes(a), bundle_bytes(b), load, one_pass, parts, texts)
+    written = [subject_of(bundle, material, Engine(bundle, options)).texts() for bundle in (a, b)]
+    texts = compare_texts(*written, transcripts)
+    return Comparison(bundle_bytes(a), bundle_bytes(b), memory, load, tuple(passes), parts, texts)
 
 
 def measure_drift(

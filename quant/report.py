@@ -32,6 +32,22 @@ class Timed:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """What a pass takes with so many threads."""
+
+    threads: int
+    timed: Timed
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Most that a process held which did a bundle's task, MiB: interpreter, engine and weights included."""
+
+    a: float
+    b: float
+
+
+@dataclass(frozen=True)
 class Texts:
     """What became of the texts."""
 
@@ -50,8 +66,10 @@ class Comparison:
 
     bytes_a: int
     bytes_b: int
+    memory: Memory | None
     load: Timed | None
-    one_pass: Timed | None
+    passes: tuple[Pass, ...]
+    """One for each count of threads; none where no times were taken."""
     drift: tuple[Drift, ...]
     texts: Texts
 
@@ -84,7 +102,16 @@ class Gates:
     gate_wer: float | None = None
     """Word error rate that B may have above A's at most, a share; needs transcripts."""
     gate_time: float | None = None
-    """Time of a pass of B / of A at most."""
+    """Time of a pass of B / of A at most, with any count of threads."""
+    gate_memory: float | None = None
+    """Peak memory of B / of A at most."""
+
+
+NEEDED = {
+    "wer": "transcripts: a .txt beside each recording",
+    "time": "times: leave --runs at 1 or more",
+    "memory": "memory: leave --runs at 1 or more, on Linux or macOS",
+}
 
 
 def missed(found: Comparison, gates: Gates) -> list[str]:
@@ -95,8 +122,7 @@ def missed(found: Comparison, gates: Gates) -> list[str]:
         if gate is None:
             continue
         if value is None:
-            needed = "transcripts: a .txt beside each recording" if name == "wer" else "times: leave --runs at 1 or more"
-            raise InputError(f"the gate {name} needs {needed}")
+            raise InputError(f"the gate {name} needs {NEEDED[name]}")
         if not (value <= gate if upper else value >= gate):  # also what is not a number
             lines.append(f"{name} is {value:.4g}, the gate is {'at most' if upper else 'at least'} {gate:g}")
     return lines
@@ -114,7 +140,8 @@ def measured(found: Comparison) -> dict[str, tuple[float | None, bool]]:
         "kl": (max(part.kl for part in found.canvases), True),
         "words": (texts.differing, True),
         "wer": (None if texts.wer_a is None or texts.wer_b is None else texts.wer_b - texts.wer_a, True),
-        "time": (found.one_pass.ratio if found.one_pass else None, True),
+        "time": (max((done.timed.ratio for done in found.passes), default=None), True),
+        "memory": (found.memory.b / found.memory.a if found.memory else None, True),
     }
 
 
@@ -122,9 +149,13 @@ def markdown(found: Comparison, a: str, b: str) -> str:
     """Tables to read or to paste; a, b: what the bundles are called."""
     lines = [f"| | {a} | {b} | ratio |", "|---|---|---|---|"]
     lines.append(f"| size, MiB | {found.bytes_a / 2**20:.1f} | {found.bytes_b / 2**20:.1f} | {found.size:.3f} |")
-    for name, timed in (("load, ms", found.load), ("a pass, ms", found.one_pass)):
-        if timed:
-            lines.append(f"| {name}, median (quartiles) | {_spread(timed.a)} | {_spread(timed.b)} | {timed.ratio:.2f} |")
+    if found.memory:
+        a_mib, b_mib = found.memory.a, found.memory.b
+        lines.append(f"| peak memory, MiB | {a_mib:.0f} | {b_mib:.0f} | {b_mib / a_mib:.2f} |")
+    rows = [("load, ms", found.load)] if found.load else []
+    rows += [(f"a pass, {_threads(done.threads)}, ms", done.timed) for done in found.passes]
+    for name, timed in rows:
+        lines.append(f"| {name}, median (quartiles) | {_spread(timed.a)} | {_spread(timed.b)} | {timed.ratio:.2f} |")
     texts = found.texts
     if texts.wer_a is not None and texts.wer_b is not None:
         lines.append(f"| word error rate, % | {100 * texts.wer_a:.1f} | {100 * texts.wer_b:.1f} | |")
@@ -136,6 +167,10 @@ def markdown(found: Comparison, a: str, b: str) -> str:
         shares = " | ".join(f"{100 * share:.1f}" for share in (part.argmax, part.first, part.early))
         lines.append(f"| {name} | {part.canvases} | {part.rows} | {shares} | {part.kl:.2e} | {part.kl_p95:.2e} |")
     return "\n".join(lines)
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _spread(spread: Spread) -> str:

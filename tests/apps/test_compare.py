@@ -20,7 +20,16 @@ def recording(tmp_path: Path) -> Path:
 def test_tables(command: Command, fp32_bundle: Path, int8_bundle: Path, recording: Path) -> None:
     result = command("compare", fp32_bundle, int8_bundle, "--audio", recording, "--runs", "1")
     assert result.code == 0
-    for word in ("size, MiB", "load, ms", "a pass, ms", "words that differ", "| 25 % |", "| 100 % |", "| verifier |"):
+    for word in (
+        "size, MiB",
+        "peak memory, MiB",
+        "load, ms",
+        "a pass, 1 thread, ms",
+        "words that differ",
+        "| 25 % |",
+        "| 100 % |",
+        "| verifier |",
+    ):
         assert word in result.out
     assert "tiny-fp32 (fp32)" in result.out
     assert "measuring: drift" in result.err
@@ -32,7 +41,7 @@ def test_json_with_transcripts(command: Command, fp32_bundle: Path, int8_bundle:
     assert (result.code, result.err) == (0, "")
     found = json.loads(result.out)
     assert found["missed"] == []
-    assert found["load"] is None
+    assert (found["load"], found["memory"], found["passes"]) == (None, None, [])
     assert found["texts"]["wer_a"] > 0
     assert [part["ratio"] for part in found["drift"]] == [0.25, 0.5, 0.75, 1.0, None]
 

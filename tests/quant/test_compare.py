@@ -13,14 +13,18 @@ from unmask.quant.compare import bundle_bytes, compare_bundles, compare_texts
 from unmask.quant.drift import Drift
 from unmask.quant.material import Material
 from unmask.quant.quantize import quantize_bundle
-from unmask.quant.report import Comparison, Gates, Spread, Texts, Timed, markdown, measured, missed
+from unmask.quant.report import Comparison, Gates, Memory, Pass, Spread, Texts, Timed, markdown, measured, missed
 
 MATERIAL = Material(prompts=("What?",), length=8, draws=1)
 FOUND = Comparison(
     bytes_a=1000,
     bytes_b=270,
+    memory=Memory(400, 300),
     load=Timed(Spread(100, 90, 120, 5), Spread(50, 40, 60, 5), 0.5),
-    one_pass=Timed(Spread(10, 9, 11, 5), Spread(8, 7, 9, 5), 0.8),
+    passes=(
+        Pass(1, Timed(Spread(10, 9, 11, 5), Spread(8, 7, 9, 5), 0.7)),
+        Pass(2, Timed(Spread(6, 5, 7, 5), Spread(5, 4, 6, 5), 0.8)),
+    ),
     drift=(
         Drift(0.5, canvases=4, rows=10, argmax=1.0, first=0.5, early=1.0, kl=0.01, kl_p95=0.02),
         Drift(1.0, canvases=1, rows=30, argmax=0.9, first=1.0, early=0.8, kl=0.03, kl_p95=0.05),
@@ -45,6 +49,7 @@ def test_what_gates_look_at_by_hand() -> None:
         "words": 0.5,
         "wer": 0.04,
         "time": 0.8,
+        "memory": 0.75,
     }
     assert values == pytest.approx(by_hand)
 
@@ -60,6 +65,7 @@ def test_what_gates_look_at_by_hand() -> None:
         ("words", 0.5, 0.49),
         ("wer", 0.0401, 0.039),
         ("time", 0.8, 0.79),
+        ("memory", 0.75, 0.74),
     ],
 )
 def test_a_gate_holds_or_is_missed(name: str, held: float, broken: float) -> None:
@@ -84,17 +90,22 @@ def test_a_gate_on_what_was_not_measured_is_refused() -> None:
     with pytest.raises(InputError, match="transcripts"):
         missed(dataclasses.replace(FOUND, texts=texts), Gates(gate_wer=1))
     with pytest.raises(InputError, match="--runs"):
-        missed(dataclasses.replace(FOUND, one_pass=None), Gates(gate_time=1))
+        missed(dataclasses.replace(FOUND, passes=()), Gates(gate_time=1))
+    with pytest.raises(InputError, match="--runs"):
+        missed(dataclasses.replace(FOUND, memory=None), Gates(gate_memory=1))
 
 
 def test_tables_hold_the_numbers() -> None:
     text = markdown(FOUND, "big", "small")
     assert "| | big | small | ratio |" in text
-    assert "| a pass, ms, median (quartiles) | 10.00 (9.00 to 11.00) | 8.00 (7.00 to 9.00) | 0.80 |" in text
+    assert "| a pass, 1 thread, ms, median (quartiles) | 10.00 (9.00 to 11.00) | 8.00 (7.00 to 9.00) | 0.70 |" in text
+    assert "| a pass, 2 threads, ms, median (quartiles) | 6.00 (5.00 to 7.00) | 5.00 (4.00 to 6.00) | 0.80 |" in text
+    assert "| peak memory, MiB | 400 | 300 | 0.75 |" in text
     assert "| word error rate, % | 10.0 | 14.0 | |" in text
     assert "| 50 % | 4 | 10 | 100.0 | 50.0 | 100.0 | 1.00e-02 | 2.00e-02 |" in text
     assert "| verifier | 1 | 7 |" in text
-    assert "load" not in markdown(dataclasses.replace(FOUND, load=None), "big", "small")
+    without = markdown(dataclasses.replace(FOUND, memory=None, load=None, passes=()), "big", "small")
+    assert [word for word in ("load", "memory", "a pass") if word in without] == []
 
 
 # ---- measured
@@ -104,7 +115,8 @@ def test_a_bundle_against_itself(backbones: dict[str, Path]) -> None:
     bundle = load_bundle(backbones["dream"])
     found = compare_bundles(bundle, bundle, MATERIAL, runs=0)
     assert found.size == 1
-    assert found.load is found.one_pass is None
+    assert found.load is found.memory is None
+    assert found.passes == ()
     assert found.texts.a == found.texts.b
     for part in found.drift:
         assert (part.argmax, part.first, part.early, part.kl) == (1, 1, 1, 0)
@@ -115,15 +127,18 @@ def test_times_on_a_clock_that_ticks(backbones: dict[str, Path]) -> None:
     bundle = load_bundle(backbones["dream"])
     ticks = itertools.count()
     said: list[str] = []
-    found = compare_bundles(bundle, bundle, MATERIAL, runs=3, clock=lambda: next(ticks), say=said.append)
+    found = compare_bundles(
+        bundle, bundle, MATERIAL, runs=3, threads=(1, 2), peak=lambda bundle: 7.0, clock=lambda: next(ticks), say=said.append
+    )
     assert found.load is not None
-    assert found.one_pass is not None
+    assert found.memory == Memory(7, 7)
     assert found.load.a == found.load.b == Spread(1000, 1000, 1000, 3)
     canvases = sum(part.canvases for part in found.drift)
-    assert found.one_pass.a.median == pytest.approx(1000 / canvases)
-    assert found.load.ratio == found.one_pass.ratio == 1
-    assert next(ticks) == 2 * 2 * 2 * (3 + 1)  # twice a turn, both bundles, two things timed, one turn more that does not count
-    assert said == ["drift", "time to load", "time of a pass", "texts"]
+    assert [done.threads for done in found.passes] == [1, 2]
+    assert [done.timed.a.median for done in found.passes] == pytest.approx([1000 / canvases] * 2)
+    assert [found.load.ratio, *(done.timed.ratio for done in found.passes)] == [1, 1, 1]
+    assert next(ticks) == 3 * 2 * 2 * (3 + 1)  # three things timed, twice a turn, both bundles, one turn more that does not count
+    assert said == ["drift", "memory", "time to load", "time of a pass, threads: 1", "time of a pass, threads: 2", "texts"]
 
 
 def test_bytes_are_those_of_the_listed_files(backbones: dict[str, Path]) -> None:
