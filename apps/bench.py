@@ -39,7 +39,7 @@ class BenchOptions:
     minutes: float = 5.0
     """Of a soak."""
     output: Path | None = None
-    """Folder for the report; made where it is missing."""
+    """Folder for report.json, report.md, report.html and plots; made where it is missing."""
     json: Annotated[bool, Parameter(negative="")] = False
     """Print the JSON instead of Markdown."""
     quiet: Annotated[bool, Parameter(negative="")] = False
@@ -66,6 +66,8 @@ def bench(
         Folders of bundles; the shipped caption bundle where neither a bundle nor a shape is given.
     """
     require()
+    from unmask.benchmarks.report.markdown import to_markdown
+    from unmask.benchmarks.report.write import to_json, write_report
     from unmask.benchmarks.scenarios.run import read_subject, run, subject_cases, told_apart
     from unmask.benchmarks.scenarios.shapes import shape_bundle
 
@@ -80,13 +82,9 @@ def bench(
         subjects = told_apart([read_subject(path, chosen, recordings) for path in folders])
         settings = {"scenarios": list(options.scenario), "minutes": options.minutes}
         report = run(subject_cases(subjects, options.scenario, options.minutes), subjects, plan, settings, say)
-    from unmask.benchmarks.report.markdown import to_markdown
-
     if options.output:
-        options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "report.json").write_text(report.to_json(), encoding="utf-8")
-        (options.output / "report.md").write_text(to_markdown(report), encoding="utf-8")
-    print(report.to_json() if options.json else to_markdown(report), end="")
+        write_report(report, options.output)
+    print(to_json(report) if options.json else to_markdown(report), end="")
 
 
 def read_recordings(paths: tuple[Path, ...], folder: Path) -> list[Recording]:

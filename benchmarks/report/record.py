@@ -4,7 +4,8 @@ Knows no figure that can be computed from samples (`unmask.benchmarks.report.fig
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from unmask.benchmarks.scenarios.case import Case, Sample
 from unmask.errors import InputError
 
 FORMAT = 1
+FIGURES = "figures"  # of a row in the file, for readers without this package
 MOST_SAMPLES = 1000  # of a row that is stored; evenly spread over the run where there are more
 MOST_POINTS = 200  # of a series
 
@@ -66,9 +68,6 @@ class Report:
     skipped: dict[str, str] = field(default_factory=dict)  # what could not be measured -> why
     format: int = FORMAT
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")) + "\n"
-
 
 def rows_of(case: Case, samples: list[Sample]) -> list[Row]:
     """A case's rows: the whole call, unless it ran once, and each further measure."""
@@ -96,7 +95,7 @@ def rows_of(case: Case, samples: list[Sample]) -> list[Row]:
     return rows
 
 
-def thinned(values: list[Any], most: int) -> list[Any]:
+def thinned(values: Sequence[Any], most: int) -> list[Any]:
     """At most so many, evenly spread, the first and the last among them."""
     if len(values) <= most:
         return list(values)
@@ -126,4 +125,5 @@ def read_report(path: Path) -> Report:
 
 def _row(raw: dict[str, Any]) -> Row:
     series = {name: tuple((t, v) for t, v in points) for name, points in raw["series"].items()}
+    raw = {name: value for name, value in raw.items() if name != FIGURES}  # computed anew from the samples
     return Row(**{**raw, "samples_us": tuple(raw["samples_us"]), "series": series})

@@ -4,7 +4,6 @@ Knows bundles' folders and recordings on disk. Knows no option of the command an
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +16,12 @@ from unmask.benchmarks.report.record import Report, rows_of
 from unmask.benchmarks.scenarios.case import Case, Plan, Say, run_cases
 from unmask.benchmarks.scenarios.cost import bundle_costs, overhead_s
 from unmask.benchmarks.scenarios.suite import Recording, Subject, cases
-from unmask.bundle import MANIFEST, load_bundle
+from unmask.bundle import load_bundle
 from unmask.devices import read_machine
 from unmask.errors import InputError
 from unmask.options import EngineOptions
 from unmask.providers import CPU, read_provider
+from unmask.tuned import bundle_key
 
 
 def read_subject(folder: Path, engine: EngineOptions, recordings: Sequence[Recording] = ()) -> Subject:
@@ -85,13 +85,13 @@ def machine() -> dict[str, Any]:
 
 def described(subject: Subject) -> dict[str, Any]:
     """What was measured, so that it can be found again. sha256: of the manifest, which lists every file's own."""
-    folder, manifest = subject.folder, subject.manifest
+    manifest = subject.manifest
     return {
         "name": subject.name,
         "family": manifest.family,
         "precision": manifest.precision,
         "bytes": sum(file.bytes for file in manifest.files.values()),
-        "sha256": hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
+        "sha256": bundle_key(subject.folder),
         "engine": dataclasses.asdict(subject.engine),
         "on_cpu": on_cpu(subject.engine),
         "tasks": {name: dataclasses.asdict(schedule) for name, schedule in manifest.tasks.items()},

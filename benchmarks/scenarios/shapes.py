@@ -5,13 +5,12 @@ Knows names and sizes. PyTorch and the exporter are imported when a bundle must 
 
 import hashlib
 import json
-import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 from unmask.benchmarks.conditions import free_mib
+from unmask.cache import cache_folder
 from unmask.errors import InputError
 
 KEYS = {
@@ -61,26 +60,15 @@ def read_shape(text: str) -> tuple[str, dict[str, Any]]:
     return "dream", config
 
 
-def cache() -> Path:
-    """UNMASK_CACHE, or where the system keeps what can be made again."""
-    if os.environ.get("UNMASK_CACHE"):
-        return Path(os.environ["UNMASK_CACHE"])
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "unmask"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "unmask" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unmask"
-
-
 def shape_bundle(text: str, precision: str = "int8", root: Path | None = None) -> Path:
     """The bundle of a shape, made where it is not there yet. Raises InputError where memory or disk do not hold it."""
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     family, config = read_shape(text)
     parameters = _parameters(family, config)
-    check_room(text, parameters, precision, root or cache())
+    check_room(text, parameters, precision, root or cache_folder())
     key = hashlib.sha256(json.dumps([family, config], sort_keys=True).encode()).hexdigest()[:10]
-    folder = (root or cache()) / "shapes" / f"{text if '=' not in text else 'shape'}-{key}"
+    folder = (root or cache_folder()) / "shapes" / f"{text if '=' not in text else 'shape'}-{key}"
     plain, wanted = folder / "fp32", folder / precision
     if (wanted / "bundle.json").is_file():
         return wanted

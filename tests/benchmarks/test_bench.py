@@ -7,6 +7,7 @@ import pytest
 
 from tests.apps.conftest import CLIPS, Command, command
 from unmask.benchmarks.report.record import read_report
+from unmask.benchmarks.report.write import to_json
 from unmask.benchmarks.scenarios.cost import overhead_s
 from unmask.benchmarks.scenarios.run import told_apart
 from unmask.benchmarks.scenarios.suite import Subject
@@ -26,9 +27,10 @@ def test_a_run_leaves_its_samples_and_prints_them_as_tables(command: Command, ba
     report = read_report(folder / "report.json")
     assert {row.scenario for row in report.rows} == {"step", "fill"}
     assert all(len(row.samples_us) == row.taken == 2 for row in report.rows)
-    assert report.to_json() == (folder / "report.json").read_text(encoding="utf-8")
+    assert to_json(report) == (folder / "report.json").read_text(encoding="utf-8")
+    assert {path.name for path in (folder / "plots").iterdir()} == {"window.png", "step.png", "fill.png"}
     assert report.subjects[0]["sha256"]
-    assert str(tmp_path) not in report.to_json()  # a report is shown to others
+    assert str(tmp_path) not in to_json(report)  # a report is shown to others
 
 
 def test_the_shipped_captioner_is_measured_unless_another_is_named(command: Command) -> None:

@@ -6,8 +6,9 @@ import pytest
 from tests.benchmarks.reports import report, row
 from unmask.benchmarks.harness import Interval
 from unmask.benchmarks.report.figures import drift, figures, median_ratio
-from unmask.benchmarks.report.markdown import number, to_markdown
+from unmask.benchmarks.report.markdown import to_markdown
 from unmask.benchmarks.report.record import error_rate, rows_of, thinned
+from unmask.benchmarks.report.tables import number
 from unmask.benchmarks.scenarios.case import Case, Sample
 
 
