@@ -14,11 +14,14 @@ from unmask.apps.audio import read_recording
 from unmask.apps.engines import EngineChoice
 from unmask.apps.material import CLIPS
 from unmask.apps.shipped import SHIPPED
+from unmask.benchmarks.report.compare import Gates, read_side
+from unmask.benchmarks.report.compare import compare as compare_sides
 from unmask.benchmarks.scenarios.case import Plan
 from unmask.benchmarks.scenarios.suite import Recording
 from unmask.errors import InputError
 from unmask.mel import SAMPLE_RATE_HZ
 
+GATE_MISSED = 1
 Scenario = Literal["step", "fill", "caption", "load", "soak"]
 
 
@@ -101,6 +104,33 @@ def read_recordings(paths: tuple[Path, ...], folder: Path) -> list[Recording]:
     return found
 
 
+def compare(
+    a: Path,
+    b: Path,
+    /,
+    *,
+    gates: Annotated[Gates, Parameter(name="*")] = Gates(),  # noqa: B008  (frozen)
+    any_threads: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Say of every row how many times as long B took as A, and whether that is a difference. Exit code 1: a gate was missed.
+
+    Parameters
+    ----------
+    a
+        A report.json, or a folder of several runs' reports: the base.
+    b
+        Another one. With several runs the intervals know how much runs differ.
+    any_threads
+        Compare rows whatever their number of threads.
+    """
+    found = compare_sides(read_side(a), read_side(b), same_threads=not any_threads)
+    print(found.to_markdown())
+    failed = found.failures(gates)
+    for line in failed:
+        print(f"gate missed: {line}", file=sys.stderr)
+    return GATE_MISSED if failed else 0
+
+
 def require() -> None:
     """Before minutes of measuring. Raises InputError."""
     missing = [name for name in ("matplotlib", "onnx") if importlib.util.find_spec(name) is None]
@@ -112,4 +142,5 @@ def bench_app() -> App:
     """`unmask bench` and its own commands."""
     app = App(name="bench", help=bench.__doc__)
     app.default(bench)
+    app.command(compare)
     return app

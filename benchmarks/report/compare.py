@@ -6,60 +6,109 @@ Knows reports. Knows no model and no clock.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from unmask.benchmarks.harness import Interval, Ratio
 from unmask.benchmarks.report.figures import median_ratio
-from unmask.benchmarks.report.record import Report, Row
+from unmask.benchmarks.report.record import Report, Row, read_report
+from unmask.benchmarks.report.tables import Table
 from unmask.errors import InputError
 
 # 97.5 % points of Student's t by degrees of freedom; beyond, the last one, which is on the careful side.
 T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120)
-ONE_RUN = "one run a side: the intervals say how samples spread within a run, not how runs differ; give several reports a side"
+ONE_RUN = (
+    "one run a side: the intervals say how samples spread within a run, not how runs differ; give folders of several reports"
+)
+UNTOLD, SAME, SLOWER, FASTER = "too few samples to tell", "no clear difference", "slower", "faster"
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Bounds that side b must keep. None: no bound."""
+
+    gate: float | None = None
+    """Largest ratio b / a of a row that is clearly slower; rows that only one side has miss it too."""
+    gate_wer: float | None = None
+    """Points of word errors that b may have more than a, in any row."""
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("gate", self.gate, 1.0), ("gate-wer", self.gate_wer, 0.0)):
+            if value is not None and not least <= value < math.inf:
+                raise InputError(f"{name} is {value:g}; it is a number from {least:g}")
 
 
 @dataclass(frozen=True)
 class Difference:
     row: Row  # of the first report of side a
     ratio: Ratio  # of b to a
+    wer: tuple[float, float] | None = None  # of a and of b, mean of their runs
 
     @property
     def verdict(self) -> str:
         if self.ratio.interval is None:
-            return "too few samples to tell"
+            return UNTOLD
         if not self.ratio.clear:
-            return "no clear difference"
-        return "slower" if self.ratio.value > 1 else "faster"
+            return SAME
+        return SLOWER if self.ratio.value > 1 else FASTER
 
 
 @dataclass(frozen=True)
 class Comparison:
     differences: tuple[Difference, ...]
-    missing: tuple[str, ...]  # rows of a that b lacks, and the other way round
+    missing: tuple[str, ...]  # rows that are not in every report
+    unlike: tuple[str, ...]  # what else differs between the sides
     runs: tuple[int, int]
 
-    def failures(self, gate: float) -> list[str]:
-        """Rows that are clearly slower and by more than `gate` times, and rows that are missing: not measured is not passed."""
-        slow = [d for d in self.differences if d.verdict == "slower" and d.ratio.value > gate]
-        return [*(f"{_name(d.row)}: {d.ratio}" for d in slow), *(f"{name}: not in both" for name in self.missing)]
+    def failures(self, gates: Gates) -> list[str]:
+        """What misses the gates, a line each. What was not measured, or not often enough anywhere, is not passed."""
+        out = []
+        if gates.gate is not None:
+            slow = [d for d in self.differences if d.verdict == SLOWER and d.ratio.value > gates.gate]
+            out += [*(f"{_name(d.row)}: {d.ratio}" for d in slow), *(f"{name}: not in every report" for name in self.missing)]
+            if all(d.verdict == UNTOLD for d in self.differences):
+                out.append("no row has enough samples to tell")
+        if gates.gate_wer is not None:
+            scored = [(d, d.wer) for d in self.differences if d.wer is not None]
+            worse = [(d, a, b) for d, (a, b) in scored if 100 * (b - a) > gates.gate_wer]
+            out += [f"{_name(d.row)}: {100 * a:.1f} -> {100 * b:.1f} % word errors" for d, a, b in worse]
+            out += [] if scored else ["no row has word errors"]
+        return out
 
     def to_markdown(self) -> str:
-        lines = ["| scenario | of | case | threads | b / a | 95 % | |", "|---|---|---|---|---|---|---|"]
+        rows = []
         for d in self.differences:
             spread = f"{d.ratio.interval.low:.2f} to {d.ratio.interval.high:.2f}" if d.ratio.interval else ""
-            own = f"{d.row.scenario} | {d.row.subject} | {d.row.label} | {d.row.threads}"
-            lines.append(f"| {own} | {d.ratio.value:.2f} | {spread} | {d.verdict} |")
-        counts = {
-            verdict: sum(d.verdict == verdict for d in self.differences) for verdict in {d.verdict for d in self.differences}
-        }
-        lines += ["", ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))]
-        if min(self.runs) == max(self.runs) == 1:
-            lines.append(ONE_RUN)
-        lines += [f"not in both: {name}" for name in self.missing]
-        return "\n".join(lines)
+            wer = f"{100 * d.wer[0]:.1f} -> {100 * d.wer[1]:.1f}" if d.wer else ""
+            own = (d.row.scenario, d.row.subject, d.row.label, str(d.row.threads))
+            rows.append((*own, f"{d.ratio.value:.2f}", spread, d.verdict, wer))
+        table = Table(("scenario", "of", "case", "threads", "b / a", "95 %", "verdict", "WER %"), tuple(rows))
+        return "\n".join([table.to_markdown(), "", *(f"- {line}" for line in self.remarks())])
+
+    def remarks(self) -> Iterator[str]:
+        verdicts = [d.verdict for d in self.differences]
+        yield ", ".join(f"{verdicts.count(v)} {v}" for v in (SAME, SLOWER, FASTER, UNTOLD) if v in verdicts)
+        told = len(verdicts) - verdicts.count(UNTOLD)
+        if told >= 10:
+            yield f"of {told} intervals at 95 %, some {round(0.05 * told)} miss by chance: look for differences of many rows"
+        if max(self.runs) == 1:
+            yield ONE_RUN
+        yield from (f"the sides differ in {line}" for line in self.unlike)
+        yield from (f"not in every report: {name}" for name in self.missing)
+
+
+def read_side(path: Path) -> list[Report]:
+    """A report, or all below a folder. Raises InputError for what is none and for a folder without any."""
+    if not path.is_dir():
+        return [read_report(path)]
+    found = [read_report(file) for file in sorted(path.rglob("report*.json"))]
+    if not found:
+        raise InputError(f"{path}: no report.json in it; `unmask bench --output {path}` writes one")
+    return found
 
 
 def compare(a: Sequence[Report], b: Sequence[Report], same_threads: bool = True) -> Comparison:
@@ -68,22 +117,25 @@ def compare(a: Sequence[Report], b: Sequence[Report], same_threads: bool = True)
     Raises InputError when there is nothing to compare.
     """
     sides = [[_rows(report, same_threads) for report in side] for side in (a, b)]
-    common = [key for key in sides[0][0] if all(key in rows for side in sides for rows in side)]
-    if not common:
-        raise InputError("the reports have no row in common: they measured different bundles, scenarios or threads")
-    found = []
-    for key in common:
-        values = [[[us for us in rows[key].samples_us] for rows in side] for side in sides]
-        if all(np.median(samples) > 0 for side in values for samples in side):  # delays can be negative: no ratio
-            found.append(Difference(sides[0][0][key], _ratio(*values)))
     every = dict.fromkeys(key for side in sides for rows in side for key in rows)
-    return Comparison(tuple(found), tuple(" ".join(map(str, key)) for key in every if key not in common), (len(a), len(b)))
+    common = [key for key in every if all(key in rows for side in sides for rows in side)]
+    found, missing = [], [" ".join(str(part) for part in key if part) for key in every if key not in common]
+    for key in common:
+        own = [[rows[key] for rows in side] for side in sides]
+        ratio = _ratio(*([row.samples_us for row in rows] for rows in own))
+        if ratio is not None:
+            found.append(Difference(own[0][0], ratio, _word_errors(*own)))
+    if not found:
+        raise InputError("the reports have no row in common: they measured different bundles, scenarios or threads")
+    return Comparison(tuple(found), tuple(missing), tuple(_unlike(a, b)), (len(a), len(b)))
 
 
-def _ratio(a: list[list[int]], b: list[list[int]]) -> Ratio:
-    if len(a) == len(b) == 1:
-        return median_ratio(a[0], b[0])
-    return between_runs([float(np.median(run)) for run in a], [float(np.median(run)) for run in b])
+def _ratio(a: Sequence[Sequence[int]], b: Sequence[Sequence[int]]) -> Ratio | None:
+    """None where a median is not above 0: a delay can be none at all, and has no ratio then."""
+    medians = [[float(np.median(run)) for run in side] for side in (a, b)]
+    if min(map(min, medians)) <= 0:
+        return None
+    return median_ratio(a[0], b[0]) if len(a) == len(b) == 1 else between_runs(*medians)
 
 
 def between_runs(a: Sequence[float], b: Sequence[float]) -> Ratio:
@@ -95,8 +147,32 @@ def between_runs(a: Sequence[float], b: Sequence[float]) -> Ratio:
     return Ratio(math.exp(apart), Interval(math.exp(apart - reach), math.exp(apart + reach)), len(a) + len(b))
 
 
-def _rows(report: Report, same_threads: bool) -> dict[tuple[str | int, ...], Row]:
-    keyed: dict[tuple[str | int, ...], Row] = {}
+def _word_errors(a: Sequence[Row], b: Sequence[Row]) -> tuple[float, float] | None:
+    rates = [[row.error_rate for row in side if row.error_rate is not None] for side in (a, b)]
+    return (float(np.mean(rates[0])), float(np.mean(rates[1]))) if all(rates) else None
+
+
+def _unlike(a: Sequence[Report], b: Sequence[Report]) -> Iterator[str]:
+    """What was not the same on both sides, so that nobody takes one difference for another."""
+    for name, told in (
+        ("processor", lambda report: report.machine["cpu"]),
+        ("system", lambda report: report.machine["system"]),
+        ("unmask", lambda report: report.version),
+        ("engines", lambda report: _pairs(report.machine["engines"])),
+        ("bundles", lambda report: _pairs({s["name"]: s["sha256"][:8] for s in report.subjects})),
+        ("engine options", lambda report: "; ".join(sorted({_pairs(s["engine"]) for s in report.subjects}))),
+    ):
+        left, right = ({told(report) for report in side} for side in (a, b))
+        if left != right:
+            yield f"{name}: {' or '.join(sorted(left))} -> {' or '.join(sorted(right))}"
+
+
+def _pairs(found: dict) -> str:
+    return ", ".join(f"{key} {value}" for key, value in found.items())
+
+
+def _rows(report: Report, same_threads: bool) -> dict[Key, Row]:
+    keyed: dict[Key, Row] = {}
     for row in report.rows:
         key = row.key if same_threads else row.key[:-1]
         if key in keyed:
