@@ -51,9 +51,11 @@ def build(source: Bundle, folder: Path, options: TargetOptions, form: str, mater
     sizes = caption_sizes(source, options.longest_s)
     if options.target == "coreml":
         from unmask.export.coreml import CoremlForm
-        from unmask.export.coreml_bundle import write_captioner
+        from unmask.export.coreml_bundle import write_coreml
+        from unmask.export.graphs import captioner_graphs
 
-        write_captioner(source, folder, sizes, CoremlForm(form, options.deployment_target), say)
+        kept = CoremlForm(form, options.deployment_target)
+        write_coreml(source, folder, captioner_graphs(source, sizes), kept, say)
         return
     asked_about = read_material(source.manifest, material)[0] if form == "int8-static" else None
     if options.target == "litert":
@@ -71,7 +73,8 @@ def build_litert(
     source: Bundle, folder: Path, sizes: list[tuple[str, dict[str, int]]], form: str, asked_about: "Material | None", say: Say
 ) -> None:
     """asked_about: recordings that ranges of activations are measured on, for int8-static."""
-    from unmask.export.litert_bundle import captioner_graphs, write_litert
+    from unmask.export.graphs import captioner_graphs
+    from unmask.export.litert_bundle import write_litert
     from unmask.quant.calls import record_calls
 
     graphs = captioner_graphs(source, sizes)

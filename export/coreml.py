@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from unmask.bundle import Bucket
 from unmask.errors import InputError
@@ -120,7 +121,8 @@ def quiet() -> Iterator[None]:
 def _convert(tools: Any, graph: Fixed, form: CoremlForm) -> Any:
     """A model of one function, main."""
     with torch.no_grad(), quiet():
-        program = torch.export.export(graph.module, tuple(graph.example.values()), strict=False).run_decompositions({})
+        program = torch.export.export(graph.module, tuple(graph.example.values()), strict=False)
+        program = program.run_decompositions({torch.ops.aten.rms_norm.default: rms_norm})
         model = tools.convert(
             program,
             convert_to="mlprogram",
@@ -130,6 +132,11 @@ def _convert(tools: Any, graph: Fixed, form: CoremlForm) -> Any:
             skip_model_load=True,
         )
         return _compressed(tools, model, form)
+
+
+def rms_norm(x: Tensor, shape: list[int], weight: Tensor, eps: float) -> Tensor:
+    """Written out: coremltools' own divides by the largest of a row, and a row that pads is all zeros."""
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
 
 
 def _precision(tools: Any, form: CoremlForm) -> Any:

@@ -1,15 +1,13 @@
 """A bundle whose graphs are CoreML's. Knows bundles and files; what converts and rounds is `unmask.export.coreml`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from unmask.bundle import Bundle
-from unmask.export.caption import TOP
 from unmask.export.coreml import CoremlForm, write_packages
-from unmask.export.static import Fixed, captioner_graph
+from unmask.export.static import Fixed
 from unmask.export.target import target_bundle
 
-Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
 Said = Callable[[str], None]
 
 
@@ -20,12 +18,3 @@ def write_coreml(source: Bundle, folder: Path, graphs: Iterable[Fixed], form: Co
         for bucket in write_packages(graphs, target.folder, form, say):
             target.add(bucket.role, bucket.sizes, bucket.file, bucket.function)
     return folder
-
-
-def write_captioner(source: Bundle, folder: Path, sizes: Sizes, form: CoremlForm, say: Said = lambda line: None) -> Path:
-    """The same of a caption bundle. Raises BundleError when the source is none, or has no graphs of any size."""
-    from unmask.export.reload import reload_captioner
-
-    model, penalty = reload_captioner(source)
-    graphs = (captioner_graph(model, role, size, TOP, penalty) for role, size in sizes)
-    return write_coreml(source, folder, graphs, form, say)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.apps.conftest import Command
 from unmask.bundle import load_bundle
+from unmask.engine import RUNNERS
 
 
 def test_a_package_and_where_it_does_not_run(command: Command, clip: Path, fp32_bundle: Path, tmp_path: Path) -> None:
@@ -29,6 +30,26 @@ def test_a_package_and_where_it_does_not_run(command: Command, clip: Path, fp32_
         assert "the engine coreml runs on macOS" in told.err
 
 
+def test_a_checkpoint_becomes_a_package_that_generates(
+    command: Command, checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("coremltools")
+    from tests.export.mil_engine import MilRunner
+
+    out = tmp_path / "llada"
+    told = command("export", checkpoints["llada"], "--target", "coreml", "--to", "fp32", "--longest", "60", "--out", out)
+    assert (told.code, told.out) == (0, f"{out}\n"), told.err
+    assert "--engine coreml" in told.err
+    manifest = load_bundle(out).manifest
+    assert (manifest.name, manifest.precision, manifest.graphs) == (checkpoints["llada"].name, "fp32", {})
+    assert {bucket.role for bucket in manifest.buckets} == {"window", "head"}
+    monkeypatch.setitem(RUNNERS, "coreml", MilRunner)
+    asked = ("--prompt", "hello", "--length", "8")
+    answer = command("generate", out, "--engine", "coreml", *asked)
+    assert (answer.code, answer.out) == (0, command("generate", backbones["llada"], *asked).out)
+    assert answer.out.strip()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -42,3 +63,9 @@ def test_what_cannot_be_made(command: Command, fp32_bundle: Path, tmp_path: Path
     assert (told.code, told.out) == (2, "")
     assert message in told.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_in_a_form_that_is_not(command: Command, checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    told = command("export", checkpoints["llada"], "--target", "litert", "--to", "int4", "--out", tmp_path / "none")
+    assert (told.code, told.out) == (2, "")
+    assert "--target litert is exported in fp32 or int8, not in int4" in told.err

@@ -59,7 +59,7 @@ def test_a_checkpoint_for_litert_generates(command: Command, checkpoints: dict[s
 def test_bad_input_is_told_in_one_line(command: Command, checkpoints: dict[str, Path], fp32_bundle: Path, tmp_path: Path) -> None:
     for words, told in (
         (("export", fp32_bundle, "--target", "litert"), "is a bundle; for another engine: unmask quantize"),
-        (("export", checkpoints["dream"], "--to", "int8"), "--to int8 is for --target litert"),
+        (("export", checkpoints["dream"], "--to", "int8"), "--target onnx is exported in fp32, not in int8; see unmask quantize"),
         (("export", checkpoints["dream"], "--target", "litert", "--longest", "1"), "a canvas has 2 positions at least"),
         (
             ("quantize", fp32_bundle, "--target", "litert", "--to", "int4"),

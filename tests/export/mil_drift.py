@@ -23,7 +23,8 @@ from unmask.bundle import Bundle, load_bundle
 from unmask.captioner import Captioner
 from unmask.engine import Engine
 from unmask.export.coreml import PRECISIONS, CoremlForm
-from unmask.export.coreml_bundle import write_captioner
+from unmask.export.coreml_bundle import write_coreml
+from unmask.export.graphs import captioner_graphs
 from unmask.export.sizes import SizeRule, caption_limits, captioner_sizes
 
 CLIPS = tuple(sorted((Path(__file__).parents[2] / "apps" / "clips").glob("*.flac")))
@@ -72,7 +73,7 @@ def main(options: Annotated[MilDrift, cyclopts.Parameter(name="*")]) -> None:
     print("| form | MiB | same best ids | same captions |\n|---|---|---|---|")
     for form in options.forms:
         with tempfile.TemporaryDirectory() as folder:
-            made = load_bundle(write_captioner(bundle, Path(folder) / form, sizes, CoremlForm(form)))
+            made = load_bundle(write_coreml(bundle, Path(folder) / form, captioner_graphs(bundle, sizes), CoremlForm(form)))
             kept = measure(bundle, made, clips)
         share = 100 * kept.same_ids / kept.rows
         print(

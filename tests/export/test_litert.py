@@ -11,8 +11,9 @@ from unmask import Captioner, EngineOptions, Schedule, load_bundle
 from unmask.bundle import Bundle
 from unmask.errors import InputError
 from unmask.export import captioner as dynamic
+from unmask.export.graphs import backbone_graphs
 from unmask.export.litert import check_calls, check_size, round_tflite, signature_of
-from unmask.export.litert_bundle import backbone_graphs, write_litert
+from unmask.export.litert_bundle import write_litert
 from unmask.export.model import export_model
 from unmask.export.sizes import SizeRule
 from unmask.export.static import Fixed, captioner_graph, head_graph

@@ -1,0 +1,57 @@
+"""All graphs of fixed sizes of one model, for any engine: of a caption bundle, or of a backbone's checkpoint folder."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from unmask.bundle import Bundle, Manifest
+from unmask.export.backbone import Backbone, BackboneConfig
+from unmask.export.caption import TOP
+from unmask.export.checkpoint import open_checkpoint
+from unmask.export.families import FAMILIES, family_of
+from unmask.export.sizes import SizeRule, backbone_sizes
+from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
+
+BACKBONE_RULE = SizeRule(shortest=64, ratio=2.0)  # a graph of many layers takes minutes to convert
+
+
+def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[Fixed]:
+    """Graphs of a caption bundle, by (role, sizes) as of `captioner_sizes`.
+
+    Raises BundleError where it is none, or has no graphs of any size.
+    """
+    from unmask.export.reload import reload_captioner
+
+    model, penalty = reload_captioner(bundle)
+    return [captioner_graph(model, role, size, TOP, penalty) for role, size in sizes]
+
+
+def backbone_graphs(checkpoint: Path, manifest: Manifest, longest: int, top: int, rule: SizeRule = BACKBONE_RULE) -> list[Fixed]:
+    """All graphs of a checkpoint folder whose bundle of any size has this manifest.
+
+    longest: positions of the longest canvas, its prompt included. top as in `export_model`.
+    """
+    model, head = reload_backbone(checkpoint)
+    ranges = {f"head_{name}": ids for name, ids in manifest.vocabulary.ranges.items() if f"head_{name}" in manifest.graphs}
+    heads = {"head": (0, manifest.vocabulary.size), **ranges}
+    blocks = {manifest.block, *(schedule.block for schedule in manifest.tasks.values())} - {None}
+    made = []
+    for role, size in backbone_sizes(longest, sorted(blocks), list(heads), rule):
+        start, stop = heads.get(role, (0, 0))
+        made.append(backbone_graph(model, size) if role == "window" else head_graph(role, head, (start, stop), size, top))
+    return made
+
+
+def reload_backbone(checkpoint: Path) -> tuple[Backbone, nn.Parameter]:
+    """The model and the matrix of its head, (vocabulary, d), in fp32. Raises as `export_model` does."""
+    opened = open_checkpoint(checkpoint)
+    adapter = FAMILIES[family_of(opened.config)]
+    config: BackboneConfig = adapter.config(opened.config)
+    with torch.device("meta"):
+        model = Backbone(config)
+    names = adapter.names(config)
+    model.load_state_dict({ours: opened.tensor(theirs).float() for ours, theirs in names.items()}, assign=True)
+    head = opened.tensor(adapter.EMBEDDING if config.tied else adapter.HEAD).float()
+    return model.eval().requires_grad_(False), nn.Parameter(head, requires_grad=False)
