@@ -57,7 +57,7 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
     if not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: no such folder; give the folder of a downloaded checkpoint")
     if (checkpoint / "bundle.json").is_file():
-        raise InputError(f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert --to fp32")
+        raise InputError(f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert|coreml")
     forms = FORMS[options.target]
     if options.to is not None and options.to not in forms:
         raise InputError(

@@ -11,6 +11,7 @@ from unmask.export.backbone import Backbone, BackboneConfig
 from unmask.export.caption import TOP
 from unmask.export.checkpoint import open_checkpoint
 from unmask.export.families import FAMILIES, family_of
+from unmask.export.reload import reload_captioner
 from unmask.export.sizes import SizeRule, backbone_sizes
 from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
 
@@ -22,8 +23,6 @@ def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int
 
     Raises BundleError where it is none, or has no graphs of any size.
     """
-    from unmask.export.reload import reload_captioner
-
     model, penalty = reload_captioner(bundle)
     return [captioner_graph(model, role, size, TOP, penalty) for role, size in sizes]
 

@@ -13,6 +13,7 @@ import onnx
 from unmask.bundle import Bundle, load_bundle
 from unmask.export.caption import TOP
 from unmask.export.fixed import fixed_onnx
+from unmask.export.reload import reload_captioner
 from unmask.export.static import captioner_graph
 from unmask.export.target import target_bundle
 from unmask.quant.calibrate import measure_ranges
@@ -26,8 +27,6 @@ Say = Callable[[str], None]
 
 def write_fixed(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
     """An fp32 bundle of fixed sizes at `folder`. Raises BundleError when the source is no captioner with graphs of any size."""
-    from unmask.export.reload import reload_captioner
-
     model, penalty = reload_captioner(source)
     with target_bundle(source, folder, "onnx", "fp32", f"fixed sizes, fp32, from {source.manifest.precision}") as target:
         for role, size in sizes:

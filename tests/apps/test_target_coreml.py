@@ -12,7 +12,6 @@ from unmask.engine import RUNNERS
 
 def test_a_package_and_where_it_does_not_run(command: Command, clip: Path, fp32_bundle: Path, tmp_path: Path) -> None:
     pytest.importorskip("coremltools")
-    pytest.importorskip("unmask.export.reload")
     out = tmp_path / "tiny"
     told = command("quantize", fp32_bundle, "--target", "coreml", "--to", "int8", "--longest-s", "3", "--out", out)
     assert (told.code, told.out) == (0, f"{out}\n"), told.err

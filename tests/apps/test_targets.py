@@ -9,8 +9,6 @@ import pytest
 from tests.apps.conftest import Command
 from tests.apps.test_board import written
 
-pytest.importorskip("unmask.export.reload")
-
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -29,8 +29,6 @@ PROVIDERS = {
 }
 
 
-reload = pytest.importorskip("unmask.export.reload")
-
 # In a process of its own: QNN's plugin has crashed one that opened it a second time in another way.
 ASK = """
 import sys
