@@ -49,8 +49,10 @@ class ListenOptions:
     """Samples a second of raw audio on standard input (16-bit little-endian mono); a WAV says its own."""
     stability: float = 0.5
     """From 0, text becomes stable fast, to 1, calm."""
-    update_ms: float = 300
+    update_ms: float = 400
     """Audio between two updates; more where the machine needs it."""
+    context_s: float = 8
+    """Earlier speech that is read along with what is being said; less where the machine is slow, 0: none."""
     end_silence_ms: float = 700
     """Silence that ends a segment."""
     backlog_s: float = 5
@@ -66,7 +68,7 @@ class ListenOptions:
         if not 0.5 <= self.backlog_s <= 600:
             raise InputError(f"--backlog-s is {self.backlog_s:g}; 0.5 to 600 s are possible")
         speech = replace(speech, end_s=self.end_silence_ms / 1000)
-        return LiveOptions(self.stability, self.update_ms / 1000, speech=speech, schedule=schedule)
+        return LiveOptions(self.stability, self.update_ms / 1000, self.context_s, speech=speech, schedule=schedule)
 
 
 @dataclass

@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -62,6 +63,7 @@ class Live:
     threads: tuple[int, ...] = (1, 2)
     stability: tuple[float, ...] = (0.5,)
     update_s: tuple[float, ...] = (0.4,)
+    context_s: tuple[float, ...] = (8.0,)
     without_drafts: bool = False
     """Also with each update started from masks."""
     realtime: bool = False
@@ -114,14 +116,15 @@ def main(options: Annotated[Live, cyclopts.Parameter(name="*")]) -> None:
 
 def variants(options: Live) -> list[tuple[str, int, LiveOptions]]:
     out = []
-    for threads in options.threads:
-        for stability in options.stability:
-            for update_s in options.update_s:
-                live = LiveOptions(stability=stability, update_s=update_s)
-                name = f"{threads} thread{'s' * (threads > 1)}, stability {stability:g}, update {update_s:g} s"
-                out.append((name, threads, live))
-                if options.without_drafts:
-                    out.append((f"{name}, no drafts", threads, replace(live, drafts=False)))
+    for threads, stability, update_s, context_s in product(
+        options.threads, options.stability, options.update_s, options.context_s
+    ):
+        live = LiveOptions(stability, update_s, context_s)
+        many = "s" * (threads > 1)
+        name = f"{threads} thread{many}, stability {stability:g}, update {update_s:g} s, context {context_s:g} s"
+        out.append((name, threads, live))
+        if options.without_drafts:
+            out.append((f"{name}, no drafts", threads, replace(live, drafts=False)))
     return out
 
 

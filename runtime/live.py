@@ -1,14 +1,15 @@
 """Live captions: samples in as they come, events out.
 
 Audio is heard frame by frame by a voice activity detector. While somebody speaks, the segment so far is encoded again at each
-update, what was read before stands as a draft, the canvas fills in what is new, and the verifier settles the text.
+update, and the segments just before it with it. What was read before stands as a draft, the canvas fills in what is new, and the
+verifier settles the text.
 Knows samples and events. Knows no microphone, no file and no screen; holds one stream's state, which is the caller's.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from unmask.verify import Tokens
 
 Samples = NDArray[np.float32]
 REREAD_S = 0.8  # the newest audio of an update is read again by the next: words were cut there
+WIDEST_S = 20.0  # most that an update encodes, unless the segment alone is longer
 REST = 1.5  # an update comes after this many times what the last one took, so that updates cannot pile up
 NOTHING = Tokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
 
@@ -37,6 +39,8 @@ class LiveOptions:
     """From 0, text becomes stable fast, to 1, calm."""
     update_s: float = 0.4
     """Audio between two updates; more when the machine is slower than that."""
+    context_s: float = 8.0
+    """Whole segments that began so long before this one are read along with it, their text settled; 0: none."""
     drafts: bool = True
     """Start each update from what the last one read."""
     speech: SpeechOptions = field(default_factory=SpeechOptions)
@@ -47,6 +51,8 @@ class LiveOptions:
         CommitPolicy.of(self.stability)
         if not 0.05 <= self.update_s <= 5:
             raise InputError(f"update_s is {self.update_s}; 0.05 to 5 seconds are possible")
+        if not 0 <= self.context_s <= WIDEST_S:
+            raise InputError(f"context_s is {self.context_s}; 0 to {WIDEST_S:g} seconds are possible")
 
 
 @dataclass
@@ -88,6 +94,8 @@ class LiveCaptioner:
         self._audio = np.zeros(0, np.float32)  # from sample `_kept` on; `_heard` of the stream were given to the detector
         self._kept = self._heard = 0
         self._segment: _Segment | None = None
+        self._past: list[_Segment] = []  # ended ones whose audio is still kept
+        self._ended = 0  # sample where the last one ended
         self._number, self._cost_s = 0, 0.0
 
     @property
@@ -130,7 +138,8 @@ class LiveCaptioner:
             raise InputError(f"{seconds} s cannot be dropped; it must be above 0")
         events = self.flush()
         self._kept += len(self._audio) + round(seconds * SAMPLE_RATE_HZ)
-        self._heard, self._audio = self._kept, np.zeros(0, np.float32)
+        self._heard = self._ended = self._kept
+        self._audio, self._past = np.zeros(0, np.float32), []
         return [*events, Event("dropped", self._number, self.time_s, self.time_s - seconds, self.time_s, dropped_s=seconds)]
 
     # ---- speech
@@ -142,7 +151,7 @@ class LiveCaptioner:
         self._heard += self._vad.frame_samples
         if self._segment is None:
             if change == "started":
-                return [self._start(max(self._kept, self._heard - _samples(speech.preroll_s + speech.onset_s)))]
+                return [self._start(max(self._ended, self._heard - _samples(speech.preroll_s + speech.onset_s)))]
             self._forget(self._heard - _samples(speech.preroll_s + speech.onset_s))
             return []
         if self._gate.silent_s == 0 and change != "ended":
@@ -164,7 +173,8 @@ class LiveCaptioner:
 
     def _end(self, segment: _Segment, stop: int) -> list[Event]:
         cost = None if segment.quiet else self._read(segment, stop, settle=True)
-        self._segment = None
+        self._segment, self._ended = None, stop
+        self._past.append(segment)
         self._forget(stop)
         return [self._event("segment_ended", segment, cost, stop)]
 
@@ -179,7 +189,10 @@ class LiveCaptioner:
         return events
 
     def _forget(self, until: int) -> None:
-        gone = max(0, until - self._kept)
+        """Drop audio before a sample of the stream, but for that of segments which are context still."""
+        reach = until - _samples(self.options.context_s)
+        self._past = [past for past in self._past if past.start >= reach]
+        gone = max(0, min([until, *(past.start for past in self._past)]) - self._kept)
         self._audio, self._kept = self._audio[gone:], self._kept + gone
 
     def _between(self, first: int, stop: int) -> Samples:
@@ -193,7 +206,7 @@ class LiveCaptioner:
     def _read(self, segment: _Segment, stop: int, settle: bool) -> tuple[Reading, float]:
         """Read the segment's audio up to `stop` and decide what stands; what it cost."""
         began = self._clock()
-        reading = self._decode(segment, self._between(segment.start, stop), stop)
+        reading = self._decode(segment, stop)
         spelled = list(self.captioner.spelled(reading.text, segment.start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ))
         words = tuple(word for word, _ in spelled)
         segment.counts = agreements([w.text for w in segment.words], segment.counts, [w.text for w in words])
@@ -206,14 +219,21 @@ class LiveCaptioner:
         self._cost_s = self._clock() - began
         return reading, self._cost_s
 
-    def _decode(self, segment: _Segment, samples: Samples, stop: int) -> Reading:
+    def _decode(self, segment: _Segment, stop: int) -> Reading:
+        samples = self._between(segment.start, stop)
         if not len(samples) or np.abs(samples).max() < SILENCE_PEAK:
             return Reading(_first(segment.text, segment.settled), 0, 0)
         slot = self.captioner.timeline.slot_s * SAMPLE_RATE_HZ
-        reread = min(segment.heard, stop) - segment.start - _samples(REREAD_S)
-        silent = max(0, segment.silent - segment.start) / slot
-        known = Known(segment.text, reread / slot if self.options.drafts else 0.0, segment.settled, silent)
-        return self.captioner.decode(self.captioner.window(samples), self.options.schedule, known)
+        reach = max(segment.start - _samples(self.options.context_s), stop - _samples(WIDEST_S))
+        context = [past for past in self._past if past.start >= reach]
+        first = context[0].start if context else segment.start
+        text = _joined([(part.text, (part.start - first) / slot) for part in (*context, segment)])
+        given = len(text.ids) - len(segment.text.ids)
+        reread = min(segment.heard, stop) - _samples(REREAD_S) if self.options.drafts else 0
+        border, silent = (max(place, segment.start) - first for place in (reread, segment.silent))
+        known = Known(text, border / slot, given + segment.settled, silent / slot)
+        reading = self.captioner.decode(self.captioner.window(self._between(first, stop)), self.options.schedule, known)
+        return replace(reading, text=_behind(reading.text, given, (segment.start - first) / slot))
 
     def _event(self, event: Kind, segment: _Segment, cost: tuple[Reading, float] | None = None, stop: int | None = None) -> Event:
         decode = self.captioner.tokenizer.decode
@@ -238,6 +258,20 @@ class LiveCaptioner:
 
 def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE_HZ)
+
+
+def _joined(parts: list[tuple[Tokens, float]]) -> Tokens:
+    """One text of several, each moved right by so many slots."""
+    return Tokens(
+        np.concatenate([text.ids for text, _ in parts]),
+        np.concatenate([text.places + slots for text, slots in parts]),
+        np.concatenate([text.confidence for text, _ in parts]),
+    )
+
+
+def _behind(text: Tokens, count: int, slots: float) -> Tokens:
+    """The text without its first `count` tokens, moved left by so many slots."""
+    return Tokens(text.ids[count:], np.maximum(text.places[count:] - slots, 0.0), text.confidence[count:])
 
 
 def _first(text: Tokens, count: int) -> Tokens:

@@ -12,7 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unmask import AudioError, Captioner, Event, InputError, LiveCaptioner, LiveOptions, SpeechOptions, captions, load_bundle
+from unmask import (
+    AudioError,
+    Captioner,
+    Event,
+    InputError,
+    LiveCaptioner,
+    LiveOptions,
+    Schedule,
+    SpeechOptions,
+    captions,
+    load_bundle,
+)
+from unmask.captioner import Known, Reading, Window
 from unmask.mel import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.float32]
@@ -116,6 +128,38 @@ def test_segments_follow_speech_and_do_not_overlap(tiny: Captioner) -> None:
         assert stop_s < event.end_s < stop_s + 0.3
 
 
+class Watched(Captioner):
+    """Notes what it is asked to decode."""
+
+    def decode(self, window: Window, schedule: Schedule | None = None, known: Known | None = None) -> Reading:
+        assert known is not None
+        reading = super().decode(window, schedule, known)
+        self.asked.append((window.audio_s, known, reading))
+        return reading
+
+
+@pytest.mark.parametrize("context_s", [0.0, 2.5, 8.0])
+def test_segments_just_before_are_read_along_and_stay_as_they_are(fp32_bundle: Path, context_s: float) -> None:
+    rng = np.random.default_rng(3)
+    loud = lambda seconds: (rng.standard_normal(int(seconds * SAMPLE_RATE_HZ)) * 0.3).astype(np.float32)  # noqa: E731
+    quiet = np.zeros(SAMPLE_RATE_HZ, np.float32)
+    watched = Watched(load_bundle(fp32_bundle))
+    watched.asked = list[tuple[float, Known, Reading]]()
+    live = LiveCaptioner(watched, Loudness(), LiveOptions(speech=SPEECH, context_s=context_s))
+    events = run(live, np.concatenate([loud(1), quiet, loud(1.5), quiet, loud(2), quiet]), 0)
+    check_promises(events)
+    *before, last = (e for e in events if e.event == "segment_ended")
+    audio_s, known, reading = watched.asked[-1]
+    context = [e for e in before if e.start_s >= last.start_s - context_s]
+    assert len(context) == {0.0: 0, 2.5: 1, 8.0: 2}[context_s]
+    first_s = context[0].start_s if context else last.start_s
+    assert audio_s == pytest.approx(last.end_s - first_s, abs=0.2)
+    said = watched.tokenizer.decode(known.text.ids[: known.settled].tolist())
+    assert [e.text for e in context if e.text not in said] == []
+    np.testing.assert_array_equal(known.text.ids[: known.settled], reading.text.ids[: known.settled])
+    assert watched.tokenizer.decode(reading.text.ids.tolist()).strip().endswith(last.text)
+
+
 def test_long_speech_is_cut_and_all_of_it_is_heard(tiny: Captioner) -> None:
     samples = (np.random.default_rng(0).standard_normal(15 * SAMPLE_RATE_HZ) * 0.3).astype(np.float32)
     quiet_at = [3.0, 6.1, 9.5]
@@ -151,8 +195,10 @@ def test_reset_begins_a_new_stream(tiny: Captioner) -> None:
     assert run(live, talk(5), 5) == first
 
 
-def test_memory_does_not_grow_with_the_stream(tiny: Captioner) -> None:
+@pytest.mark.parametrize("spoken_s", [0, 2])
+def test_memory_does_not_grow_with_the_stream(tiny: Captioner, spoken_s: int) -> None:
     live = LiveCaptioner(tiny, Loudness(), LiveOptions(speech=SPEECH))
+    live.feed((np.random.default_rng(0).standard_normal(spoken_s * SAMPLE_RATE_HZ) * 0.3).astype(np.float32))
     for _ in range(60):
         live.feed(np.zeros(SAMPLE_RATE_HZ, np.float32))
     assert len(live._audio) < SAMPLE_RATE_HZ
@@ -172,7 +218,7 @@ def test_bad_samples_are_refused_and_the_stream_goes_on(tiny: Captioner, samples
     assert live.time_s == 0.1
 
 
-@pytest.mark.parametrize("wrong", [{"stability": 2}, {"update_s": 0}])
+@pytest.mark.parametrize("wrong", [{"stability": 2}, {"update_s": 0}, {"context_s": 30}])
 def test_options_that_make_no_sense_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         LiveOptions(**wrong)
