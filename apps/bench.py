@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 from unmask.apps.audio import read_recording
 from unmask.apps.engines import EngineChoice
 from unmask.apps.material import CLIPS
+from unmask.apps.peers import peers_app
 from unmask.apps.shipped import SHIPPED
 from unmask.benchmarks.report.compare import Gates, read_side
 from unmask.benchmarks.report.compare import compare as compare_sides
@@ -143,4 +144,5 @@ def bench_app() -> App:
     app = App(name="bench", help=bench.__doc__)
     app.default(bench)
     app.command(compare)
+    app.command(peers_app())
     return app

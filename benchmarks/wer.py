@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-import jiwer
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
+from unmask.benchmarks.accuracy import interval, word_errors
 from unmask.benchmarks.engines import engine_of
+from unmask.benchmarks.greedy import token_by_token
 from unmask.benchmarks.machine import describe_machine
 from unmask.captioner import Known, Window
 from unmask.mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix
 from unmask.training.corpus import Utterance, read_corpus
 from unmask.training.prepare import read_corpus_split
-from unmask.training.score import NORMAL
 
 SCHEDULES = {
     "1 pass": Schedule(rule="quota", passes=1),
@@ -91,10 +91,10 @@ class Row:
     milliseconds: list[float] = field(default_factory=list)
 
     def add(self, reference: str, text: str, passes: int, rows: int, tokens: int, seconds: float) -> None:
-        counts = jiwer.process_words(NORMAL(reference), NORMAL(text))
+        errors, words = word_errors(reference, text)
         self.texts.append(text)
-        self.errors.append(counts.substitutions + counts.deletions + counts.insertions)
-        self.words.append(counts.hits + counts.substitutions + counts.deletions)
+        self.errors.append(errors)
+        self.words.append(words)
         self.passes.append(passes)
         self.rows.append(rows)
         self.tokens.append(tokens)
@@ -159,25 +159,6 @@ def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
     if unknown := {*options.ways, *checked} - set(found):
         raise ValueError(f"{', '.join(sorted(unknown))}: no such way of decoding; there are {', '.join(found)}")
     return {name: way for name, way in found.items() if not options.ways or name in options.ways or name in checked}
-
-
-def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, int]:
-    """Greedy text of the verifier alone, and how many tokens it took. Eight tokens a second are a loop and are cut there."""
-    manifest = captioner.bundle.manifest
-    texts, count = [], 0
-    for window in windows:
-        assert window.verifier is not None
-        assert manifest.verifier is not None
-        window.verifier.reset()
-        ids = np.zeros(0, dtype=np.int64)
-        while len(ids) < 8 + 8 * window.audio_s:
-            best = window.verifier.expect(ids, len(ids)).ids[-1, 0]
-            if best == manifest.verifier.end_id:
-                break
-            ids = np.append(ids, best)
-        texts.append(captioner.tokenizer.decode(ids.tolist()).strip())
-        count += len(ids)
-    return " ".join(texts), count
 
 
 def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> Known:
@@ -245,14 +226,6 @@ def bundle_text(path: Path, schedule: Schedule | None = None) -> Write:
     """A function of a recording to a bundle's caption, by its own schedule unless one is given."""
     captioner = Captioner(load_bundle(path)).load()
     return lambda samples: captioner.caption(samples, schedule).text
-
-
-def interval(errors: NDArray[np.int64], words: NDArray[np.int64], resamples: int) -> tuple[float, float, float]:
-    """Word error rate and its 95 % percentile bootstrap interval over utterances, all in %."""
-    rng = np.random.default_rng(0)
-    picks = rng.integers(len(errors), size=(resamples, len(errors)))
-    low, high = np.percentile(errors[picks].sum(1) / words[picks].sum(1), [2.5, 97.5])
-    return 100 * errors.sum() / words.sum(), 100 * float(low), 100 * float(high)
 
 
 def table(results: list[Row], speakers: NDArray[np.str_], resamples: int) -> str:

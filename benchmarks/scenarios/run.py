@@ -4,7 +4,7 @@ Knows bundles' folders and recordings on disk. Knows no option of the command an
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 import unmask
 from unmask.benchmarks.ceiling import measure_ceiling
 from unmask.benchmarks.conditions import EnergyMeter, read_conditions
-from unmask.benchmarks.report.record import Report, rows_of
-from unmask.benchmarks.scenarios.case import Case, Plan, Say, run_cases
+from unmask.benchmarks.report.record import Report, Row, rows_of
+from unmask.benchmarks.scenarios.case import Case, Plan, Sample, Say, run_cases
 from unmask.benchmarks.scenarios.cost import bundle_costs, overhead_s
 from unmask.benchmarks.scenarios.suite import Recording, Subject, cases
 from unmask.bundle import load_bundle
@@ -22,6 +22,8 @@ from unmask.errors import InputError
 from unmask.options import EngineOptions
 from unmask.providers import CPU, read_provider
 from unmask.tuned import bundle_key
+
+Take = Callable[[Sequence[Case], Plan, Say], list[tuple[Case, list[Sample]]]]
 
 
 def read_subject(folder: Path, engine: EngineOptions, recordings: Sequence[Recording] = ()) -> Subject:
@@ -39,15 +41,26 @@ def told_apart(subjects: Sequence[Subject]) -> list[Subject]:
     return out
 
 
-def run(own: Sequence[Case], subjects: Sequence[Subject], plan: Plan, settings: dict[str, Any], say: Say) -> Report:
-    """Measure the cases. settings: what else the run was asked for, as JSON. Raises InputError where there is no case."""
+def run(
+    own: Sequence[Case],
+    subjects: Sequence[Subject],
+    plan: Plan,
+    settings: dict[str, Any],
+    say: Say,
+    take: Take = run_cases,
+    rows: Callable[[Case, list[Sample]], list[Row]] = rows_of,
+) -> Report:
+    """Measure the cases. settings: what else the run was asked for, as JSON. Raises InputError where there is no case.
+
+    take: how the cases take turns; rows: what becomes of a case's samples.
+    """
     if not own:
         raise InputError("nothing to measure: these scenarios have no case for these bundles")
     before, meter = read_conditions(), EnergyMeter()
     threads = sorted({case.threads for case in own})
     say(f"ceiling of this machine with {' and '.join(map(str, threads))} thread{'s' * (threads != [1])}")
     ceiling = tuple(dataclasses.asdict(measure_ceiling(count)) for count in threads)
-    taken = run_cases(own, plan, say)
+    taken = take(own, plan, say)
     energy = meter.read()
     return Report(
         version=unmask.__version__,
@@ -60,7 +73,7 @@ def run(own: Sequence[Case], subjects: Sequence[Subject], plan: Plan, settings: 
         plan={**dataclasses.asdict(plan), **settings},
         subjects=tuple(described(subject) for subject in subjects),
         ceiling=ceiling,
-        rows=tuple(row for case, samples in taken for row in rows_of(case, samples)),
+        rows=tuple(row for case, samples in taken for row in rows(case, samples)),
     )
 
 

@@ -1,0 +1,139 @@
+"""`unmask bench peers`: a caption bundle beside other systems on the same recordings, in one run."""
+
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import App, Parameter
+
+from unmask.apps.shipped import SHIPPED
+from unmask.benchmarks.scenarios.case import Plan
+from unmask.benchmarks.scenarios.suite import Recording
+from unmask.errors import InputError
+from unmask.mel import SAMPLE_RATE_HZ
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PeerOptions:
+    """Options of `unmask bench peers captions`."""
+
+    audio: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = ()
+    """Recordings, each with a .txt beside it that says what is said; the demo clips unless given."""
+    corpus: Path | None = None
+    """Instead of recordings: a corpus, its manifest without the ending. Utterances without text are left out."""
+    limit: int | None = None
+    """Only so many of the corpus's utterances."""
+    rounds: int = 1
+    """Times that every system reads every recording."""
+    warmup: int = 2
+    """Readings of the first recording before, which do not count."""
+    seed: int = 0
+    """Of the order of turns."""
+    threads: int = 1
+    """Of every system."""
+    pin: bool = False
+    """Keep each process on as many processors as it has threads. Linux only."""
+    output: Path | None = None
+    """Folder for peers.md, readings.json (every text), and report.json, report.md, report.html as of `unmask bench`."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """Say nothing on stderr while it runs."""
+
+    def __post_init__(self) -> None:
+        if self.audio and self.corpus:
+            raise InputError("give recordings (--audio) or a corpus (--corpus), not both")
+        if self.output is not None and self.output.exists() and not self.output.is_dir():
+            raise InputError(f"{self.output}: the report is a folder; name one")
+        for name, value in (("limit", self.limit), ("threads", self.threads)):
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; at least 1 is needed")
+
+    def plan(self) -> Plan:
+        return Plan(self.rounds, 0.0, self.warmup, self.seed, self.pin)
+
+
+@Parameter(name="*", group="Weights")
+@dataclass(frozen=True)
+class Weights:
+    """Where each peer's weights are. A peer without them, or whose package is not installed, is left out, and the report says why."""
+
+    faster_whisper: Path | None = None
+    """A folder with Whisper in CTranslate2's form."""
+
+
+def captions(
+    bundle: Path = SHIPPED,
+    /,
+    *,
+    options: PeerOptions = PeerOptions(),
+    weights: Weights = Weights(),  # noqa: B008  (frozen)
+) -> None:
+    """Latency from samples to text, word errors and memory of every system on the same recordings.
+
+    Every recording is read by every system in a random order, each system in a process of its own. The bundle's own verifier decodes
+    token by token too: the same backbone, engine and encoder.
+
+    Parameters
+    ----------
+    bundle
+        Folder of a bundle that captions; the shipped one unless given.
+    """
+    require()
+    from unmask.benchmarks.peers.report import measure, to_markdown, write
+
+    def say(line: str) -> None:
+        if not options.quiet:
+            print(f"measuring: {line}", file=sys.stderr)
+
+    with tempfile.TemporaryDirectory() as folder:
+        recordings = list(read_said(options, Path(folder)))
+        found = measure(bundle, vars(weights), options.threads, recordings, options.plan(), say)
+    if options.output:
+        write(found, options.output)
+    print(to_markdown(found), end="")
+
+
+def read_said(options: PeerOptions, folder: Path) -> Iterator[Recording]:
+    """Recordings with their text, at 16 kHz in a folder. Raises AudioError, and InputError where none says what is said."""
+    from unmask.apps.bench import read_recordings
+
+    if options.corpus is None:
+        found = read_recordings(options.audio, folder)
+        silent = [recording.name for recording in found if not (recording.said or "").strip()]
+        if silent:
+            raise InputError(f"{silent[0]}: nothing says what is said in it; write that into {silent[0]}.txt beside it")
+        yield from found
+        return
+    from unmask.training.corpus import read_corpus
+
+    missing = [f"{options.corpus}{end}" for end in (".jsonl", ".tar") if not Path(f"{options.corpus}{end}").is_file()]
+    if missing:
+        raise InputError(f"{missing[0]}: no such file; --corpus takes the manifest's path without its ending")
+    utterances = [utterance for utterance in read_corpus(options.corpus) if utterance.text][: options.limit]
+    if not utterances:
+        raise InputError(f"{options.corpus}: no utterance has a text")
+    for i, utterance in enumerate(utterances):
+        np.save(stored := folder / f"{i}.npy", utterance.samples)
+        yield Recording(utterance.id, str(stored), len(utterance.samples) / SAMPLE_RATE_HZ, utterance.text)
+
+
+def require() -> None:
+    """Before minutes of measuring. Raises InputError."""
+    needed = {"matplotlib": "bench", "onnx": "bench", "jiwer": "peers", "whisper_normalizer": "peers"}
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"{' and '.join(missing)} not installed; this needs an extra: pip install 'unmask[peers]'")
+
+
+def peers_app() -> App:
+    """`unmask bench peers` and its commands."""
+    app = App(
+        name="peers", help="Other systems beside ours in the same run; each is left out with a reason when it is not there."
+    )
+    app.command(captions)
+    return app

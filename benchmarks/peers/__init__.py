@@ -1,0 +1,1 @@
+"""Other systems in the same run: `unmask bench peers`."""

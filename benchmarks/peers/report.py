@@ -1,0 +1,98 @@
+"""One run of `unmask bench peers captions`, and what it leaves: a table, every text, and a report as `unmask bench` has it.
+
+Knows recordings on disk and reports. Knows no option of the command.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from unmask.benchmarks.peers.captions import Captions, Heard, table
+from unmask.benchmarks.peers.peers import CAPTIONS, SCENARIO, absent, caption_cases
+from unmask.benchmarks.report.markdown import conditions
+from unmask.benchmarks.report.record import Report
+from unmask.benchmarks.report.write import write_report
+from unmask.benchmarks.scenarios.case import Plan, Say
+from unmask.benchmarks.scenarios.run import read_subject, run
+from unmask.benchmarks.scenarios.suite import Recording
+from unmask.captioner import FAMILY
+from unmask.errors import InputError
+from unmask.options import EngineOptions
+
+NOTES = (
+    "Times are from a recording's samples to its text, encoder included, model open, taken in the process that reads. \"Ours takes of "
+    "it\": the bundle's own decoding / the system, recording by recording, median with its 95 % interval; below 1 ours is faster.",
+    "Decoding alone leaves out the encoder, which is the same for every way of the bundle. Token by token: the bundle's verifier "
+    "decodes greedily with its cache, in the same engine and the same precision.",
+    "Word errors are counted after Whisper's English normaliser; intervals come from a bootstrap over recordings, those of points "
+    "from the same recordings of both. RSS: most memory that the process held, Python and its packages included; the ways of one "
+    "system share a process.",
+)
+
+
+@dataclass(frozen=True)
+class Compared:
+    report: Report
+    heard: tuple[Heard, ...]
+    recordings: tuple[Recording, ...]
+
+
+def measure(
+    bundle: Path, weights: Mapping[str, Path | None], threads: int, recordings: Sequence[Recording], plan: Plan, say: Say
+) -> Compared:
+    """weights: by a peer's option. Raises BundleError, and InputError for a bundle that cannot be read token by token."""
+    subject = read_subject(bundle, EngineOptions(threads=threads))
+    if subject.manifest.family != FAMILY or subject.manifest.verifier is None:
+        raise InputError(f"{bundle}: {subject.name} has no verifier to decode token by token with; give a bundle that captions")
+    cases, skipped = caption_cases(bundle, subject.name, weights, threads, [recording.path for recording in recordings])
+    captions = Captions([recording.said or "" for recording in recordings], [recording.seconds for recording in recordings])
+    settings = {"scenarios": [SCENARIO], "peers": described(weights), "recordings": len(recordings)}
+    report = run(cases, [subject], plan, settings, say, captions.take, captions.rows)
+    return Compared(replace(report, skipped=skipped), tuple(captions.heard), tuple(recordings))
+
+
+def described(weights: Mapping[str, Path | None]) -> dict[str, Any]:
+    """Versions of the peers that are there, and what their weights are called; no path of this machine."""
+    there = [peer for peer in CAPTIONS if absent(peer, weights.get(peer.option)) is None]
+    return {
+        peer.name: {"version": metadata.version(peer.install), "weights": Path(str(weights[peer.option])).resolve().name}
+        for peer in there
+    }
+
+
+def to_markdown(found: Compared) -> str:
+    report, audio_s = found.report, sum(recording.seconds for recording in found.recordings)
+    peers = [f"{name} {own['version']} ({own['weights']})" for name, own in report.plan["peers"].items()]
+    count = len(found.recordings)
+    told = [*conditions(report), f"{count} recordings, {audio_s / 60:.1f} minutes; {', '.join(peers) or 'no other system'}"]
+    parts = ["# unmask bench peers: captions", "  \n".join(told), table(found.heard).to_markdown()]
+    if report.skipped:
+        parts += ["## Not measured", "\n".join(f"- {name}: {why}" for name, why in report.skipped.items())]
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in NOTES)]) + "\n"
+
+
+def write(found: Compared, folder: Path) -> None:
+    """The folder is made where it is missing; files of an earlier run are written over."""
+    write_report(found.report, folder)
+    (folder / "peers.md").write_text(to_markdown(found), encoding="utf-8")
+    names = [recording.name for recording in found.recordings]
+    readings = {own.name: list(_readings(own, names)) for own in found.heard}
+    (folder / "readings.json").write_text(json.dumps(readings, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _readings(own: Heard, names: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "recording": names[i % len(names)],
+            "text": sample.text,
+            "errors": int(own.errors[i]),
+            "words": int(own.words[i]),
+            "seconds": round(sample.seconds, 6),
+            "passes": sample.passes,
+            "tokens": sample.tokens,
+        }
+        for i, sample in enumerate(own.samples)
+    ]
