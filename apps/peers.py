@@ -60,7 +60,7 @@ class PeerOptions:
 @Parameter(name="*", group="Weights")
 @dataclass(frozen=True)
 class Weights:
-    """Where each peer's weights are. A peer without them, or whose package is not installed, is left out, and the report says why."""
+    """Where each peer's weights are. A peer without them or without its package is left out, and the report says why."""
 
     faster_whisper: Path | None = None
     """A folder with Whisper in CTranslate2's form."""
@@ -71,12 +71,12 @@ def captions(
     /,
     *,
     options: PeerOptions = PeerOptions(),
-    weights: Weights = Weights(),  # noqa: B008  (frozen)
+    weights: Weights = Weights(),
 ) -> None:
     """Latency from samples to text, word errors and memory of every system on the same recordings.
 
-    Every recording is read by every system in a random order, each system in a process of its own. The bundle's own verifier decodes
-    token by token too: the same backbone, engine and encoder.
+    Every recording is read by every system in a random order, each system in a process of its own. The bundle's own verifier
+    decodes token by token too: the same backbone, engine and encoder.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def require() -> None:
 def peers_app() -> App:
     """`unmask bench peers` and its commands."""
     app = App(
-        name="peers", help="Other systems beside ours in the same run; each is left out with a reason when it is not there."
+        name="peers", help="Other systems beside ours in the same run. Those that are not there are left out, with the reason."
     )
     app.command(captions)
     return app

@@ -1,4 +1,4 @@
-"""Word errors of recordings as they are counted everywhere here, after Whisper's English normaliser, and what a sample of them can bear.
+"""Word errors of recordings, counted after Whisper's English normaliser, and intervals of their rates.
 
 Knows texts and counts. Knows no model and no clock.
 """

@@ -23,13 +23,14 @@ from unmask.errors import InputError
 from unmask.options import EngineOptions
 
 NOTES = (
-    "Times are from a recording's samples to its text, encoder included, model open, taken in the process that reads. \"Ours takes of "
-    "it\": the bundle's own decoding / the system, recording by recording, median with its 95 % interval; below 1 ours is faster.",
+    "Times are from a recording's samples to its text, encoder included, the model open, taken in the process that reads.",
+    "Ours takes of it: the bundle's own decoding / the system, recording by recording; the median and its 95 % interval (from 6 "
+    "readings on). Below 1 ours is faster.",
     "Decoding alone leaves out the encoder, which is the same for every way of the bundle. Token by token: the bundle's verifier "
-    "decodes greedily with its cache, in the same engine and the same precision.",
-    "Word errors are counted after Whisper's English normaliser; intervals come from a bootstrap over recordings, those of points "
-    "from the same recordings of both. RSS: most memory that the process held, Python and its packages included; the ways of one "
-    "system share a process.",
+    "decodes greedily with its cache, in the same engine and precision.",
+    "Word errors are counted after Whisper's English normaliser. Intervals: bootstrap over recordings; of points over pairs, "
+    "the same recordings of both.",
+    "RSS: most memory that the process held, Python and packages included; the ways of one system share a process.",
 )
 
 

@@ -1,7 +1,7 @@
 """The measured side: a system opened in a process of its own, asked to read one recording after another.
 
-A target takes weights, threads and recordings as .npy files, and returns a function of a recording's number and of settings of the
-reading. Packages are imported on use, so that a process holds no system but its own. Knows no other system and no report.
+A target takes weights, threads and recordings as .npy files, and returns a function of a recording's number and of settings of
+the reading. Packages are imported on use, so that a process holds no system but its own. Knows no other system and no report.
 """
 
 import time
