@@ -81,3 +81,15 @@ def faster_whisper(weights: str, threads: int, recordings: list[str]) -> Calls:
         return "".join(segment.text for segment in segments), sum(len(segment.tokens) for segment in segments)
 
     return reader(read, recordings)
+
+
+def pytorch(weights: str, threads: int, recordings: list[str], compiled: bool = False) -> Calls:
+    """The bundle's own weights through PyTorch in float32; ways as of `ours`."""
+    from pathlib import Path
+
+    from unmask import Captioner, load_bundle
+    from unmask.benchmarks.peers.eager import TorchEngine
+
+    captioner = Captioner(load_bundle(Path(weights)))
+    captioner.engine = TorchEngine(captioner.bundle, threads, compiled)
+    return captioner_calls(captioner, recordings)
