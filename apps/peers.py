@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import App, Parameter
@@ -37,6 +37,8 @@ class PeerOptions:
     """Of the order of turns."""
     threads: int = 1
     """Of every system."""
+    pytorch: Annotated[tuple[Literal["eager", "compiled"], ...], Parameter(consume_multiple=True, negative="")] = ()
+    """Also the bundle's own weights through PyTorch in float32. Compiling takes minutes before anything is measured."""
     pin: bool = False
     """Keep each process on as many processors as it has threads. Linux only."""
     output: Path | None = None
@@ -64,6 +66,14 @@ class Weights:
 
     faster_whisper: Path | None = None
     """A folder with Whisper in CTranslate2's form."""
+    whisper_cpp: Path | None = None
+    """A ggml file of Whisper, for pywhispercpp."""
+    vosk: Path | None = None
+    """A folder of a Vosk model."""
+    moonshine: Path | None = None
+    """A folder of a Moonshine model; tiny or base by its name. Its threads are its own: --pin holds them."""
+    sherpa_onnx: Path | None = None
+    """A folder with a transducer's encoder, decoder and joiner (*.onnx), and tokens.txt."""
 
 
 def captions(
@@ -92,7 +102,7 @@ def captions(
 
     with tempfile.TemporaryDirectory() as folder:
         recordings = list(read_said(options, Path(folder)))
-        found = measure(bundle, vars(weights), options.threads, recordings, options.plan(), say)
+        found = measure(bundle, vars(weights), options.threads, recordings, options.plan(), say, options.pytorch)
     if options.output:
         write(found, options.output)
     print(to_markdown(found), end="")

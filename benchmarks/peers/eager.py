@@ -1,6 +1,6 @@
 """A caption bundle's own weights in PyTorch, eager or compiled, behind the same sampler: what ONNX Runtime and int8 save.
 
-The PyTorch modules stand in for the bundle's graphs (`unmask.export.reload`), in float32, so all that decodes is the runtime's own.
+PyTorch modules stand in for the bundle's graphs (`unmask.export.reload`), in float32; all that decodes is the runtime's own.
 Knows graphs' roles and tensors. Knows no recording but the one given.
 """
 

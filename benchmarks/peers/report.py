@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.benchmarks.peers.captions import Captions, Heard, table
-from unmask.benchmarks.peers.peers import CAPTIONS, SCENARIO, absent, caption_cases
+from unmask.benchmarks.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, caption_cases, torch_absent
 from unmask.benchmarks.report.markdown import conditions
 from unmask.benchmarks.report.record import Report
 from unmask.benchmarks.report.write import write_report
@@ -42,26 +42,40 @@ class Compared:
 
 
 def measure(
-    bundle: Path, weights: Mapping[str, Path | None], threads: int, recordings: Sequence[Recording], plan: Plan, say: Say
+    bundle: Path,
+    weights: Mapping[str, Path | None],
+    threads: int,
+    recordings: Sequence[Recording],
+    plan: Plan,
+    say: Say,
+    pytorch: Sequence[str] = (),
 ) -> Compared:
-    """weights: by a peer's option. Raises BundleError, and InputError for a bundle that cannot be read token by token."""
+    """weights: by a peer's option; pytorch: ways to run the bundle's own weights besides.
+
+    Raises BundleError, and InputError for a bundle that cannot be read token by token.
+    """
     subject = read_subject(bundle, EngineOptions(threads=threads))
     if subject.manifest.family != FAMILY or subject.manifest.verifier is None:
         raise InputError(f"{bundle}: {subject.name} has no verifier to decode token by token with; give a bundle that captions")
-    cases, skipped = caption_cases(bundle, subject.name, weights, threads, [recording.path for recording in recordings])
+    paths = [recording.path for recording in recordings]
+    cases, skipped = caption_cases(bundle, subject.name, weights, threads, paths, pytorch)
     captions = Captions([recording.said or "" for recording in recordings], [recording.seconds for recording in recordings])
-    settings = {"scenarios": [SCENARIO], "peers": described(weights), "recordings": len(recordings)}
+    settings = {"scenarios": [SCENARIO], "peers": described(weights, pytorch), "recordings": len(recordings)}
     report = run(cases, [subject], plan, settings, say, captions.take, captions.rows)
     return Compared(replace(report, skipped=skipped), tuple(captions.heard), tuple(recordings))
 
 
-def described(weights: Mapping[str, Path | None]) -> dict[str, Any]:
+def described(weights: Mapping[str, Path | None], pytorch: Sequence[str]) -> dict[str, Any]:
     """Versions of the peers that are there, and what their weights are called; no path of this machine."""
     there = [peer for peer in CAPTIONS if absent(peer, weights.get(peer.option)) is None]
-    return {
+    named = {
         peer.name: {"version": metadata.version(peer.install), "weights": Path(str(weights[peer.option])).resolve().name}
         for peer in there
     }
+    if torch := [way for way in TORCH if torch_absent(way, pytorch) is None]:
+        own = f"the bundle's in float32, {' and '.join(torch)}"
+        named["PyTorch"] = {"version": metadata.version("torch"), "weights": own}
+    return named
 
 
 def to_markdown(found: Compared) -> str:

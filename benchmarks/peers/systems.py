@@ -83,6 +83,79 @@ def faster_whisper(weights: str, threads: int, recordings: list[str]) -> Calls:
     return reader(read, recordings)
 
 
+def whisper_cpp(weights: str, threads: int, recordings: list[str]) -> Calls:
+    """whisper.cpp, greedy. weights: a ggml file."""
+    from pywhispercpp.model import Model
+
+    model = Model(weights, redirect_whispercpp_logs_to=None, n_threads=threads, language="en", print_progress=False)
+    return reader(lambda samples: (" ".join(segment.text for segment in model.transcribe(samples)), 0), recordings)
+
+
+def vosk(weights: str, threads: int, recordings: list[str]) -> Calls:
+    """Kaldi's decoder, which has one thread. weights: a folder of a Vosk model."""
+    import json
+
+    from vosk import KaldiRecognizer, Model, SetLogLevel
+
+    from unmask.mel import SAMPLE_RATE_HZ
+
+    SetLogLevel(-1)
+    model = Model(weights)
+
+    def read(samples: Samples) -> tuple[str, int]:
+        recognizer = KaldiRecognizer(model, SAMPLE_RATE_HZ)
+        texts = []
+        for part in np.array_split((np.clip(samples, -1, 1) * 32767).astype("<i2"), 1 + len(samples) // SAMPLE_RATE_HZ):
+            if recognizer.AcceptWaveform(part.tobytes()):  # an utterance ended; its text is told only now
+                texts.append(json.loads(recognizer.Result())["text"])
+        return " ".join([*texts, json.loads(recognizer.FinalResult())["text"]]), 0
+
+    return reader(read, recordings)
+
+
+def moonshine(weights: str, threads: int, recordings: list[str]) -> Calls:
+    """Moonshine's own runtime; it chooses its threads. weights: a folder, tiny or base by its name."""
+    from pathlib import Path
+
+    from moonshine_voice.moonshine_api import ModelArch
+    from moonshine_voice.transcriber import Transcriber
+
+    arch = ModelArch.BASE if "base" in Path(weights).name else ModelArch.TINY
+    transcriber = Transcriber(weights, arch)
+
+    def read(samples: Samples) -> tuple[str, int]:
+        return " ".join(line.text for line in transcriber.transcribe_without_streaming(samples.tolist()).lines), 0
+
+    return reader(read, recordings)
+
+
+def sherpa_onnx(weights: str, threads: int, recordings: list[str]) -> Calls:
+    """A transducer through sherpa-onnx, greedy; int8 files where there are such. weights: a folder."""
+    from pathlib import Path
+
+    from sherpa_onnx import OfflineRecognizer
+
+    from unmask.errors import InputError
+    from unmask.mel import SAMPLE_RATE_HZ
+
+    def part(name: str) -> str:
+        found = sorted(Path(weights).glob(f"{name}*.int8.onnx")) or sorted(Path(weights).glob(f"{name}*.onnx"))
+        if not found:
+            raise InputError(f"{weights}: no {name}*.onnx in it; give the folder of a transducer for sherpa-onnx")
+        return str(found[0])
+
+    tokens = str(Path(weights) / "tokens.txt")
+    model = OfflineRecognizer.from_transducer(part("encoder"), part("decoder"), part("joiner"), tokens, num_threads=threads)
+
+    def read(samples: Samples) -> tuple[str, int]:
+        stream = model.create_stream()
+        stream.accept_waveform(SAMPLE_RATE_HZ, samples)
+        model.decode_stream(stream)
+        return stream.result.text, len(stream.result.tokens)
+
+    return reader(read, recordings)
+
+
 def pytorch(weights: str, threads: int, recordings: list[str], compiled: bool = False) -> Calls:
     """The bundle's own weights through PyTorch in float32; ways as of `ours`."""
     from pathlib import Path

@@ -13,10 +13,11 @@ from unmask import Captioner, load_bundle
 from unmask.apps.peers import Weights
 from unmask.benchmarks.greedy import token_by_token
 from unmask.benchmarks.peers.captions import Captions, Heard, ratio, table
-from unmask.benchmarks.peers.peers import CAPTIONS, absent, caption_cases
-from unmask.benchmarks.peers.systems import faster_whisper
+from unmask.benchmarks.peers.peers import CAPTIONS, absent, caption_cases, torch_absent
+from unmask.benchmarks.peers.systems import faster_whisper, ours, pytorch, sherpa_onnx
 from unmask.benchmarks.report.record import read_report
 from unmask.benchmarks.scenarios.case import Case, Plan, Sample
+from unmask.errors import InputError
 
 __all__ = ["command"]
 CLIP = CLIPS / "librispeech-533.flac"
@@ -134,3 +135,27 @@ def test_faster_whisper_reads(tmp_path: Path) -> None:
     sample = call(0, beam_size=1, without_timestamps=True)
     assert "persisted" in sample["text"]
     assert sample["tokens"] > 10
+
+
+def test_pytorch_writes_what_the_graphs_write(fp32_bundle: Path, recordings: list[str]) -> None:
+    ours_calls, torch_calls = ours(str(fp32_bundle), 1, recordings), pytorch(str(fp32_bundle), 1, recordings)
+    for way in ("default", "canvas", "greedy"):
+        for i in range(len(recordings)):
+            own, theirs = ours_calls(i, way=way), torch_calls(i, way=way)
+            assert (theirs["text"], theirs["passes"]) == (own["text"], own["passes"])
+
+
+def test_pytorch_is_left_out_unless_asked_for(fp32_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--pytorch eager" in torch_absent("eager", ())  # type: ignore[operator]
+    assert torch_absent("eager", ("eager",)) is None
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "needs a C++ compiler" in torch_absent("compiled", ("compiled",))  # type: ignore[operator]
+    cases, skipped = caption_cases(fp32_bundle, "tiny", {}, 1, ["a.npy"], ("eager", "compiled"))
+    assert [case.name for case in cases if case.subject == "PyTorch eager"] == ["own decoding", "token by token"]
+    assert "PyTorch compiled" in skipped
+
+
+def test_a_folder_that_is_no_transducer_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("sherpa_onnx")
+    with pytest.raises(InputError, match=r"no encoder\*\.onnx"):
+        sherpa_onnx(str(tmp_path), 1, [])
