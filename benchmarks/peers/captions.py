@@ -7,6 +7,7 @@ Knows cases, recordings' texts and processes. Knows no system.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from unmask.benchmarks.isolate import Worker
 from unmask.benchmarks.report.record import Row, rows_of
 from unmask.benchmarks.report.tables import Table, number
 from unmask.benchmarks.scenarios.case import Case, Plan, Sample, Say, processors
+from unmask.errors import InputError
 
 DECODING = "decoding"  # a measure of systems that tell it: what follows the encoder
 HEAD = (
@@ -65,8 +67,7 @@ class Captions:
             workers: dict[str, Worker] = {}
             for case in cases:
                 if case.process not in workers:
-                    pin = processors(case.threads) if plan.pin else ()
-                    workers[case.process] = stack.enter_context(Worker(case.target, case.arguments, pin))
+                    workers[case.process] = stack.enter_context(_opened(case, plan))
             turns = {
                 i: _turn(workers[case.process], case, samples[i], count, plan.warmup, None if i else say)
                 for i, case in enumerate(cases)
@@ -86,6 +87,16 @@ class Captions:
         own = next(heard for heard in self.heard if heard.case is case)
         rate, audio_s = round(float(own.errors.sum() / own.words.sum()), 4), round(float(np.median(self._audio_s)), 3)
         return [row if row.measure else replace(row, error_rate=rate, audio_s=audio_s) for row in rows_of(case, samples)]
+
+
+def _opened(case: Case, plan: Plan) -> Worker:
+    try:
+        return Worker(case.target, case.arguments, processors(case.threads) if plan.pin else ())
+    except RuntimeError as error:
+        weights = Path(case.arguments["weights"]).name
+        raise InputError(
+            f"{case.subject} does not open {weights}; its own message is above, give it weights in its form"
+        ) from error
 
 
 def _turn(worker: Worker, case: Case, samples: list[Sample], count: int, warmup: int, say: Say | None) -> Callable[[], float]:

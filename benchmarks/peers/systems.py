@@ -87,7 +87,11 @@ def whisper_cpp(weights: str, threads: int, recordings: list[str]) -> Calls:
     """whisper.cpp, greedy. weights: a ggml file."""
     from pywhispercpp.model import Model
 
+    from unmask.errors import InputError
+
     model = Model(weights, redirect_whispercpp_logs_to=None, n_threads=threads, language="en", print_progress=False)
+    if model._ctx is None:  # it does not say so by itself, and dies when it is asked to read
+        raise InputError(f"{weights}: whisper.cpp does not open it; give a ggml file of Whisper")
     return reader(lambda samples: (" ".join(segment.text for segment in model.transcribe(samples)), 0), recordings)
 
 

@@ -14,7 +14,7 @@ from unmask.apps.peers import Weights
 from unmask.benchmarks.greedy import token_by_token
 from unmask.benchmarks.peers.captions import Captions, Heard, ratio, table
 from unmask.benchmarks.peers.peers import CAPTIONS, absent, caption_cases, torch_absent
-from unmask.benchmarks.peers.systems import faster_whisper, ours, pytorch, sherpa_onnx
+from unmask.benchmarks.peers.systems import faster_whisper, ours, pytorch, sherpa_onnx, whisper_cpp
 from unmask.benchmarks.report.record import read_report
 from unmask.benchmarks.scenarios.case import Case, Plan, Sample
 from unmask.errors import InputError
@@ -159,3 +159,27 @@ def test_a_folder_that_is_no_transducer_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("sherpa_onnx")
     with pytest.raises(InputError, match=r"no encoder\*\.onnx"):
         sherpa_onnx(str(tmp_path), 1, [])
+
+
+def test_a_file_that_is_no_ggml_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pywhispercpp")
+    (tmp_path / "bad.bin").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match=r"bad\.bin: whisper\.cpp does not open it"):
+        whisper_cpp(str(tmp_path / "bad.bin"), 1, [])
+
+
+def test_weights_that_a_peer_does_not_open_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("faster_whisper")
+    case = Case(
+        "peers",
+        "faster-whisper",
+        "",
+        "unmask.benchmarks.peers.systems:faster_whisper",
+        {
+            "weights": str(tmp_path),
+            "threads": 1,
+            "recordings": [],
+        },
+    )
+    with pytest.raises(InputError, match=f"faster-whisper does not open {tmp_path.name}"):
+        Captions(["a"], [1.0]).take([case], Plan(rounds=1, warmup=0), lambda line: None)
