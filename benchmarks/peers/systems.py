@@ -89,9 +89,10 @@ def whisper_cpp(weights: str, threads: int, recordings: list[str]) -> Calls:
 
     from unmask.errors import InputError
 
+    with open(weights, "rb") as file:
+        if file.read(4) != b"lmgg":  # GGML_FILE_MAGIC; with another file the package dies when it is asked to read
+            raise InputError(f"{weights}: not a ggml file; give one of Whisper for whisper.cpp")
     model = Model(weights, redirect_whispercpp_logs_to=None, n_threads=threads, language="en", print_progress=False)
-    if model._ctx is None:  # it does not say so by itself, and dies when it is asked to read
-        raise InputError(f"{weights}: whisper.cpp does not open it; give a ggml file of Whisper")
     return reader(lambda samples: (" ".join(segment.text for segment in model.transcribe(samples)), 0), recordings)
 
 

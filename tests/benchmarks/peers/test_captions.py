@@ -164,7 +164,7 @@ def test_a_folder_that_is_no_transducer_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_ggml_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("pywhispercpp")
     (tmp_path / "bad.bin").write_bytes(bytes(range(256)))
-    with pytest.raises(InputError, match=r"bad\.bin: whisper\.cpp does not open it"):
+    with pytest.raises(InputError, match=r"bad\.bin: not a ggml file"):
         whisper_cpp(str(tmp_path / "bad.bin"), 1, [])
 
 
