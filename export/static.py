@@ -127,8 +127,10 @@ class Window(nn.Module):
         frame_mask: Tensor,  # (T,)
         mask: Tensor,  # (S,)
     ) -> tuple[Tensor, ...]:
-        model = self.model
-        x = rows + model.positions.index_select(0, positions) + slots.index_select(0, positions)
+        model, places = self.model, self.model.positions
+        if len(slots) > len(places):  # the longest bucket has a slot more than any canvas, for rows that pad it
+            places = torch.cat([places, places.new_zeros(len(slots) - len(places), places.shape[1])])
+        x = rows + places.index_select(0, positions) + slots.index_select(0, positions)
         near = model.near(positions.float(), cross_k.shape[2]) + frame_mask
         replaced = Replaced(positions, len(slots))
         keys, values = [], []

@@ -78,24 +78,36 @@ def test_context(captioner: Captioner, slots: int, more: int, seed: int) -> None
     same(through(make, "context", {"slots": slots + more}, PER, feeds), plain(dynamic.Context(captioner), feeds))
 
 
+def window_feeds(captioner: Captioner, slots: int, positions: Any, wanted: Any, seed: int) -> dict[str, NDArray[Any]]:
+    layers, heads, size = TINY.decoder_layers, TINY.heads, TINY.width // TINY.heads
+    return {
+        "rows": normal(seed, len(positions), TINY.width),
+        "positions": positions,
+        "wanted": wanted,
+        "bias": np.zeros((1, captioner.config.vocabulary), np.float32),
+        **{name: normal(seed + i, layers, heads, slots * PER, size) for i, name in enumerate(("cross_k", "cross_v"), 1)},
+        "slots": normal(seed + 3, slots, TINY.width),
+        **{name: normal(seed + i, layers, heads, slots, size) for i, name in enumerate(("cache_k", "cache_v"), 4)},
+    }
+
+
+def test_a_window_of_the_longest_canvas_is_padded_too(captioner: Captioner) -> None:
+    """Rows that pad it stand at a slot behind all that the encoder can hold."""
+    slots = captioner.config.slots
+    feeds = window_feeds(captioner, slots, np.array([0, 3, slots - 1]), np.array([2, 0]), 1)
+    make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP, PENALTY)  # noqa: E731
+    sizes = {"rows": 5, "wanted": 3, "slots": slots + 1}
+    same(through(make, "window", sizes, PER, feeds), plain(dynamic.Window(captioner, TOP, PENALTY), feeds))
+
+
 @EACH
 @given(st.data())
 def test_window(captioner: Captioner, data: st.DataObject) -> None:
     slots, seed = data.draw(st.integers(2, 12)), data.draw(st.integers(0, 99))
     positions = np.array(sorted(data.draw(st.sets(st.integers(0, slots - 1), min_size=1))))
     wanted = np.array(data.draw(st.lists(st.integers(0, len(positions) - 1), min_size=1, max_size=6)))
-    bias = np.zeros((1, captioner.config.vocabulary), np.float32)
-    bias[:, data.draw(st.integers(TOP, 200)) :] = -1e9
-    layers, heads, size = TINY.decoder_layers, TINY.heads, TINY.width // TINY.heads
-    feeds = {
-        "rows": normal(seed, len(positions), TINY.width),
-        "positions": positions,
-        "wanted": wanted,
-        "bias": bias,
-        **{name: normal(seed + i, layers, heads, slots * PER, size) for i, name in enumerate(("cross_k", "cross_v"), 1)},
-        "slots": normal(seed + 3, slots, TINY.width),
-        **{name: normal(seed + i, layers, heads, slots, size) for i, name in enumerate(("cache_k", "cache_v"), 4)},
-    }
+    feeds = window_feeds(captioner, slots, positions, wanted, seed)
+    feeds["bias"][:, data.draw(st.integers(TOP, 200)) :] = -1e9
     more = data.draw(MORE)
     sizes = {
         "rows": len(positions) + more,
