@@ -26,9 +26,9 @@ from unmask.mel import SAMPLE_RATE_HZ
 VARIANTS = {
     "2 threads": EngineOptions(threads=2),
     "2 threads, spinning": EngineOptions(threads=2, spinning=True),
-    "2 threads, no arena": EngineOptions(threads=2, arena=False),
+    "2 threads, arena": EngineOptions(threads=2, arena=True),
     "1 thread": EngineOptions(threads=1),
-    "1 thread, no arena": EngineOptions(threads=1, arena=False),
+    "1 thread, arena": EngineOptions(threads=1, arena=True),
 }
 
 

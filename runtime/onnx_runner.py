@@ -25,7 +25,7 @@ def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
     chosen.intra_op_num_threads = options.threads
     chosen.inter_op_num_threads = 1
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
-    chosen.enable_cpu_mem_arena = options.arena
+    chosen.enable_cpu_mem_arena = chosen.enable_mem_pattern = options.arena
     chosen.log_severity_level = 3
     return chosen
 
