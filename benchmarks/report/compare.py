@@ -63,6 +63,7 @@ class Comparison:
     missing: tuple[str, ...]  # rows that are not in every report
     unlike: tuple[str, ...]  # what else differs between the sides
     runs: tuple[int, int]
+    machine: str | None = None  # the ceiling of b to that of a
 
     def failures(self, gates: Gates) -> list[str]:
         """What misses the gates, a line each. What was not measured, or not often enough anywhere, is not passed."""
@@ -95,6 +96,11 @@ class Comparison:
         told = len(verdicts) - verdicts.count(UNTOLD)
         if told >= 10:
             yield f"of {told} intervals at 95 %, some {round(0.05 * told)} miss by chance: look for differences of many rows"
+            low, middle, high = np.percentile([d.ratio.value for d in self.differences], [25, 50, 75])
+            quartiles = f"{middle:.2f} (quartiles {low:.2f} to {high:.2f})"
+            yield f"all rows together: {quartiles}; a shift that they share may be the machine's"
+        if self.machine:
+            yield f"the machine itself, b / a, in {self.machine}"
         if max(self.runs) == 1:
             yield ONE_RUN
         yield from (f"the sides differ in {line}" for line in self.unlike)
@@ -127,7 +133,7 @@ def compare(a: Sequence[Report], b: Sequence[Report], same_threads: bool = True)
             found.append(Difference(own[0][0], ratio, _word_errors(*own)))
     if not found:
         raise InputError("the reports have no row in common: they measured different bundles, scenarios or threads")
-    return Comparison(tuple(found), tuple(missing), tuple(_unlike(a, b)), (len(a), len(b)))
+    return Comparison(tuple(found), tuple(missing), tuple(_unlike(a, b)), (len(a), len(b)), _machine(a, b))
 
 
 def _ratio(a: Sequence[Sequence[int]], b: Sequence[Sequence[int]]) -> Ratio | None:
@@ -150,6 +156,17 @@ def between_runs(a: Sequence[float], b: Sequence[float]) -> Ratio:
 def _word_errors(a: Sequence[Row], b: Sequence[Row]) -> tuple[float, float] | None:
     rates = [[row.error_rate for row in side if row.error_rate is not None] for side in (a, b)]
     return (float(np.mean(rates[0])), float(np.mean(rates[1]))) if all(rates) else None
+
+
+def _machine(a: Sequence[Report], b: Sequence[Report]) -> str | None:
+    """How the measured ceilings differ, by medians of the runs; None where the sides have no number of threads in common."""
+    sides = [[{c["threads"]: c for c in report.ceiling} for report in side] for side in (a, b)]
+    common = set.intersection(*(set(found) for side in sides for found in side))
+    if not common:
+        return None
+    names = {"fp32_macs_per_s": "float32 products", "int8_macs_per_s": "int8 products", "bytes_per_s": "reads"}
+    ratios = {what: [np.median([found[max(common)][name] for found in side]) for side in sides] for name, what in names.items()}
+    return ", ".join(f"{what} a second: {theirs / own:.2f}" for what, (own, theirs) in ratios.items())
 
 
 def _unlike(a: Sequence[Report], b: Sequence[Report]) -> Iterator[str]:

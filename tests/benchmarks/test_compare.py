@@ -1,6 +1,7 @@
 """Comparing reports: ratios and intervals by hand, what counts as a difference, gates, and the command's exit codes."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,22 @@ def test_several_runs_a_side_are_compared_by_their_medians() -> None:
     assert "one run a side" not in found.to_markdown()
     (wide,) = compare([report(row(ms)) for ms in (10, 14)], [report(row(ms)) for ms in (12, 16)]).differences
     assert wide.verdict == "no clear difference"
+
+
+def test_what_the_machine_itself_did_is_told() -> None:
+    a, b = report(row(*range(1, 12))), report(row(*range(1, 12)))
+    slow = replace(b, ceiling=tuple({**c, "bytes_per_s": c["bytes_per_s"] / 2} for c in b.ceiling))
+    assert compare([a], [slow]).machine == "float32 products a second: 1.00, int8 products a second: 1.00, reads a second: 0.50"
+    assert "reads a second: 0.50" in compare([a], [slow]).to_markdown()
+    other = replace(b, ceiling=tuple({**c, "threads": 64} for c in b.ceiling))
+    assert compare([a], [other]).machine is None
+    assert "the machine itself" not in compare([a], [other]).to_markdown()
+
+
+def test_a_shift_that_all_rows_share_is_told() -> None:
+    cases = [f"{n} rows" for n in range(12)]
+    a, b = (report(*(row(*np.linspace(1, 1.1, 20) * slower, case=case) for case in cases)) for slower in (10, 11))
+    assert "all rows together: 1.10 (quartiles 1.10 to 1.10)" in compare([a], [b]).to_markdown()
 
 
 def test_rows_of_one_side_are_named_and_delays_below_none_have_no_ratio() -> None:
