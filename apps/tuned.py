@@ -40,6 +40,8 @@ def setting(bundle: Bundle, task: str, engine: EngineChoice, choice: TunedChoice
         return own
     try:
         stored = read_tuned(bundle, task, own.engine)
+        if stored and engine.engine not in (None, stored.engine.engine):
+            return own  # the other bundle is not for the engine that was asked for
         found = Setting(used_bundle(bundle, stored), engine.options(stored.engine), stored.schedule) if stored else own
     except UnmaskError as error:
         print(f"unmask: the stored setting is not used: {error}", file=sys.stderr)

@@ -12,9 +12,11 @@ from unmask.options import EngineOptions
 ORDERS = ("probability", "margin", "negative_entropy")
 
 
-def machine(bundles: Sequence[Path], engines: Sequence[EngineOptions]) -> Stage:
+def machine(bundles: Sequence[tuple[Path, EngineOptions]], counts: Sequence[int]) -> Stage:
+    """bundles: each with the engine that runs it. counts: of threads."""
+
     def around(best: Setting) -> list[Setting]:
-        return [replace(best, bundle=bundle, engine=engine) for bundle in bundles for engine in engines]
+        return [replace(best, bundle=b, engine=replace(engine, threads=count)) for b, engine in bundles for count in counts]
 
     return Stage("precision and threads", around)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.benchmarks.engines import engine_of
 from unmask.benchmarks.tuning.plan import answer_stages, caption_stages, machine, thread_counts
 from unmask.benchmarks.tuning.points import Choice, Measured, Rules, Setting
 from unmask.benchmarks.tuning.search import Found, Stage, Trials, runs_of, search
@@ -63,7 +64,7 @@ def make_plan(
     cores: int,
     rounds: int,
 ) -> Plan:
-    """others: bundles of the same model in other precisions. threads: that alone is tried; None: all counts up to `cores`.
+    """others: bundles of the same model in other precisions or for other engines. threads: that alone is tried; None: all counts up to `cores`.
 
     Raises InputError for bundles of another model, for a task that the bundle lacks, and for nothing to ask it.
     """
@@ -74,15 +75,20 @@ def make_plan(
             raise InputError(f"{other.folder} and {bundle.folder} do not predict the same ids; give bundles of one model")
     default = Setting(bundle.folder, engine, replace(bundle.schedule(task), budget_ms=None))
     counts = [threads] if threads else thread_counts(cores)
-    engines = [replace(engine, threads=count) for count in counts]
-    folders = [bundle.folder, *(other.folder for other in others)]
+    bundles = [(bundle.folder, engine), *((other.folder, _engine(other, engine)) for other in others)]
     subject: Subject
     if bundle.manifest.family == FAMILY:
         subject, stages = Captions(asked.recordings, asked.texts), caption_stages(bundle.manifest)
     else:
         subject = Answers(default, task, asked.prompts, asked.length)
         stages = answer_stages(bundle.manifest, subject.length)
-    return Plan(bundle, task, default, (machine(folders, engines), *stages), subject, rounds)
+    return Plan(bundle, task, default, (machine(bundles, counts), *stages), subject, rounds)
+
+
+def _engine(bundle: Bundle, asked: EngineOptions) -> EngineOptions:
+    """What was asked for where it runs the bundle, else the engine that the bundle is for, with its defaults."""
+    own = engine_of(bundle.manifest)
+    return asked if asked.engine == own else EngineOptions(engine=own)
 
 
 def tune(plan: Plan, rules: Rules, say: Callable[[str], None], ran: Callable[[], None]) -> Found:

@@ -36,6 +36,8 @@ def test_a_caption_bundle_for_litert_says_the_same(command: Command, fp32_bundle
         assert made[form].code == 0
     assert made["fp32"].out == command("caption", recording, "--bundle", fp32_bundle, "--verify", "3").out
     assert "it has one for --engine litert" in command("caption", recording, "--bundle", tmp_path / "fp32").err
+    recording.with_suffix(".txt").write_text("something was said", encoding="utf-8")
+    assert command("tune", fp32_bundle, "--also", tmp_path / "fp32", "--audio", recording, "--rounds", "1").code == 0
     longer = tmp_path / "longer.wav"
     soundfile.write(longer, np.tile(soundfile.read(recording)[0], 4), 16000)
     told = command("caption", longer, "--bundle", tmp_path / "fp32", "--engine", "litert")

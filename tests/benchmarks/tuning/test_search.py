@@ -127,9 +127,14 @@ def test_the_plan_counts_what_is_run_at_most() -> None:
 
 
 def test_precisions_are_tried_with_all_counts_of_threads() -> None:
-    engines = [replace(EngineOptions(), threads=count) for count in (1, 2)]
-    tried = machine([Path("a"), Path("b")], engines).around(DEFAULT)
-    assert {(str(s.bundle), s.engine.threads) for s in tried} == {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
+    bundles = [(Path("a"), EngineOptions()), (Path("b"), EngineOptions(engine="litert"))]
+    tried = machine(bundles, [1, 2]).around(DEFAULT)
+    assert {(str(s.bundle), s.engine.engine, s.engine.threads) for s in tried} == {
+        ("a", "onnx", 1),
+        ("a", "onnx", 2),
+        ("b", "litert", 1),
+        ("b", "litert", 2),
+    }
     assert [thread_counts(cores) for cores in (1, 2, 3, 6, 8)] == [[1], [1, 2], [1, 2, 3], [1, 2, 4, 6], [1, 2, 4, 8]]
 
 
