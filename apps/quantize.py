@@ -110,13 +110,13 @@ def prepared(
 ) -> tuple["Recipe", "Ranges | None"]:
     """What must be measured first: ranges for static int8, and which matrices to keep."""
     from unmask.quant.calibrate import measure_ranges
-    from unmask.quant.quantize import Source
+    from unmask.quant.quantize import bundle_source
     from unmask.quant.search import search_keep
 
     static = "int8-static" in (recipe.format, recipe.head)
     if not static and budget is None:
         return recipe, None
-    Source(source)  # refuses what is quantised already before anything is measured
+    bundle_source(source)  # refuses what is quantised already before anything is measured
     material, _ = read_material(source.manifest, options)
     ranges = None
     if static:

@@ -1,12 +1,12 @@
-"""Make a smaller bundle of an fp32 one: which form each matrix gets, and what the embedding is read from.
+"""Make a smaller bundle of an fp32 model: which form each matrix gets, and what the embedding is read from.
 
-Knows bundles and forms. Knows no family: heads are found by their place in a graph, an embedding by where its bytes lie. Memory
+Knows graphs and forms. Knows no family: heads are found by their place in a graph, an embedding by where its bytes lie. Memory
 follows the largest matrix and its codes.
 """
 
 import itertools
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,7 +20,7 @@ from unmask.export.writer import WEIGHTS, Weights, seal, staging
 from unmask.quant.codes import columns, halves
 from unmask.quant.matrices import Matrix, matrices
 from unmask.quant.rewrite import FORMS, Blocking, Rewriter
-from unmask.quant.store import Place, Store, place_of, stretch
+from unmask.quant.store import Place, Read, Store, in_bundle, place_of, stretch
 from unmask.table import Embedding
 
 FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
@@ -77,15 +77,12 @@ class Recipe:
 
 
 class Source:
-    """An fp32 bundle's graphs, with their weights left on disk. Raises InputError for a bundle that is quantised already."""
+    """An fp32 model's graphs, with their weights left where they are."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        manifest = bundle.manifest
-        if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
-            raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
-        self.bundle = bundle
-        self.graphs = {role: onnx.load(bundle.path(name), load_external_data=False) for role, name in manifest.graphs.items()}
-        self.matrices = [matrix for role, graph in self.graphs.items() for matrix in matrices(role, graph)]
+    def __init__(self, manifest: Manifest, graphs: Mapping[str, onnx.ModelProto], read: Read) -> None:
+        """read: what lies at the places that graphs and manifest name."""
+        self.manifest, self.graphs, self.read = manifest, graphs, read
+        self.matrices = [matrix for role, graph in graphs.items() for matrix in matrices(role, graph)]
 
     def tied(self, table: Embedding) -> Matrix | None:
         """The head that is the same bytes as an embedding."""
@@ -96,7 +93,7 @@ class Source:
     def is_tied(self, matrix: Matrix) -> bool:
         """Whether an embedding is the matrix, or some of the same rows."""
         own = place_of(matrix.tensor)
-        places = [table_place(table) for table in embeddings(self.bundle.manifest).values()]
+        places = [table_place(table) for table in embeddings(self.manifest).values()]
         return own is not None and any(place.holds(own) or own.holds(place) for place in places)
 
     def rare(self, matrix: Matrix, recipe: Recipe) -> tuple[int, str] | None:
@@ -112,6 +109,15 @@ class Source:
         if recipe.kept(matrix):
             return "fp16"
         return recipe.head_form(self.is_tied(matrix)) if matrix.head else recipe.format
+
+
+def bundle_source(bundle: Bundle) -> Source:
+    """Raises InputError for a bundle that is quantised already."""
+    manifest = bundle.manifest
+    if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
+        raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
+    graphs = {role: onnx.load(bundle.path(name), load_external_data=False) for role, name in manifest.graphs.items()}
+    return Source(manifest, graphs, in_bundle(bundle))
 
 
 def embeddings(manifest: Manifest) -> dict[str, Embedding]:
@@ -131,17 +137,22 @@ def quantize_bundle(source: Path, target: Path, recipe: Recipe | None = None, ra
     when whole; an older bundle is replaced, its README.md stays. Raises BundleError for a damaged source and InputError for one
     that is quantised already, a pattern in `keep` that no matrix has, and int8-static without ranges.
     """
-    recipe = recipe or Recipe()
-    given = Source(load_bundle(source))
+    bundle = load_bundle(source)
+    given = bundle_source(bundle)
+    return write_quantised(given, target, recipe or Recipe(), ranges, lambda folder: _copy_others(bundle, given, folder))
+
+
+def write_quantised(given: Source, target: Path, recipe: Recipe, ranges: Ranges | None, others: Callable[[Path], None]) -> Path:
+    """The same for a model wherever it lies. others: writes into the folder what holds neither graphs nor weights."""
     _check(given, recipe, ranges)
     with staging(target) as folder:
         weights = Weights(folder / WEIGHTS)
-        store = Store(given.bundle, weights, given.matrices)
+        store = Store(given.read, weights, given.matrices)
         for role, model in rewritten(given, store, recipe, ranges or {}).items():
             onnx.save_model(model, folder / f"{role}.onnx")
-        tables = {where: _table(given, store, table, recipe) for where, table in embeddings(given.bundle.manifest).items()}
+        tables = {where: _table(given, store, table, recipe) for where, table in embeddings(given.manifest).items()}
         weights.close()
-        _copy_others(given, folder)
+        others(folder)
         seal(folder, _manifest(given, recipe, tables))
         if (target / CARD).is_file():
             shutil.copy(target / CARD, folder / CARD)
@@ -187,10 +198,10 @@ def _table(given: Source, store: Store, table: Embedding, recipe: Recipe) -> Emb
         raise InputError("the embedding cannot be read from the head: it is not tied to an int8 or int4 head; pass int8 or fp16")
     if read and recipe.embedding in (None, "head"):
         return _in_parts(store, read, recipe)
-    rows = given.bundle.table(table).stored
-    half = halves(rows) if recipe.embedding != "fp32" else None
+    rows = given.read(table_place(table), np.dtype(table.dtype).newbyteorder("<"), (table.rows, table.width))
     small = recipe.embedding or ("fp16" if recipe.format == "fp16" else "int8")
     if small != "int8":
+        half = halves(rows) if small == "fp16" else None
         stored = store.outside(rows if half is None else half)
         return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype))
     made = columns(rows)
@@ -221,19 +232,19 @@ def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> E
     return Embedding(WEIGHTS, codes.offset, rows, width, "int8" if block is None else "int4", scales.offset, block, rest)
 
 
-def _copy_others(given: Source, folder: Path) -> None:
+def _copy_others(bundle: Bundle, given: Source, folder: Path) -> None:
     """Files that hold neither graphs nor weights: the tokenizer, and whatever a family needs besides."""
-    manifest = given.bundle.manifest
+    manifest = given.manifest
     tensors = [tensor for graph in given.graphs.values() for tensor in graph.graph.initializer]
     left = {place.file for tensor in tensors if (place := place_of(tensor))}
     left |= {*manifest.graphs.values(), *(table.file for table in embeddings(manifest).values())}
     for name in manifest.files:
         if name not in left:
-            shutil.copy(given.bundle.path(name), folder / name)
+            shutil.copy(bundle.path(name), folder / name)
 
 
 def _manifest(given: Source, recipe: Recipe, tables: dict[str, Embedding]) -> Manifest:
-    manifest = given.bundle.manifest
+    manifest = given.manifest
     verifier = manifest.verifier
     return replace(
         manifest,

@@ -18,7 +18,7 @@ from unmask.export.writer import WEIGHTS, Weights
 from unmask.quant.drift import Floats, kl_rows, log_softmax
 from unmask.quant.material import Material
 from unmask.quant.matrices import Matrix
-from unmask.quant.quantize import Ranges, Recipe, Source, rewrite
+from unmask.quant.quantize import Ranges, Recipe, Source, bundle_source, rewrite
 from unmask.quant.rewrite import Blocking
 from unmask.quant.states import State, Subject, subject_of
 from unmask.quant.store import Store
@@ -69,7 +69,7 @@ def search_keep(
     if budget_bytes < 1:
         raise InputError(f"the budget is {budget_bytes} bytes; sparing a matrix takes more")
     with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(Source(bundle), recipe, ranges or {}, material, Path(folder))
+        trial = Trial(bundle, recipe, ranges or {}, material, Path(folder))
         before, tried = trial.drift(()), []
         chosen = [m for m in trial.given.matrices if BITS[trial.given.form(m, recipe)] < HALF_BITS]
         for i, matrix in enumerate(chosen):
@@ -109,19 +109,20 @@ def _affordable(tried: list[Candidate], budget: int) -> tuple[tuple[str, ...], i
 class Trial:
     """A bundle whose matrices stand in both forms in one file, and what it answered in fp32."""
 
-    def __init__(self, given: Source, recipe: Recipe, ranges: Ranges, material: Material, folder: Path) -> None:
-        self.given, self._recipe, self._ranges = given, recipe, ranges
+    def __init__(self, bundle: Bundle, recipe: Recipe, ranges: Ranges, material: Material, folder: Path) -> None:
+        self.given, self._recipe, self._ranges = bundle_source(bundle), recipe, ranges
+        given = self.given
         weights = Weights(folder / WEIGHTS)
-        self._store = Store(given.bundle, weights, given.matrices)
+        self._store = Store(given.read, weights, given.matrices)
         self._plain = {role: self._variant(role, ()) for role in given.graphs}
         for role in given.graphs:
             self._variant(role, ("*",))
         weights.close()
-        exact = subject_of(given.bundle, material, Tapped(given.bundle, whole_logits))
+        exact = subject_of(bundle, material, Tapped(bundle, whole_logits))
         self._states: list[State] = exact.states()
         self._exact = [log_softmax(exact.logits(state)) for state in self._states]
-        self._engine = Tapped(given.bundle, whole_logits, models=self._plain, folder=folder)
-        self._subject: Subject = subject_of(given.bundle, material, self._engine)
+        self._engine = Tapped(bundle, whole_logits, models=self._plain, folder=folder)
+        self._subject: Subject = subject_of(bundle, material, self._engine)
 
     def _variant(self, role: str, keep: tuple[str, ...]) -> onnx.ModelProto:
         return rewrite(self.given, self._store, role, replace(self._recipe, keep=(*self._recipe.keep, *keep)), self._ranges)

@@ -1,4 +1,4 @@
-"""Tensors of one bundle read where they lie, and written into the weights file of another, each once.
+"""Tensors read where they lie, and written into the weights file of a bundle, each once.
 
 Knows tensors, places in files and the forms of `unmask.quant.codes`. Knows no nodes.
 Memory holds at most one matrix and its codes.
@@ -33,6 +33,15 @@ class Place:
         return (
             self.file == other.file and self.offset <= other.offset and other.offset + other.length <= self.offset + self.length
         )
+
+
+Read = Callable[[Place, np.dtype[Any], tuple[int, ...]], Array]
+"""The numbers that lie at a place. They may be read a band of rows at a time, when these are asked for."""
+
+
+def in_bundle(bundle: Bundle) -> Read:
+    """Mapped from the files of a verified bundle."""
+    return lambda place, dtype, shape: np.memmap(bundle.path(place.file), dtype, "r", place.offset, shape)
 
 
 def place_of(tensor: onnx.TensorProto) -> Place | None:
@@ -83,22 +92,21 @@ class Stored:
 
 
 class Store:
-    """Reads a bundle's tensors and writes their new forms. What lies at one place is converted once, whoever names it."""
+    """Reads tensors and writes their new forms. What lies at one place is converted once, whoever names it."""
 
-    def __init__(self, bundle: Bundle, weights: Weights, every: Iterable[Matrix]) -> None:
-        """every: all matrices of the bundle; where one is a stretch of another's rows, both are built of the same parts."""
-        self._bundle, self._weights = bundle, weights
+    def __init__(self, read: Read, weights: Weights, every: Iterable[Matrix]) -> None:
+        """every: all matrices of the model; where one is a stretch of another's rows, both are built of the same parts."""
+        self._read, self._weights = read, weights
         self._done: dict[tuple[str, object], tuple[Stored, ...]] = {}
         places = {place for matrix in every if matrix.transposed and (place := place_of(matrix.tensor))}
         self._largest = sorted(places, key=lambda place: -place.length)
 
     def array(self, tensor: onnx.TensorProto) -> Array:
-        """Values of a tensor, mapped from disk where they lie outside the graph."""
+        """Values of a tensor, left where they are when they lie outside the graph."""
         place = place_of(tensor)
         if place is None:
             return onnx.numpy_helper.to_array(tensor)
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        return np.memmap(self._bundle.path(place.file), dtype, "r", place.offset, tuple(tensor.dims))
+        return self._read(place, onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type), tuple(tensor.dims))
 
     def put(self, array: Array) -> Stored:
         array = np.asarray(array, order="C")  # keeps a scalar a scalar

@@ -18,7 +18,7 @@ from unmask.quant.calibrate import measure_ranges
 from unmask.quant.compare import measure_drift
 from unmask.quant.material import Material
 from unmask.quant.matrices import matrices
-from unmask.quant.quantize import FORMATS, Recipe, Source, quantize_bundle
+from unmask.quant.quantize import FORMATS, Recipe, bundle_source, quantize_bundle
 from unmask.quant.rewrite import Blocking
 from unmask.quant.store import place_of
 
@@ -197,7 +197,7 @@ def test_a_bundle_that_is_quantised_already_is_refused(int8_bundle: Path, tmp_pa
 def test_a_bundle_that_says_fp32_and_holds_int8_is_refused(int8_bundle: Path, tmp_path: Path) -> None:
     bundle = load_bundle(int8_bundle)
     with pytest.raises(InputError, match="already"):
-        Source(Bundle(bundle.folder, replace(bundle.manifest, precision="fp32")))
+        bundle_source(Bundle(bundle.folder, replace(bundle.manifest, precision="fp32")))
 
 
 def test_a_changed_weight_is_found_before_anything_is_written(sources: dict[str, Path], tmp_path: Path) -> None:

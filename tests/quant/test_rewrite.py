@@ -12,7 +12,7 @@ from unmask.bundle import Bundle
 from unmask.export.writer import WEIGHTS, Weights
 from unmask.quant.matrices import matrices
 from unmask.quant.rewrite import FORMS, HALVED_BYTES, Blocking, Rewriter, asymmetric
-from unmask.quant.store import Store
+from unmask.quant.store import Store, in_bundle
 
 WIDTH, INNER = 48, 64
 RANGES = {"x": (-4.0, 4.0), "a": (-9.0, 9.0), "b": (-30.0, 30.0)}
@@ -52,7 +52,7 @@ def chain() -> onnx.ModelProto:
 
 def rewritten(model: onnx.ModelProto, folder: Path, form: str, blocking: Blocking | None = None) -> onnx.ModelProto:
     weights = Weights(folder / WEIGHTS)
-    store = Store(Bundle(folder, None), weights, matrices("g", model))  # type: ignore[arg-type]  # all tensors are inside
+    store = Store(in_bundle(Bundle(folder, None)), weights, matrices("g", model))  # type: ignore[arg-type]  # all tensors are inside
     out = Rewriter("g", model, store, lambda matrix: form, blocking or Blocking(32), RANGES).run()
     weights.close()
     onnx.save_model(out, folder / "g.onnx")
