@@ -1,4 +1,4 @@
-"""`unmask quantize`: an fp32 bundle becomes a smaller one; everything for people goes to stderr."""
+"""`unmask quantize`: an fp32 bundle or a checkpoint becomes a smaller bundle; everything for people goes to stderr."""
 
 import dataclasses
 import sys
@@ -11,13 +11,14 @@ from cyclopts import Parameter
 
 from unmask.apps.material import MaterialOptions, read_material
 from unmask.apps.targets import TargetOptions, build
-from unmask.bundle import Bundle, load_bundle
+from unmask.bundle import MANIFEST, Bundle, load_bundle
 from unmask.errors import InputError
 
 if TYPE_CHECKING:
     from unmask.quant.quantize import Ranges, Recipe
 
 Say = Callable[[str], None]
+CONFIG = "config.json"  # of a checkpoint folder
 
 
 @Parameter(name="*")
@@ -58,16 +59,21 @@ def quantize(
     material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
     fixed: TargetOptions = TargetOptions(),  # noqa: B008
 ) -> None:
-    """Make a smaller bundle of an fp32 one, or one for another engine. Prints the new bundle's folder.
+    """Make a smaller bundle of an fp32 one or of a checkpoint, or one for another engine. Prints the new bundle's folder.
 
-    Recordings (--calibrate) or prompts are needed for int8-static and for --keep-bytes: the model fills canvases of its own and
-    is measured on them with some positions masked again.
+    A checkpoint is read a band of rows at a time, and no fp32 bundle is written on the way. Recordings (--calibrate) or prompts
+    are needed for int8-static and for --keep-bytes: the model fills canvases of its own and is measured on them with some
+    positions masked again.
 
     Parameters
     ----------
     bundle
-        Folder of an fp32 bundle, as `unmask export` writes it; for a target of fixed sizes a quantised one serves too.
+        Folder of an fp32 bundle, as `unmask export` writes it; for a target of fixed sizes a quantised one serves too. Or a
+        checkpoint folder, as `unmask export` takes it.
     """
+    from_checkpoint = (bundle / CONFIG).is_file() and not (bundle / MANIFEST).is_file()
+    if from_checkpoint and fixed.target != "onnx":
+        raise InputError(f"{bundle}: is a checkpoint; unmask export {bundle} --target {fixed.target}")
     form = (options.to or "int8") if fixed.target == "onnx" else fixed.form(options.to)
     if form == "fp32" and fixed.target == "onnx":
         raise InputError("--to fp32 is for a --target of fixed sizes; a bundle with graphs of any size is fp32 already")
@@ -75,7 +81,7 @@ def quantize(
     target = options.out or bundle.resolve().with_name(f"{bundle.resolve().name}-{own}")
     if target.exists() and not options.replace:
         raise InputError(f"{target}: exists already; pass --replace, or --out with another folder")
-    if target.exists() and not (target / "bundle.json").is_file():
+    if target.exists() and not (target / MANIFEST).is_file():
         raise InputError(f"{target}: not a bundle, so it is not replaced; pass --out with another folder")
     if target.resolve() == bundle.resolve():
         raise InputError(f"{target}: is the bundle itself; pass --out with another folder")
@@ -84,25 +90,46 @@ def quantize(
         if not options.quiet:
             print(line, file=sys.stderr)
 
-    if fixed.target == "onnx":
-        shrink(bundle, target, form, options, material, say)
+    if from_checkpoint:
+        before, after_that = shrink_checkpoint(bundle, target, form, options, say), f"unmask generate {target}"
+    elif fixed.target == "onnx":
+        before, after_that = shrink(bundle, target, form, options, material, say), f"unmask compare {bundle} {target}"
     else:
         build(load_bundle(bundle), target, fixed, form, material, say)
-    before, after = (sum(file.bytes for file in load_bundle(path).manifest.files.values()) for path in (bundle, target))
-    say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
-    say(f"next: unmask compare {bundle} {target}" if fixed.target == "onnx" else f"next: unmask devices {target}")
+        before, after_that = size(bundle), f"unmask devices {target}"
+    say(f"{before / 2**20:.1f} MiB became {size(target) / 2**20:.1f} MiB, {100 * size(target) / before:.1f} %")
+    say(f"next: {after_that}")
     print(target)
 
 
-def shrink(bundle: Path, target: Path, form: str, options: QuantizeOptions, material: MaterialOptions, say: Say) -> None:
-    """Graphs of any size in smaller numbers."""
-    from unmask.quant.quantize import Recipe, quantize_bundle
+def size(bundle: Path) -> int:
+    return sum(file.bytes for file in load_bundle(bundle).manifest.files.values())
+
+
+def recipe_of(form: str, options: QuantizeOptions) -> "Recipe":
+    from unmask.quant.quantize import Recipe
     from unmask.quant.rewrite import Blocking
 
     blocking = Blocking(options.block_size, options.accuracy_level)
-    recipe = Recipe(form, options.head, options.embedding, options.rare, options.keep, blocking)
-    recipe, ranges = prepared(load_bundle(bundle), recipe, options.keep_bytes, material, say)
+    return Recipe(form, options.head, options.embedding, options.rare, options.keep, blocking)
+
+
+def shrink(bundle: Path, target: Path, form: str, options: QuantizeOptions, material: MaterialOptions, say: Say) -> int:
+    """Graphs of any size in smaller numbers. Returns the bundle's bytes."""
+    from unmask.quant.quantize import quantize_bundle
+
+    recipe, ranges = prepared(load_bundle(bundle), recipe_of(form, options), options.keep_bytes, material, say)
     quantize_bundle(bundle, target, recipe, ranges)
+    return size(bundle)
+
+
+def shrink_checkpoint(checkpoint: Path, target: Path, form: str, options: QuantizeOptions, say: Say) -> int:
+    """The same without an fp32 bundle on the way. Returns the bytes of the model in fp32."""
+    from unmask.quant.checkpoint import quantize_checkpoint
+
+    if options.keep_bytes is not None or "int8-static" in (form, options.head):
+        raise InputError(f"{checkpoint}: --keep-bytes and int8-static run the model; first unmask export {checkpoint}")
+    return quantize_checkpoint(checkpoint, target, recipe_of(form, options), say)
 
 
 def prepared(

@@ -40,6 +40,12 @@ class Checkpoint:
             for start in range(0, shape[0], rows):
                 yield stored[start : start + rows].float().numpy()
 
+    def rows(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
+        """Some rows of a tensor, as float32."""
+        with _open(self.shards[name]) as shard:
+            rows: NDArray[np.float32] = shard.get_slice(name)[start:stop].float().numpy()
+        return rows
+
     def tensor(self, name: str) -> torch.Tensor:
         """A whole tensor, float32."""
         return torch.from_numpy(np.concatenate(list(self.parts(name))))

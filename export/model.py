@@ -15,6 +15,7 @@ from typing import Any
 import onnx
 import onnx_ir
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
 from unmask.bundle import FORMAT, MANIFEST, Manifest, Vocabulary
@@ -28,31 +29,91 @@ from unmask.export.writer import SMALLEST_BYTES, WEIGHTS, Weights, seal, staging
 from unmask.table import Embedding
 
 OPSET = 23
+TOKENIZER = "tokenizer.json"
 TOP = 64  # the published decodings look at the 50 best
 MOST = 1 << 20  # rows, as far as the graphs say; the manifest's `positions` is what counts
 Said = Callable[[str], None]
 
 
-@dataclass
-class Export:
-    """One export in progress."""
+@dataclass(frozen=True)
+class Model:
+    """What a checkpoint folder says of its model; no weight has been read."""
 
     checkpoint: Checkpoint
     adapter: ModuleType
+    family: str
     config: BackboneConfig
-    folder: Path
-    weights: Weights
-    offsets: dict[str, int] = field(default_factory=dict)  # checkpoint tensor -> place in the weights file
-
-    def store(self, name: str) -> int:
-        """Place of a checkpoint's tensor in the weights file; it is written when first asked for."""
-        if name not in self.offsets:
-            self.offsets[name] = self.weights.stream(self.checkpoint.parts(name))
-        return self.offsets[name]
+    traits: Traits
+    tokenizer: Tokenizer
+    ranges: dict[str, tuple[int, int]]
+    name: str
+    top: int
 
     @property
     def head(self) -> str:
+        """The checkpoint's tensor that predicts."""
         return self.adapter.EMBEDDING if self.config.tied else self.adapter.HEAD
+
+    @property
+    def bytes(self) -> int:
+        """Of all weights in float32."""
+        return 4 * sum(math.prod(shape) for shape in expected(self.adapter, self.config).values())
+
+
+@dataclass
+class Drawn:
+    """Graphs of a model that point into a weights file."""
+
+    model: Model
+    place: Callable[[str], int]  # puts a checkpoint's tensor into the weights file and says where
+    offsets: dict[str, int] = field(default_factory=dict)  # checkpoint tensor -> place in the weights file
+    graphs: dict[str, onnx.ModelProto] = field(default_factory=dict)
+
+    def store(self, name: str) -> int:
+        """Place of a checkpoint's tensor in the weights file; it is put there when first asked for."""
+        if name not in self.offsets:
+            self.offsets[name] = self.place(name)
+        return self.offsets[name]
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its files are not known yet."""
+        model = self.model
+        offset = self.store(model.adapter.EMBEDDING)
+        return _manifest(
+            model, Embedding(WEIGHTS, offset, model.config.vocabulary, model.config.width, "float32"), list(self.graphs)
+        )
+
+
+def read_model(source: Path, name: str | None = None, top: int = TOP, block: int | None = None) -> Model:
+    """Read what a checkpoint folder says, and the headers of its shards.
+
+    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should.
+    """
+    if top < 2 or (block is not None and block < 1):
+        raise InputError(f"top is {top} and block {block}; at least 2 and 1 are needed")
+    checkpoint = open_checkpoint(source)
+    family = family_of(checkpoint.config)
+    adapter = FAMILIES[family]
+    config: BackboneConfig = adapter.config(checkpoint.config)
+    checkpoint.check(expected(adapter, config), (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
+    tokenizer = checkpoint_tokenizer(source)
+    traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
+    check_traits(traits, config, block)
+    ranges = modalities(tokenizer.token_to_id, traits.mask_id, config.vocabulary)
+    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name or source.resolve().name, top)
+
+
+def draw(model: Model, place: Callable[[str], int], say: Said = lambda line: None) -> Drawn:
+    """Trace the graphs of a model. place: puts a checkpoint's tensor into a weights file, as float32, and returns the offset."""
+    config, drawn = model.config, Drawn(model, place)
+    say(f"{model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
+    drawn.graphs["window"] = _export_window(drawn)
+    drawn.graphs["head"] = _export_head(drawn, 0, config.vocabulary)
+    for modality, (low, high) in model.ranges.items():
+        if (low, high) != (0, config.vocabulary):
+            drawn.graphs[f"head_{modality}"] = _export_head(drawn, low, high)
+    return drawn
 
 
 def export_model(
@@ -71,39 +132,25 @@ def export_model(
     Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should,
     and for a disk that the bundle does not fit.
     """
-    if top < 2 or (block is not None and block < 1):
-        raise InputError(f"top is {top} and block {block}; at least 2 and 1 are needed")
-    if target.exists() and not (target / MANIFEST).is_file():
-        raise InputError(f"{target}: not a bundle, so it is not replaced; choose another folder")
-    checkpoint = open_checkpoint(source)
-    family = family_of(checkpoint.config)
-    adapter = FAMILIES[family]
-    config: BackboneConfig = adapter.config(checkpoint.config)
-    tensors = expected(adapter, config)
-    checkpoint.check(tensors, (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
-    tokenizer = checkpoint_tokenizer(source)
-    traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
-    check_traits(traits, config, block)
-    check_room(target, 4 * sum(math.prod(shape) for shape in tensors.values()))
-    ranges = modalities(tokenizer.token_to_id, traits.mask_id, config.vocabulary)
+    check_target(target)
+    model = read_model(source, name, top, block)
+    check_room(target, model.bytes)
     with staging(target) as folder:
         weights = Weights(folder / WEIGHTS)
-        export = Export(checkpoint, adapter, config, folder, weights)
-        say(f"{family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
-        graphs = {"window": _export_window(export), "head": _export_head(export, 0, config.vocabulary, top)}
-        for modality, (low, high) in ranges.items():
-            if (low, high) != (0, config.vocabulary):
-                graphs[f"head_{modality}"] = _export_head(export, low, high, top)
-        for role, graph in graphs.items():
+        drawn = draw(model, lambda tensor: weights.stream(model.checkpoint.parts(tensor)), say)
+        for role, graph in drawn.graphs.items():
             onnx.save_model(graph, folder / f"{role}.onnx")
-        embedding = Embedding(WEIGHTS, export.store(adapter.EMBEDDING), config.vocabulary, config.width, "float32")
+        manifest = drawn.manifest
         weights.close()
         say(f"{(folder / WEIGHTS).stat().st_size / 2**30:.2f} GiB of weights written; hashing them")
-        (folder / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
-        seal(
-            folder, _manifest(family, name or source.resolve().name, traits, config, ranges, embedding, list(graphs), checkpoint)
-        )
+        (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
+        seal(folder, manifest)
     return target
+
+
+def check_target(target: Path) -> None:
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise InputError(f"{target}: not a bundle, so it is not replaced; choose another folder")
 
 
 def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> None:
@@ -146,11 +193,11 @@ def modalities(token_id: Callable[[str], int | None], mask_id: int, vocabulary: 
 # ---- graphs
 
 
-def _export_window(export: Export) -> onnx.ModelProto:
-    config = export.config
+def _export_window(drawn: Drawn) -> onnx.ModelProto:
+    config = drawn.model.config
     with torch.device("meta"):
         module = Window(Backbone(config))
-    names = {f"backbone.{ours}": theirs for ours, theirs in export.adapter.names(config).items()}
+    names = {f"backbone.{ours}": theirs for ours, theirs in drawn.model.adapter.names(config).items()}
     rows, seen, wanted = 12, 20, 5
     cache = torch.zeros(config.layers, config.kv_heads, seen, config.head_width)
     example = (
@@ -165,17 +212,17 @@ def _export_window(export: Export) -> onnx.ModelProto:
     shapes = ({0: w}, {0: w}, {0: r}, {0: w, 1: s}, {2: s}, {2: s})
     inputs = ["rows", "positions", "wanted", "mask", "cache_k", "cache_v"]
     program = _trace(module, example, shapes, inputs, ["hidden", "k", "v"])
-    return _point(export, program, {ours: (theirs, 0) for ours, theirs in names.items()})
+    return _point(drawn, program, {ours: (theirs, 0) for ours, theirs in names.items()})
 
 
-def _export_head(export: Export, start: int, stop: int, top: int) -> onnx.ModelProto:
-    width = export.config.width
+def _export_head(drawn: Drawn, start: int, stop: int) -> onnx.ModelProto:
+    width = drawn.model.config.width
     with torch.device("meta"):
-        module = Head(width, start, stop - start, top)
+        module = Head(width, start, stop - start, drawn.model.top)
     r = torch.export.Dim("wanted", min=1, max=MOST)
     example = (torch.zeros(5, width), torch.zeros(1, stop - start), torch.ones(1))
     program = _trace(module, example, ({0: r}, {}, {}), ["hidden", "bias", "scale"], ["ids", "logits", "logsumexp", "entropy"])
-    graph = _point(export, program, {"weight": (export.head, 4 * width * start)})
+    graph = _point(drawn, program, {"weight": (drawn.model.head, 4 * width * start)})
     # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
     bias = next(value for value in graph.graph.input if value.name == "bias")
     bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
@@ -208,7 +255,7 @@ def _trace(
     return program.model
 
 
-def _point(export: Export, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
+def _point(drawn: Drawn, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
     """The traced graph with its parameters pointing into the weights file.
 
     tensors: parameter -> (checkpoint tensor, bytes behind its start). Raises AssertionError when the exporter lost a parameter.
@@ -221,12 +268,10 @@ def _point(export: Export, model: onnx_ir.Model, tensors: dict[str, tuple[str, i
         assert stood is not None
         count = 4 * stood.size
         if count < SMALLEST_BYTES:
-            value.const_value = onnx_ir.tensor(export.checkpoint.tensor(theirs).numpy(), name=ours)
+            value.const_value = onnx_ir.tensor(drawn.model.checkpoint.tensor(theirs).numpy(), name=ours)
             continue
-        offset = export.store(theirs) + skip
-        value.const_value = onnx_ir.ExternalTensor(
-            WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=stood.shape, name=ours, base_dir=str(export.folder)
-        )
+        offset = drawn.store(theirs) + skip
+        value.const_value = onnx_ir.ExternalTensor(WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=stood.shape, name=ours)
     for node in model.graph:  # names and paths of the machine that exported it
         node.metadata_props.clear()
         node.doc_string = None
@@ -234,33 +279,25 @@ def _point(export: Export, model: onnx_ir.Model, tensors: dict[str, tuple[str, i
     return onnx_ir.to_proto(model)
 
 
-def _manifest(
-    family: str,
-    name: str,
-    traits: Traits,
-    config: BackboneConfig,
-    ranges: dict[str, tuple[int, int]],
-    embedding: Embedding,
-    roles: list[str],
-    checkpoint: Checkpoint,
-) -> Manifest:
+def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
+    config, traits, published = model.config, model.traits, model.checkpoint.config
     templates, tasks = traits.tasks
     return Manifest(
         format=FORMAT,
-        name=name,
-        family=family,
+        name=model.name,
+        family=model.family,
         description=f"masked diffusion model, {config.layers} layers of {config.width}",
         precision="fp32",
         attention=traits.attention,
         logits_shift=traits.logits_shift,
-        vocabulary=Vocabulary(config.vocabulary, traits.mask_id, ranges=dict(ranges)),
+        vocabulary=Vocabulary(config.vocabulary, traits.mask_id, ranges=dict(model.ranges)),
         embedding=embedding,
-        tokenizer="tokenizer.json",
+        tokenizer=TOKENIZER,
         graphs={role: f"{role}.onnx" for role in roles},
         files={},
         tasks=tasks,
-        licence=str(checkpoint.config.get("license", "that of the checkpoint; see where it came from")),
-        provenance={"architecture": ", ".join(checkpoint.config.get("architectures") or []), "exported by": "unmask export"},
+        licence=str(published.get("license", "that of the checkpoint; see where it came from")),
+        provenance={"architecture": ", ".join(published.get("architectures") or []), "exported by": "unmask export"},
         block=traits.block,
         end_ids=(traits.end_id,),
         positions=traits.positions,

@@ -64,7 +64,8 @@ def make_plan(
     cores: int,
     rounds: int,
 ) -> Plan:
-    """others: bundles of the same model in other precisions or for other engines. threads: that alone is tried; None: all counts up to `cores`.
+    """others: bundles of the same model in other precisions or for other engines. threads: that alone is tried; None: all counts
+    up to `cores`.
 
     Raises InputError for bundles of another model, for a task that the bundle lacks, and for nothing to ask it.
     """

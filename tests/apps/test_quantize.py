@@ -55,6 +55,24 @@ def test_a_search_keeps_what_it_found(command: Command, fp32_bundle: Path, tmp_p
     assert "matrices fp16" in load_bundle(tmp_path / "out").manifest.provenance["quantised"]
 
 
+def test_a_checkpoint_needs_no_fp32_bundle(command: Command, checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    source, out = checkpoints["dream"], tmp_path / "small"
+    result = command("quantize", source, "--out", out)
+    assert (result.code, result.out) == (0, f"{out}\n")
+    assert "MiB became" in result.err
+    assert f"next: unmask generate {out}" in result.err
+    assert command("generate", out, "--prompt", "Why?", "--length", "8").code == 0
+    for more, said in (
+        (("--to", "int8-static"), "first unmask export"),
+        (("--keep-bytes", "1000"), "first unmask export"),
+        (("--target", "litert"), f"unmask export {source} --target litert"),
+    ):
+        result = command("quantize", source, "--out", tmp_path / "x", *more)
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1), more
+        assert said in result.err
+        assert not (tmp_path / "x").exists()
+
+
 def test_bad_input_is_told_in_one_line(command: Command, fp32_bundle: Path, tmp_path: Path, recording: Path) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()

@@ -1,7 +1,6 @@
 """The search on a fake engine: which stages run, what they build on, and what an interruption leaves."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
