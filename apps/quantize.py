@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from unmask.apps.material import MaterialOptions, read_material
 from unmask.apps.targets import TargetOptions, build
-from unmask.bundle import MANIFEST, Bundle, load_bundle
+from unmask.bundle import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,15 +95,17 @@ def quantize(
     elif fixed.target == "onnx":
         before, after_that = shrink(bundle, target, form, options, material, say), f"unmask compare {bundle} {target}"
     else:
-        build(load_bundle(bundle), target, fixed, form, material, say)
-        before, after_that = size(bundle), f"unmask devices {target}"
-    say(f"{before / 2**20:.1f} MiB became {size(target) / 2**20:.1f} MiB, {100 * size(target) / before:.1f} %")
+        source = load_bundle(bundle)
+        build(source, target, fixed, form, material, say)
+        before, after_that = size(source.manifest), f"unmask devices {target}"
+    after = size(load_bundle(target).manifest)
+    say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
     say(f"next: {after_that}")
     print(target)
 
 
-def size(bundle: Path) -> int:
-    return sum(file.bytes for file in load_bundle(bundle).manifest.files.values())
+def size(manifest: Manifest) -> int:
+    return sum(file.bytes for file in manifest.files.values())
 
 
 def recipe_of(form: str, options: QuantizeOptions) -> "Recipe":
@@ -118,9 +120,10 @@ def shrink(bundle: Path, target: Path, form: str, options: QuantizeOptions, mate
     """Graphs of any size in smaller numbers. Returns the bundle's bytes."""
     from unmask.quant.quantize import quantize_bundle
 
-    recipe, ranges = prepared(load_bundle(bundle), recipe_of(form, options), options.keep_bytes, material, say)
+    source = load_bundle(bundle)
+    recipe, ranges = prepared(source, recipe_of(form, options), options.keep_bytes, material, say)
     quantize_bundle(bundle, target, recipe, ranges)
-    return size(bundle)
+    return size(source.manifest)
 
 
 def shrink_checkpoint(checkpoint: Path, target: Path, form: str, options: QuantizeOptions, say: Say) -> int:

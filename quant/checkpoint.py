@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from unmask.export.checkpoint import Checkpoint
 from unmask.export.model import TOKENIZER, Drawn, check_room, check_target, draw, read_model
-from unmask.export.writer import PAGE_BYTES
 from unmask.quant.quantize import Recipe, Source, write_quantised
 from unmask.quant.store import Place, Read
 
@@ -62,21 +61,21 @@ class Rows:
 
 
 class Layout:
-    """Where tensors of a checkpoint would lie in a weights file, each begun on a page as `Weights.stream` has it."""
+    """Where tensors of a checkpoint would lie in a weights file, one behind the other."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._shapes, self._end = checkpoint.shapes, 0
 
     def __call__(self, name: str) -> int:
-        offset = -(-self._end // PAGE_BYTES) * PAGE_BYTES
-        self._end = offset + 4 * math.prod(self._shapes[name])
+        offset = self._end
+        self._end += 4 * math.prod(self._shapes[name])
         return offset
 
 
 def in_checkpoint(drawn: Drawn) -> Read:
     """What would lie at a place of the weights file."""
     checkpoint = drawn.model.checkpoint
-    starts = sorted((offset, name) for name, offset in drawn.offsets.items())
+    starts = [(offset, name) for name, offset in drawn.offsets.items()]
 
     def read(place: Place, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         offset, name = max(start for start in starts if start[0] <= place.offset)

@@ -77,15 +77,14 @@ def widen(kept: Columns | Blocks, width: int, bits: int = 8) -> Floats:
 
 def halves(array: NDArray[np.generic]) -> NDArray[np.float16] | None:
     """float16 of floats; None where one is too large for it."""
-    if array.ndim != 2:
-        return None if array.size and not float(np.abs(array).max()) <= HALF_MAX else np.asarray(array).astype(np.float16)
-    out = np.empty(array.shape, np.float16)
-    for band in bands(array):
-        part = np.asarray(array[band])
+    rows = array if array.ndim == 2 else np.asarray(array).reshape(1, -1)
+    out = np.empty(rows.shape, np.float16)
+    for band in bands(rows):
+        part = np.asarray(rows[band])
         if part.size and not float(np.abs(part).max()) <= HALF_MAX:  # also what is not a number
             return None
         out[band] = part
-    return out
+    return out.reshape(array.shape)
 
 
 def _scales(part: Floats, bits: int) -> Floats:

@@ -110,8 +110,8 @@ class Trial:
     """A bundle whose matrices stand in both forms in one file, and what it answered in fp32."""
 
     def __init__(self, bundle: Bundle, recipe: Recipe, ranges: Ranges, material: Material, folder: Path) -> None:
-        self.given, self._recipe, self._ranges = bundle_source(bundle), recipe, ranges
-        given = self.given
+        given = self.given = bundle_source(bundle)
+        self._recipe, self._ranges = recipe, ranges
         weights = Weights(folder / WEIGHTS)
         self._store = Store(given.read, weights, given.matrices)
         self._plain = {role: self._variant(role, ()) for role in given.graphs}

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import soundfile
 
 from tests.apps.conftest import Command, start
 from unmask import EngineOptions, Schedule, load_bundle
+from unmask.apps.engines import EngineChoice
+from unmask.apps.tuned import TunedChoice, setting
 from unmask.tuned import FORMAT, Figures, Other, Tuned, bundle_key, device_key, read_tuned, write_tuned
 
 FIGURES = Figures("a window", 40.0, 50.0, "words right", 0.95, 0.95)
@@ -84,6 +87,15 @@ def test_a_stored_setting_that_cannot_be_used_is_told(
         assert (result.code, result.out) == (0, plain.out)
         assert result.err.startswith("unmask: the stored setting is not used: ")
         assert result.err.count("\n") == 1
+
+
+def test_an_engine_that_is_asked_for_is_not_given_a_bundle_for_another(fp32_bundle: Path, int8_bundle: Path, cache: Path) -> None:
+    other = Other(str(int8_bundle), bundle_key(int8_bundle))
+    write_tuned(replace(stored(fp32_bundle, "caption", Schedule(), other), engine=EngineOptions(engine="litert")))
+    bundle = load_bundle(fp32_bundle)
+    found, asked = (setting(bundle, "caption", EngineChoice(engine=engine), TunedChoice()) for engine in (None, "onnx"))
+    assert (found.bundle.folder, found.engine.engine) == (int8_bundle, "litert")
+    assert (asked.bundle.folder, asked.engine.engine) == (fp32_bundle, "onnx")
 
 
 def test_an_older_setting_goes_when_the_default_is_best(command: Command, fp32_bundle: Path, recording: Path) -> None:
