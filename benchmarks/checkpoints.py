@@ -3,7 +3,7 @@
     python -m unmask.benchmarks.checkpoints .cache/tiny-dream --family dream
     python -m unmask.benchmarks.checkpoints .cache/dream-0.5b --shape dream-0.5b
 
-The tokenizer knows bytes, an end of text, two chat marks and a mask, whatever the vocabulary's size: weights say nothing anyway.
+The tokenizer knows bytes, an end of text, two chat marks and a mask; the other ids are fillers that tell their number.
 """
 
 import json
@@ -139,10 +139,14 @@ def letters() -> Tokenizer:
     return tokenizer
 
 
-def small_tokenizer() -> Tokenizer:
-    """Bytes, an end of text (256), chat marks (257, 258) and a mask (259)."""
-    tokenizer = letters()
-    tokenizer.add_special_tokens(["<|endoftext|>", *CHAT, "<|MASK|>"])
+def small_tokenizer(size: int = 0) -> Tokenizer:
+    """Bytes, an end of text (256), chat marks (257, 258), a mask (259), and fillers up to `size` ids."""
+    tokenizer, special = letters(), ["<|endoftext|>", *CHAT, "<|MASK|>"]
+    if size > len(tokenizer.get_vocab()) + len(special):
+        known = [*sorted(tokenizer.get_vocab()), *special]
+        tokens = [*known, *(f"<w{i}>" for i in range(len(known), size))]
+        tokenizer.model = BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=[])
+    tokenizer.add_special_tokens(special)
     return tokenizer
 
 
@@ -174,8 +178,9 @@ def write_checkpoint(
 ) -> Path:
     """A Hugging Face folder with random weights; changes: keys of config.json. Written shard by shard."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = tokenizer or small_tokenizer()
-    size = {"embedding_size" if family == "llada" else "vocab_size": tokenizer.get_vocab_size()}
+    wide = "embedding_size" if family == "llada" else "vocab_size"
+    tokenizer = tokenizer or small_tokenizer(changes.get(wide, 0))
+    size = {wide: tokenizer.get_vocab_size()}
     own = {"architectures": ["Tiny"], "eos_token_id": tokenizer.token_to_id("<|endoftext|>")}
     mask = tokenizer.token_to_id("<|MASK|>") or tokenizer.token_to_id("<|mask|>")
     config = {**SIZES[family], **size, **own, "mask_token_id": mask, **changes}

@@ -1,11 +1,18 @@
-"""A caption bundle's causal verifier alone, decoding greedily with its cache: what unmasking is measured against.
+"""The same weights in the same engine, writing one token a pass with a cache: what unmasking is measured against.
 
-The same weights, the same encoder states and the same engine as the captioner's own passes.
+Of a caption bundle the causal verifier, on the captioner's own encoder states. Of a backbone all of it under a causal mask.
 """
 
-import numpy as np
+from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.backbone import BackboneDenoiser, geometry
+from unmask.bundle import Bundle
 from unmask.captioner import Captioner, Window
+from unmask.errors import InputError
+from unmask.generate import Generator, Request
 
 
 def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, int]:
@@ -25,3 +32,38 @@ def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, in
         texts.append(captioner.tokenizer.decode(ids.tolist()).strip())
         count += len(ids)
     return " ".join(texts), count
+
+
+@dataclass(frozen=True)
+class Written:
+    """ids (N,): the canvas, with masks behind an end of text."""
+
+    ids: NDArray[np.int64]
+    passes: int
+    rows: int
+
+
+def causal(bundle: Bundle) -> Bundle:
+    """The same graphs with rows that see themselves and those before: block attention with blocks of one."""
+    return replace(bundle, manifest=replace(bundle.manifest, attention="block", block=1))
+
+
+def write_in_order(generator: Generator, request: Request) -> Written:
+    """The surest token at each position from left to right, up to an end of text; every settled row is computed once.
+
+    generator: of a `causal` bundle. Raises InputError for an answer in several pieces.
+    """
+    if len(request.canvas.spans) != 1:
+        raise InputError(f"task {request.task} answers in {len(request.canvas.spans)} pieces; one is written token by token")
+    (span,), manifest = request.canvas.spans, generator.bundle.manifest
+    ends = {span.end_id, *manifest.end_ids}
+    denoiser = BackboneDenoiser(generator.engine, len(request.canvas.ids), request.prompt)
+    ids, settled, passes, rows = request.canvas.ids.copy(), 0, 0, 0
+    for position in range(span.start, span.stop):
+        predicted = np.array([position])
+        window = np.arange(settled, geometry(manifest).sources(predicted)[0] + 1)
+        ids[position] = denoiser.predict(ids[window], window, predicted, (span.allowed,)).ids[0, 0]
+        settled, passes, rows = position, passes + 1, rows + len(window)
+        if ids[position] in ends:
+            break
+    return Written(ids, passes, rows)

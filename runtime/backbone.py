@@ -47,7 +47,11 @@ class BackboneDenoiser:
     # ---- windows
 
     def window(self, ids: Ids, positions: Ids, wanted: Ids, allowed: tuple[tuple[IdRange, ...], ...]) -> Numbers:
-        sources = np.searchsorted(positions, self._geometry.sources(positions[wanted]))
+        return self.predict(ids, positions, positions[wanted], allowed)
+
+    def predict(self, ids: Ids, positions: Ids, predicted: Ids, allowed: tuple[tuple[IdRange, ...], ...]) -> Numbers:
+        """`window` of positions (R,) that may stand outside it; the rows that predict them must stand inside."""
+        sources = np.searchsorted(positions, self._geometry.sources(predicted))
         hidden = self._pass(self._engine.embed(ids), positions, sources)
         return self._among(hidden, allowed)
 
