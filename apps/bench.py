@@ -1,6 +1,5 @@
 """`unmask bench`: what a bundle, or a model of some shape with random weights, takes on this machine."""
 
-import importlib.util
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from cyclopts import App, Parameter
 from unmask.apps.audio import read_recording
 from unmask.apps.engines import EngineChoice
 from unmask.apps.material import CLIPS
+from unmask.apps.measuring import check_folder, require, say_on_stderr
 from unmask.apps.peers import peers_app
 from unmask.apps.shipped import SHIPPED
 from unmask.benchmarks.report.compare import Gates, read_side
@@ -52,8 +52,7 @@ class BenchOptions:
     def __post_init__(self) -> None:
         if not 0 < self.minutes < float("inf"):
             raise InputError(f"minutes is {self.minutes:g}; a soak takes more than none")
-        if self.output is not None and self.output.exists() and not self.output.is_dir():
-            raise InputError(f"{self.output}: the report is a folder; name one")
+        check_folder(self.output)
 
 
 def bench(
@@ -69,16 +68,13 @@ def bench(
     bundles
         Folders of bundles; the shipped caption bundle where neither a bundle nor a shape is given.
     """
-    require()
+    require("matplotlib", "onnx")
     from unmask.benchmarks.report.markdown import to_markdown
     from unmask.benchmarks.report.write import to_json, write_report
     from unmask.benchmarks.scenarios.run import read_subject, run, subject_cases, told_apart
     from unmask.benchmarks.scenarios.shapes import shape_bundle
 
-    def say(line: str) -> None:
-        if not options.quiet:
-            print(f"measuring: {line}", file=sys.stderr)
-
+    say = say_on_stderr(options.quiet)
     chosen = engine.options()
     folders = [*bundles, *(shape_bundle(shape, options.precision) for shape in options.shape)] or [SHIPPED]
     with tempfile.TemporaryDirectory() as folder:
@@ -130,13 +126,6 @@ def compare(
     for line in failed:
         print(f"gate missed: {line}", file=sys.stderr)
     return GATE_MISSED if failed else 0
-
-
-def require() -> None:
-    """Before minutes of measuring. Raises InputError."""
-    missing = [name for name in ("matplotlib", "onnx") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"{' and '.join(missing)} not installed; this needs an extra: pip install 'unmask[bench]'")
 
 
 def bench_app() -> App:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from unmask.apps.engines import EngineChoice
 from unmask.apps.material import MaterialOptions, read_material
+from unmask.apps.measuring import say_on_stderr
 from unmask.bundle import load_bundle
 from unmask.devices import read_cpu
 from unmask.errors import InputError
@@ -62,15 +63,13 @@ def compare(
     from unmask.benchmarks.footprint import can_tell_memory, peak_memory
     from unmask.quant.compare import compare_bundles
 
-    def say(line: str) -> None:
-        if not options.quiet:
-            print(f"measuring: {line}", file=sys.stderr)
-
     ours, theirs = load_bundle(a), load_bundle(b)
     asked, said = read_material(ours.manifest, material)
     threads = [engine.threads] if engine.threads else [count for count in (1, 2) if count <= read_cpu().cores]
     peak = (lambda bundle: peak_memory(bundle, asked, chosen)) if options.runs and can_tell_memory() else None
-    found = compare_bundles(ours, theirs, asked, said, options.runs, chosen, threads=threads, peak=peak, say=say)
+    found = compare_bundles(
+        ours, theirs, asked, said, options.runs, chosen, threads=threads, peak=peak, say=say_on_stderr(options.quiet)
+    )
     lines = missed(found, gates)
     if options.json:
         print(json.dumps({**dataclasses.asdict(found), "missed": lines}, ensure_ascii=False))

@@ -1,7 +1,5 @@
-"""`unmask bench peers`: a caption bundle beside other systems on the same recordings, in one run."""
+"""`unmask bench peers captions`: a caption bundle beside other systems on the same recordings, in one run."""
 
-import importlib.util
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from typing import Annotated, Literal
 import numpy as np
 from cyclopts import App, Parameter
 
+from unmask.apps.measuring import check_folder, require, say_on_stderr
+from unmask.apps.peers_text import text
 from unmask.apps.shipped import SHIPPED
 from unmask.benchmarks.scenarios.case import Plan
 from unmask.benchmarks.scenarios.suite import Recording
@@ -49,8 +49,7 @@ class PeerOptions:
     def __post_init__(self) -> None:
         if self.audio and self.corpus:
             raise InputError("give recordings (--audio) or a corpus (--corpus), not both")
-        if self.output is not None and self.output.exists() and not self.output.is_dir():
-            raise InputError(f"{self.output}: the report is a folder; name one")
+        check_folder(self.output)
         for name, value in (("limit", self.limit), ("threads", self.threads)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; at least 1 is needed")
@@ -93,13 +92,10 @@ def captions(
     bundle
         Folder of a bundle that captions; the shipped one unless given.
     """
-    require()
+    require("matplotlib", "onnx", "jiwer", "whisper_normalizer")
     from unmask.benchmarks.peers.report import measure, to_markdown, write
 
-    def say(line: str) -> None:
-        if not options.quiet:
-            print(f"measuring: {line}", file=sys.stderr)
-
+    say = say_on_stderr(options.quiet)
     with tempfile.TemporaryDirectory() as folder:
         recordings = list(read_said(options, Path(folder)))
         found = measure(bundle, vars(weights), options.threads, recordings, options.plan(), say, options.pytorch)
@@ -132,18 +128,11 @@ def read_said(options: PeerOptions, folder: Path) -> Iterator[Recording]:
         yield Recording(utterance.id, str(stored), len(utterance.samples) / SAMPLE_RATE_HZ, utterance.text)
 
 
-def require() -> None:
-    """Before minutes of measuring. Raises InputError."""
-    needed = {"matplotlib": "bench", "onnx": "bench", "jiwer": "peers", "whisper_normalizer": "peers"}
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"{' and '.join(missing)} not installed; this needs an extra: pip install 'unmask[peers]'")
-
-
 def peers_app() -> App:
     """`unmask bench peers` and its commands."""
     app = App(
         name="peers", help="Other systems beside ours in the same run. Those that are not there are left out, with the reason."
     )
     app.command(captions)
+    app.command(text)
     return app

@@ -42,7 +42,7 @@ class Heard:
 
     @property
     def name(self) -> str:
-        return ", ".join(part for part in (self.case.subject, self.case.name) if part)
+        return self.case.title
 
     def seconds(self, measure: str = "") -> list[float]:
         return [sample.more[measure][0] if measure else sample.seconds for sample in self.samples]

@@ -61,6 +61,10 @@ class Case:
     audio_s: float | None = None  # of a recording that a call reads whole
 
     @property
+    def title(self) -> str:
+        return ", ".join(part for part in (self.subject, self.name) if part)
+
+    @property
     def process(self) -> str:
         return json.dumps([self.target, self.arguments], sort_keys=True)
 
