@@ -12,7 +12,7 @@ from typing import Any
 
 from unmask.benchmarks.peers.captions import Captions, Heard, table
 from unmask.benchmarks.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, caption_cases, torch_absent
-from unmask.benchmarks.report.markdown import conditions
+from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report
 from unmask.benchmarks.report.write import write_report
 from unmask.benchmarks.scenarios.case import Plan, Say
@@ -82,11 +82,8 @@ def to_markdown(found: Compared) -> str:
     report, audio_s = found.report, sum(recording.seconds for recording in found.recordings)
     peers = [f"{name} {own['version']} ({own['weights']})" for name, own in report.plan["peers"].items()]
     count = len(found.recordings)
-    told = [*conditions(report), f"{count} recordings, {audio_s / 60:.1f} minutes; {', '.join(peers) or 'no other system'}"]
-    parts = ["# unmask bench peers: captions", "  \n".join(told), table(found.heard).to_markdown()]
-    if report.skipped:
-        parts += ["## Not measured", "\n".join(f"- {name}: {why}" for name, why in report.skipped.items())]
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in NOTES)]) + "\n"
+    asked = f"{count} recordings, {audio_s / 60:.1f} minutes; {', '.join(peers) or 'no other system'}"
+    return one_table("unmask bench peers: captions", table(found.heard), asked, report, NOTES)
 
 
 def write(found: Compared, folder: Path) -> None:

@@ -17,7 +17,7 @@ from unmask.benchmarks.harness import paired_ratio
 from unmask.benchmarks.machine import peak_rss_mib
 from unmask.benchmarks.peers import diffusion_cli
 from unmask.benchmarks.peers.peers import SCENARIO
-from unmask.benchmarks.report.markdown import conditions
+from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report
 from unmask.benchmarks.report.tables import Table, number
 from unmask.benchmarks.report.write import write_report
@@ -177,12 +177,9 @@ def _cells(base: Answered, published: Answered, own: Answered) -> tuple[str, ...
 def to_markdown(found: Compared) -> str:
     report, plan = found.report, found.report.plan
     peers = ", ".join(f"{name} {version}" for name, version in plan["peers"].items())
-    asked = f"{plan['length']} positions behind a prompt of {plan['canvas'] - plan['length']}, {plan['steps']} passes"
-    told = [*conditions(report), f"{asked}; {peers or 'no other system'}"]
-    parts = ["# unmask bench peers: text", "  \n".join(told), table(found.answered).to_markdown()]
-    if report.skipped:
-        parts += ["## Not measured", "\n".join(f"- {name}: {why}" for name, why in report.skipped.items())]
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in NOTES)]) + "\n"
+    length, prompt = plan["length"], plan["canvas"] - plan["length"]
+    asked = f"{length} positions behind a prompt of {prompt}, {plan['steps']} passes; {peers or 'no other system'}"
+    return one_table("unmask bench peers: text", table(found.answered), asked, report, NOTES)
 
 
 def write(found: Compared, folder: Path) -> None:

@@ -1,5 +1,7 @@
 """A report as Markdown: the machine, a row to paste for each thing measured, a table for each scenario, what the words mean."""
 
+from collections.abc import Sequence
+
 from unmask.benchmarks.report import tables
 from unmask.benchmarks.report.record import Report
 
@@ -22,9 +24,19 @@ def to_markdown(report: Report) -> str:
     parts = [f"# {title(report)}", told, tables.summary(report).to_markdown(), "## Ceiling", tables.ceiling(report).to_markdown()]
     for name in scenarios(report):
         parts += [f"## {name}", tables.scenario(report, name).to_markdown()]
-    if report.skipped:
-        parts += ["## Not measured", "\n".join(f"- {name}: {why}" for name, why in report.skipped.items())]
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in NOTES)]) + "\n"
+    return "\n\n".join([*parts, *ending(report, NOTES)]) + "\n"
+
+
+def one_table(name: str, table: tables.Table, asked: str, report: Report, notes: Sequence[str]) -> str:
+    """A page with a table of its own instead of the scenarios'. asked: a line on what was measured, behind the conditions."""
+    told = "  \n".join([*conditions(report), asked])
+    return "\n\n".join([f"# {name}", told, table.to_markdown(), *ending(report, notes)]) + "\n"
+
+
+def ending(report: Report, notes: Sequence[str]) -> list[str]:
+    """What could not be measured and why, and what the words mean."""
+    skipped = ["## Not measured", "\n".join(f"- {name}: {why}" for name, why in report.skipped.items())]
+    return [*(skipped if report.skipped else []), "\n".join(f"- {note}" for note in notes)]
 
 
 def title(report: Report) -> str:
