@@ -154,9 +154,7 @@ def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> li
         return [PROVIDERS[CPU].name]
     names = available()
     if chosen.short not in names:
-        known = PROVIDERS.get(chosen.short)
-        unknown = f"; it comes with: {known.brought_by}" if known else f"; known are {', '.join(PROVIDERS)}"
-        raise InputError(f"this installation has no provider {chosen.short}: it has {', '.join(names)}{unknown}")
+        raise InputError(f"this installation has no provider {chosen.short}: it has {', '.join(names)}; {_why(chosen.short)}")
     if strict and chosen.short != CPU:
         session.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         session.log_severity_level = 4  # the error says it
@@ -179,6 +177,16 @@ def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> li
     options = {**provider.options, **provider.devices.get(chosen.device, {}), **chosen.options}
     alone = [(provider.name, options)] if options else [provider.name]
     return [*alone] if strict or chosen.short == CPU else [*alone, "CPUExecutionProvider"]
+
+
+def _why(short: str) -> str:
+    """A provider is not here, and what helps."""
+    if short not in PROVIDERS:
+        return f"known are {', '.join(PROVIDERS)}"
+    known = PROVIDERS[short]
+    installed = known.plugin and importlib.util.find_spec(known.plugin) is not None
+    idle = f"{known.plugin} is installed and finds no device that it serves; " if installed else ""
+    return f"{idle}it comes with: {known.brought_by}"
 
 
 @dataclass(frozen=True)

@@ -94,18 +94,10 @@ def measure(bundle: Path, wanted: Wanted, program: Program, threads: int, plan: 
     if subject.manifest.family != FAMILY or TASK not in subject.manifest.templates:
         raise InputError(f"{bundle}: family {subject.manifest.family!r}; the same decoding in llama.cpp is compared for {FAMILY}")
     request = Generator(load_bundle(bundle)).request(TASK, {"text": wanted.prompt}, wanted.length)
-    own = {"bundle": str(bundle), "threads": threads, "wanted": asdict(wanted)}
-    ways = {TRIMMED: None, **{f"{TRIMMED}, {count} passes a block": count for count in wanted.passes}, SINGLE: None, EVERY: None}
-    cases = [
-        Case(SCENARIO, subject.name, way, f"{__name__}:ours", {**own, "way": way, "passes": passes}, threads=threads)
-        for way, passes in ways.items()
-    ]
-    asked = {"prompt": wanted.prompt, "canvas": len(request.canvas.ids), "steps": wanted.steps}
-    for path in () if why else program.weights:
-        given = {"program": str(program.path), "weights": str(path), "threads": threads, **asked}
-        cases.append(Case(SCENARIO, diffusion_cli.NAME, path.name, f"{diffusion_cli.__name__}:answers", given, threads=threads))
+    canvas = len(request.canvas.ids)
+    cases = [*our_cases(bundle, subject.name, wanted, threads), *([] if why else cases_of(program, wanted, canvas, threads))]
     peers = {diffusion_cli.NAME: diffusion_cli.version(program.path)} if program.path else {}
-    settings = {"scenarios": [SCENARIO], "peers": peers, "canvas": asked["canvas"], **asdict(wanted)}
+    settings = {"scenarios": [SCENARIO], "peers": peers, "canvas": canvas, **asdict(wanted)}
     taken: list[tuple[Case, list[Sample]]] = []
 
     def take(cases: Sequence[Case], plan: Plan, say: Say) -> list[tuple[Case, list[Sample]]]:
@@ -115,6 +107,26 @@ def measure(bundle: Path, wanted: Wanted, program: Program, threads: int, plan: 
     report = run(cases, [subject], plan, settings, say, take)
     skipped = {diffusion_cli.NAME: why} if why else {}
     return Compared(replace(report, skipped=skipped), tuple(Answered(case, samples) for case, samples in taken))
+
+
+def our_cases(bundle: Path, name: str, wanted: Wanted, threads: int) -> list[Case]:
+    """Own decoding first; each way in a process of its own."""
+    own = {"bundle": str(bundle), "threads": threads, "wanted": asdict(wanted)}
+    ways = {TRIMMED: None, **{f"{TRIMMED}, {count} passes a block": count for count in wanted.passes}, SINGLE: None, EVERY: None}
+    return [
+        Case(SCENARIO, name, way, f"{__name__}:ours", {**own, "way": way, "passes": passes}, threads=threads)
+        for way, passes in ways.items()
+    ]
+
+
+def cases_of(program: Program, wanted: Wanted, canvas: int, threads: int) -> list[Case]:
+    """Each file of weights is a system. canvas: positions, the prompt's included."""
+    own = {"program": str(program.path), "threads": threads, "prompt": wanted.prompt, "canvas": canvas, "steps": wanted.steps}
+    target = f"{diffusion_cli.__name__}:answers"
+    return [
+        Case(SCENARIO, diffusion_cli.NAME, path.name, target, {**own, "weights": str(path)}, threads=threads)
+        for path in program.weights
+    ]
 
 
 # ---- the measured side

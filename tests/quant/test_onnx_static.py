@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.runtime.test_providers import openvino
 from unmask import Captioner, load_bundle
 from unmask.bundle import Bundle
 from unmask.quant import compare
@@ -96,7 +97,7 @@ def test_a_lint_finds_nothing_but_what_is_known(fixed: Bundle, quantised: Bundle
     assert found == known
 
 
-@pytest.mark.parametrize("provider", list(PROVIDERS))
+@pytest.mark.parametrize("provider", [pytest.param(name, marks=[openvino] * name.startswith("openvino")) for name in PROVIDERS])
 def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantised: Bundle, provider: str) -> None:
     if importlib.util.find_spec(PROVIDERS[provider]) is None:
         pytest.skip(f"{PROVIDERS[provider]} is not installed")

@@ -14,8 +14,12 @@ from unmask.errors import BundleError, InputError
 from unmask.onnx_runner import open_session, placed
 from unmask.providers import PROVIDERS, available, read_provider
 
+PLUGIN = "onnxruntime_ep_openvino"
+CPUINFO = Path("/proc/cpuinfo")
+INTEL = CPUINFO.exists() and "GenuineIntel" in CPUINFO.read_text()
 openvino = pytest.mark.skipif(
-    importlib.util.find_spec("onnxruntime_ep_openvino") is None, reason="onnxruntime-ep-openvino is not installed"
+    importlib.util.find_spec(PLUGIN) is None or not INTEL,
+    reason="onnxruntime-ep-openvino is not installed, or this is no Intel processor, the only ones that it serves",
 )
 
 
@@ -47,6 +51,16 @@ def test_a_missing_provider_is_told_with_what_brings_it(fp32_bundle: Path) -> No
     assert PROVIDERS[missing].brought_by in str(told.value)
     with pytest.raises(InputError, match=r"no provider abacus: .*known are cpu"):
         Engine(load_bundle(fp32_bundle), EngineOptions(provider="abacus")).load()
+
+
+@pytest.mark.skipif(importlib.util.find_spec(PLUGIN) is None, reason="onnxruntime-ep-openvino is not installed")
+def test_a_plugin_without_a_device_is_told_apart_from_one_that_is_missing(
+    fp32_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if INTEL:  # elsewhere it is so without our help
+        monkeypatch.setattr("unmask.providers.plugin_devices", lambda provider: [])
+    with pytest.raises(InputError, match=f"{PLUGIN} is installed and finds no device that it serves; it comes with: "):
+        open_session(fp32_bundle / "window.onnx", EngineOptions(provider="openvino"))
 
 
 def test_a_device_that_a_provider_has_not_is_refused(fp32_bundle: Path) -> None:
