@@ -25,6 +25,7 @@ from unmask.speech import SpeechGate, SpeechOptions, Vad
 from unmask.verify import Tokens
 
 Samples = NDArray[np.float32]
+PART_OF_A_LETTER = "\N{REPLACEMENT CHARACTER}"  # what some bytes of a letter are decoded to without the others
 REREAD_S = 0.8  # the newest audio of an update is read again by the next: words were cut there
 WIDEST_S = 20.0  # most that an update encodes, unless the segment alone is longer
 REST = 1.5  # an update comes after this many times what the last one took, so that updates cannot pile up
@@ -239,6 +240,8 @@ class LiveCaptioner:
         decode = self.captioner.tokenizer.decode
         text = decode(segment.text.ids.tolist()).strip()
         stable = decode(segment.text.ids[: segment.settled].tolist()).strip()
+        if event != "segment_ended":
+            stable = stable.rstrip(PART_OF_A_LETTER)  # the next token may complete it
         reading, taken_s = cost or (Reading(NOTHING, 0, 0), 0.0)
         return Event(
             event,
