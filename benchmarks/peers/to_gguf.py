@@ -86,14 +86,11 @@ def _write_sizes(writer: gguf.GGUFWriter, config: dict[str, Any], name: str, fil
 
 
 def _write_tokens(writer: gguf.GGUFWriter, tokenizer: Tokenizer, config: dict[str, Any]) -> None:
-    """Ids that the tokenizer does not know are fillers: the vocabulary has a real model's size."""
-    known, special = tokenizer.get_vocab_size(), set(tokenizer.get_added_tokens_decoder())
-    kinds = [gguf.TokenType.CONTROL if i in special else gguf.TokenType.NORMAL for i in range(known)]
-    rest = range(known, config["vocab_size"])
+    ids, special = range(config["vocab_size"]), set(tokenizer.get_added_tokens_decoder())
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(PRE)
-    writer.add_token_list([*(tokenizer.id_to_token(i) for i in range(known)), *(f"[PAD{i}]" for i in rest)])
-    writer.add_token_types([*kinds, *(gguf.TokenType.UNUSED for _ in rest)])
+    writer.add_token_list([tokenizer.id_to_token(i) for i in ids])
+    writer.add_token_types([gguf.TokenType.CONTROL if i in special else gguf.TokenType.NORMAL for i in ids])
     writer.add_token_merges(UNUSED_MERGES)
     writer.add_eos_token_id(config["eos_token_id"])
     writer.add_mask_token_id(config["mask_token_id"])

@@ -1,6 +1,5 @@
 """What the documentation says is so: its commands run, its tree and its links exist, its numbers' programs are here."""
 
-import contextlib
 import re
 import runpy
 import shlex
@@ -50,8 +49,9 @@ def test_programs_exist_and_know_their_options(
     """In this process: most of them import PyTorch, which takes seconds in one of their own."""
     words = shlex.split(line)
     monkeypatch.setattr(sys, "argv", [words[2], "--help"])
-    with contextlib.suppress(SystemExit):
+    with pytest.raises(SystemExit) as ended:
         runpy.run_module(words[2], run_name="__main__")
+    assert not ended.value.code
     shown = capsys.readouterr().out
     assert "Usage" in shown
     for option in (word for word in words if word.startswith("--")):
