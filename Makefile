@@ -29,9 +29,9 @@ train-caption: .venv/dev
 	mkdir -p $(CACHE)
 	test -e $(SYNTHETIC).tar || .venv/bin/python -m unmask.training.synthesize --text $(DATA)/text/ljspeech.txt \
 	  --without $(DATA)/train/ljspeech.jsonl --out $(SYNTHETIC) --lines 5200
-	.venv/bin/python -m unmask.training.prepare --data $(DATA) $(RUN) --synthetic $(SYNTHETIC)
-	.venv/bin/python -m unmask.training.train $(RUN) --out $(CACHE)/run --minutes $(MINUTES)
-	.venv/bin/python -m unmask.training.release $(RUN) --run $(CACHE)/run --out $(CACHE)/bundles
+	.venv/bin/python -m unmask.training.captions.prepare --data $(DATA) $(RUN) --synthetic $(SYNTHETIC)
+	.venv/bin/python -m unmask.training.captions.train $(RUN) --out $(CACHE)/run --minutes $(MINUTES)
+	.venv/bin/python -m unmask.training.captions.release $(RUN) --run $(CACHE)/run --out $(CACHE)/bundles
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import AudioError, Captioner, EngineOptions, LiveCaptioner, UnmaskError, load_bundle
-from unmask.mel import SAMPLE_RATE_HZ
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 BLOCK_BYTES = 2 * SAMPLE_RATE_HZ // 10  # a tenth of a second
 Samples = NDArray[np.float32]
@@ -68,7 +68,7 @@ def caption_file(captioner: Captioner, path: Path) -> None:
 
 def caption_live(captioner: Captioner, blocks: Iterator[Samples]) -> None:
     """A line when a segment ends; what is open is finished when the audio ends."""
-    from unmask.apps.vad import Silero
+    from unmask.apps.audio.silero import Silero
 
     live, heard_s, compute_s = LiveCaptioner(captioner, Silero()), 0.0, 0.0
     for block in blocks:
@@ -114,7 +114,7 @@ def pipe(stream: BinaryIO) -> Iterator[Samples]:
 
 def microphone() -> Iterator[Samples]:
     """The default one, for ever. Raises AudioError without it."""
-    from unmask.apps.microphone import open_portaudio
+    from unmask.apps.audio.microphone import open_portaudio
 
     portaudio, blocks = open_portaudio(), queue.SimpleQueue[bytes]()
     try:

@@ -1,7 +1,7 @@
 """Graphs of fixed sizes become one CoreML package: a function for each, weights stored once.
 
 Knows coremltools, which is imported on first use, and what in our graphs needs 32 bits. Nothing here runs a model: that takes
-macOS (`unmask.coreml_runner`). tests/export evaluates packages in NumPy.
+macOS (`unmask.engines.coreml`). tests/export evaluates packages in NumPy.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unmask.bundle import Bucket
+from unmask.bundle.manifest import Bucket
 from unmask.errors import InputError
-from unmask.export.static import Fixed
+from unmask.export.modules.static import Fixed
 
 PRECISIONS = ("fp16", "fp32", "int8", "int4")
 TARGETS = ("iOS17", "iOS18", "macOS14", "macOS15")

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from unmask.bundle import Bundle
+from unmask.bundle.manifest import Bundle
 from unmask.export.coreml import CoremlForm, write_packages
-from unmask.export.static import Fixed
+from unmask.export.modules.static import Fixed
 from unmask.export.target import target_bundle
 
 Said = Callable[[str], None]

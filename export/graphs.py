@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from unmask.bundle import Bundle, Manifest
-from unmask.export.backbone import Backbone, BackboneConfig
-from unmask.export.caption import TOP
+from unmask.bundle.manifest import Bundle, Manifest
 from unmask.export.checkpoint import open_checkpoint
 from unmask.export.families import FAMILIES, family_of
+from unmask.export.modules.backbone import Backbone, BackboneConfig
+from unmask.export.modules.static import Fixed, backbone_graph, captioner_graph, head_graph
+from unmask.export.onnx.captioner import TOP
 from unmask.export.reload import reload_captioner
 from unmask.export.sizes import SizeRule, backbone_sizes
-from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
 
 BACKBONE_RULE = SizeRule(shortest=64, ratio=2.0)  # a graph of many layers takes minutes to convert
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from unmask.errors import InputError
-from unmask.export.static import Fixed
+from unmask.export.modules.static import Fixed
 
 FORMS = ("fp32", "int8", "int8-static")
 FLAT_BYTES = 2**31 - 1  # what offsets in a flatbuffer reach
@@ -89,7 +89,7 @@ def _convert(graphs: Sequence[Fixed], path: Path) -> None:
 
 
 def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
-    """Make int8 or int8-static of an fp32 file, at a path where none is: the quantiser replaces nothing."""
+    """Make int8 or int8-static of an fp32 file, at a path where none is: the quantzer replaces nothing."""
     with hushed():
         from ai_edge_quantizer import quantizer, recipe, recipe_manager
         from ai_edge_quantizer.qtyping import TFLOperationName

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unmask.bundle import Bundle
+from unmask.bundle.manifest import Bundle
 from unmask.export.litert import Calls, signature_of, write_tflite
-from unmask.export.static import Fixed
+from unmask.export.modules.static import Fixed
 from unmask.export.target import target_bundle
 
 Said = Callable[[str], None]

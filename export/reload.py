@@ -1,7 +1,7 @@
 """The PyTorch model of a caption bundle, from its graphs' constants: to train on, or to export for another engine.
 
 Constants carry the names of the parameters that they are (`export.caption.name_parameters`), `.T` behind transposed ones,
-whatever form they are stored in. Weights of a quantised bundle are what its codes stand for. Knows no run and no engine.
+whatever form they are stored in. Weights of a quantzed bundle are what its codes stand for. Knows no run and no engine.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from unmask.bundle import Bundle
-from unmask.captioner import FAMILY
+from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
-from unmask.export.caption import PARAMETER
-from unmask.export.captioner import Captioner, CaptionerConfig
-from unmask.export.whisper import WhisperConfig
+from unmask.export.modules.captioner import Captioner, CaptionerConfig
+from unmask.export.modules.whisper import WhisperConfig
+from unmask.export.onnx.captioner import PARAMETER
+from unmask.speech.captioner import FAMILY
 
 Floats = NDArray[np.float32]
 PENALTY = "penalty"  # what the window graph takes off blank's logit

@@ -6,9 +6,8 @@ Dream's and LLaDA's are their repositories' examples. Knows no checkpoint and no
 
 from collections.abc import Callable
 
-from unmask.reference import Reference
-from unmask.schedule import Schedule
-from unmask.template import Piece, Template
+from unmask.bundle.task_template import AnswerSpan, Template
+from unmask.decoding.schedule import Reference, Schedule
 
 Token = Callable[[str], int]  # id of a special token
 
@@ -54,7 +53,7 @@ def block(end_id: int, chat_end_id: int | None) -> Tasks:
 
 
 def text_task(prompt: str, length: int, end_id: int, reference: Reference | None) -> Template:
-    return Template(prompt, {"text": "text"}, (Piece("text", length, end_id),), reference)
+    return Template(prompt, {"text": "text"}, (AnswerSpan("text", length, end_id),), reference)
 
 
 def omni_diffusion(token: Token, newline: int) -> Tasks:
@@ -62,8 +61,8 @@ def omni_diffusion(token: Token, newline: int) -> Tasks:
     boa, eoa, boi, eoi, end = map(
         token, ("<|begin_of_audio|>", "<|end_of_audio|>", "<|begin_of_image|>", "<|end_of_image|>", "<|im_end|>")
     )
-    picture = (Piece(ids=(boi,)), Piece("image", 256), Piece(ids=(eoi, end, newline)))
-    voiced = (Piece("text", 25), Piece(ids=(boa,), published=True), Piece("speech", 102, eoa))
+    picture = (AnswerSpan(ids=(boi,)), AnswerSpan("image", 256), AnswerSpan(ids=(eoi, end, newline)))
+    voiced = (AnswerSpan("text", 25), AnswerSpan(ids=(boa,), published=True), AnswerSpan("speech", 102, eoa))
 
     def user(text: str, system: str = "") -> str:
         return (QWEN_SYSTEM.format(system) if system else "") + QWEN_TURN.format(text)
@@ -74,7 +73,7 @@ def omni_diffusion(token: Token, newline: int) -> Tasks:
         "tts": Template(
             user("Convert the text to speech.\n{text}"),
             {"text": "text"},
-            (Piece(ids=(boa,)), Piece("speech", 49, eoa)),
+            (AnswerSpan(ids=(boa,)), AnswerSpan("speech", 49, eoa)),
             published(25),
         ),
         "t2i": Template(
@@ -108,8 +107,8 @@ def omni_diffusion(token: Token, newline: int) -> Tasks:
     return templates, schedules
 
 
-def text(length: int, end_id: int) -> tuple[Piece, ...]:
-    return (Piece("text", length, end_id),)
+def text(length: int, end_id: int) -> tuple[AnswerSpan, ...]:
+    return (AnswerSpan("text", length, end_id),)
 
 
 def published(steps: int, **penalties: float) -> Reference:

@@ -9,9 +9,9 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
+from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import BundleError, InputError
 from unmask.export.checkpoint import read_json
-from unmask.tokens import read_tokenizer
 
 # Qwen2's pre-tokenizer (transformers, Qwen2TokenizerFast): contractions, words, single digits, marks, line feeds, spaces.
 QWEN2_SPLIT = (

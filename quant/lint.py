@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto
 
-from unmask.bundle import Bundle
+from unmask.bundle.manifest import Bundle
 from unmask.quant.operators import Rules
 
 WIDE = {TensorProto.INT64: "int64", TensorProto.DOUBLE: "float64"}

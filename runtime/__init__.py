@@ -4,26 +4,30 @@ A bundle is loaded, a canvas of masks is filled in a few parallel passes, and ev
 opens nothing and loads neither a graph nor an audio library.
 """
 
-from unmask.bundle import Bundle, Manifest, load_bundle
-from unmask.canvas import Canvas, Draft, Span
-from unmask.captioner import Caption, Captioner, Word
-from unmask.engine import Engine
+from unmask.bundle.manifest import Bundle, Manifest, load_bundle
+from unmask.bundle.task_template import AnswerSpan, Template
+from unmask.decoding.canvas import Canvas, Draft, Span
+from unmask.decoding.denoiser import Denoiser, Step, TopKScores
+from unmask.decoding.reference import reference_fill
+from unmask.decoding.row_selection import AttentionLayout
+from unmask.decoding.sampler import fill
+from unmask.decoding.schedule import Reference, Schedule
+from unmask.engines.engine import Engine
+from unmask.engines.engine_options import EngineOptions
 from unmask.errors import AudioError, BundleError, InputError, UnmaskError
-from unmask.events import Event
-from unmask.generate import Answer, Generator
-from unmask.live import LiveCaptioner, LiveOptions, captions
-from unmask.options import EngineOptions
-from unmask.reference import Reference, reference_fill
-from unmask.sampler import Denoiser, Numbers, Step, fill
-from unmask.schedule import Schedule
-from unmask.speech import SpeechOptions
-from unmask.template import Piece, Template
-from unmask.windows import Geometry
+from unmask.speech.captioner import Caption, Captioner
+from unmask.speech.endpointing import SpeechOptions
+from unmask.speech.events import Event
+from unmask.speech.live import LiveCaptioner, LiveOptions, captions
+from unmask.speech.words import Word
+from unmask.text.generator import Answer, Generator
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "AnswerSpan",
+    "AttentionLayout",
     "AudioError",
     "Bundle",
     "BundleError",
@@ -36,19 +40,17 @@ __all__ = [
     "EngineOptions",
     "Event",
     "Generator",
-    "Geometry",
     "InputError",
     "LiveCaptioner",
     "LiveOptions",
     "Manifest",
-    "Numbers",
-    "Piece",
     "Reference",
     "Schedule",
     "Span",
     "SpeechOptions",
     "Step",
     "Template",
+    "TopKScores",
     "UnmaskError",
     "Word",
     "captions",

@@ -6,13 +6,13 @@ import pytest
 import torch
 from tokenizers import Tokenizer, pre_tokenizers
 
-from unmask.benchmarks.checkpoints import omni_tokenizer, write_checkpoint
-from unmask.export.caption import export_captioner
-from unmask.export.captioner import Captioner, CaptionerConfig
-from unmask.export.model import export_model
-from unmask.export.whisper import WhisperConfig
-from unmask.quant.quantize import quantize_bundle
-from unmask.training.vocabulary import BLANK, byte_level
+from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
+from unmask.export.modules.captioner import Captioner, CaptionerConfig
+from unmask.export.modules.whisper import WhisperConfig
+from unmask.export.onnx.backbone import export_model
+from unmask.export.onnx.captioner import export_captioner
+from unmask.quant.weights.quantize import quantize_bundle
+from unmask.training.captions.vocabulary import BLANK, byte_level
 
 TINY = WhisperConfig(width=32, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=300, decoder_positions=200)
 

@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from unmask.mel import SAMPLE_RATE_HZ
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 Audio = NDArray[np.float32]
 
@@ -87,7 +87,7 @@ def hide(mel: NDArray[np.float32], options: Augment, rng: np.random.Generator) -
 # ---- sounds without words
 
 
-def coloured(seconds: float, slope: float, rng: np.random.Generator) -> Audio:
+def colored(seconds: float, slope: float, rng: np.random.Generator) -> Audio:
     """Noise whose power falls with frequency to the `slope`: 0 white, 1 pink, 2 brown."""
     count = int(seconds * SAMPLE_RATE_HZ)
     spectrum = np.fft.rfft(rng.standard_normal(count))

@@ -22,7 +22,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from unmask.mel import SAMPLE_RATE_HZ
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.training.recordings import write_lines
 
 Audio = NDArray[np.float32]

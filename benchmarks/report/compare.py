@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.benchmarks.harness import Interval, Ratio
+from unmask.benchmarks.measure.harness import Interval, Ratio
 from unmask.benchmarks.report.figures import median_ratio
 from unmask.benchmarks.report.record import Report, Row, read_report
 from unmask.benchmarks.report.tables import Table

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmask.benchmarks.ceiling import Ceiling
-from unmask.benchmarks.harness import CONFIDENCE, Interval, Ratio, summarise
+from unmask.benchmarks.measure.ceiling import Ceiling
+from unmask.benchmarks.measure.harness import CONFIDENCE, Interval, Ratio, summarze
 from unmask.benchmarks.report.record import Report, Row
 
 RESAMPLES = 2000
@@ -33,7 +33,7 @@ class Figures:
 
 def figures(row: Row, report: Report) -> Figures:
     """Raises ValueError for a row without samples."""
-    found = summarise([us / 1000 for us in row.samples_us])
+    found = summarze([us / 1000 for us in row.samples_us])
     seconds, whole = found.p50 / 1000, not row.measure
     compute, memory = _shares(row, report, seconds) if whole and seconds > 0 else (None, None)
     return Figures(
@@ -80,7 +80,7 @@ def drift(values: Sequence[float]) -> Ratio | None:
 def median_ratio(base: Sequence[float], other: Sequence[float], seed: int = 0) -> Ratio:
     """Median of `other` to median of `base`, which were not taken in pairs.
 
-    The interval is that of a bootstrap that draws runs of neighbours (moving blocks of the square root of n; Künsch 1989):
+    The interval is that of a bootstrap that draws runs of neighbors (moving blocks of the square root of n; Künsch 1989):
     samples close in time are alike. None where one side has fewer than 6 samples. Raises ValueError for no samples.
     """
     value = float(np.median(other) / np.median(base))

@@ -16,8 +16,8 @@ from unmask.benchmarks.report.record import Report, Row, thinned
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444", "#8B6914")  # told apart by most eyes
-MOST_LINES = len(COLOURS)
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444", "#8B6914")  # told apart by most eyes
+MOST_LINES = len(COLORS)
 SIZE, DPI = (8.0, 4.5), 110
 
 
@@ -42,7 +42,7 @@ def drawn(draw: Callable[["Axes", Report], bool], report: Report) -> bytes | Non
 
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_prop_cycle(cycler(color=COLOURS))
+    axes.set_prop_cycle(cycler(color=COLORS))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     if not draw(axes, report):
@@ -76,7 +76,7 @@ def by_window(axes: "Axes", report: Report) -> bool:
 
 
 def distribution(scenario: str) -> Callable[["Axes", Report], bool]:
-    """Shares of samples below a time: so many cases as have a colour, evenly spread from the fastest to the slowest."""
+    """Shares of samples below a time: so many cases as have a color, evenly spread from the fastest to the slowest."""
 
     def draw(axes: "Axes", report: Report) -> bool:
         rows = [row for row in whole(report, scenario) if len(row.samples_us) > 1]

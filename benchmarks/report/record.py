@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from unmask.benchmarks.scenarios.case import Case, Sample
+from unmask.benchmarks.scenarios.runner import Case, Sample
 from unmask.errors import InputError
 
 FORMAT = 1

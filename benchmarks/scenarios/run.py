@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import unmask
-from unmask.benchmarks.ceiling import measure_ceiling
-from unmask.benchmarks.conditions import EnergyMeter, read_conditions
+from unmask.benchmarks.measure.ceiling import measure_ceiling
+from unmask.benchmarks.measure.conditions import EnergyMeter, read_conditions
 from unmask.benchmarks.report.record import Report, Row, rows_of
-from unmask.benchmarks.scenarios.case import Case, Plan, Sample, Say, run_cases
-from unmask.benchmarks.scenarios.cost import bundle_costs, overhead_s
-from unmask.benchmarks.scenarios.suite import Recording, Subject, cases
-from unmask.bundle import load_bundle
-from unmask.devices import read_machine
+from unmask.benchmarks.scenarios.catalog import Recording, Subject, cases
+from unmask.benchmarks.scenarios.graph_cost import bundle_costs, overhead_s
+from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, run_cases
+from unmask.bundle.manifest import load_bundle
+from unmask.engines.devices import read_machine
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.onnx_providers import CPU, read_provider
+from unmask.engines.tuned_settings import bundle_key
 from unmask.errors import InputError
-from unmask.options import EngineOptions
-from unmask.providers import CPU, read_provider
-from unmask.tuned import bundle_key
 
 Take = Callable[[Sequence[Case], Plan, Say], list[tuple[Case, list[Sample]]]]
 

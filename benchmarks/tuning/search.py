@@ -6,8 +6,8 @@ Knows stages, a function that times settings, and rules. Knows no bundle, no aud
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from unmask.benchmarks.harness import interleave
-from unmask.benchmarks.tuning.points import Choice, Measured, Rules, Setting, as_points, choose, front
+from unmask.benchmarks.measure.harness import interleave
+from unmask.benchmarks.tuning.pareto import Choice, Measured, Rules, Setting, as_points, choose, front
 
 FINALISTS = 8
 FINAL_SHARE = 2  # rounds of the last run, in rounds of a stage

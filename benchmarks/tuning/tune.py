@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.benchmarks.engines import engine_of
-from unmask.benchmarks.tuning.plan import answer_stages, caption_stages, machine, thread_counts
-from unmask.benchmarks.tuning.points import Choice, Measured, Rules, Setting
+from benchmarks.lab.engines import engine_of
+from unmask.benchmarks.tuning.objective import Answers, Captions, Subject, same_model
+from unmask.benchmarks.tuning.pareto import Choice, Measured, Rules, Setting
 from unmask.benchmarks.tuning.search import Found, Stage, Trials, runs_of, search
-from unmask.benchmarks.tuning.subjects import Answers, Captions, Subject, same_model
-from unmask.bundle import Bundle
-from unmask.captioner import FAMILY
+from unmask.benchmarks.tuning.search_space import answer_stages, caption_stages, machine, thread_counts
+from unmask.bundle.manifest import Bundle
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_key, device_key
 from unmask.errors import InputError
-from unmask.options import EngineOptions
-from unmask.tuned import FORMAT, Figures, Other, Tuned, bundle_key, device_key
+from unmask.speech.captioner import FAMILY
 
 
 @dataclass(frozen=True)

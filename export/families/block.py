@@ -6,10 +6,10 @@ from tokenizers import Tokenizer
 
 from unmask.errors import InputError
 from unmask.export import tasks
-from unmask.export.backbone import BackboneConfig
 from unmask.export.families import qwen
 from unmask.export.families.adapter import Traits, need, one
 from unmask.export.families.qwen import EMBEDDING, HEAD, names
+from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("sdar", "qwen3")
 SKIPPED: tuple[str, ...] = ("rotary_emb.",)

@@ -8,10 +8,10 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from unmask.export import tasks
-from unmask.export.backbone import BackboneConfig
 from unmask.export.families import qwen
 from unmask.export.families.adapter import Traits, given, need, one
 from unmask.export.families.qwen import EMBEDDING, HEAD, names
+from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("dream",)
 SKIPPED = ("model.audio_model.", "model.audio_projection.")

@@ -5,8 +5,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from unmask.export import tasks
-from unmask.export.backbone import BackboneConfig
 from unmask.export.families.adapter import Traits, given, need, one, only
+from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("llada", "mmada")
 EMBEDDING, HEAD = "model.transformer.wte.weight", "model.transformer.ff_out.weight"

@@ -3,8 +3,8 @@
 from typing import Any
 
 from unmask.errors import InputError
-from unmask.export.backbone import BackboneConfig
 from unmask.export.families.adapter import need, only
+from unmask.export.modules.backbone import BackboneConfig
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 

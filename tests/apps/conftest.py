@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import unmask.apps.main
+import unmask.apps.cli.main
 
 CLIPS = Path(__file__).parents[2] / "apps" / "clips"
 TRANSCRIPTS = {
@@ -35,7 +35,7 @@ class Command:
 
     def __call__(self, *arguments: str | Path) -> Result:
         self._capfd.readouterr()
-        code = unmask.apps.main.main([str(argument) for argument in arguments])
+        code = unmask.apps.cli.main.main([str(argument) for argument in arguments])
         captured = self._capfd.readouterr()
         return Result(code, captured.out, captured.err)
 
@@ -59,7 +59,7 @@ def clip() -> Path:
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
     """Start `unmask` as a process of its own that can be interrupted, also where the tests run in the background and cannot."""
-    line = [sys.executable, "-m", "unmask.apps.main", *map(str, arguments)]
+    line = [sys.executable, "-m", "unmask.apps.cli.main", *map(str, arguments)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", preexec_fn=listen)
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from unmask import Captioner, load_bundle
 from unmask.apps import board
-from unmask.apps.audio import read_recording
-from unmask.apps.shipped import SHIPPED
+from unmask.apps.audio.files import read_recording
+from unmask.apps.cli.shipped import SHIPPED
 
 
 def written(path: Path, samples: np.ndarray, rate: int = 16000) -> Path:
@@ -51,7 +51,7 @@ def test_the_bundle_of_litert_is_what_it_is_for(
 ) -> None:
     pytest.importorskip("litert_torch")
     from unmask.export.litert_bundle import write_litert
-    from unmask.export.static import captioner_graph
+    from unmask.export.modules.static import captioner_graph
 
     sizes = [
         ("context", {"slots": 20}),

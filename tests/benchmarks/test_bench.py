@@ -8,11 +8,11 @@ import pytest
 from tests.apps.conftest import CLIPS, Command, command
 from unmask.benchmarks.report.record import read_report
 from unmask.benchmarks.report.write import to_json
-from unmask.benchmarks.scenarios.cost import overhead_s
+from unmask.benchmarks.scenarios.catalog import Subject
+from unmask.benchmarks.scenarios.graph_cost import overhead_s
 from unmask.benchmarks.scenarios.run import told_apart
-from unmask.benchmarks.scenarios.suite import Subject
-from unmask.bundle import read_manifest
-from unmask.options import EngineOptions
+from unmask.bundle.manifest import read_manifest
+from unmask.engines.engine_options import EngineOptions
 
 __all__ = ["command"]
 

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.export.mil_engine import COREML, evaluate_coreml
-from unmask.apps.audio import read_recording
-from unmask.bundle import Bundle, load_bundle
-from unmask.captioner import Captioner
-from unmask.engine import Engine
+from unmask.apps.audio.files import read_recording
+from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.engines.engine import Engine
 from unmask.export.coreml import PRECISIONS, CoremlForm
 from unmask.export.coreml_bundle import write_coreml
 from unmask.export.graphs import captioner_graphs
 from unmask.export.sizes import SizeRule, caption_limits, captioner_sizes
+from unmask.speech.captioner import Captioner
 
 CLIPS = tuple(sorted((Path(__file__).parents[2] / "apps" / "clips").glob("*.flac")))
 CONTEXT = ("cross_k", "cross_v", "slots", "verify_k", "verify_v")

@@ -6,16 +6,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tests.export.mil_eval import Package
-from unmask import engine
-from unmask.bundle import Bucket, Bundle
-from unmask.coreml_runner import shapes
-from unmask.options import EngineOptions
+from unmask.bundle.manifest import Bucket, Bundle
+from unmask.engines import engine
+from unmask.engines.coreml import shapes
+from unmask.engines.engine_options import EngineOptions
 
 COREML = EngineOptions(engine="coreml")
 
 
 class MilRunner:
-    """Stands where `unmask.coreml_runner.CoremlRunner` stands on macOS: implements `unmask.engine.Runner`."""
+    """Stands where `unmask.engines.coreml.CoremlRunner` stands on macOS: implements `unmask.engines.engine.Runner`."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
         self._bundle = bundle

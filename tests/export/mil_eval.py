@@ -139,8 +139,8 @@ def softmax(x: Array, axis: Any) -> Array:
 
 def layer_norm(x: Array, axes: Any, epsilon: Any, gamma: Any = 1.0, beta: Any = 0.0) -> Array:
     at = axes_of(axes)
-    centred = x - x.mean(at, keepdims=True)
-    return centred / np.sqrt(np.square(centred).mean(at, keepdims=True) + epsilon) * gamma + beta
+    centerd = x - x.mean(at, keepdims=True)
+    return centerd / np.sqrt(np.square(centerd).mean(at, keepdims=True) + epsilon) * gamma + beta
 
 
 def matmul(x: Array, y: Array, transpose_x: Any = False, transpose_y: Any = False) -> Array:

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from unmask.bundle import load_bundle
-from unmask.engine import Engine
-from unmask.export.backbone import Backbone
+from unmask.bundle.manifest import load_bundle
+from unmask.engines.engine import Engine
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
+from unmask.export.modules.backbone import Backbone
 
 NAMES = ("dream", "llada", "block")
 CLOSE = {"atol": 1e-4, "rtol": 0}
@@ -40,7 +40,7 @@ class Ours:
         return self.hidden(ids, mask) @ self.head.T
 
 
-# What LLaDA's modelling code does with its tensors, under Llama's names: ff_proj goes through the activation, up_proj does not.
+# What LLaDA's modeling code does with its tensors, under Llama's names: ff_proj goes through the activation, up_proj does not.
 LLADA_AS_LLAMA = {
     "attn_norm": "input_layernorm",
     "ff_norm": "post_attention_layernorm",

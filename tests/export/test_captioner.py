@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.export.captioner import BLANK, Captioner, CaptionerConfig, Context, Window
-from unmask.export.whisper import Whisper
+from unmask.export.modules.captioner import BLANK, Captioner, CaptionerConfig, Context, Window
+from unmask.export.modules.whisper import Whisper
 
 TOP = 2
 SLOTS = (2, 7, 40, 187)  # the shortest and the longest that the graphs take, and two between
@@ -205,7 +205,7 @@ def test_nearness_falls_by_the_head_slope_for_each_slot_of_distance(captioner: C
     for h, slope in enumerate(slopes):
         for w, position in enumerate(positions):
             for t in (0, 1, 4 * per, 5 * per - 1, frames - 1):
-                distance = abs((position + 0.5) - (t + 0.5) / per)  # centre of the slot to centre of the frame
+                distance = abs((position + 0.5) - (t + 0.5) / per)  # center of the slot to center of the frame
                 assert near[h, w, t].item() == pytest.approx(-slope * distance, abs=ATOL)
 
 

@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import Qwen2Tokenizer
 
-from unmask.benchmarks.checkpoints import write_checkpoint
+from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
+from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import BundleError, InputError, UnmaskError
 from unmask.export.checkpoint import INDEX, SINGLE, open_checkpoint
-from unmask.export.model import export_model
+from unmask.export.onnx.backbone import export_model
 from unmask.export.tokenizer import checkpoint_tokenizer
-from unmask.tokens import read_tokenizer
 
 
 @pytest.fixture

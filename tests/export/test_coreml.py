@@ -10,13 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from unmask.buckets import HIDDEN, hide
-from unmask.bundle import Bucket
+from unmask.bundle.manifest import Bucket
+from unmask.engines.padding import HIDDEN, hide
 from unmask.errors import InputError
-from unmask.export import backbone
-from unmask.export.captioner import Captioner
 from unmask.export.coreml import CoremlForm, function_name, write_packages
-from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
+from unmask.export.modules import backbone
+from unmask.export.modules.captioner import Captioner
+from unmask.export.modules.static import Fixed, backbone_graph, captioner_graph, head_graph
 
 pytest.importorskip("coremltools")
 from tests.export.mil_eval import DATA, Package

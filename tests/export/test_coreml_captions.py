@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask.bundle import Bucket, load_bundle
-from unmask.captioner import Captioner
-from unmask.engine import RUNNERS
-from unmask.export.captioner import Captioner as Model
-from unmask.export.static import captioner_graph
+from unmask.bundle.manifest import Bucket, load_bundle
+from unmask.engines.engine import RUNNERS
+from unmask.export.modules.captioner import Captioner as Model
+from unmask.export.modules.static import captioner_graph
+from unmask.speech.captioner import Captioner
 
 pytest.importorskip("coremltools")
 from tests.export.mil_drift import measure, recorded

@@ -8,10 +8,10 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from unmask.benchmarks.checkpoints import omni_tokenizer, small_tokenizer
+from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, small_tokenizer
 from unmask.errors import InputError
 from unmask.export.families import FAMILIES, family_of
-from unmask.export.model import expected, modalities
+from unmask.export.onnx.backbone import expected, modalities
 
 # Omni-Diffusion's config_dream_resume.json, SDAR-1.7B's and LLaDA-8B's config.json, without what says nothing of the graphs.
 DREAM: dict[str, Any] = {

@@ -7,9 +7,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from unmask.export.captioner import Captioner
-from unmask.export.fixed import fixed_onnx, fold
-from unmask.export.static import Fixed, captioner_graph
+from unmask.export.modules.captioner import Captioner
+from unmask.export.modules.static import Fixed, captioner_graph
+from unmask.export.onnx.static import fixed_onnx, fold
 
 SIZES = {
     "context": {"slots": 6},

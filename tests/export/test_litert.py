@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
-from unmask.bundle import Bundle
+from unmask.bundle.manifest import Bundle
+from unmask.engines.litert import Compiled, Interpreted, LitertRunner
 from unmask.errors import InputError
-from unmask.export import captioner as dynamic
 from unmask.export.graphs import backbone_graphs
 from unmask.export.litert import check_calls, check_size, round_tflite, signature_of
 from unmask.export.litert_bundle import write_litert
-from unmask.export.model import export_model
+from unmask.export.modules import captioner as dynamic
+from unmask.export.modules.static import Fixed, captioner_graph, head_graph
+from unmask.export.onnx.backbone import export_model
 from unmask.export.sizes import SizeRule
-from unmask.export.static import Fixed, captioner_graph, head_graph
-from unmask.generate import Generator
-from unmask.litert_runner import Compiled, Interpreted, LitertRunner
-from unmask.quant.calls import record_calls
+from unmask.quant.calibration.calibration_calls import record_calls
+from unmask.text.generator import Generator
 
 pytest.importorskip("litert_torch")
 SCHEDULES = (Schedule(rule="quota", passes=1, verify=3), Schedule(rule="quota", passes=3, verify=0))

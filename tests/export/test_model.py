@@ -12,15 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unmask.benchmarks.checkpoints import write_checkpoint
-from unmask.bundle import Manifest, load_bundle, read_manifest
-from unmask.engine import Engine
+from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
+from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.manifest import Manifest, load_bundle, read_manifest
+from unmask.engines.engine import Engine
 from unmask.errors import InputError
+from unmask.export.bundle_writer import PAGE_BYTES, WEIGHTS
 from unmask.export.checkpoint import SINGLE, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
-from unmask.export.model import expected, export_model
-from unmask.export.writer import PAGE_BYTES, WEIGHTS
-from unmask.strict import parse
+from unmask.export.onnx.backbone import expected, export_model
 
 NAMES = ("dream", "llada", "block")
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def parameters(bundle: Path, graph: str) -> dict[str, np.ndarray]:
-    """Named initialisers of a graph, read through onnx's own loader."""
+    """Named initialzers of a graph, read through onnx's own loader."""
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(bundle / graph).graph.initializer}
 
 
@@ -99,7 +99,7 @@ def test_heads_of_modalities_are_slices_of_the_whole(omni: Path) -> None:
 @pytest.mark.parametrize("family", NAMES)
 def test_the_manifest_comes_back_as_it_was_written(family: str, backbones: dict[str, Path]) -> None:
     manifest = load_bundle(backbones[family]).manifest
-    assert parse(Manifest, json.loads(manifest.to_json()), "bundle.json") == manifest
+    assert from_json(Manifest, json.loads(manifest.to_json()), "bundle.json") == manifest
     shape = (
         manifest.family,
         manifest.logits_shift,
@@ -168,11 +168,11 @@ def test_special_ids_outside_the_vocabulary(folder: Path, key: str, message: str
     assert left(folder) == ["dream"]
 
 
-def test_a_quantised_checkpoint_is_told_by_its_numbers(folder: Path) -> None:
+def test_a_quantized_checkpoint_is_told_by_its_numbers(folder: Path) -> None:
     tensors = load_file(folder / SINGLE)
     name = "model.layers.0.mlp.up_proj.weight"
     save_file({**tensors, name: tensors[name].to(torch.int8)}, folder / SINGLE)
-    with pytest.raises(InputError, match=rf"{name} holds I8, so the checkpoint is quantised"):
+    with pytest.raises(InputError, match=rf"{name} holds I8, so the checkpoint is quantzed"):
         export_model(folder, folder.with_name("b"))
 
 

@@ -8,12 +8,12 @@ import torch
 from tokenizers import Tokenizer
 
 from tests.conftest import TINY
-from unmask.bundle import load_bundle
+from unmask.bundle.manifest import load_bundle
 from unmask.errors import BundleError
-from unmask.export.caption import export_captioner
-from unmask.export.captioner import Captioner, CaptionerConfig
+from unmask.export.modules.captioner import Captioner, CaptionerConfig
+from unmask.export.onnx.captioner import export_captioner
 from unmask.export.reload import reload_captioner
-from unmask.quant.quantize import Recipe, quantize_bundle
+from unmask.quant.weights.quantize import Recipe, quantize_bundle
 
 RARER = 40
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tests.conftest import TINY
-from unmask.buckets import Static
-from unmask.bundle import Bucket
-from unmask.export import backbone
-from unmask.export import captioner as dynamic
-from unmask.export.captioner import Captioner, CaptionerConfig
-from unmask.export.static import Fixed, backbone_graph, captioner_graph, head_graph
+from unmask.bundle.manifest import Bucket
+from unmask.engines.padding import Static
+from unmask.export.modules import backbone
+from unmask.export.modules import captioner as dynamic
+from unmask.export.modules.captioner import Captioner, CaptionerConfig
+from unmask.export.modules.static import Fixed, backbone_graph, captioner_graph, head_graph
 
 PER, TOP, PENALTY = 8, 2, 1.5
 MORE = st.integers(0, 5)

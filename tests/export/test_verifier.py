@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from unmask.export.captioner import BLANK, Captioner, CaptionerConfig, Verify
-from unmask.export.whisper import Whisper
+from unmask.export.modules.captioner import BLANK, Captioner, CaptionerConfig, Verify
+from unmask.export.modules.whisper import Whisper
 
 ROWS = [49, 3, 0, 17, 4, 31]  # of Whisper's vocabulary; the first, blank's, is its end of text
 RARER = 2  # of them

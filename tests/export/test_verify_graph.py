@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tests.conftest import TINY
-from unmask.bundle import load_bundle
-from unmask.export.caption import TOP, export_captioner
-from unmask.export.captioner import Captioner, CaptionerConfig, Context
+from unmask.bundle.manifest import load_bundle
+from unmask.export.modules.captioner import Captioner, CaptionerConfig, Context
+from unmask.export.onnx.captioner import TOP, export_captioner
 
 SLOTS = 9
 

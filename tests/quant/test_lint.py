@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from unmask.bundle import load_bundle
-from unmask.export.captioner import Captioner
-from unmask.export.fixed import fixed_onnx
-from unmask.export.static import captioner_graph
+from unmask.bundle.manifest import load_bundle
+from unmask.export.modules.captioner import Captioner
+from unmask.export.modules.static import captioner_graph
+from unmask.export.onnx.static import fixed_onnx
 from unmask.quant.lint import lint, lint_bundle
 from unmask.quant.operators import RULES
 

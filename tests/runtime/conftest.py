@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
-from unmask.bundle import load_bundle
-from unmask.engine import Engine
+from unmask.bundle.manifest import load_bundle
+from unmask.engines.engine import Engine
 
 
 class Watched(Engine):

@@ -1,4 +1,4 @@
-"""Speech is spoilt as asked and no further; sounds without words have their length, level and colour."""
+"""Speech is spoilt as asked and no further; sounds without words have their length, level and color."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask.mel import SAMPLE_RATE_HZ, log_mel
+from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import (
     Augment,
     babble,
     change_speed,
-    coloured,
+    colored,
     draw_speed,
     hide,
     mix,
@@ -191,7 +191,7 @@ def test_a_share_of_spectrograms_is_hidden() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda rng: coloured(2.5, 1.0, rng),
+        lambda rng: colored(2.5, 1.0, rng),
         lambda rng: tones(2.5, rng),
         lambda rng: babble([tone(300, 0.4), noise(4.0)], 2.5, rng),
     ],
@@ -210,7 +210,7 @@ def test_sounds_have_their_length_and_one_level(make: Callable[[np.random.Genera
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
 def test_power_falls_with_frequency_as_asked(slope: float) -> None:
-    spectrum = np.abs(np.fft.rfft(coloured(8.0, slope, np.random.default_rng(0)).astype(np.float64))) ** 2
+    spectrum = np.abs(np.fft.rfft(colored(8.0, slope, np.random.default_rng(0)).astype(np.float64))) ** 2
     edges = np.geomspace(400, len(spectrum) - 1, 12).astype(int)
     means = [spectrum[low:high].mean() for low, high in pairwise(edges)]
     fitted = np.polyfit(np.log(np.sqrt(edges[:-1] * edges[1:])), np.log(means), 1)[0]
@@ -225,7 +225,7 @@ def test_tones_are_tones() -> None:
         return float(np.median(spectra[:, -60:].sum(1) / spectra.sum(1)))
 
     assert peaky(tones(3.0, np.random.default_rng(0))) > 0.9
-    assert peaky(coloured(3.0, 0.0, np.random.default_rng(0))) < 0.5
+    assert peaky(colored(3.0, 0.0, np.random.default_rng(0))) < 0.5
 
 
 def test_a_loud_recording_is_no_louder_in_a_crowd() -> None:

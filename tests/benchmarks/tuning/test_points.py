@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from unmask import EngineOptions, Schedule
-from unmask.benchmarks.tuning.drawing import svg, table
-from unmask.benchmarks.tuning.points import Measured, Point, Rules, Setting, changes, choose, front, told_apart
+from unmask.benchmarks.tuning.pareto import Measured, Point, Rules, Setting, changes, choose, front, told_apart
+from unmask.benchmarks.tuning.report import svg, table
 from unmask.benchmarks.tuning.search import Found
 
 DEFAULT = Setting(Path("models/a"), EngineOptions(), Schedule())

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from unmask import EngineOptions, Schedule
-from unmask.benchmarks.tuning.plan import _checks, _orders, _reuse, machine, thread_counts
-from unmask.benchmarks.tuning.points import Rules, Setting
+from unmask.benchmarks.tuning.pareto import Rules, Setting
 from unmask.benchmarks.tuning.search import FINALISTS, Stage, Trials, runs_of, search
+from unmask.benchmarks.tuning.search_space import _checks, _orders, _reuse, machine, thread_counts
 
 DEFAULT = Setting(Path("a"), EngineOptions(), Schedule(verify=64))
 
@@ -145,5 +145,5 @@ def test_one_pass_has_no_order_and_nothing_to_reuse() -> None:
 
 
 def test_checks_look_ahead() -> None:
-    assert {s.schedule.ahead for s in _checks(DEFAULT)} == {None, 4, 8, 16, 32}
+    assert {s.schedule.verify_lookahead for s in _checks(DEFAULT)} == {None, 4, 8, 16, 32}
     assert {s.schedule.verify for s in _checks(DEFAULT.having(verify=0))} == {0, 4, 64}

@@ -1,0 +1,1 @@
+"""Sound into the program: files, streams, the microphone, voice activity."""

@@ -1,0 +1,41 @@
+"""Read a recording from a file: any format that libsndfile knows, brought to one channel at 16 kHz.
+
+Knows files. soundfile and soxr are imported on use, so that commands without audio do not need them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.errors import AudioError
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+
+
+def read_recording(path: Path) -> NDArray[np.float32]:
+    """(N,) float32 at 16 kHz; several channels are averaged.
+
+    Raises AudioError when the file is missing, is no recording (WAV, FLAC, Ogg, MP3, ...), is damaged, or holds no sound.
+    """
+    import soundfile
+    import soxr
+
+    if path.is_dir():
+        raise AudioError(f"{path}: a folder; name the recordings in it, for example {path / '*.wav'}")
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty")
+    try:
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        reason = getattr(error, "error_string", None) or str(error)
+        raise AudioError(
+            f"{path}: not a recording that can be read ({reason.rstrip('. ')}); WAV, FLAC, Ogg and MP3 can be"
+        ) from error
+    if not len(samples):
+        raise AudioError(f"{path}: a recording of zero length")
+    mono = samples.mean(axis=1, dtype=np.float32)
+    if rate_hz != SAMPLE_RATE_HZ:
+        mono = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ)
+    return np.ascontiguousarray(mono, dtype=np.float32)

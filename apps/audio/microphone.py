@@ -1,0 +1,159 @@
+"""The microphone, through `sounddevice` (PortAudio), which is imported on use.
+
+Knows devices and their faults. Knows no captioner.
+"""
+
+import contextlib
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from unmask.apps.audio.backlog import Item, Samples
+from unmask.apps.audio.sources import BLOCK_S, Resampler
+from unmask.errors import AudioError
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+
+LOST_S = 2.0  # no block for so long: the device is gone
+AGAIN_S = 1.0
+ADVICE = {
+    "linux": "install PortAudio: apt install libportaudio2 (Debian), dnf install portaudio (Fedora)",
+    "darwin": "allow the terminal in System Settings > Privacy & Security > Microphone",
+    "win32": "allow desktop apps in Settings > Privacy > Microphone",
+}
+
+
+def open_portaudio() -> Any:
+    """The module `sounddevice`. Raises AudioError when it, or PortAudio under it, is missing."""
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise AudioError(f"the microphone needs sounddevice ({error}): pip install 'unmask[live]'") from error
+    except OSError as error:  # what sounddevice raises without PortAudio
+        raise AudioError(f"the microphone needs PortAudio ({error}); {ADVICE['linux']}") from error
+    return sounddevice
+
+
+def inputs(portaudio: Any) -> list[dict[str, Any]]:
+    """Devices that record, each with `index`, `name`, `max_input_channels`, `default_samplerate`, and `default`."""
+    try:
+        devices = portaudio.query_devices()
+        default = portaudio.default.device[0]
+    except portaudio.PortAudioError as error:
+        raise AudioError(f"audio devices cannot be listed ({error}); is a sound server running?") from error
+    return [{**d, "index": i, "default": i == default} for i, d in enumerate(devices) if d["max_input_channels"] > 0]
+
+
+def list_devices() -> str:
+    """A line for each device that records; the default has a star."""
+    found = inputs(open_portaudio())
+    lines = [
+        f"{'*' if d['default'] else ' '} {d['index']:>3}  {d['name']}  ({d['max_input_channels']} channels, "
+        f"{d['default_samplerate']:.0f} Hz)"
+        for d in found
+    ]
+    return "\n".join(lines or ["no device records; plug in a microphone"])
+
+
+def choose(portaudio: Any, wanted: str | None) -> dict[str, Any]:
+    """The device of that index, or whose name contains that text, or the default. Raises AudioError naming what there is."""
+    found = inputs(portaudio)
+    if not found:
+        raise AudioError(f"no microphone was found; plug one in, or {ADVICE.get(sys.platform, ADVICE['linux'])}")
+    if wanted is None:
+        return next((d for d in found if d["default"]), found[0])
+    matching = [d for d in found if (str(d["index"]) == wanted if wanted.isdecimal() else wanted.lower() in d["name"].lower())]
+    exact = [d for d in matching if d["name"].lower() == wanted.lower()]
+    if len(exact or matching) != 1:
+        names = ", ".join(f"{d['index']} {d['name']}" for d in matching or found)
+        problem = "is the name of several devices" if matching else "is no device that records"
+        raise AudioError(f"{wanted!r} {problem}; choose one by its number: {names}")
+    return (exact or matching)[0]
+
+
+class Microphone:
+    """A device that records. When it disappears it is opened again as soon as it is back, and the gap is counted.
+
+    Opening it, and the errors of that, happen on construction.
+    """
+
+    clocked = True
+
+    def __init__(self, device: str | None = None) -> None:
+        self._wanted = device
+        self._portaudio = open_portaudio()
+        self._blocks: queue.SimpleQueue[Samples] = queue.SimpleQueue()
+        self._stream: Any = None
+        self._open()
+
+    def _open(self) -> None:
+        audio, device = self._portaudio, choose(self._portaudio, self._wanted)
+        self.name = str(device["name"])
+        rate_hz, channels = float(SAMPLE_RATE_HZ), 1
+        try:
+            try:
+                audio.check_input_settings(device=device["index"], channels=1, samplerate=rate_hz, dtype="float32")
+            except audio.PortAudioError:  # what the device has, brought to what we need
+                rate_hz, channels = float(device["default_samplerate"]), min(2, int(device["max_input_channels"]))
+            self._resampler = Resampler(rate_hz)
+            self._stream = audio.InputStream(
+                device=device["index"],
+                channels=channels,
+                samplerate=rate_hz,
+                blocksize=round(BLOCK_S * rate_hz),
+                dtype="float32",
+                callback=self._hear,
+            )
+            self._stream.start()
+        except audio.PortAudioError as error:
+            self._close()
+            advice = ADVICE.get(sys.platform) if sys.platform != "linux" else "close what else records"
+            raise AudioError(
+                f"microphone {self.name!r} cannot be opened ({error}); {advice}, or choose another --device"
+            ) from error
+
+    def _hear(self, data: Samples, frames: int, at: Any, status: Any) -> None:
+        self._blocks.put(data.mean(1))  # a copy: PortAudio uses its buffer again
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            with contextlib.suppress(self._portaudio.PortAudioError):  # a device that is gone cannot be closed
+                self._stream.close()
+            self._stream = None
+
+    def blocks(self, stop: threading.Event) -> Iterator[Item]:
+        """Blocks as they come, and the seconds of each gap."""
+        began, heard_s = time.monotonic(), 0.0
+        try:
+            while not stop.is_set():
+                try:
+                    block = self._blocks.get(timeout=LOST_S if heard_s else 2 * LOST_S)
+                except queue.Empty:
+                    self._close()
+                    print(f"unmask: microphone {self.name!r} is gone; waiting for it", file=sys.stderr, flush=True)
+                    if not self._reopen(stop):
+                        return
+                    print(f"unmask: microphone {self.name!r} is back", file=sys.stderr, flush=True)
+                    gap_s = time.monotonic() - began - heard_s
+                    heard_s += gap_s
+                    yield gap_s
+                    continue
+                heard_s += len(block) / self._resampler.rate_hz
+                yield self._resampler(block)
+        finally:
+            self._close()
+
+    def _reopen(self, stop: threading.Event) -> bool:
+        """Try until the device is there; False when `stop` comes first."""
+        while not stop.wait(AGAIN_S):
+            # PortAudio reads the list of devices once; sounddevice has no public call to read it again.
+            self._portaudio._terminate()
+            self._portaudio._initialize()
+            try:
+                self._open()
+            except AudioError:
+                continue
+            return True
+        return False

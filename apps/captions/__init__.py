@@ -1,0 +1,1 @@
+"""Captions out of the program: subtitle formats and files that only grow."""

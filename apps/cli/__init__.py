@@ -1,0 +1,1 @@
+"""The unmask command, one file a subcommand."""

@@ -1,0 +1,69 @@
+"""`unmask inspect`: what a bundle is and what it takes."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from unmask.apps.cli.shipped import SHIPPED
+from unmask.bundle.manifest import Bundle, load_bundle
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class InspectOptions:
+    """Options of `unmask inspect`."""
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print the manifest as JSON instead of a table."""
+
+
+def inspect(bundle: Path = SHIPPED, /, *, options: InspectOptions = InspectOptions()) -> None:
+    """Verify a bundle and print what it holds.
+
+    Parameters
+    ----------
+    bundle
+        The bundle's folder; the shipped caption bundle unless given.
+    """
+    loaded = load_bundle(bundle)
+    if options.json:
+        print(json.dumps(dataclasses.asdict(loaded.manifest), indent=1, ensure_ascii=False))
+    else:
+        Console().print(describe(loaded))
+
+
+def describe(bundle: Bundle) -> Table:
+    manifest, table = bundle.manifest, Table(show_header=False, title=f"{bundle.folder.name}: every file matches its SHA-256")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    vocabulary, embedding = manifest.vocabulary, manifest.embedding
+    table.add_row("name", f"{manifest.name}: {manifest.description}")
+    table.add_row("family", f"{manifest.family}, {manifest.attention} attention, {manifest.precision}")
+    ranges = ", ".join(f"{name} {low}..{high - 1}" for name, (low, high) in manifest.vocabulary.ranges.items())
+    table.add_row("vocabulary", f"{vocabulary.size} ids ({ranges}), mask {vocabulary.mask_id}, blank {vocabulary.blank_id}")
+    parts = ", ".join(f"{part.rows} x {part.width} {part.dtype}" for part in embedding.parts)
+    table.add_row("embedding", f"{parts} in {embedding.file}")
+    if manifest.timeline:
+        table.add_row(
+            "timeline", f"slots of {1000 * manifest.timeline.slot_s:g} ms, at most {manifest.timeline.longest_s:g} s a canvas"
+        )
+    for role, name in manifest.graphs.items():
+        table.add_row(f"graph {role}", name)
+    for bucket in manifest.buckets:
+        table.add_row(f"bucket {bucket.name}", f"{bucket.file}, {bucket.precision}")
+    for task, schedule in manifest.tasks.items():
+        chosen = {key: value for key, value in dataclasses.asdict(schedule).items() if value is not None}
+        table.add_row(f"task {task}", ", ".join(f"{key} {value}" for key, value in chosen.items()))
+    for name, file in manifest.files.items():
+        table.add_row(name, f"{file.bytes / 2**20:.2f} MiB  sha256 {file.sha256[:16]}...")
+    table.add_row("size", f"{sum(file.bytes for file in manifest.files.values()) / 2**20:.1f} MiB")
+    table.add_row("license", manifest.license)
+    for key, value in manifest.provenance.items():
+        table.add_row(key, value)
+    return table

@@ -1,0 +1,67 @@
+"""The live view: tokens appearing on the canvas, colored by confidence.
+
+Knows steps and colors. Knows no audio and no engine.
+"""
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from tokenizers import Tokenizer
+
+from unmask.decoding.denoiser import Step
+
+# (least confidence, style): committed text is bold in its color, a tentative guess is dim
+COLORS = ((0.95, "green"), (0.8, "yellow"), (0.5, "dark_orange"), (0.0, "red"))
+MASK, BLANK = "░", "·"
+
+
+class LiveView:
+    """Shows each step of one window after the other on stderr; leaves the last state of each on the screen.
+
+    Where stderr is no terminal, every step is printed.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> None:
+        """blank: an id that stands for no text; start: where on the canvas the prompt ends."""
+        self._tokenizer, self._mask_id, self._blank, self._start = tokenizer, mask_id, blank, start
+        self.console = Console(stderr=True)
+        self._live: Live | None = None
+
+    def show(self, step: Step) -> None:
+        text = render(step, self._tokenizer, self._mask_id, self._blank, self._start)
+        if not self.console.is_terminal:
+            self.console.print(text)
+            return
+        if step.number == 1 or self._live is None:
+            self.close()
+            self._live = Live(console=self.console, auto_refresh=False)
+            self._live.start()
+        self._live.update(text, refresh=True)
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def render(step: Step, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> Text:
+    """The canvas after a step: a token a place, masks as shaded cells with their guess dim, blanks as dots."""
+    done, places = len(step.ids) - start - step.masked, "places" if blank is None else "slots"
+    text = Text(
+        f"pass {step.number}  {done}/{len(step.ids) - start} {places}  {step.rows} rows  {1000 * step.seconds:.0f} ms\n",
+        style="dim",
+    )
+    rows = zip(step.ids.tolist(), step.tentative.tolist(), step.confidence.tolist(), strict=True)
+    for committed, guess, confidence in list(rows)[start:]:
+        if committed == mask_id:
+            unknown = guess in (blank, mask_id)
+            text.append(MASK if unknown else tokenizer.decode([guess]), style="dim " + color(confidence))
+        elif committed == blank:
+            text.append(BLANK, style="bright_black")
+        else:  # special tokens are seen here: they are what the canvas holds
+            text.append(tokenizer.decode([committed], skip_special_tokens=False), style="bold " + color(confidence))
+    return text
+
+
+def color(confidence: float) -> str:
+    return next(style for least, style in COLORS if confidence >= least)

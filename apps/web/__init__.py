@@ -1,0 +1,1 @@
+"""Live captions in the browser: the server and its page."""

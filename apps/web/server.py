@@ -1,0 +1,201 @@
+"""The web server of `unmask serve`: the page, the headers that guard it, and the WebSocket `/captions`.
+
+Knows HTTP and WebSockets. Knows no model: sessions get theirs from a function. Needs the extra `unmask[serve]`.
+
+Protocol of `/captions` (add `?token=...` where the server wants one):
+
+- The client sends binary frames of mono samples at 16 kHz, little-endian float32 in [-1, 1], of any length up to 1 MiB, about
+  as fast as they are spoken. What comes too fast gives way, oldest first, and is counted by a `dropped` event.
+- The server sends one text frame for each event, `Event.json`. To a client that reads slowly it sends only the
+  newest `updated` of a segment; nothing else is left out.
+- The client sends the text frame {"type": "stop"} when it is done. The server captions what is left, sends
+  {"event": "closed", "code": ..., "reason": ...} and closes with that code:
+  1000 stopped by the client; 1001 the server stops; 1003 a frame that is none of these; 1008 wrong token; 1009 a frame too
+  long (there is no `closed` before this one); 1013 too many clients, or one that does not read.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
+
+from unmask.apps.web.access import Access
+from unmask.apps.web.session import SERVER_STOPS, Closing, Limits, Session
+from unmask.speech.live import LiveCaptioner
+
+PAGE = {
+    "index.html": "text/html",
+    "style.css": "text/css",
+    "captions.js": "text/javascript",
+    "microphone.js": "text/javascript",
+    "stream.js": "text/javascript",
+    "subtitles.js": "text/javascript",
+    "worklet.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+WRONG_TOKEN = Closing(1008, "the token is missing or wrong")
+BUSY = Closing(1013, "all places are taken")
+
+
+def make_app(open_live: Callable[[], LiveCaptioner], access: Access | None = None, limits: Limits | None = None) -> Starlette:
+    """The application. Its `state.sessions` must be drained before it goes, as `Server` does.
+
+    open_live: called in the worker thread for each session; all that it returns may share one captioner.
+    """
+    access = access or Access()
+    sessions = Sessions(open_live, access, limits or Limits())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        sessions.worker.shutdown(wait=False, cancel_futures=True)
+
+    routes = [_page(f"/{name}", name) for name in PAGE]
+    app = Starlette(
+        routes=[_page("/", "index.html"), *routes, WebSocketRoute("/captions", sessions.serve)],
+        middleware=[Middleware(Guard, access=access)],
+        lifespan=lifespan,
+    )
+    app.state.sessions = sessions
+    return app
+
+
+def _page(path: str, name: str) -> Route:
+    content = (files("unmask.apps.web") / "page" / name).read_bytes()
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=PAGE[name])
+
+    return Route(path, answer)
+
+
+class Guard:
+    """Refuses foreign Host and Origin headers before anything else is looked at, and sets HEADERS on every answer."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        allowed, host = self._access.host_allowed(headers.get("host")), headers.get("host")
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        if scope["type"] == "http":
+            answer = self._app if allowed else PlainTextResponse("This server has another name; use the address it printed.", 400)
+            return await answer(scope, receive, send_guarded)
+        if not allowed or not self._access.origin_allowed(headers.get("origin"), host):
+            return await WebSocketClose()(scope, receive, send)  # before it is accepted: becomes a 403
+        return await self._app(scope, receive, send)
+
+
+class Sessions:
+    """All sessions of one server and the one thread that works for them."""
+
+    def __init__(self, open_live: Callable[[], LiveCaptioner], access: Access, limits: Limits) -> None:
+        self.worker = ThreadPoolExecutor(1, thread_name_prefix="captions")
+        self._open_live, self._access, self._limits = open_live, access, limits
+        self._open: dict[Session, asyncio.Task[None] | None] = {}
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def serve(self, client: WebSocket) -> None:
+        """Answer one client from its handshake to its end."""
+        try:
+            await client.accept()
+            if refusal := self._refusal(client):
+                await self._close(client, refusal)
+            else:
+                await self._caption(client)
+        except* WebSocketDisconnect:
+            pass  # the client is gone, and its session with it
+
+    def _refusal(self, client: WebSocket) -> Closing | None:
+        if not self._access.token_fits(client.query_params.get("token")):
+            return WRONG_TOKEN
+        if self._draining:
+            return SERVER_STOPS
+        return BUSY if len(self) >= self._limits.clients else None
+
+    async def _caption(self, client: WebSocket) -> None:
+        session = Session(self._open_live, self.worker, self._limits)
+        self._open[session] = asyncio.current_task()
+        try:
+            await self._close(client, await session.run(_frames(client), client.send_text))
+        finally:
+            del self._open[session]
+
+    async def _close(self, client: WebSocket, closing: Closing) -> None:
+        with contextlib.suppress(TimeoutError):  # one that does not read is not waited for
+            async with asyncio.timeout(self._limits.drain_s):
+                await client.send_text(closing.json())
+                await client.close(closing.code, closing.reason)
+
+    async def drain(self) -> None:
+        """Take no new clients; let the open sessions say their last, for `drain_s` at most."""
+        self._draining = True
+        for session in self._open:
+            session.stop()
+        tasks = [task for task in self._open.values() if task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._limits.drain_s)
+
+
+async def _frames(client: WebSocket) -> AsyncIterator[bytes | str]:
+    while True:
+        message = await client.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1006))
+        data = message.get("bytes")
+        yield message["text"] if data is None else data
+
+
+class Server(uvicorn.Server):
+    """Serves an application of `make_app`; drains its sessions on SIGINT, SIGTERM or `should_exit`, before connections close."""
+
+    def __init__(self, app: Starlette, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self._sessions: Sessions = app.state.sessions
+        config = uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=limits.message_bytes,
+            ws_per_message_deflate=False,  # costs more than it saves on audio
+            log_level="warning",
+            access_log=False,  # would print tokens
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._sessions.drain()
+        await super().shutdown(sockets)

@@ -1,0 +1,1 @@
+"""Two bundles beside each other: answers, speed, memory."""

@@ -1,0 +1,283 @@
+"""Live captions on a clock: delays of words, stability, accuracy against offline, cost.
+
+    python -m benchmarks.lab.live --data DATA --whisper WHISPER --bundle models/caption-tiny-en
+
+plays the test sessions block by block into a `LiveCaptioner` in a process of its own for each variant. By default the clock is
+simulated: a block comes when it is due, what computing takes is measured and added, so a machine that falls behind gets its
+audio late; `--realtime` waits for the clock on the wall instead. `--repeat 10` plays them so often, for memory over hours.
+
+Clocks (seconds; e(w) is the end of a word, s the end of an utterance's speech):
+- tentative: a word, as it reads in the end, first shown - e(w); stable: it became stable - e(w). Of words in the transcript.
+- final: all text of an utterance became stable - s.
+Erasure is words taken back while tentative / words in the end; revised is the share of final words that had read otherwise.
+"""
+
+import difflib
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask import Captioner, EngineOptions, Event, LiveCaptioner, LiveOptions, load_bundle
+from unmask.apps.audio.silero import Silero
+from unmask.benchmarks.measure.machine import describe_machine, peak_rss_mib
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+
+BLOCK = SAMPLE_RATE_HZ // 10
+COLUMNS = (
+    "tentative s, p50 (p90)",
+    "stable s, p50 (p90)",
+    "final s, p50 (p90)",
+    "WER %",
+    "erasure",
+    "revised %",
+    "updates/s",
+    "passes",
+    "rows",
+    "update ms, p50 (p90)",
+    "RTF",
+    "backlog s",
+    "RSS MiB",
+)
+
+
+@dataclass(frozen=True)
+class Live:
+    data: Path
+    """Folder with `test/sessions.jsonl` and `test/librispeech`."""
+    whisper: Path
+    """Whisper's folder; its attention tells when words were spoken."""
+    bundle: Path
+    sessions: tuple[str, ...] = ()
+    """All unless named."""
+    threads: tuple[int, ...] = (1, 2)
+    stability: tuple[float, ...] = (0.5,)
+    update_s: tuple[float, ...] = (0.4,)
+    context_s: tuple[float, ...] = (8.0,)
+    without_drafts: bool = False
+    """Also with each update started from masks."""
+    realtime: bool = False
+    repeat: int = 1
+    out: Path | None = None
+    """Every event with its times, as JSON."""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    at_s: float  # on the clock of the run
+    backlog_s: float  # audio that had come and was not heard when the feeding began
+    event: Event
+
+
+@dataclass(frozen=True)
+class Played:
+    """One variant's run over all sessions."""
+
+    name: str
+    emitted: list[list[Emitted]]
+    audio_s: float
+    feeding_s: float  # in all calls of the captioner, voice activity detection included
+    rss_mib: list[float]  # peak so far, after each session
+
+
+def main(options: Annotated[Live, cyclopts.Parameter(name="*")]) -> None:
+    from benchmarks.lab.sessions import read_sessions  # PyTorch: not for the processes that are measured
+
+    sessions = read_sessions(options.data, options.whisper, options.sessions)
+    audio = [session.samples for session in sessions] * options.repeat
+    captioner = Captioner(load_bundle(options.bundle))
+    offline = wer(sessions, [captioner.caption(session.samples).text for session in sessions])
+    clock = "its own clock" if options.realtime else "a simulated clock"
+    minutes = sum(len(samples) for samples in audio) / SAMPLE_RATE_HZ / 60
+    print(f"{describe_machine()}\n{minutes:.1f} minutes at {clock}; offline WER {offline:.1f} %\n", flush=True)
+    print(f"| variant | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}", flush=True)
+    results = []
+    for name, threads, live in variants(options):
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            played = pool.submit(play_all, name, options.bundle, threads, live, audio, options.realtime).result()
+        print(row(played, sessions * options.repeat), flush=True)
+        if options.repeat > 1:
+            print(f"peak RSS after each session, MiB: {', '.join(f'{mib:.0f}' for mib in played.rss_mib)}", file=sys.stderr)
+        results.append(asdict(played))
+    if options.out:
+        options.out.write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8")
+
+
+def variants(options: Live) -> list[tuple[str, int, LiveOptions]]:
+    out = []
+    for threads, stability, update_s, context_s in product(
+        options.threads, options.stability, options.update_s, options.context_s
+    ):
+        live = LiveOptions(stability, update_s, context_s)
+        many = "s" * (threads > 1)
+        name = f"{threads} thread{many}, stability {stability:g}, update {update_s:g} s, context {context_s:g} s"
+        out.append((name, threads, live))
+        if options.without_drafts:
+            out.append((f"{name}, no drafts", threads, replace(live, drafts=False)))
+    return out
+
+
+# ---- playing, in a process of its own
+
+
+def play_all(
+    name: str, bundle: Path, threads: int, options: LiveOptions, audio: list[NDArray[np.float32]], realtime: bool
+) -> Played:
+    captioner = Captioner(load_bundle(bundle), EngineOptions(threads=threads)).load()
+    captioner.caption(audio[0][: 4 * SAMPLE_RATE_HZ])  # warm
+    live = LiveCaptioner(captioner, Silero(), options)
+    emitted, rss_mib, feeding_s = [], [], 0.0
+    for samples in audio:
+        live.reset()
+        events, taken_s = play(live, samples, realtime)
+        emitted.append(events)
+        feeding_s += taken_s
+        rss_mib.append(peak_rss_mib())
+    return Played(name, emitted, sum(map(len, audio)) / SAMPLE_RATE_HZ, feeding_s, rss_mib)
+
+
+def watched() -> Silero:
+    """A voice activity detector, for other benchmarks that play."""
+    return Silero()
+
+
+def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> tuple[list[Emitted], float]:
+    """Feed blocks when they are due, all that are due at once: events with when they were known, and the seconds in calls."""
+    block_s = BLOCK / SAMPLE_RATE_HZ
+    blocks, heard, now_s, feeding_s = -(-len(samples) // BLOCK), 0, 0.0, 0.0
+    out = []
+    began = time.perf_counter()
+    while heard <= blocks:  # the last turn ends the stream
+        due_s = min(heard + 1, blocks) * block_s
+        if realtime:
+            time.sleep(max(0.0, due_s - (time.perf_counter() - began)))
+            now_s = time.perf_counter() - began
+        now_s = max(now_s, due_s)
+        ready = min(blocks, int(now_s / block_s + 1e-6))
+        start = time.perf_counter()
+        events = live.feed(samples[heard * BLOCK : ready * BLOCK]) if heard < blocks else live.flush()
+        taken_s = time.perf_counter() - start
+        now_s, feeding_s = now_s + taken_s, feeding_s + taken_s
+        out += [Emitted(now_s, (ready - heard) * block_s, event) for event in events]
+        heard = ready if heard < blocks else blocks + 1
+    return out, feeding_s
+
+
+# ---- reading what was said
+
+
+def row(played: Played, sessions: list) -> str:
+    tentative, stable, final, texts = [], [], [], []
+    erased = revised = words = 0
+    for emitted, session in zip(played.emitted, sessions, strict=True):
+        delays = word_delays(emitted, session.words)
+        tentative += [shown - spoken.end_s for spoken, shown, _ in delays]
+        stable += [settled - spoken.end_s for spoken, _, settled in delays]
+        final += final_delays(emitted, session.ends_s)
+        texts.append(" ".join(e.event.text for e in emitted if e.event.event == "segment_ended"))
+        taken_back, read_otherwise, count = stability(emitted)
+        erased, revised, words = erased + taken_back, revised + read_otherwise, words + count
+    updates = [e.event for emitted in played.emitted for e in emitted if e.event.passes]
+    cost_ms = [1000 * event.compute_s for event in updates]
+    cells = (
+        spread(tentative),
+        spread(stable),
+        spread(final),
+        f"{wer(sessions, texts):.1f}",
+        f"{erased / max(1, words):.2f}",
+        f"{100 * revised / max(1, words):.0f}",
+        f"{len(updates) / played.audio_s:.1f}",
+        f"{np.mean([event.passes for event in updates]):.1f}",
+        f"{np.mean([event.rows for event in updates]):.0f}",
+        spread(cost_ms, 0),
+        f"{played.feeding_s / played.audio_s:.3f}",
+        f"{max(e.backlog_s for emitted in played.emitted for e in emitted):.1f}",
+        f"{played.rss_mib[-1]:.0f}",
+    )
+    return f"| {played.name} | {' | '.join(cells)} |"
+
+
+def spread(values: list[float], digits: int = 2) -> str:
+    median, slow = np.percentile(values, [50, 90])
+    return f"{median:.{digits}f} ({slow:.{digits}f})"
+
+
+def normal(text: str) -> str:
+    from unmask.training.score import NORMAL
+
+    return NORMAL(text)
+
+
+def wer(sessions: list, texts: list[str]) -> float:
+    """In %."""
+    from unmask.training.score import word_error_rate
+
+    return 100 * word_error_rate([" ".join(word.text for word in session.words) for session in sessions], texts)
+
+
+def word_delays(emitted: list[Emitted], spoken: tuple) -> list[tuple]:
+    """(the word as spoken, when it was first shown, when it was stable) for each word that the transcript has too."""
+    finals, shown_s, stable_s = list[str](), list[float](), list[float]()
+    for segment in by_segment(emitted):
+        for i, word in enumerate(segment[-1].event.words):
+            text = normal(word.text)
+            finals.append(text)
+            shown_s.append(next(e.at_s for e in segment if i < len(e.event.words) and normal(e.event.words[i].text) == text))
+            stable_s.append(next(e.at_s for e in segment if i < e.event.stable_words))
+    truth = [normal(word.text) for word in spoken]
+    blocks = difflib.SequenceMatcher(a=finals, b=truth, autojunk=False).get_matching_blocks()
+    return [(spoken[b.b + i], shown_s[b.a + i], stable_s[b.a + i]) for b in blocks for i in range(b.size)]
+
+
+def final_delays(emitted: list[Emitted], ends_s: Sequence[float]) -> list[float]:
+    """For each utterance, from the end of its speech until every word that began in it is stable."""
+    known = []  # (start of a word, when it became stable)
+    for segment in by_segment(emitted):
+        for i, word in enumerate(segment[-1].event.words):
+            known.append((word.start_s, next(e.at_s for e in segment if i < e.event.stable_words)))
+    out, before_s = [], 0.0
+    for end_s in ends_s:
+        own = [at_s for start_s, at_s in known if before_s <= start_s < end_s]
+        if own:
+            out.append(max(own) - end_s)
+        before_s = end_s
+    return out
+
+
+def stability(emitted: list[Emitted]) -> tuple[int, int, int]:
+    """Words taken back, final words that had read otherwise, final words. A stable word that changes is an AssertionError."""
+    erased = revised = words = 0
+    for segment in by_segment(emitted):
+        changed, before = set[int](), segment[0].event
+        for event in (e.event for e in segment[1:]):
+            assert event.stable.startswith(before.stable), f"stable text was retracted: {before.stable!r} -> {event.stable!r}"
+            old, new = ([word.text for word in e.words] for e in (before, event))
+            same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+            erased += len(old) - same
+            changed |= set(range(same, len(old)))
+            before = event
+        words += len(before.words)
+        revised += len([i for i in changed if i < len(before.words)])
+    return erased, revised, words
+
+
+def by_segment(emitted: list[Emitted]) -> list[list[Emitted]]:
+    out: dict[int, list[Emitted]] = {}
+    for e in emitted:
+        out.setdefault(e.event.segment, []).append(e)
+    return list(out.values())
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

@@ -1,0 +1,69 @@
+"""The same weights in the same engine, writing one token a pass with a cache: what unmasking is measured against.
+
+Of a caption bundle the causal verifier, on the captioner's own encoder states. Of a backbone all of it under a causal mask.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Bundle
+from unmask.errors import InputError
+from unmask.speech.captioner import Captioner, Window
+from unmask.text.denoiser import BackboneDenoiser, geometry
+from unmask.text.generator import Generator, Request
+
+
+def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, int]:
+    """Greedy text of the verifier alone, and how many tokens it took. Eight tokens a second are a loop and are cut there."""
+    manifest = captioner.bundle.manifest
+    texts, count = [], 0
+    for window in windows:
+        assert window.verifier is not None
+        assert manifest.verifier is not None
+        window.verifier.reset()
+        ids = np.zeros(0, dtype=np.int64)
+        while len(ids) < 8 + 8 * window.audio_s:
+            best = window.verifier.next_token_scores(ids, len(ids)).ids[-1, 0]
+            if best == manifest.verifier.end_id:
+                break
+            ids = np.append(ids, best)
+        texts.append(captioner.tokenizer.decode(ids.tolist()).strip())
+        count += len(ids)
+    return " ".join(texts), count
+
+
+@dataclass(frozen=True)
+class Written:
+    """ids (N,): the canvas, with masks behind an end of text."""
+
+    ids: NDArray[np.int64]
+    passes: int
+    rows: int
+
+
+def causal(bundle: Bundle) -> Bundle:
+    """The same graphs with rows that see themselves and those before: block attention with blocks of one."""
+    return replace(bundle, manifest=replace(bundle.manifest, attention="block", block=1))
+
+
+def write_in_order(generator: Generator, request: Request) -> Written:
+    """The surest token at each position from left to right, up to an end of text; every settled row is computed once.
+
+    generator: of a `causal` bundle. Raises InputError for an answer in several pieces.
+    """
+    if len(request.canvas.spans) != 1:
+        raise InputError(f"task {request.task} answers in {len(request.canvas.spans)} pieces; one is written token by token")
+    (span,), manifest = request.canvas.spans, generator.bundle.manifest
+    ends = {span.end_id, *manifest.end_ids}
+    denoiser = BackboneDenoiser(generator.engine, len(request.canvas.ids), request.prompt)
+    ids, settled, passes, rows = request.canvas.ids.copy(), 0, 0, 0
+    for position in range(span.start, span.stop):
+        predicted = np.array([position])
+        window = np.arange(settled, geometry(manifest).sources(predicted)[0] + 1)
+        ids[position] = denoiser.predict(ids[window], window, predicted, (span.allowed,)).ids[0, 0]
+        settled, passes, rows = position, passes + 1, rows + len(window)
+        if ids[position] in ends:
+            break
+    return Written(ids, passes, rows)

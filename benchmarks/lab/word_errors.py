@@ -1,0 +1,258 @@
+"""Word error rate and decoding time of caption bundles on a corpus, by schedule, with 95 % bootstrap intervals.
+
+    python -m benchmarks.lab.word_errors --corpus DATA/test/librispeech --bundles models/caption-tiny-en [--whisper WHISPER]
+
+Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
+context to the words; `token by token` is the bundle's own verifier decoding greedily with its key-value cache, the same runtime.
+`--ways "1 pass, checked" --ahead 4 --ahead 8` compares how far the verifier's passes read; `--noise NOISE --snr-db 10` mixes
+noise of the test kinds in. Words are compared after Whisper's English normalzer. Writes a Markdown table to stdout and, with
+--out, every utterance's text and counts as JSON.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.lab.engines import engine_of
+from benchmarks.lab.token_by_token import token_by_token
+from unmask import Captioner, EngineOptions, Schedule, load_bundle
+from unmask.benchmarks.measure.machine import describe_machine
+from unmask.benchmarks.measure.word_errors import interval, word_errors
+from unmask.speech.captioner import Known, Window
+from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
+from unmask.training.augment import mix
+from unmask.training.captions.prepare import read_corpus_split
+from unmask.training.corpus import Utterance, read_corpus
+
+SCHEDULES = {
+    "1 pass": Schedule(rule="quota", passes=1),
+    "2 passes": Schedule(rule="quota", passes=2),
+    "4 passes": Schedule(rule="quota", passes=4),
+    "8 passes": Schedule(rule="quota", passes=8),
+    "threshold 0.9": Schedule(threshold=0.9),
+}
+CHECKED = Schedule(rule="quota", passes=1, verify=64, verify_lookahead=8)
+VERIFIED = {
+    "1 pass, 1 check": replace(CHECKED, verify=1, verify_lookahead=None),
+    "1 pass, 4 checks": replace(CHECKED, verify=4, verify_lookahead=None),
+    "1 pass, checked": CHECKED,
+    "1 pass, checked, near second choices stand": replace(CHECKED, verify_accept_ratio=0.3),
+}
+TOKEN_BY_TOKEN = "token by token"
+DRAFTED = "draft of the first three quarters, 1 pass, checked"
+
+
+@dataclass(frozen=True)
+class Wer:
+    corpus: Path
+    """The corpus's manifest without its ending."""
+    bundles: tuple[Path, ...]
+    whisper: Path | None = None
+    """Also decode greedily with this Whisper (in PyTorch), on windows padded to 30 s and on the captioner's own."""
+    out: Path | None = None
+    limit: int | None = None
+    """Only so many utterances."""
+    ways: tuple[str, ...] = ()
+    """Of decoding, by the names in the table; all unless given."""
+    ahead: tuple[int, ...] = ()
+    """Also checked by passes that read only so many tokens behind what is settled."""
+    noise: Path | None = None
+    """The noise corpus's manifest without its ending; kinds of its test split are mixed in at `snr_db`."""
+    snr_db: float = 10.0
+    resamples: int = 10_000
+    threads: int = 1
+    engine: str | None = None
+    """What runs the bundles; for each of them what its graphs are for, unless given."""
+    provider: str = "cpu"
+    """ONNX Runtime's."""
+    static: bool = False
+    """Run graphs of fixed sizes also where there are graphs of any size."""
+
+
+@dataclass
+class Row:
+    """One setting's result; one entry an utterance."""
+
+    name: str
+    texts: list[str] = field(default_factory=list)
+    errors: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    passes: list[int] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+
+    def add(self, reference: str, text: str, passes: int, rows: int, tokens: int, seconds: float) -> None:
+        errors, words = word_errors(reference, text)
+        self.texts.append(text)
+        self.errors.append(errors)
+        self.words.append(words)
+        self.passes.append(passes)
+        self.rows.append(rows)
+        self.tokens.append(tokens)
+        self.milliseconds.append(round(1000 * seconds, 3))
+
+
+def main(options: Annotated[Wer, cyclopts.Parameter(name="*")]) -> None:
+    utterances = [u for u in read_corpus(options.corpus) if u.text][: options.limit]
+    if options.noise:
+        utterances = list(noisy(utterances, options.noise, options.snr_db))
+    print(describe_machine())
+    results = [row for path in options.bundles for row in score_bundle(path, utterances, options)]
+    if options.whisper:
+        results += score_whisper(options.whisper, utterances)
+    speakers = np.array([u.speaker for u in utterances])
+    print(table(results, speakers, options.resamples))
+    if options.out:
+        options.out.write_text(json.dumps([asdict(row) for row in results], ensure_ascii=False), encoding="utf-8")
+
+
+def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[Utterance]:
+    """Each utterance with a stretch of the next noise behind it, so many decibels below the speech."""
+    rng = np.random.default_rng(0)
+    sounds = [u.samples for u in read_corpus_split(noise, "test")]
+    for i, u in enumerate(utterances):
+        sound = sounds[i % len(sounds)]
+        yield replace(u, samples=mix(u.samples, np.roll(sound, rng.integers(len(sound))), snr_db))
+
+
+def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[Row]:
+    bundle = load_bundle(path)
+    engine = options.engine or engine_of(bundle.manifest)
+    chosen = EngineOptions(options.threads, engine=engine, provider=options.provider, static=options.static)
+    captioner = Captioner(bundle, chosen).load()
+    schedules = ways(options, captioner.bundle.manifest.verifier is not None)
+    label = f"{path.name} ({engine}, {captioner.bundle.manifest.precision})"
+    results = {name: Row(f"{label}, {name}") for name in schedules}
+    rng = np.random.default_rng(0)
+    for utterance in progress(utterances):
+        windows = list(captioner.windows(utterance.samples))
+        drafts = [early_draft(captioner, utterance, window) for window in windows] if DRAFTED in schedules else []
+        for name in rng.permutation(list(schedules)):
+            began = time.perf_counter()
+            if name == TOKEN_BY_TOKEN:
+                text, count = token_by_token(captioner, windows)
+                results[name].add(utterance.text, text, count + 1, count + 1, count, time.perf_counter() - began)
+            elif name == DRAFTED:
+                results[name].add(utterance.text, *from_drafts(captioner, windows, drafts), time.perf_counter() - began)
+            else:
+                done = captioner.read(windows, len(utterance.samples) / SAMPLE_RATE_HZ, schedules[name])
+                taken = time.perf_counter() - began
+                results[name].add(utterance.text, done.text, done.passes, done.rows, done.tokens, taken)
+    return list(results.values())
+
+
+def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
+    """Ways of decoding that were asked for, by name; None for those that are more than a schedule."""
+    checked = {f"1 pass, checked, {n} ahead": replace(CHECKED, verify_lookahead=n) for n in options.ahead}
+    found: dict[str, Schedule | None] = dict(SCHEDULES)
+    if verifier:
+        found |= {**VERIFIED, **checked, TOKEN_BY_TOKEN: None, DRAFTED: None}
+    if unknown := {*options.ways, *checked} - set(found):
+        raise ValueError(f"{', '.join(sorted(unknown))}: no such way of decoding; there are {', '.join(found)}")
+    return {name: way for name, way in found.items() if not options.ways or name in options.ways or name in checked}
+
+
+def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> Known:
+    """What the captioner made of the window's first three quarters, as live captions know it when more audio comes."""
+    start = round(window.start_s * SAMPLE_RATE_HZ)
+    early = captioner.window(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
+    border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3  # the last half second is read again
+    return Known(captioner.decode(early, CHECKED).text, border)
+
+
+def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Known]) -> tuple[str, int, int, int]:
+    """Text, passes, rows and tokens when a draft stands but for its last half second and the rest is filled and checked."""
+    readings = [captioner.decode(w, CHECKED, known) for w, known in zip(windows, drafts, strict=True)]
+    texts = [word.text for reading in readings for word in captioner.spell(reading.text)]
+    return " ".join(texts), *(sum(n) for n in zip(*((r.passes, r.rows, len(r.text.ids)) for r in readings), strict=True))
+
+
+def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
+    read = whisper_reader(folder)
+    rows = []
+    for name, longest_s in (("Whisper greedy, 30 s windows", 30), ("Whisper greedy, speech and 1 s", None)):
+        row = Row(name)
+        for utterance in progress(utterances):
+            size = longest_s * SAMPLE_RATE_HZ if longest_s else len(utterance.samples) + SAMPLE_RATE_HZ
+            text, tokens, seconds = read(utterance.samples, size)
+            row.add(utterance.text, text, tokens + 1, tokens + 1, tokens, seconds)
+        rows.append(row)
+    return rows
+
+
+def whisper_reader(folder: Path) -> Callable[[NDArray[np.float32], int], tuple[str, int, float]]:
+    """A function of a recording and the samples to pad it to (30 s at most) to Whisper's greedy text, its tokens and seconds."""
+    import torch
+    from tokenizers import Tokenizer
+
+    from unmask.export.modules.whisper import load_whisper
+    from unmask.training.captions.teacher import Voice, greedy, read_settings
+
+    model = load_whisper(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    voice = Voice.whisper(read_settings(folder)[0], model.config.vocabulary)
+
+    def read(samples: NDArray[np.float32], size: int) -> tuple[str, int, float]:
+        padded = np.pad(samples, (0, size - len(samples)))[: size // 320 * 320]
+        with torch.inference_mode():
+            states = model.encoder(torch.from_numpy(log_mel(padded))[None])
+        began = time.perf_counter()
+        (ids,) = greedy(model.decoder, states, [states.shape[1]], voice)
+        taken = time.perf_counter() - began
+        return tokenizer.decode(ids).strip(), len(ids), taken
+
+    return read
+
+
+Write = Callable[[NDArray[np.float32]], str]
+
+
+def whisper_text(folder: Path) -> Write:
+    """A function of a recording of up to 30 s to Whisper's greedy text, on a window padded to 30 s."""
+    read = whisper_reader(folder)
+    return lambda samples: read(samples, 30 * SAMPLE_RATE_HZ)[0]
+
+
+def bundle_text(path: Path, schedule: Schedule | None = None) -> Write:
+    """A function of a recording to a bundle's caption, by its own schedule unless one is given."""
+    captioner = Captioner(load_bundle(path)).load()
+    return lambda samples: captioner.caption(samples, schedule).text
+
+
+def table(results: list[Row], speakers: NDArray[np.str_], resamples: int) -> str:
+    """Markdown: all speakers with interval, then the commonest speaker and the others apart (one reader may dominate)."""
+    names, counts = np.unique(speakers, return_counts=True)
+    common = speakers == names[counts.argmax()]
+    lines = [
+        f"| setting | WER % (95 %) | speaker {names[counts.argmax()]} | other speakers | passes | rows per token "
+        "| decoding ms, median (p90) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in results:
+        errors, words = np.array(row.errors), np.array(row.words)
+        rate, low, high = interval(errors, words, resamples)
+        parts = [f"{100 * errors[at].sum() / max(1, words[at].sum()):.1f}" for at in (common, ~common)]
+        median, slow = np.percentile(row.milliseconds, [50, 90])
+        cost = f"{np.mean(row.passes):.1f} | {sum(row.rows) / max(1, sum(row.tokens)):.1f} | {median:.0f} ({slow:.0f})"
+        lines.append(f"| {row.name} | {rate:.1f} ({low:.1f} to {high:.1f}) | {parts[0]} | {parts[1]} | {cost} |")
+    return "\n".join(lines)
+
+
+def progress(utterances: list[Utterance]) -> Iterator[Utterance]:
+    for i, utterance in enumerate(utterances):
+        print(f"\r{i + 1}/{len(utterances)}", end="", file=sys.stderr, flush=True)
+        yield utterance
+    print(file=sys.stderr)
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

@@ -1,0 +1,57 @@
+"""How far word times are from a forced alignment of the true transcript.
+
+    python -m benchmarks.lab.word_timestamps --corpus DATA/test/librispeech --bundles models/caption-tiny-en --whisper WHISPER
+
+The alignment is Whisper's own: its decoder reads the transcript and a monotonic path goes through its cross-attention; it is good
+to about a tenth of a second. Only words that the captioner got right are compared, by their starts.
+"""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.lab.sessions import Aligner, Spoken
+from benchmarks.lab.word_errors import progress
+from unmask import Captioner, load_bundle
+from unmask.training.corpus import Utterance, read_corpus
+from unmask.training.score import NORMAL
+
+
+@dataclass(frozen=True)
+class Times:
+    corpus: Path
+    """The corpus's manifest without its ending."""
+    bundles: tuple[Path, ...]
+    whisper: Path
+    limit: int | None = None
+
+
+def main(options: Annotated[Times, cyclopts.Parameter(name="*")]) -> None:
+    utterances = [u for u in read_corpus(options.corpus) if u.text][: options.limit]
+    aligner = Aligner(options.whisper)
+    truth = [aligner.words(u) for u in progress(utterances)]
+    print("| bundle | words compared | mean shift s | median error s | 90 % within s |\n|---|---|---|---|---|")
+    for path in options.bundles:
+        captioner = Captioner(load_bundle(path)).load()
+        shifts = np.concatenate([shift(captioner, u, words) for u, words in zip(utterances, truth, strict=True)])
+        errors = np.abs(shifts)
+        print(
+            f"| {path.name} | {len(errors)} | {shifts.mean():+.2f} | {np.median(errors):.2f} | {np.percentile(errors, 90):.2f} |"
+        )
+
+
+def shift(captioner: Captioner, utterance: Utterance, truth: list[Spoken]) -> NDArray[np.float64]:
+    """Ours minus the alignment's, for each word that both have."""
+    words = captioner.caption(utterance.samples).words
+    ours, theirs = [NORMAL(word.text) for word in words], [NORMAL(word.text) for word in truth]
+    blocks = difflib.SequenceMatcher(a=ours, b=theirs, autojunk=False).get_matching_blocks()
+    return np.array([words[b.a + i].start_s - truth[b.b + i].start_s for b in blocks for i in range(b.size)], dtype=np.float64)
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

@@ -1,0 +1,68 @@
+"""Most memory that a bundle's task takes, in a process that does nothing else.
+
+Knows bundles and processes. The process imports the runtime alone, so that what it holds is what a program of its own would.
+"""
+
+import dataclasses
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unmask.benchmarks.measure.machine import peak_rss_mib
+from unmask.benchmarks.measure.worker import Worker
+from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.engines.engine_options import EngineOptions
+from unmask.quant.calibration.calibration_data import Material
+from unmask.speech.captioner import FAMILY, Captioner
+from unmask.text.generator import Generator
+
+
+def can_tell_memory() -> bool:
+    """Not on Windows."""
+    return importlib.util.find_spec("resource") is not None
+
+
+def peak_memory(bundle: Bundle, material: Material, options: EngineOptions | None = None) -> float:
+    """MiB that a process of its own held at most: it opened the bundle and captioned all recordings, or answered all prompts.
+
+    The bundle captions, or has a task that takes a text alone. Recordings travel as files that are gone afterwards. Raises
+    InputError for a bundle that cannot be run.
+    """
+    engine = dataclasses.asdict(options or EngineOptions())
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder) / f"{i}.npy") for i in range(len(material.recordings))]
+        for path, samples in zip(paths, material.recordings, strict=True):
+            np.save(path, samples)
+        asked = {"recordings": paths, "prompts": list(material.prompts), "length": material.length}
+        with Worker(
+            "unmask.benchmarks.measure.footprint:open_bundle", {"folder": str(bundle.folder), "engine": engine, **asked}
+        ) as worker:
+            found: float = worker()
+    return found
+
+
+def open_bundle(
+    folder: str, engine: dict[str, Any], recordings: list[str], prompts: list[str], length: int | None
+) -> Callable[[], float]:
+    """The worker's side: a function that does the task and tells the peak."""
+    bundle, options = load_bundle(Path(folder)), EngineOptions(**engine)
+
+    def captions() -> float:
+        captioner = Captioner(bundle, options).load()
+        for path in recordings:
+            captioner.caption(np.load(path))
+        return peak_rss_mib()
+
+    def answers() -> float:
+        generator = Generator(bundle, options).load()
+        templates = bundle.manifest.templates
+        task = next(name for name, template in templates.items() if set(template.inputs.values()) == {"text"})
+        for prompt in prompts:
+            generator.generate(task, dict.fromkeys(templates[task].inputs, prompt), length)
+        return peak_rss_mib()
+
+    return captions if bundle.manifest.family == FAMILY else answers

@@ -1,0 +1,146 @@
+"""Which cases a run has: the scenarios over subjects and threads.
+
+Knows sizes to try. Opens nothing.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from unmask.benchmarks.scenarios.runner import Case
+from unmask.benchmarks.scenarios.startup import can_forget
+from unmask.bundle.manifest import Manifest
+from unmask.engines.engine_options import EngineOptions
+from unmask.errors import InputError
+from unmask.speech.captioner import FAMILY, TASK
+
+TARGET = "unmask.benchmarks.scenarios.worker_side:bundle"
+START = "unmask.benchmarks.scenarios.startup:start"
+SCENARIOS = ("step", "fill", "caption", "load", "soak")
+ROWS = (1, 4, 8, 16, 32, 64)
+SECONDS = (2.0, 5.0)  # of speech, as far as the recording goes
+CONTEXTS = (0, 128, 512)
+LENGTHS = (32, 64)  # of answers
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording at 16 kHz as .npy, for the processes that are measured."""
+
+    name: str
+    path: str
+    seconds: float
+    said: str | None = None  # where known
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bundle to be measured, with one setting of the engine."""
+
+    name: str
+    folder: Path
+    manifest: Manifest
+    engine: EngineOptions
+    recordings: tuple[Recording, ...] = ()
+    costs: dict[str, list[int]] = field(default_factory=dict)  # `unmask.benchmarks.scenarios.graph_cost.bundle_costs`
+
+    @property
+    def captions(self) -> bool:
+        return self.manifest.family == FAMILY
+
+    def case(self, scenario: str, name: str, call: dict[str, Any], target: str = TARGET, **more: Any) -> Case:
+        recordings = [recording.path for recording in self.recordings]
+        engine = dataclasses.asdict(self.engine)
+        arguments = {"folder": str(self.folder), "engine": engine, "recordings": recordings, "costs": self.costs}
+        return Case(scenario, self.name, name, target, arguments, call, self.engine.threads, **more)
+
+
+def cases(subject: Subject, scenarios: Sequence[str], minutes: float) -> Iterator[Case]:
+    """minutes: of a soak. Raises InputError for a scenario that is not known or does not fit."""
+    for scenario in scenarios:
+        if scenario not in SCENARIOS:
+            raise InputError(f"no scenario {scenario!r}; there are {', '.join(SCENARIOS)}")
+        if scenario == "soak":
+            yield from soak(subject, minutes)
+        else:
+            yield from MAKERS[scenario](subject)
+
+
+def step(subject: Subject) -> Iterator[Case]:
+    """A pass by window size and context length."""
+    if subject.captions:
+        slot_s = subject.manifest.timeline.slot_s
+        for seconds in _seconds(subject):
+            slots = int(seconds / slot_s)
+            for rows in sorted({*(r for r in ROWS if r < slots), slots}):
+                call = {"kind": "step", "rows": rows, "context": seconds}
+                yield subject.case("step", f"{_count(rows)}, {seconds:g} s of speech", call)
+        return
+    most = subject.manifest.positions or 1 << 30
+    for context in CONTEXTS:
+        for rows in (rows for rows in ROWS if rows + context <= most):
+            yield subject.case("step", f"{_count(rows)}, context {context}", {"kind": "step", "rows": rows, "context": context})
+
+
+def fill(subject: Subject) -> Iterator[Case]:
+    """A whole canvas by schedule and length."""
+    for label, changes in schedules(subject):
+        for length in _seconds(subject) if subject.captions else LENGTHS:
+            unit = f"{length:g} s of speech" if subject.captions else f"{length} positions"
+            reference = _said(subject, length) if subject.captions else None
+            call = {"kind": "fill", "length": length, "schedule": changes}
+            yield subject.case("fill", f"{label}, {unit}", call, reference=reference)
+
+
+def schedules(subject: Subject) -> list[tuple[str, dict[str, Any]]]:
+    """Names and what they change of the task's own schedule."""
+    if subject.captions:
+        quick = [(f"{n} pass{'es' * (n > 1)}", {"passes": n, "verify": 0}) for n in (1, 2, 4, 8)]
+        checked = subject.manifest.verifier is not None and subject.manifest.tasks[TASK].verify
+        return [*quick, *([("1 pass, 4 checks", {"passes": 1, "verify": 4})] if checked else []), ("default", {})]
+    block = subject.manifest.block or 32
+    counts = [n for n in (1, 4, 8, 16) if n <= block]
+    return [(f"{n} pass{'es' * (n > 1)} a block of {block}", {"rule": "quota", "passes": n, "block": block}) for n in counts]
+
+
+def caption(subject: Subject) -> Iterator[Case]:
+    """Recordings as fast as they can be read, and played on their own clock. Nothing for a bundle that does not caption."""
+    if not subject.captions:
+        return
+    for way, call in (("offline", {"kind": "whole"}), ("live", {"kind": "live"})):
+        for i, recording in enumerate(subject.recordings):
+            own = {"reference": recording.said, "audio_s": recording.seconds, "once": way == "live"}
+            yield subject.case("caption", f"{way} {recording.name}", {**call, "recording": i}, **own)
+
+
+def load(subject: Subject) -> Iterator[Case]:
+    for cold in (False, True) if can_forget() else (False,):
+        yield subject.case("load", "cold" if cold else "warm", {"cold": cold}, START, fresh=True)
+
+
+def soak(subject: Subject, minutes: float) -> Iterator[Case]:
+    """The task's own fill for minutes."""
+    length = _seconds(subject)[-1] if subject.captions else LENGTHS[-1]
+    changes = {} if subject.captions else schedules(subject)[-1][1]
+    call = {"kind": "soak", "what": "fill", "seconds": 60 * minutes, "length": length, "schedule": changes}
+    yield subject.case("soak", f"{minutes:g} minutes of fills", call, once=True)
+
+
+MAKERS: dict[str, Callable[[Subject], Iterator[Case]]] = {"step": step, "fill": fill, "caption": caption, "load": load}
+
+
+def _count(rows: int) -> str:
+    return f"{rows} row{'s' * (rows > 1)}"
+
+
+def _seconds(subject: Subject) -> list[float]:
+    """Lengths of the first recording to try: fixed ones that it has, and all of it up to ten seconds."""
+    whole = min(round(subject.recordings[0].seconds, 1), 10.0)
+    return [*(s for s in SECONDS if s < whole), whole]
+
+
+def _said(subject: Subject, seconds: float) -> str | None:
+    recording = subject.recordings[0]
+    return recording.said if seconds >= round(recording.seconds, 1) else None

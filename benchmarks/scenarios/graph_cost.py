@@ -1,0 +1,128 @@
+"""What a pass must do at least: multiplications with weights, and bytes of weights read, counted from the graphs.
+
+Products of activations with each other (attention) and convolutions are left out, so a share of the ceiling is a lower bound.
+Knows ONNX graphs of any size and the roles that bundles give them.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.benchmarks.measure.harness import Clock, timed
+from unmask.bundle.manifest import Bundle
+from unmask.engines.engine import Engine
+from unmask.engines.engine_options import EngineOptions
+
+PREDICTED = "ids"
+SUBSAMPLED = 2  # mel frames to an encoder row
+_THROUGH = ("Cast", "DequantizeLinear", "Transpose", "Reshape", "Identity")
+
+
+@dataclass(frozen=True)
+class GraphCost:
+    """Of one graph: multiplications for each row, those of the head for each wanted row, bytes of all matrices."""
+
+    row: int
+    wanted: int
+    bytes: int
+
+
+def graph_cost(path: Path) -> GraphCost:
+    """In a graph that predicts ids, products that no other one follows are its head."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    predicts = PREDICTED in {value.name for value in graph.output}
+    followed = set[str]()  # tensors that a product lies behind
+    row = wanted = size = 0
+    for node in reversed(graph.node):  # a graph's nodes stand in the order of their use
+        found = _matrix(node, constants, makers)
+        behind = not followed.isdisjoint(node.output)
+        if found is not None or behind:
+            followed.update(node.input)
+        if found is None:
+            continue
+        dims, bits = found
+        count = int(np.prod(dims))
+        row, wanted = (row, wanted + count) if predicts and not behind else (row + count, wanted)
+        size += count * bits // 8
+    return GraphCost(row, wanted, size)
+
+
+def _matrix(node: Any, constants: Mapping[str, Any], makers: Mapping[str, Any]) -> tuple[tuple[int, ...], int] | None:
+    """Sides and bits an element of the constant matrix that a node multiplies with."""
+    if node.op_type == "MatMulNBits":
+        given = {attribute.name: attribute.i for attribute in node.attribute}
+        return (given["K"], given["N"]), given.get("bits", 4)
+    if node.op_type not in ("MatMul", "Gemm", "MatMulInteger", "QLinearMatMul", "DynamicQuantizeMatMul"):
+        return None
+    for name in node.input:
+        while name not in constants and name in makers and makers[name].op_type in _THROUGH:
+            name = makers[name].input[0]
+        tensor = constants.get(name)
+        if tensor is not None and len(tensor.dims) == 2 and min(tensor.dims) > 1:
+            import onnx
+
+            return tuple(tensor.dims), 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return None
+
+
+def bundle_costs(bundle: Bundle) -> dict[str, list[int]]:
+    """Of every graph of any size, as `Counted` takes them; read once, outside the processes that are measured."""
+    found = {role: graph_cost(bundle.path(file)) for role, file in bundle.manifest.graphs.items()}
+    return {role: [cost.row, cost.wanted, cost.bytes] for role, cost in found.items()}
+
+
+class Counter:
+    """Adds up what graphs of any size are asked to do; `take` says and forgets it."""
+
+    def __init__(self, costs: Mapping[str, Sequence[int]]) -> None:
+        self._costs = {role: GraphCost(*cost) for role, cost in costs.items()}
+        self._macs = self._bytes = 0
+
+    def count(self, role: str, feeds: Mapping[str, NDArray[Any]]) -> None:
+        if role in self._costs:
+            cost = self._costs[role]
+            rows, wanted = rows_of(feeds)
+            self._macs += cost.row * rows + cost.wanted * wanted
+            self._bytes += cost.bytes
+
+    def take(self) -> tuple[int, int]:
+        out, self._macs, self._bytes = (self._macs, self._bytes), 0, 0
+        return out
+
+
+class Counted(Engine):
+    """An engine that counts before it runs."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions, costs: Mapping[str, Sequence[int]]) -> None:
+        super().__init__(bundle, options)
+        self._counter = Counter(costs)
+        self.take = self._counter.take
+
+    def run(self, role: str, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        self._counter.count(role, feeds)
+        return super().run(role, feeds)
+
+
+def overhead_s(clock: Clock = time.perf_counter, calls: int = 1000) -> float:
+    """Seconds that measuring adds to a pass: two readings of the clock and the counting; median of calls that do no more."""
+    counter, feeds = Counter({"window": [1, 1, 1]}), {"rows": np.zeros((1, 1)), "wanted": np.zeros(1)}
+    return float(np.median([timed(lambda: counter.count("window", feeds), clock)() for _ in range(calls)]))
+
+
+def rows_of(feeds: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
+    """Rows that a call computes, and rows that its head does."""
+    if "mel" in feeds:
+        return feeds["mel"].shape[-1] // SUBSAMPLED, 0
+    if "hidden" in feeds:
+        return 0, len(feeds["hidden"])
+    rows = len(feeds["rows"])
+    return rows, len(feeds["wanted"]) if "wanted" in feeds else rows

@@ -1,0 +1,140 @@
+"""A bundle opened in the process that is measured: one object for captioners and one for generators, with the same calls.
+
+Knows bundles, recordings as .npy files, and schedules as dictionaries. Knows no case and no report.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.benchmarks.measure.machine import peak_rss_mib
+from unmask.benchmarks.scenarios.graph_cost import Counted
+from unmask.benchmarks.scenarios.runner import Sample
+from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.decoding.schedule import Schedule
+from unmask.engines.engine_options import EngineOptions
+from unmask.errors import InputError
+from unmask.speech.captioner import FAMILY, TASK, Captioner, Window
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.text.denoiser import BackboneDenoiser
+from unmask.text.generator import Generator, Request
+
+PROMPT = "Why is the sky blue? "
+Samples = NDArray[np.float32]
+Costs = dict[str, list[int]]
+
+
+def captions(bundle: Bundle) -> bool:
+    return bundle.manifest.family == FAMILY
+
+
+class Captions:
+    """A captioner: contexts are seconds of a recording, windows rows of its canvas."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions, recordings: list[str], costs: Costs) -> None:
+        self.captioner = Captioner(bundle, options)
+        self.engine = self.captioner.engine = Counted(bundle, options, costs)
+        self.captioner.load()
+        self._recordings = recordings
+
+    def samples(self, recording: int, seconds: float | None = None) -> Samples:
+        audio: Samples = np.load(self._recordings[recording])
+        return audio if seconds is None else audio[: round(seconds * SAMPLE_RATE_HZ)]
+
+    def window(self, recording: int, seconds: float) -> Window:
+        return self.captioner.window(self.samples(recording, seconds))
+
+    def step(self, rows: int, context: float) -> Callable[[], Sample]:
+        """context: seconds of the first recording."""
+        window = self.window(0, context)
+        at = np.arange(min(rows, len(window.canvas.ids)))
+        ids, allowed = window.canvas.ids[at], (window.canvas.spans[0].allowed,)
+        return lambda: measured(self.engine, lambda: (window.denoiser.window(ids, at, at, allowed), len(at))[1])
+
+    def fill(self, length: float, schedule: dict[str, Any]) -> Callable[[], Sample]:
+        """A canvas over `length` seconds of the first recording, encoded before."""
+        window, chosen = self.window(0, length), _schedule(self.captioner.bundle, TASK, schedule)
+
+        def call() -> Sample:
+            began = time.perf_counter()
+            reading = self.captioner.decode(window, chosen)
+            text = " ".join(word.text for word in self.captioner.spell(reading.text))
+            return _sample(self.engine, began, reading.passes, reading.rows, len(reading.text.ids), text)
+
+        return call
+
+    def whole(self, recording: int) -> Callable[[], Sample]:
+        """Caption a whole recording, encoder included."""
+        audio = self.samples(recording)
+
+        def call() -> Sample:
+            began = time.perf_counter()
+            done = self.captioner.caption(audio)
+            return _sample(self.engine, began, done.passes, done.rows, done.tokens, done.text)
+
+        return call
+
+
+class Answers:
+    """A generator: contexts are rows before the window, which lie in its cache."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions, costs: Costs) -> None:
+        self.generator = Generator(bundle, options)
+        self.engine = self.generator.engine = Counted(bundle, options, costs)
+        self.generator.load()
+        templates = bundle.manifest.templates
+        self.task = next((name for name, t in templates.items() if set(t.inputs.values()) == {"text"}), None)
+
+    def step(self, rows: int, context: int) -> Callable[[], Sample]:
+        denoiser = BackboneDenoiser(self.engine, context + rows)
+        at = np.arange(context, context + rows)
+        manifest = self.engine.bundle.manifest
+        ids, allowed = np.full(rows, manifest.vocabulary.mask_id), (((0, manifest.vocabulary.size),),)
+        wanted = np.arange(rows)
+        return lambda: measured(self.engine, lambda: (denoiser.window(ids, at, wanted, allowed), rows)[1])
+
+    def fill(self, length: int, schedule: dict[str, Any]) -> Callable[[], Sample]:
+        if self.task is None:
+            name = self.engine.bundle.manifest.name
+            raise InputError(f"{name} has no task that takes a text alone; leave out the scenarios fill and soak")
+        request = self.generator.request(self.task, {"text": PROMPT}, length)
+        chosen = _schedule(self.engine.bundle, self.task, schedule)
+        return lambda: self._filled(request, chosen)
+
+    def _filled(self, request: Request, schedule: Schedule) -> Sample:
+        began, passes, rows, ids = time.perf_counter(), 0, 0, request.canvas.ids
+        for step in self.generator.steps(request, schedule):
+            passes, rows, ids = step.number, rows + step.rows, step.ids
+        seconds = time.perf_counter() - began
+        answer = self.generator.read(request, ids)
+        return _sample(self.engine, began, passes, rows, answer.tokens, answer.text, seconds)
+
+
+def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> Captions | Answers:
+    """A bundle's folder, `EngineOptions` as a dictionary, recordings at 16 kHz as .npy files, and `bundle_costs`."""
+    bundle, options = load_bundle(Path(folder)), EngineOptions(**engine)
+    return Captions(bundle, options, recordings, costs) if captions(bundle) else Answers(bundle, options, costs)
+
+
+def measured(engine: Counted, call: Callable[[], int]) -> Sample:
+    """A call that computes rows in one pass and says how many."""
+    began = time.perf_counter()
+    rows = call()
+    return _sample(engine, began, 1, rows, 0)
+
+
+def _sample(
+    engine: Counted, began: float, passes: int, rows: int, tokens: int, text: str | None = None, seconds: float | None = None
+) -> Sample:
+    taken = time.perf_counter() - began if seconds is None else seconds
+    macs, size = engine.take()
+    return Sample(taken, passes, rows, tokens, macs, size, peak_rss_mib(), text)
+
+
+def _schedule(bundle: Bundle, task: str, changes: dict[str, Any]) -> Schedule:
+    return dataclasses.replace(bundle.schedule(task), **changes)

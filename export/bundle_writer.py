@@ -1,0 +1,174 @@
+"""Write a bundle: graphs, one weights file that they share, tokenizer and manifest.
+
+Knows ONNX models and bytes. Knows no PyTorch and no quantzation.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from unmask.bundle.embedding import Embedding
+from unmask.bundle.manifest import MANIFEST, File, Manifest, read_manifest
+
+WEIGHTS = "weights.bin"
+SMALLEST_BYTES = 1024  # smaller tensors stay inside the graph, where ONNX Runtime can fold them
+PAGE_BYTES = 4096  # large tensors start on a page, so that they can be mapped ...
+MAPPED_BYTES = 1 << 16  # ... and smaller ones on a cache line
+LINE_BYTES = 64
+
+
+class Weights:
+    """A file of tensors in which equal bytes are stored once, whichever graph they come from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("wb")
+        self._known: dict[bytes, tuple[int, int]] = {}
+        self._table, self._table_at = b"", 0
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Store the bytes and return their offset."""
+        data = np.ascontiguousarray(array).tobytes()
+        if self._table.startswith(data):
+            return self._table_at
+        key = hashlib.sha256(data).digest()
+        if key not in self._known:
+            self._align(len(data))
+            self._known[key] = (self._file.tell(), len(data))
+            self._file.write(data)
+        return self._known[key][0]
+
+    def add_table(self, array: NDArray[Any]) -> int:
+        """The same for a table whose first rows may come again as a tensor of their own."""
+        self._table_at, self._table = self.add(array), np.ascontiguousarray(array).tobytes()
+        return self._table_at
+
+    def _align(self, size: int) -> None:
+        self._file.write(b"\0" * (-self._file.tell() % (PAGE_BYTES if size >= MAPPED_BYTES else LINE_BYTES)))
+
+    def stream(self, parts: Iterable[NDArray[Any]]) -> int:
+        """Store what comes in parts, one in memory at a time, and return the offset. Equal tensors are not looked for."""
+        self._align(MAPPED_BYTES)
+        offset = self._file.tell()
+        for part in parts:
+            self._file.write(np.ascontiguousarray(part).data)
+        return offset
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def write_bundle(
+    folder: Path,
+    manifest: Manifest,
+    graphs: dict[str, onnx.ModelProto],
+    table: NDArray[Any],
+    tokenizer: str,
+) -> Path:
+    """Write everything beside `folder` and move it there when it is whole and has passed the runtime's own check.
+
+    graphs: role -> model with its weights inside. table: the embedding of canvas and verifier, (rows, width) float16 or float32;
+    a head that is some of its first rows is not stored again. tokenizer: the JSON text.
+    The manifest's files, graphs, embeddings and tokenizer are filled in here. Replaces an older bundle at `folder`.
+    """
+    with staging(folder) as part:
+        _fill(part, manifest, graphs, table, tokenizer)
+        for kept in ("README.md",):  # a model card written by hand belongs to the folder, not to the bundle
+            if (folder / kept).is_file():
+                shutil.copy(folder / kept, part / kept)
+    return folder
+
+
+@contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside `folder`; it takes its place when the block ends well, and vanishes otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield part
+        part.chmod(0o755)
+        _replace(folder, part)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def seal(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest over all files in the folder and below it. Raises BundleError when the runtime would refuse it."""
+    listed = sorted(path for path in folder.rglob("*") if path.is_file())
+    whole = replace(manifest, files={path.relative_to(folder).as_posix(): _describe(path) for path in listed})
+    (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
+    read_manifest(folder)  # sizes and hashes are those just taken
+
+
+def _replace(folder: Path, part: Path) -> None:
+    """Move `part` to `folder`; the older one comes back when that fails."""
+    if not folder.exists():
+        part.rename(folder)
+        return
+    aside = folder.with_name(f".{part.name}.old")
+    folder.rename(aside)
+    try:
+        part.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside)
+
+
+def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str) -> None:
+    weights = Weights(folder / WEIGHTS)
+    embedding = Embedding(WEIGHTS, weights.add_table(table), table.shape[0], table.shape[1], str(table.dtype))
+    for role, model in graphs.items():
+        onnx.save_model(externalze(model, weights), folder / f"{role}.onnx")
+    weights.close()
+    (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    verifier = manifest.verifier
+    whole = replace(
+        manifest,
+        embedding=embedding,
+        verifier=replace(verifier, embedding=embedding) if verifier else None,
+        tokenizer="tokenizer.json",
+        graphs={role: f"{role}.onnx" for role in graphs},
+    )
+    seal(folder, whole)
+
+
+def externalze(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
+    """A copy whose large tensors point into the weights file, without names and paths of the machine that exported it."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    del model.graph.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.nbytes < SMALLEST_BYTES:
+            continue
+        offset = weights.add(array)
+        for name in ("raw_data", "float_data", "int32_data", "int64_data"):
+            tensor.ClearField(name)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        del tensor.external_data[:]
+        for key, value in (("location", WEIGHTS), ("offset", offset), ("length", array.nbytes)):
+            tensor.external_data.add(key=key, value=str(value))
+    return model
+
+
+def _describe(path: Path) -> File:
+    with path.open("rb") as file:
+        return File(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def read_graphs(folder: Path, manifest: Manifest) -> dict[str, onnx.ModelProto]:
+    """The graphs of a bundle with their weights inside, as `write_bundle` takes them."""
+    return {role: onnx.load(folder / name) for role, name in manifest.graphs.items()}

@@ -1,0 +1,1 @@
+"""The models as PyTorch modules, shaped as the graphs are."""

@@ -1,0 +1,159 @@
+"""The backbone of Dream, LLaDA and block-causal models in PyTorch, and the two modules that are exported.
+
+RMSNorm, grouped-query attention, half-split RoPE, SwiGLU; q/k/v biases and q/k norms where a family has them. Activations are
+2-D, so that every linear layer becomes Gemm(transB=1) and weights keep the checkpoint's own layout byte for byte.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unmask.export.modules.captioner import log_sum_exp
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    ffn: int
+    vocabulary: int  # rows of the embedding and of the head
+    eps: float
+    rope_theta: float
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    tied: bool = False  # the head is the embedding
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+def rotation(positions: Tensor, width: int, theta: float) -> tuple[Tensor, Tensor]:
+    """cos and sin (N, width) of RoPE's angles, in fp32: the two halves of a head turn together (GPT-NeoX's layout)."""
+    frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width)
+    angles = positions.float()[:, None] * frequencies
+    return torch.cat([angles, angles], -1).cos(), torch.cat([angles, angles], -1).sin()
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:  # (N, heads, width)
+    low, high = x.chunk(2, -1)
+    return x * turn[0][:, None] + torch.cat([-high, low], -1) * turn[1][:, None]
+
+
+class Attention(nn.Module):
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.config, bias = config, config.qkv_bias
+        self.q = nn.Linear(config.width, config.heads * config.head_width, bias)
+        self.k = nn.Linear(config.width, config.kv_heads * config.head_width, bias)
+        self.v = nn.Linear(config.width, config.kv_heads * config.head_width, bias)
+        self.o = nn.Linear(config.heads * config.head_width, config.width, False)
+        if config.qk_norm:
+            self.q_norm, self.k_norm = (RMSNorm(config.head_width, config.eps) for _ in range(2))
+
+    def keys_values(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """(N, d) -> keys, rotated, and values, each (KV, N, head_width)."""
+        k, v = (f(x).unflatten(-1, (self.config.kv_heads, -1)) for f in (self.k, self.v))
+        if self.config.qk_norm:
+            k = self.k_norm(k)
+        return rotate(k, turn).transpose(0, 1), v.transpose(0, 1)
+
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        """mask (N, S): added to scores."""
+        q = self.q(x).unflatten(-1, (self.config.heads, -1))
+        if self.config.qk_norm:
+            q = self.q_norm(q)
+        q = rotate(q, turn).transpose(0, 1)
+        grouped = self.config.heads != self.config.kv_heads
+        out = F.scaled_dot_product_attention(q[None], k[None], v[None], mask, enable_gqa=grouped)[0]
+        return self.o(out.transpose(0, 1).flatten(1))
+
+
+class Layer(nn.Module):
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.attention_norm, self.ffn_norm = (RMSNorm(config.width, config.eps) for _ in range(2))
+        self.attention = Attention(config)
+        self.gate, self.up = (nn.Linear(config.width, config.ffn, False) for _ in range(2))
+        self.down = nn.Linear(config.ffn, config.width, False)
+
+    def ffn(self, x: Tensor) -> Tensor:
+        rows = self.ffn_norm(x)
+        return x + self.down(F.silu(self.gate(rows)) * self.up(rows))
+
+
+class Backbone(nn.Module):
+    """Layers and final norm; embedding and head stand apart, since the runtime gathers the one and slices the other."""
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.norm = RMSNorm(config.width, config.eps)
+
+    def forward(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
+        """A plain full pass: rows (N, d), mask (N, N) added to scores -> hidden rows (N, d)."""
+        turn = rotation(torch.arange(len(rows), device=rows.device), self.config.head_width, self.config.rope_theta)
+        for layer in self.layers:
+            normed = layer.attention_norm(rows)
+            rows = rows + layer.attention(normed, turn, *layer.attention.keys_values(normed, turn), mask)
+            rows = layer.ffn(rows)
+        return self.norm(rows)
+
+
+class Window(nn.Module):
+    """One pass over W rows of a canvas of S positions; the other rows enter by their kept keys and values."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(
+        self,
+        rows: Tensor,  # (W, d) embeddings
+        positions: Tensor,  # (W,) places on the canvas
+        wanted: Tensor,  # (R,) indices into the window of the hidden rows to return
+        mask: Tensor,  # (W, S) added to attention scores
+        cache_k: Tensor,  # (L, KV, S, head_width), keys rotated; the window's own rows are replaced
+        cache_v: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Hidden rows (R, d) after the final norm, and the window's keys and values (L, KV, W, head_width)."""
+        config = self.backbone.config
+        turn = rotation(positions, config.head_width, config.rope_theta)
+        keys, values = [], []
+        for i, layer in enumerate(self.backbone.layers):
+            normed = layer.attention_norm(rows)
+            k, v = layer.attention.keys_values(normed, turn)
+            keys.append(k)
+            values.append(v)
+            seen_k, seen_v = cache_k[i].index_copy(1, positions, k), cache_v[i].index_copy(1, positions, v)
+            rows = layer.ffn(rows + layer.attention(normed, turn, seen_k, seen_v, mask))
+        return self.backbone.norm(rows[wanted]), torch.stack(keys), torch.stack(values)
+
+
+class Head(nn.Module):
+    """Hidden rows to the best ids of rows [start, start + count) of the vocabulary, reduced so that logits stay inside."""
+
+    def __init__(self, width: int, start: int, count: int, top: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count, width))
+        self.start, self.top = start, min(top, count)
+
+    def forward(self, hidden: Tensor, bias: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """hidden (R, d), bias (1 or R, count), scale (1,) -> ids (R, k), logits (R, k), logsumexp (R,), entropy (R,) in nats."""
+        logits = F.linear(hidden, self.weight) * scale + bias
+        probabilities = torch.softmax(logits, -1)
+        logsumexp = log_sum_exp(logits, probabilities)
+        entropy = logsumexp - (probabilities * logits).sum(-1)
+        best, ids = logits.topk(self.top)
+        return ids + self.start, best, logsumexp, entropy

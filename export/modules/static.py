@@ -1,0 +1,328 @@
+"""The same graphs with every shape fixed, for engines that settle shapes in advance: LiteRT, CoreML, ONNX for NPUs.
+
+A module takes its sizes from the inputs that it is traced with. Names, masks and dtypes are those of `engines.padding`; against
+the modules of any size, masks come from outside and all that converters trip over is written out: attention as two matrix
+products, cached rows replaced by a gather, integers of 32 bits. Knows PyTorch modules. Knows no converter and no file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unmask.engines.padding import BACKBONE, CAPTION, MEL_FRAMES, Axes, Padding
+from unmask.export.modules import backbone
+from unmask.export.modules.backbone import Backbone, BackboneConfig, rotate, rotation
+from unmask.export.modules.captioner import BLANK, Captioner, log_sum_exp
+from unmask.export.modules.whisper import Attention
+
+Sizes = Mapping[str, int]  # as in a manifest's buckets
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A graph before its conversion. The module takes the example's tensors in their order and returns the outputs in theirs."""
+
+    role: str
+    sizes: dict[str, int]
+    module: nn.Module
+    example: dict[str, Tensor]  # zeros, of exactly the shapes and dtypes of a call
+    outputs: tuple[str, ...]
+
+
+# ---- written-out parts
+
+
+def attend(layer: Attention, x: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """x (N, d); k, v (H, M, d / H); mask added to scores, broadcast to (H, N, M) -> (N, d)."""
+    q = split(layer, layer.query(x) * k.shape[-1] ** -0.5)
+    mixed = torch.softmax(q @ k.transpose(1, 2) + mask, -1) @ v
+    return layer.out(mixed.transpose(0, 1).flatten(1))
+
+
+def split(layer: Attention, x: Tensor) -> Tensor:  # (N, d) -> (H, N, d / H)
+    return x.unflatten(-1, (layer.heads, -1)).transpose(0, 1)
+
+
+def keys_values(layer: Attention, x: Tensor) -> tuple[Tensor, Tensor]:
+    return split(layer, layer.key(x)), split(layer, layer.value(x))
+
+
+class Replaced:
+    """Puts a window's own rows in the place of their cached ones. Of rows that share a place, padding, any is taken."""
+
+    def __init__(self, positions: Tensor, slots: int) -> None:
+        """positions (W,) int32 places among `slots`."""
+        here = (positions[:, None] == torch.arange(slots, dtype=torch.int32, device=positions.device)).float()  # (W, S)
+        self._row, self._own = here.argmax(0), here.amax(0)[:, None] > 0.5
+
+    def __call__(self, cached: Tensor, rows: Tensor) -> Tensor:
+        """cached (H, S, d / H), rows (H, W, d / H) -> (H, S, d / H)."""
+        return torch.where(self._own, rows.index_select(1, self._row), cached)
+
+
+def part_of(weight: Tensor, start: int, stop: int) -> nn.Parameter:
+    """Rows of a matrix as one of their own, over the same memory: converters take long to cut one themselves."""
+    return nn.Parameter(weight.detach()[start:stop], requires_grad=False)
+
+
+def reduced(logits: Tensor, top: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(R, V) -> ids (R, top) int32, their logits, logsumexp (R,), entropy (R,) in nats."""
+    probabilities = torch.softmax(logits, -1)
+    logsumexp = log_sum_exp(logits, probabilities)
+    best, ids = logits.topk(top)
+    return ids.int(), best, logsumexp, logsumexp - (probabilities * logits).sum(-1)
+
+
+# ---- captioner
+
+
+class Context(nn.Module):
+    """`captioner.Context` behind a mask: what stands behind the real frames is not attended to."""
+
+    def __init__(self, model: Captioner) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, mel: Tensor, frame_mask: Tensor) -> tuple[Tensor, ...]:  # (1, mels, 2 T), (T,)
+        model, encoder = self.model, self.model.encoder
+        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)[0]
+        x = x + encoder.positions[: len(x)]
+        for block in encoder.blocks:
+            rows = block.attention_norm(x)
+            x = block.ffn(x + attend(block.attention, rows, *keys_values(block.attention, rows), frame_mask))
+        x = encoder.norm(x)
+        pairs = [
+            torch.stack([pair[i] for pair in [keys_values(block.cross, x) for block in some]])
+            for some in (model.blocks, model.verifier.blocks)
+            for i in (0, 1)
+        ]
+        return pairs[0], pairs[1], model.slots(x[None])[0], pairs[2], pairs[3]
+
+
+class Window(nn.Module):
+    """`captioner.Window` whose slots behind the canvas are masked."""
+
+    def __init__(self, model: Captioner, top: int, blank_penalty: float) -> None:
+        super().__init__()
+        self.model, self.top = model, top
+        self.head = part_of(model.embedding.weight, 0, model.config.vocabulary)
+        penalty = torch.zeros(model.config.vocabulary)
+        penalty[BLANK] = blank_penalty
+        self.register_buffer("penalty", penalty)
+
+    def forward(
+        self,
+        rows: Tensor,  # (W, d)
+        positions: Tensor,  # (W,) int32
+        wanted: Tensor,  # (R,) int32
+        bias: Tensor,  # (1, V)
+        cross_k: Tensor,  # (L, H, T, d / H)
+        cross_v: Tensor,
+        slots: Tensor,  # (S, d)
+        cache_k: Tensor,  # (L, H, S, d / H)
+        cache_v: Tensor,
+        frame_mask: Tensor,  # (T,)
+        mask: Tensor,  # (S,)
+    ) -> tuple[Tensor, ...]:
+        model, places = self.model, self.model.positions
+        if len(slots) > len(places):  # the longest bucket has a slot more than any canvas, for rows that pad it
+            places = torch.cat([places, places.new_zeros(len(slots) - len(places), places.shape[1])])
+        x = rows + places.index_select(0, positions) + slots.index_select(0, positions)
+        near = model.near(positions.float(), cross_k.shape[2]) + frame_mask
+        replaced = Replaced(positions, len(slots))
+        keys, values = [], []
+        for i, block in enumerate(model.blocks):
+            normed = block.attention_norm(x)
+            k, v = keys_values(block.attention, normed)
+            keys.append(k)
+            values.append(v)
+            x = x + attend(block.attention, normed, replaced(cache_k[i], k), replaced(cache_v[i], v), mask)
+            x = block.ffn(x + attend(block.cross, block.cross_norm(x), cross_k[i], cross_v[i], near))
+        hidden = model.norm(x.index_select(0, wanted))
+        logits = F.linear(hidden, self.head) - self.penalty + bias
+        return *reduced(logits, self.top), torch.stack(keys), torch.stack(values)
+
+
+class Verify(nn.Module):
+    """`captioner.Verify` with places and a mask from outside."""
+
+    def __init__(self, model: Captioner, top: int) -> None:
+        super().__init__()
+        self.verifier, self.top = model.verifier, top
+        # Rows of marks are left out rather than barred: a logit of -1e4 would take all of a static form's range.
+        weight, self.own, self.marks = model.embedding.weight, model.config.vocabulary, len(model.config.marks)
+        self.head = part_of(weight, 0, self.own)
+        self.rarer = part_of(weight, model.config.canvas_rows, model.config.rows) if model.config.rarer else None
+
+    def forward(
+        self,
+        rows: Tensor,  # (N, d)
+        verify_k: Tensor,  # (L, H, T, d / H)
+        verify_v: Tensor,
+        past_k: Tensor,  # (L, H, P, d / H)
+        past_v: Tensor,
+        positions: Tensor,  # (N,) int32
+        mask: Tensor,  # (N, P + N)
+        frame_mask: Tensor,  # (T,)
+    ) -> tuple[Tensor, ...]:
+        verifier = self.verifier
+        x = rows + verifier.positions.index_select(0, positions)
+        keys, values = [], []
+        for i, block in enumerate(verifier.blocks):
+            normed = block.attention_norm(x)
+            k, v = keys_values(block.attention, normed)
+            keys.append(k)
+            values.append(v)
+            k, v = torch.cat([past_k[i], k], 1), torch.cat([past_v[i], v], 1)
+            x = x + attend(block.attention, normed, k, v, mask)
+            x = block.ffn(x + attend(block.cross, block.cross_norm(x), verify_k[i], verify_v[i], frame_mask))
+        hidden = verifier.norm(x)
+        logits = F.linear(hidden, self.head)
+        if self.rarer is not None:
+            logits = torch.cat([logits, F.linear(hidden, self.rarer)], 1)
+        ids, best, logsumexp, _ = reduced(logits, self.top)
+        if self.rarer is not None:  # ids behind the marks
+            ids = ids + self.marks * (ids >= self.own).int()
+        return ids, best, logsumexp, torch.stack(keys), torch.stack(values)
+
+
+def captioner_graph(model: Captioner, role: str, sizes: Sizes, top: int, blank_penalty: float = 0.0) -> Fixed:
+    """A captioner's context, window or verify graph of one bucket's sizes. top and blank_penalty as in `captioner.Window`."""
+    config, whisper = model.config, model.config.whisper
+    size = Padding(config.frames_per_slot).whole(sizes)
+    frames, layers, heads = size["frames"], whisper.decoder_layers, whisper.heads
+    cross = (layers, heads, frames, whisper.width // heads)
+    if role == "context":
+        shapes = {"mel": (1, whisper.mels, size[MEL_FRAMES]), "frame_mask": (frames,)}
+        return _fixed(role, sizes, Context(model), shapes, CAPTION)
+    if role == "window":
+        rows, slots = size["rows"], size["slots"]
+        cache = (layers, heads, slots, whisper.width // heads)
+        shapes = {
+            "rows": (rows, whisper.width),
+            "positions": (rows,),
+            "wanted": (size["wanted"],),
+            "bias": (1, config.vocabulary),
+            "cross_k": cross,
+            "cross_v": cross,
+            "slots": (slots, whisper.width),
+            "cache_k": cache,
+            "cache_v": cache,
+            "frame_mask": (frames,),
+            "mask": (slots,),
+        }
+        return _fixed(role, sizes, Window(model, top, blank_penalty), shapes, CAPTION)
+    tokens, past = size["tokens"], (layers, heads, size["past"], whisper.width // heads)
+    shapes = {
+        "rows": (tokens, whisper.width),
+        "verify_k": cross,
+        "verify_v": cross,
+        "past_k": past,
+        "past_v": past,
+        "positions": (tokens,),
+        "mask": (tokens, size["past"] + tokens),
+        "frame_mask": (frames,),
+    }
+    return _fixed(role, sizes, Verify(model, top), shapes, CAPTION)
+
+
+def _fixed(
+    role: str,
+    sizes: Sizes,
+    module: nn.Module,
+    shapes: dict[str, tuple[int, ...]],
+    roles: Mapping[str, tuple[Axes, Axes]],
+) -> Fixed:
+    whole = {"positions": torch.int32, "wanted": torch.int32}
+    example = {name: torch.zeros(shape, dtype=whole.get(name, torch.float32)) for name, shape in shapes.items()}
+    outputs = tuple(roles["head" if role.startswith("head") else role][1])
+    return Fixed(role, dict(sizes), module.eval(), example, outputs)
+
+
+# ---- backbones
+
+
+class BackboneWindow(nn.Module):
+    """`backbone.Window` with grouped heads written out."""
+
+    def __init__(self, model: Backbone) -> None:
+        super().__init__()
+        self.backbone = model
+
+    def forward(
+        self,
+        rows: Tensor,  # (W, d)
+        positions: Tensor,  # (W,) int32
+        wanted: Tensor,  # (R,) int32
+        mask: Tensor,  # (W, S)
+        cache_k: Tensor,  # (L, KV, S, head_width)
+        cache_v: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        config = self.backbone.config
+        turn = rotation(positions, config.head_width, config.rope_theta)
+        replaced = Replaced(positions, mask.shape[1])
+        among = mask.repeat(config.heads // config.kv_heads, 1)  # (G W, S)
+        keys, values = [], []
+        for i, layer in enumerate(self.backbone.layers):
+            normed = layer.attention_norm(rows)
+            k, v = layer.attention.keys_values(normed, turn)
+            keys.append(k)
+            values.append(v)
+            mixed = grouped(layer.attention, normed, turn, (replaced(cache_k[i], k), replaced(cache_v[i], v)), among)
+            rows = layer.ffn(rows + mixed)
+        return self.backbone.norm(rows.index_select(0, wanted)), torch.stack(keys), torch.stack(values)
+
+
+def grouped(
+    layer: backbone.Attention, x: Tensor, turn: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor], among: Tensor
+) -> Tensor:
+    """`backbone.Attention` over seen keys and values (KV, S, head_width), the G heads of a group as rows of one product.
+
+    x (N, d); among (G N, S): added to scores.
+    """
+    config, count = layer.config, len(x)
+    q = layer.q(x).unflatten(-1, (config.heads, -1))
+    if config.qk_norm:
+        q = layer.q_norm(q)
+    q = rotate(q, turn).transpose(0, 1) * config.head_width**-0.5  # (H, N, head_width)
+    q = q.reshape(config.kv_heads, -1, config.head_width)  # (KV, G N, head_width)
+    mixed = torch.softmax(q @ seen[0].transpose(1, 2) + among, -1) @ seen[1]
+    return layer.o(mixed.reshape(config.heads, count, config.head_width).transpose(0, 1).flatten(1))
+
+
+class BackboneHead(nn.Module):
+    """`backbone.Head` with ids of 32 bits, over rows [start, stop) of a head's or an embedding's matrix."""
+
+    def __init__(self, weight: nn.Parameter, ids: tuple[int, int], top: int) -> None:
+        """weight (vocabulary, d) of the whole head, shared and not copied."""
+        super().__init__()
+        self.head, self.first, self.top = part_of(weight, *ids), ids[0], min(top, ids[1] - ids[0])
+
+    def forward(self, hidden: Tensor, bias: Tensor, scale: Tensor) -> tuple[Tensor, ...]:  # (R, d), (1, stop - start), (1,)
+        ids, *numbers = reduced(F.linear(hidden, self.head) * scale + bias, self.top)
+        return ids + self.first, *numbers
+
+
+def backbone_graph(model: Backbone, sizes: Sizes) -> Fixed:
+    """A backbone's window graph of one bucket's sizes: rows, wanted, slots."""
+    config: BackboneConfig = model.config
+    rows, slots = sizes["rows"], sizes["slots"]
+    cache = (config.layers, config.kv_heads, slots, config.head_width)
+    shapes = {
+        "rows": (rows, config.width),
+        "positions": (rows,),
+        "wanted": (sizes["wanted"],),
+        "mask": (rows, slots),
+        "cache_k": cache,
+        "cache_v": cache,
+    }
+    return _fixed("window", sizes, BackboneWindow(model), shapes, BACKBONE)
+
+
+def head_graph(role: str, weight: nn.Parameter, ids: tuple[int, int], sizes: Sizes, top: int) -> Fixed:
+    """A backbone's head (or `head_<modality>`) over ids [start, stop), of one bucket's size: wanted. weight (vocabulary, d)."""
+    shapes = {"hidden": (sizes["wanted"], weight.shape[1]), "bias": (1, ids[1] - ids[0]), "scale": (1,)}
+    return _fixed(role, sizes, BackboneHead(weight, ids, top), shapes, BACKBONE)

@@ -1,0 +1,1 @@
+"""Modules to ONNX graphs, as bundles."""

@@ -1,0 +1,305 @@
+"""A checkpoint folder becomes a backbone bundle: window graph, heads, embedding, tokenizer and manifest.
+
+Graphs are traced from a module whose weights were never there; each tensor then streams from the checkpoint into the weights
+file, so that memory follows the largest part of a tensor and not the model. Families are `unmask.export.families`.
+"""
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import onnx
+import onnx_ir
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from unmask.bundle.embedding import Embedding
+from unmask.bundle.manifest import FORMAT, MANIFEST, Manifest, Vocabulary
+from unmask.errors import InputError
+from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, Weights, seal, staging
+from unmask.export.checkpoint import Checkpoint, open_checkpoint
+from unmask.export.families import FAMILIES, family_of
+from unmask.export.families.adapter import Traits
+from unmask.export.modules.backbone import Backbone, BackboneConfig, Head, Window
+from unmask.export.tokenizer import checkpoint_tokenizer
+
+OPSET = 23
+TOKENIZER = "tokenizer.json"
+TOP = 64  # the published decodings look at the 50 best
+MOST = 1 << 20  # rows, as far as the graphs say; the manifest's `positions` is what counts
+Said = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a checkpoint folder says of its model; no weight has been read."""
+
+    checkpoint: Checkpoint
+    adapter: ModuleType
+    family: str
+    config: BackboneConfig
+    traits: Traits
+    tokenizer: Tokenizer
+    ranges: dict[str, tuple[int, int]]
+    name: str
+    top: int
+
+    @property
+    def head(self) -> str:
+        """The checkpoint's tensor that predicts."""
+        return self.adapter.EMBEDDING if self.config.tied else self.adapter.HEAD
+
+    @property
+    def bytes(self) -> int:
+        """Of all weights in float32."""
+        return 4 * sum(math.prod(shape) for shape in expected(self.adapter, self.config).values())
+
+
+@dataclass
+class Drawn:
+    """Graphs of a model that point into a weights file."""
+
+    model: Model
+    place: Callable[[str], int]  # puts a checkpoint's tensor into the weights file and says where
+    offsets: dict[str, int] = field(default_factory=dict)  # checkpoint tensor -> place in the weights file
+    graphs: dict[str, onnx.ModelProto] = field(default_factory=dict)
+
+    def store(self, name: str) -> int:
+        """Place of a checkpoint's tensor in the weights file; it is put there when first asked for."""
+        if name not in self.offsets:
+            self.offsets[name] = self.place(name)
+        return self.offsets[name]
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its files are not known yet."""
+        model = self.model
+        offset = self.store(model.adapter.EMBEDDING)
+        return _manifest(
+            model, Embedding(WEIGHTS, offset, model.config.vocabulary, model.config.width, "float32"), list(self.graphs)
+        )
+
+
+def read_model(source: Path, name: str | None = None, top: int = TOP, block: int | None = None) -> Model:
+    """Read what a checkpoint folder says, and the headers of its shards.
+
+    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should.
+    """
+    if top < 2 or (block is not None and block < 1):
+        raise InputError(f"top is {top} and block {block}; at least 2 and 1 are needed")
+    checkpoint = open_checkpoint(source)
+    family = family_of(checkpoint.config)
+    adapter = FAMILIES[family]
+    config: BackboneConfig = adapter.config(checkpoint.config)
+    checkpoint.check(expected(adapter, config), (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
+    tokenizer = checkpoint_tokenizer(source)
+    traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
+    check_traits(traits, config, block)
+    ranges = modalities(tokenizer.token_to_id, traits.mask_id, config.vocabulary)
+    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name or source.resolve().name, top)
+
+
+def draw(model: Model, place: Callable[[str], int], say: Said = lambda line: None) -> Drawn:
+    """Trace the graphs of a model. place: puts a checkpoint's tensor into a weights file, as float32, and returns the offset."""
+    config, drawn = model.config, Drawn(model, place)
+    say(f"{model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
+    drawn.graphs["window"] = _export_window(drawn)
+    drawn.graphs["head"] = _export_head(drawn, 0, config.vocabulary)
+    for modality, (low, high) in model.ranges.items():
+        if (low, high) != (0, config.vocabulary):
+            drawn.graphs[f"head_{modality}"] = _export_head(drawn, low, high)
+    return drawn
+
+
+def export_model(
+    source: Path,
+    target: Path,
+    name: str | None = None,
+    top: int = TOP,
+    block: int | None = None,
+    say: Said = lambda line: None,
+) -> Path:
+    """Write an fp32 bundle of the checkpoint folder `source` at `target` and return it.
+
+    top: best ids that a head tells of, at least 2; the published decodings need 50. block: length of a block-causal model's
+    blocks where config.json does not say it. say: is told what is being done.
+    Replaces an older bundle at `target`, and nothing else that is there.
+    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should,
+    and for a disk that the bundle does not fit.
+    """
+    check_target(target)
+    model = read_model(source, name, top, block)
+    check_room(target, model.bytes)
+    with staging(target) as folder:
+        weights = Weights(folder / WEIGHTS)
+        drawn = draw(model, lambda tensor: weights.stream(model.checkpoint.parts(tensor)), say)
+        for role, graph in drawn.graphs.items():
+            onnx.save_model(graph, folder / f"{role}.onnx")
+        manifest = drawn.manifest
+        weights.close()
+        say(f"{(folder / WEIGHTS).stat().st_size / 2**30:.2f} GiB of weights written; hashing them")
+        (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
+        seal(folder, manifest)
+    return target
+
+
+def check_target(target: Path) -> None:
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise InputError(f"{target}: not a bundle, so it is not replaced; choose another folder")
+
+
+def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> None:
+    """Raises InputError for ids that no row of the embedding stands for, and for blocks that the family does not have."""
+    for what, place in (("mask", traits.mask_id), ("end of text", traits.end_id)):
+        if not 0 <= place < config.vocabulary:
+            raise InputError(f"config.json puts the {what} at id {place}, outside its vocabulary of {config.vocabulary}")
+    if block is not None and traits.block is None:
+        raise InputError(f"block is {block}, but attention of this family is {traits.attention} and has no blocks; leave it out")
+
+
+def check_room(target: Path, needed: int) -> None:
+    """Raises InputError when the disk has less than `needed` bytes left for a bundle at `target`."""
+    there = next(folder for folder in target.resolve().parents if folder.is_dir())
+    if (free := shutil.disk_usage(there).free) < needed:
+        raise InputError(
+            f"{there}: {free / 2**30:.1f} GiB are free, but the bundle takes {needed / 2**30:.1f} GiB; choose another disk"
+        )
+
+
+def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int, ...]]:
+    """Checkpoint tensor -> shape."""
+    with torch.device("meta"):
+        shapes = {name: tuple(p.shape) for name, p in Backbone(config).named_parameters()}
+    found = {theirs: shapes[ours] for ours, theirs in adapter.names(config).items()}
+    found[adapter.EMBEDDING] = config.vocabulary, config.width
+    if not config.tied:
+        found[adapter.HEAD] = config.vocabulary, config.width
+    return found
+
+
+def modalities(token_id: Callable[[str], int | None], mask_id: int, vocabulary: int) -> dict[str, tuple[int, int]]:
+    """Ranges of a vocabulary: all of it is text, unless codes of speech and images stand behind the text (Omni-Diffusion)."""
+    speech, image = token_id("<|audio_0|>"), token_id("<|image_0|>")
+    if speech is None or image is None:
+        return {"text": (0, vocabulary)}
+    return {"text": (0, mask_id + 1), "speech": (speech, image), "image": (image, vocabulary)}
+
+
+# ---- graphs
+
+
+def _export_window(drawn: Drawn) -> onnx.ModelProto:
+    config = drawn.model.config
+    with torch.device("meta"):
+        module = Window(Backbone(config))
+    names = {f"backbone.{ours}": theirs for ours, theirs in drawn.model.adapter.names(config).items()}
+    rows, seen, wanted = 12, 20, 5
+    cache = torch.zeros(config.layers, config.kv_heads, seen, config.head_width)
+    example = (
+        torch.zeros(rows, config.width),
+        torch.arange(rows),
+        torch.arange(wanted),
+        torch.zeros(rows, seen),
+        cache,
+        torch.zeros_like(cache),  # the exporter takes one tensor given twice for one input
+    )
+    w, s, r = (torch.export.Dim(dim, min=1, max=MOST) for dim in ("rows", "positions", "wanted"))
+    shapes = ({0: w}, {0: w}, {0: r}, {0: w, 1: s}, {2: s}, {2: s})
+    inputs = ["rows", "positions", "wanted", "mask", "cache_k", "cache_v"]
+    program = _trace(module, example, shapes, inputs, ["hidden", "k", "v"])
+    return _point(drawn, program, {ours: (theirs, 0) for ours, theirs in names.items()})
+
+
+def _export_head(drawn: Drawn, start: int, stop: int) -> onnx.ModelProto:
+    width = drawn.model.config.width
+    with torch.device("meta"):
+        module = Head(width, start, stop - start, drawn.model.top)
+    r = torch.export.Dim("wanted", min=1, max=MOST)
+    example = (torch.zeros(5, width), torch.zeros(1, stop - start), torch.ones(1))
+    program = _trace(module, example, ({0: r}, {}, {}), ["hidden", "bias", "scale"], ["ids", "logits", "logsumexp", "entropy"])
+    graph = _point(drawn, program, {"weight": (drawn.model.head, 4 * width * start)})
+    # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
+    bias = next(value for value in graph.graph.input if value.name == "bias")
+    bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
+    return graph
+
+
+def _trace(
+    module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[object, ...], inputs: list[str], outputs: list[str]
+) -> Any:
+    """Export a module made on the meta device. Each parameter is one stored number, stretched: no two alike, so that the
+    exporter merges none of them, and of no value that could be optimzed away."""
+    number = 0.37
+    for part in module.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None:
+                number += 1e-4
+                part._parameters[name] = nn.Parameter(torch.full((1,), number).expand(parameter.shape), requires_grad=False)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            verbose=False,
+        )
+    assert program is not None  # only when it writes a file itself
+    return program.model
+
+
+def _point(drawn: Drawn, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
+    """The traced graph with its parameters pointing into the weights file.
+
+    tensors: parameter -> (checkpoint tensor, bytes behind its start). Raises AssertionError when the exporter lost a parameter.
+    """
+    lost = set(tensors) - set(model.graph.initializers)
+    assert not lost, f"the exporter lost {sorted(lost)}"
+    for ours, (theirs, skip) in tensors.items():
+        value = model.graph.initializers[ours]
+        stood = value.const_value
+        assert stood is not None
+        count = 4 * stood.size
+        if count < SMALLEST_BYTES:
+            value.const_value = onnx_ir.tensor(drawn.model.checkpoint.tensor(theirs).numpy(), name=ours)
+            continue
+        offset = drawn.store(theirs) + skip
+        value.const_value = onnx_ir.ExternalTensor(WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=stood.shape, name=ours)
+    for node in model.graph:  # names and paths of the machine that exported it
+        node.metadata_props.clear()
+        node.doc_string = None
+    model.graph.metadata_props.clear()
+    return onnx_ir.to_proto(model)
+
+
+def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
+    config, traits, published = model.config, model.traits, model.checkpoint.config
+    templates, tasks = traits.tasks
+    return Manifest(
+        format=FORMAT,
+        name=model.name,
+        family=model.family,
+        description=f"masked diffusion model, {config.layers} layers of {config.width}",
+        precision="fp32",
+        attention=traits.attention,
+        logits_shift=traits.logits_shift,
+        vocabulary=Vocabulary(config.vocabulary, traits.mask_id, ranges=dict(model.ranges)),
+        embedding=embedding,
+        tokenizer=TOKENIZER,
+        graphs={role: f"{role}.onnx" for role in roles},
+        files={},
+        tasks=tasks,
+        license=str(published.get("license", "that of the checkpoint; see where it came from")),
+        provenance={"architecture": ", ".join(published.get("architectures") or []), "exported by": "unmask export"},
+        block=traits.block,
+        end_ids=(traits.end_id,),
+        positions=traits.positions,
+        templates=templates,
+    )

@@ -1,0 +1,153 @@
+"""Export a captioner: its context and window graphs at opset 23 and the manifest that describes them."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from unmask.bundle.embedding import Embedding
+from unmask.bundle.manifest import FORMAT, Manifest, Timeline, Verifier, Vocabulary
+from unmask.decoding.schedule import Schedule
+from unmask.export.bundle_writer import write_bundle
+from unmask.export.modules.captioner import BLANK, Captioner, Context, Verify, Window
+from unmask.export.modules.whisper import FRAMES_PER_SECOND
+
+OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/measurements.md)
+TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
+LONGEST_S = 30.0  # of Whisper's encoder
+PARAMETER = "model."  # before the name of a constant that is a parameter
+
+
+def export_captioner(
+    model: Captioner,
+    tokenizer: str,
+    folder: Path,
+    name: str,
+    license: str,
+    provenance: dict[str, str],
+    blank_penalty: float = 0.0,
+) -> Path:
+    """Write an fp32 bundle of `model`. tokenizer: JSON text; blank_penalty as in `Window`. Returns `folder`."""
+    model = model.eval()
+    graphs = {"context": _export_context(model), "window": _export_window(model, blank_penalty), "verify": _export_verify(model)}
+    config = model.config
+    manifest = Manifest(
+        format=FORMAT,
+        name=name,
+        family="whisper-timeline",
+        description="English speech to text on a timeline canvas",
+        precision="fp32",
+        attention="full",
+        logits_shift=0,
+        vocabulary=Vocabulary(config.vocabulary, config.mask, BLANK, {"text": (0, config.vocabulary)}),
+        embedding=(nowhere := Embedding("", 0, 0, 0, "float32")),
+        tokenizer="",
+        graphs={},
+        files={},
+        tasks={"caption": Schedule(rule="threshold", threshold=0.9, passes=1, verify=64, verify_lookahead=8)},
+        license=license,
+        provenance=provenance,
+        timeline=Timeline(config.frames_per_slot, 1000 / FRAMES_PER_SECOND, LONGEST_S, 1000.0),
+        verifier=Verifier(nowhere, config.prompt_ids, BLANK, config.whisper.decoder_positions),
+    )
+    for graph in graphs.values():
+        name_parameters(graph, model)
+    return write_bundle(folder, manifest, graphs, model.embedding.weight.detach().numpy(), tokenizer)
+
+
+def name_parameters(graph: onnx.ModelProto, model: nn.Module) -> None:
+    """Call constants by the parameter that they are, `model.` before it and `.T` behind one that is transposed, for
+    `export.reload`. The exporter names what it uses as it is and numbers what it folds. Heads keep their name.
+    """
+    known: dict[tuple[tuple[int, ...], bytes], str] = {}
+    for name, parameter in reversed(list(model.named_parameters())):  # of equal ones the first
+        array = parameter.detach().numpy()
+        if array.ndim == 2:
+            known[array.T.shape, digest(array.T)] = f"{PARAMETER}{name}.T"
+        known[array.shape, digest(array)] = f"{PARAMETER}{name}"
+    renamed = {}
+    for tensor in graph.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        own = known.get((array.shape, digest(array)))
+        if own is not None and not tensor.name.startswith("head.") and own not in renamed.values():
+            renamed[tensor.name], tensor.name = own, own
+    for node in graph.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = renamed.get(name, name)
+
+
+def digest(array: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
+
+
+def _export_context(model: Captioner) -> onnx.ModelProto:
+    config = model.config
+    step = 2 * config.frames_per_slot  # mel frames of a slot
+    units = torch.export.Dim("slots", min=2, max=config.whisper.encoder_positions // config.frames_per_slot)
+    mel = torch.zeros(1, config.whisper.mels, 20 * step)
+    return _export(Context(model), (mel,), ({2: step * units},), ["mel"], ["cross_k", "cross_v", "slots", "verify_k", "verify_v"])
+
+
+def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
+    config, sizes = model.config, model.config.whisper
+    per, slots, rows, wanted = config.frames_per_slot, 20, 12, 5
+    longest = config.slots
+    w, r = torch.export.Dim("rows", min=1, max=longest), torch.export.Dim("wanted", min=1, max=longest)
+    s = torch.export.Dim("slots", min=2, max=longest)
+    cross = torch.zeros(sizes.decoder_layers, sizes.heads, slots * per, sizes.width // sizes.heads)
+    cache = torch.zeros(sizes.decoder_layers, sizes.heads, slots, sizes.width // sizes.heads)
+    example = (
+        torch.zeros(rows, sizes.width),
+        torch.arange(rows),
+        torch.arange(wanted),
+        torch.zeros(1, config.vocabulary),
+        cross,
+        cross.clone(),  # the exporter takes one tensor given twice for one input
+        torch.zeros(slots, sizes.width),
+        cache,
+        cache.clone(),
+    )
+    shapes = ({0: w}, {0: w}, {0: r}, {}, {2: per * s}, {2: per * s}, {0: s}, {2: s}, {2: s})
+    names = ["rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"]
+    graph = _export(
+        Window(model, TOP, blank_penalty), example, shapes, names, ["ids", "logits", "logsumexp", "entropy", "k", "v"]
+    )
+    # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
+    bias = next(value for value in graph.graph.input if value.name == "bias")
+    bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
+    return graph
+
+
+def _export_verify(model: Captioner) -> onnx.ModelProto:
+    config, sizes = model.config, model.config.whisper
+    per, slots, rows, past = config.frames_per_slot, 20, 12, 5
+    n = torch.export.Dim("tokens", min=1, max=sizes.decoder_positions // 2)
+    p = torch.export.Dim("past", min=0, max=sizes.decoder_positions // 2 - 1)
+    s = torch.export.Dim("slots", min=2, max=sizes.encoder_positions // per)
+    cross = torch.zeros(sizes.decoder_layers, sizes.heads, slots * per, sizes.width // sizes.heads)
+    before = torch.zeros(sizes.decoder_layers, sizes.heads, past, sizes.width // sizes.heads)
+    example = (torch.zeros(rows, sizes.width), cross, cross.clone(), before, before.clone())
+    shapes = ({0: n}, {2: per * s}, {2: per * s}, {2: p}, {2: p})
+    names = ["rows", "verify_k", "verify_v", "past_k", "past_v"]
+    return _export(Verify(model, TOP), example, shapes, names, ["ids", "logits", "logsumexp", "k", "v"])
+
+
+def _export(
+    module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[object, ...], inputs: list[str], outputs: list[str]
+) -> onnx.ModelProto:
+    with torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            verbose=False,
+        )
+    assert program is not None  # only when it writes a file itself
+    return program.model_proto

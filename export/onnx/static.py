@@ -1,0 +1,109 @@
+"""Graphs of fixed sizes as ONNX for NPUs: exported from `export.static`, constants folded, integers of 32 bits where ONNX allows.
+
+Knows PyTorch modules and ONNX nodes. Knows no bundle and no form of weights.
+"""
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from unmask.export.modules.static import Fixed
+
+OPSET = 21
+"""The least with QuantizeLinear to 16 bits, and what providers have had longest; `export.static` needs nothing newer."""
+
+
+def fixed_onnx(graph: Fixed) -> onnx.ModelProto:
+    """The graph with its weights inside, every shape a number, and names of inputs and outputs those of `engines.padding`."""
+    with torch.no_grad():
+        program = torch.onnx.export(
+            graph.module,
+            tuple(graph.example.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(graph.example),
+            output_names=list(graph.outputs),
+            verbose=False,
+        )
+    assert program is not None  # only when it writes a file itself
+    model = fold(program.model_proto)
+    narrow(model)
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def fold(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Slices and transposes of constants become constants: a provider takes a product's weights only as such."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    kept = []
+    for node in model.graph.node:
+        made = _computed(node, constants)
+        if made is None:
+            kept.append(node)
+        else:
+            constants[node.output[0]] = numpy_helper.from_array(np.ascontiguousarray(made), node.output[0])
+    used = {name for node in kept for name in node.input} | {value.name for value in model.graph.output}
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(kept)
+    model.graph.initializer.extend(tensor for name, tensor in constants.items() if name in used)
+    return model
+
+
+def _computed(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> NDArray[np.generic] | None:
+    """What a slice or a transpose of constants gives; None of anything else."""
+    if node.op_type not in ("Slice", "Transpose") or not all(name in constants for name in node.input if name):
+        return None
+    given = [numpy_helper.to_array(constants[name]) for name in node.input]
+    if node.op_type == "Transpose":
+        return given[0].transpose(next((list(a.ints) for a in node.attribute if a.name == "perm"), None))
+    data, starts, stops, axes, *steps = given
+    cut = [slice(None)] * data.ndim
+    for i, axis in enumerate(axes):
+        cut[axis] = slice(int(starts[i]), int(stops[i]), int(steps[0][i]) if steps else 1)
+    return data[tuple(cut)]
+
+
+def narrow(model: onnx.ModelProto) -> None:
+    """Indices as int32: without the casts to int64 that PyTorch's exporter writes, and with one behind each ArgMax."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    casts = {
+        node.output[0]: node.input[0]
+        for node in model.graph.node
+        if node.op_type == "Cast" and node.attribute[0].i == TensorProto.INT64
+    }
+    for node in model.graph.node:
+        if node.op_type != "Gather":
+            continue
+        index = node.input[1]
+        if index in casts:
+            node.input[1] = casts[index]
+        elif index in constants and constants[index].data_type == TensorProto.INT64:
+            name = f"{index}_int32"
+            if name not in constants:
+                constants[name] = numpy_helper.from_array(numpy_helper.to_array(constants[index]).astype(np.int32), name)
+                model.graph.initializer.append(constants[name])
+            node.input[1] = name
+    _drop_unused(model)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        model.graph.node.append(node)
+        if node.op_type == "ArgMax":
+            (own,) = node.output
+            model.graph.node[-1].output[0] = f"{own}_int64"
+            model.graph.node.append(helper.make_node("Cast", [f"{own}_int64"], [own], f"{own}_Cast", to=TensorProto.INT32))
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    """Nodes and constants that nothing reads any more."""
+    wanted = {value.name for value in model.graph.output}
+    kept = []
+    for node in reversed(model.graph.node):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    constants = [tensor for tensor in model.graph.initializer if tensor.name in wanted]
+    del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
+    model.graph.node.extend(reversed(kept))
+    model.graph.initializer.extend(constants)

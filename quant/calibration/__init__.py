@@ -1,0 +1,1 @@
+"""What is measured before weights and activations are quantized."""

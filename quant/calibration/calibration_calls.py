@@ -1,0 +1,79 @@
+"""Calls of a captioner's graphs to measure ranges of activations on, for graphs of fixed sizes.
+
+Recordings are captioned as they are and cut to the lengths that the graphs take, so that each graph is called. Knows bundles
+and recordings; no converter.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Bucket, Bundle
+from unmask.decoding.schedule import Schedule
+from unmask.engines.engine import Engine
+from unmask.engines.padding import Padding, fits
+from unmask.export.litert import signature_of
+from unmask.export.modules.static import Fixed
+from unmask.speech.captioner import Captioner
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+
+PARTLY = Schedule(rule="quota", passes=3)  # canvases with all, two thirds and a third masked
+MOST = 6  # calls of each graph
+Feeds = Mapping[str, NDArray[Any]]
+
+
+class Recorder(Engine):
+    """Runs graphs of any size and keeps what they were given."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.calls: list[tuple[str, dict[str, NDArray[Any]]]] = []
+
+    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
+        own = {name: array if array.nbytes > 1 << 16 else array.copy() for name, array in feeds.items()}
+        self.calls.append((role, {**own, **{name: feeds[name].copy() for name in ("cache_k", "cache_v") if name in feeds}}))
+        return super().run(role, feeds)
+
+
+class Padded(Sequence[dict[str, NDArray[Any]]]):
+    """Calls of one graph, padded when they are asked for: all of them at once would not fit into memory."""
+
+    def __init__(self, graph: Fixed, padding: Padding, calls: Iterable[Feeds]) -> None:
+        self._bucket = Bucket("litert", graph.role, "", graph.sizes, "fp32")
+        self._padding, self._calls = padding, list(calls)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __getitem__(self, i: Any) -> Any:
+        feeds, role = self._calls[i], self._bucket.role
+        return self._padding.pad(role, feeds, self._padding.sizes(role, feeds), self._bucket)
+
+
+def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], graphs: Sequence[Fixed]) -> dict[str, Padded]:
+    """Signature -> up to `MOST` calls that its graph can hold, the largest first.
+
+    bundle: with graphs of any size. recordings (N,) float32 at 16 kHz.
+    """
+    captioner = Captioner(bundle)
+    captioner.engine = recorder = Recorder(bundle)
+    line = captioner.timeline
+    tail_s = line.tail_ms / 1000
+    lengths_s = [graph.sizes["slots"] * line.slot_s - tail_s for graph in graphs if graph.role == "context"]
+    for recording in recordings:
+        for length_s in (*lengths_s, len(recording) / SAMPLE_RATE_HZ):
+            count = int(length_s * SAMPLE_RATE_HZ)
+            if 0 < count <= len(recording):
+                captioner.caption(recording[:count])
+                captioner.caption(recording[:count], PARTLY)
+    padding = Padding(line.frames_per_slot)
+    return {signature_of(graph): Padded(graph, padding, held(graph, padding, recorder.calls)) for graph in graphs}
+
+
+def held(graph: Fixed, padding: Padding, calls: Iterable[tuple[str, Feeds]]) -> list[Feeds]:
+    """Up to `MOST` of the calls that a graph can hold, from the largest to the smallest."""
+    fitting = [feeds for role, feeds in calls if role == graph.role and fits(role, padding.sizes(role, feeds), graph.sizes)]
+    fitting.sort(key=lambda feeds: -sum(array.size for array in feeds.values()))
+    return [fitting[i] for i in np.unique(np.linspace(0, len(fitting) - 1, min(MOST, len(fitting))).astype(int))]

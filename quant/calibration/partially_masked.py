@@ -1,0 +1,178 @@
+"""Canvases part-way through being filled, at several shares of masks, and one bundle's answers to them.
+
+What a denoiser sees is neither text nor masks alone: positions of its own filled canvas are masked again. Knows bundles that
+caption and bundles that generate. Knows no format and no measure.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Bundle
+from unmask.decoding.schedule import Schedule
+from unmask.engines.engine import Engine
+from unmask.errors import InputError
+from unmask.quant.calibration.calibration_data import Material
+from unmask.quant.calibration.instrumented import InstrumentedEngine
+from unmask.speech.captioner import FAMILY, Captioner, Window
+from unmask.text.denoiser import BackboneDenoiser
+from unmask.text.generator import Generator
+
+DRAFT = Schedule(rule="quota", passes=1)
+
+
+@dataclass(frozen=True)
+class State:
+    """A canvas part-way, or the finished draft that a verifier reads."""
+
+    source: int  # which window of the recordings, or which prompt
+    ratio: float | None  # share of masks; None: a draft for the verifier
+    ids: NDArray[np.int64] = field(repr=False)  # (N,)
+    rows: NDArray[np.int64] = field(repr=False)  # (M,) what is predicted: masked positions, or the draft's tokens and its end
+
+
+class Subject(Protocol):
+    """One bundle with what it is asked about."""
+
+    engine: Engine
+
+    def prepare(self) -> None:
+        """Run what is run once, before any pass: the encoder."""
+
+    def states(self) -> list[State]:
+        """Canvases that this bundle filled, masked again in part. One seed gives the same."""
+        ...
+
+    def ask(self, state: State) -> None:
+        """One pass."""
+
+    def logits(self, state: State) -> NDArray[np.float32]:
+        """(M, V) over all that can be predicted. The engine must be tapped by `whole_logits`."""
+        ...
+
+    def texts(self) -> list[str]:
+        """What the bundle makes of each recording or prompt, decoded by its own schedule."""
+        ...
+
+
+def subject_of(bundle: Bundle, material: Material, engine: Engine | None = None) -> Subject:
+    """Raises InputError when there is nothing to ask the bundle about."""
+    engine = engine or Engine(bundle)
+    if bundle.manifest.family == FAMILY:
+        return CaptionSubject(bundle, material, engine)
+    return BackboneSubject(bundle, material, engine)
+
+
+class CaptionSubject:
+    """Windows of recordings, encoded once."""
+
+    def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
+        if not material.recordings:
+            raise InputError(f"{bundle.manifest.name} writes captions: give recordings to ask it about")
+        self.captioner, self.material, self.engine = Captioner(bundle), material, engine
+        self.captioner.engine = engine
+        self.prepare()
+
+    def prepare(self) -> None:
+        self.windows: list[Window] = [w for samples in self.material.recordings for w in self.captioner.windows(samples)]
+        if not self.windows:
+            raise InputError("the recordings are silent; give recordings of speech")
+
+    def states(self) -> list[State]:
+        rng, states = np.random.default_rng(self.material.seed), []
+        for source, window in enumerate(self.windows):
+            *_, step = self.captioner.steps(window, DRAFT)
+            states += _masked_again(source, window.canvas.ids, step.ids, self.material, rng)
+            draft = self.captioner.draft(step).ids
+            if window.verifier is not None:
+                states.append(State(source, None, draft, np.arange(len(draft) + 1)))
+        return states
+
+    def ask(self, state: State) -> None:
+        window = self.windows[state.source]
+        if state.ratio is None:
+            assert window.verifier is not None
+            window.verifier.reset()
+            window.verifier.next_token_scores(state.ids, 0)
+        else:
+            window.denoiser.reset()
+            allowed = (window.canvas.spans[0].allowed,)
+            window.denoiser.window(state.ids, np.arange(len(state.ids)), state.rows, allowed)
+
+    def logits(self, state: State) -> NDArray[np.float32]:
+        self.ask(state)
+        if state.ratio is not None:
+            return _tapped(self.engine, "window")[-len(state.rows) :]
+        logits = _tapped(self.engine, "verify")[-len(state.rows) :]
+        # Marks are read and never written: a graph of any size bars them, one of fixed sizes has no columns of theirs.
+        manifest = self.captioner.bundle.manifest
+        assert manifest.verifier is not None
+        marks = (manifest.vocabulary.mask_id, *manifest.verifier.prompt)
+        return np.delete(logits, marks, 1) if self.engine.dynamic("verify") else logits
+
+    def texts(self) -> list[str]:
+        return [self.captioner.caption(samples).text for samples in self.material.recordings]
+
+
+class BackboneSubject:
+    """Prompts of the first task that takes nothing but a text."""
+
+    def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
+        self.generator, self.material, self.engine = Generator(bundle), material, engine
+        self.generator.engine = engine
+        texts = [task for task, template in bundle.manifest.templates.items() if set(template.inputs.values()) == {"text"}]
+        if not texts or not material.prompts:
+            raise InputError(f"{bundle.manifest.name} has no task that takes a text alone, or no prompts were given")
+        self.requests = [
+            self.generator.request(texts[0], dict.fromkeys(bundle.manifest.templates[texts[0]].inputs, prompt), material.length)
+            for prompt in material.prompts
+        ]
+
+    def prepare(self) -> None:
+        """Nothing is run once: prompts are rows of every pass."""
+
+    def states(self) -> list[State]:
+        rng, states = np.random.default_rng(self.material.seed), []
+        for source, request in enumerate(self.requests):
+            *_, step = self.generator.steps(request)
+            states += _masked_again(source, request.canvas.ids, step.ids, self.material, rng)
+        return states
+
+    def ask(self, state: State) -> None:
+        denoiser = BackboneDenoiser(self.engine, len(state.ids), self.requests[state.source].prompt)
+        denoiser.numbers(denoiser.hidden(state.ids, state.rows), 1.0)
+
+    def logits(self, state: State) -> NDArray[np.float32]:
+        self.ask(state)
+        return _tapped(self.engine, "head")
+
+    def texts(self) -> list[str]:
+        material, texts = self.material, []
+        for request, prompt in zip(self.requests, material.prompts, strict=True):
+            inputs = dict.fromkeys(request.template.inputs, prompt)
+            texts.append(self.generator.generate(request.task, inputs, material.length).text)
+        return texts
+
+
+def _masked_again(
+    source: int, start: NDArray[np.int64], filled: NDArray[np.int64], material: Material, rng: np.random.Generator
+) -> list[State]:
+    """start: the canvas before the fill, whose masks are what may be masked again."""
+    own = np.flatnonzero(start != filled)
+    mask_id = start[own[0]]
+    states = []
+    for ratio in material.ratios:
+        count = max(1, round(ratio * len(own)))
+        for _ in range(material.draws if count < len(own) else 1):  # all positions are all positions
+            rows = np.sort(rng.permutation(own)[:count])
+            ids = filled.copy()
+            ids[rows] = mask_id
+            states.append(State(source, ratio, ids, rows))
+    return states
+
+
+def _tapped(engine: Engine, role: str) -> NDArray[Any]:
+    assert isinstance(engine, InstrumentedEngine)
+    return engine.last[role][0]

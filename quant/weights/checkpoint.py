@@ -1,0 +1,110 @@
+"""A checkpoint folder becomes a quantzed bundle without being written in float32 first.
+
+Graphs point into a weights file that is laid out and never written: what would lie there is read from the checkpoint, a band of
+rows at a time. The bundle is the one that exporting and then quantzing make, byte for byte. Knows checkpoints and places.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.export.checkpoint import Checkpoint
+from unmask.export.onnx.backbone import TOKENIZER, Drawn, check_room, check_target, draw, read_model
+from unmask.quant.weights.quantize import Recipe, Source, write_quantzed
+from unmask.quant.weights.store import Place, Read
+
+SHARES = {"fp16": 0.51, "int8": 0.3, "int8-weights": 0.3, "int4": 0.3}
+"""Of a model's float32 bytes, what a bundle takes at most by default; a head in 8 bits is nearly all of a small int4 model."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a checkpoint's tensor, read and widened when they are asked for: as much of an array as quantzing needs."""
+
+    checkpoint: Checkpoint
+    name: str
+    start: int
+    stop: int
+    dtype = np.dtype(np.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.stop - self.start, *self.checkpoint.shapes[self.name][1:])
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, rows: slice) -> "Rows":
+        start, stop, step = rows.indices(len(self))
+        assert step == 1
+        return Rows(self.checkpoint, self.name, self.start + start, self.start + stop)
+
+    @property
+    def T(self) -> NDArray[np.float32]:
+        return np.asarray(self).T
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.checkpoint.rows(self.name, self.start, self.stop).astype(dtype or self.dtype, copy=False)
+
+
+class Layout:
+    """Where tensors of a checkpoint would lie in a weights file, one behind the other."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._shapes, self._end = checkpoint.shapes, 0
+
+    def __call__(self, name: str) -> int:
+        offset = self._end
+        self._end += 4 * math.prod(self._shapes[name])
+        return offset
+
+
+def in_checkpoint(drawn: Drawn) -> Read:
+    """What would lie at a place of the weights file."""
+    checkpoint = drawn.model.checkpoint
+    starts = [(offset, name) for name, offset in drawn.offsets.items()]
+
+    def read(place: Place, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+        offset, name = max(start for start in starts if start[0] <= place.offset)
+        row, rest = divmod(place.offset - offset, 4 * math.prod(shape[1:]))
+        assert rest == 0, f"{place} begins inside a row of {name}"
+        assert checkpoint.shapes[name][1:] == shape[1:]
+        return Rows(checkpoint, name, row, row + shape[0])  # type: ignore[return-value]
+
+    return read
+
+
+def quantize_checkpoint(
+    source: Path, target: Path, recipe: Recipe | None = None, say: Callable[[str], None] = lambda line: None
+) -> int:
+    """Write the bundle that `recipe` (by default int8) makes of the checkpoint folder `source` at `target`.
+
+    Returns how many bytes the same model has in float32. Memory follows the codes of the largest matrix. An older bundle at
+    `target` is replaced, and nothing else that is there. Raises InputError or BundleError as `export_model`
+    and `unmask.quant.weights.quantize.quantize_bundle` do; int8-static has no ranges here.
+    """
+    check_target(target)
+    recipe, model = recipe or Recipe(), read_model(source)
+    check_room(target, int(SHARES.get(recipe.format, 0.51) * model.bytes))
+    drawn = draw(model, Layout(model.checkpoint), say)
+    manifest = drawn.manifest  # places the embedding
+
+    def others(folder: Path) -> None:
+        (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
+
+    say("quantzing")
+    write_quantzed(Source(manifest, drawn.graphs, in_checkpoint(drawn)), target, recipe, None, others)
+    return model.bytes

@@ -1,0 +1,98 @@
+"""Find what can be quantzed in a graph: products with a constant matrix, and among them the heads.
+
+Knows ONNX nodes. Knows no format, no bundle and no bytes: tensors may lie outside the graph.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import onnx
+
+PREDICTED = "ids"  # the output that makes a product before it a head
+PRODUCTS = ("MatMul", "Gemm", "MatMulNBits", "MatMulInteger")
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A product x @ W (+ bias) with a constant W."""
+
+    role: str  # of the graph
+    name: str  # of the constant
+    node: str  # output of the product, which names its node
+    tensor: onnx.TensorProto
+    transposed: bool  # the tensor is (N, K), the product x @ W.T
+    head: bool
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        return f"{self.role}:{self.name}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(K, N): what goes in and what comes out."""
+        rows, columns = self.tensor.dims
+        return (columns, rows) if self.transposed else (rows, columns)
+
+    @property
+    def size(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+
+def matrices(role: str, model: onnx.ModelProto) -> list[Matrix]:
+    """Every product of a graph with a constant float32 matrix, in the order of the graph."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    heads = heads_of(model)
+    found = []
+    for node in model.graph.node:
+        transposed = _form(node)
+        tensor = constants.get(node.input[1]) if transposed is not None else None
+        if tensor is None or tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) != 2:
+            continue
+        found.append(Matrix(role, tensor.name, node.output[0], tensor, bool(transposed), node.output[0] in heads))
+    return found
+
+
+def _form(node: onnx.NodeProto) -> bool | None:
+    """Whether the second factor is transposed; None for what is no plain product."""
+    if node.op_type == "MatMul":
+        return False
+    if node.op_type != "Gemm":
+        return None
+    given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    plain = given.get("alpha", 1.0) == 1.0 and given.get("beta", 1.0) == 1.0 and not given.get("transA", 0)
+    return bool(given.get("transB", 0)) if plain else None
+
+
+def heads_of(model: onnx.ModelProto) -> set[str]:
+    """The products that make the logits: the first on every way back from the predicted ids; none where none are predicted."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    nodes = _upstream(model, PREDICTED, until=PRODUCTS) if _predicts(model) else ()
+    return {node.output[0] for node in nodes if _form(node) is not None and node.input[1] in constants}
+
+
+def ranked(model: onnx.ModelProto) -> str | None:
+    """The tensor whose best ids are the predicted ones: logits over all that the graph can predict."""
+    if not _predicts(model):
+        return None
+    return next((node.input[0] for node in _upstream(model, PREDICTED) if node.op_type == "TopK"), None)
+
+
+def _predicts(model: onnx.ModelProto) -> bool:
+    return PREDICTED in {value.name for value in model.graph.output}
+
+
+def _upstream(model: onnx.ModelProto, start: str, until: Collection[str] = ()) -> Iterator[onnx.NodeProto]:
+    """Nodes that a tensor comes from, nearest first; nothing behind those of the types `until`."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    waiting, seen = [start], {start}
+    while waiting:
+        node = makers.get(waiting.pop(0))
+        if node is None:
+            continue
+        yield node
+        if node.op_type in until:
+            continue
+        fresh = [name for name in node.input if name and name not in seen]
+        seen.update(fresh)
+        waiting += fresh

@@ -1,0 +1,49 @@
+"""A caption bundle's graphs in fixed sizes as ONNX, in fp32 or in static int8: what NPU providers of ONNX Runtime take.
+
+Ranges are measured on the fp32 graphs of the same sizes, which fill canvases and answer them masked in part
+(`quant.states`); padding counts among the values. Knows bundles and forms; the nodes are those of `quant.qdq`.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import onnx
+
+from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.export.modules.static import captioner_graph
+from unmask.export.onnx.captioner import TOP
+from unmask.export.onnx.static import fixed_onnx
+from unmask.export.reload import reload_captioner
+from unmask.export.target import target_bundle
+from unmask.quant.calibration.calibrate import measure_ranges
+from unmask.quant.calibration.calibration_data import Material
+from unmask.quant.weights.qdq import measured, quantzed
+
+FORMS = ("int8-static", "fp32")
+Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
+Say = Callable[[str], None]
+
+
+def write_fixed(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
+    """An fp32 bundle of fixed sizes at `folder`. Raises BundleError when the source is no captioner with graphs of any size."""
+    model, penalty = reload_captioner(source)
+    with target_bundle(source, folder, "onnx", "fp32", f"fixed sizes, fp32, from {source.manifest.precision}") as target:
+        for role, size in sizes:
+            say(f"exporting {role} {' '.join(f'{name} {count}' for name, count in size.items())}")
+            target.add_onnx(role, size, fixed_onnx(captioner_graph(model, role, size, TOP, penalty)))
+    return folder
+
+
+def write_quantzed(source: Bundle, folder: Path, sizes: Sizes, material: Material, activations: str, say: Say = print) -> Path:
+    """The same in static int8. activations: u8 or u16 (`quant.qdq`)."""
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.resolve().parent) as part:
+        exact = load_bundle(write_fixed(source, Path(part) / "fp32", sizes, say))
+        say("measuring ranges of activations")
+        ranges = measure_ranges(exact, material, measured)
+        note = f"fixed sizes, int8-static with {activations} activations, from {source.manifest.precision}"
+        with target_bundle(source, folder, "onnx", "int8-static", note) as target:
+            for bucket in exact.manifest.buckets:
+                model = onnx.load(exact.path(bucket.file))
+                target.add_onnx(bucket.role, bucket.sizes, quantzed(bucket.role, model, ranges[bucket.role], activations))
+    return folder

@@ -1,0 +1,273 @@
+"""Make a smaller bundle of an fp32 model: which form each matrix gets, and what the embedding is read from.
+
+Knows graphs and forms. Knows no family: heads are found by their place in a graph, an embedding by where its bytes lie. Memory
+follows the largest matrix and its codes.
+"""
+
+import itertools
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from unmask.bundle.embedding import Embedding
+from unmask.bundle.manifest import Bundle, Manifest, load_bundle
+from unmask.errors import InputError
+from unmask.export.bundle_writer import WEIGHTS, Weights, seal, staging
+from unmask.quant.weights.integer_weights import columns, halves
+from unmask.quant.weights.matrices import Matrix, matrices
+from unmask.quant.weights.rewrite import FORMS, Blocking, Rewriter
+from unmask.quant.weights.store import Place, Read, Store, in_bundle, place_of, stretch
+
+FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
+EMBEDDINGS = ("head", "int8", "fp16", "fp32")
+RARE = ("int4",)
+READABLE = ("int8", "int8-static", "int4")  # forms of a head that an embedding can be read from
+CARD = "README.md"  # written by hand; belongs to the folder, not to the bundle
+Ranges = Mapping[str, Mapping[str, tuple[float, float]]]  # role -> activation -> smallest and largest value
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What becomes of a bundle's weights. Checked on construction; InputError names the option."""
+
+    format: str = "int8"
+    """int8, int8-weights, int4, int8-static or fp16: the form of all matrices but those named below."""
+    head: str | None = None
+    """Form of the heads. By default the format's own; int4 takes int8-weights, and a weight-only head that the embedding is tied
+    to takes int8, whose codes serve both."""
+    embedding: str | None = None
+    """head (its codes, where it is tied and in int8 or int4), int8, fp16 or fp32. By default head where that can be, else as
+    small as the matrices: fp16 with fp16, int8 with all others."""
+    rare: str | None = None
+    """int4: form of the head's rows that no canvas predicts, only the verifier."""
+    keep: tuple[str, ...] = ()
+    """Matrices that stay in float16, by label (role:name) or pattern (`window:*down*`)."""
+    blocking: Blocking = field(default_factory=Blocking)
+
+    def __post_init__(self) -> None:
+        chosen = (
+            ("format", self.format, FORMATS),
+            ("head", self.head, FORMS),
+            ("embedding", self.embedding, EMBEDDINGS),
+            ("rare", self.rare, RARE),
+        )
+        for name, value, known in chosen:
+            if value is not None and value not in known:
+                raise InputError(f"{name} {value!r} is not one of {', '.join(known)}")
+        block = self.blocking.block
+        if block is not None and (block < 16 or block & (block - 1)):
+            raise InputError(f"the block is {block}; it is a power of two from 16")
+        if self.blocking.accuracy_level not in range(5):
+            raise InputError(f"the accuracy level is {self.blocking.accuracy_level}; 0 to 4 exist")
+
+    def head_form(self, tied: bool) -> str:
+        if self.head is not None:
+            return self.head
+        if self.format in ("int8-weights", "int4"):
+            return "int8" if tied and self.embedding in (None, "head") else "int8-weights"
+        return self.format
+
+    def kept(self, matrix: Matrix) -> bool:
+        return any(fnmatchcase(matrix.label, pattern) or matrix.label == pattern for pattern in self.keep)
+
+
+class Source:
+    """An fp32 model's graphs, with their weights left where they are."""
+
+    def __init__(self, manifest: Manifest, graphs: Mapping[str, onnx.ModelProto], read: Read) -> None:
+        """read: what lies at the places that graphs and manifest name."""
+        self.manifest, self.graphs, self.read = manifest, graphs, read
+        self.matrices = [matrix for role, graph in graphs.items() for matrix in matrices(role, graph)]
+
+    def tied(self, table: Embedding) -> Matrix | None:
+        """The head that is the same bytes as an embedding."""
+        place = table_place(table)
+        heads = (matrix for matrix in self.matrices if matrix.head and matrix.transposed)
+        return next((matrix for matrix in heads if place_of(matrix.tensor) == place), None)
+
+    def is_tied(self, matrix: Matrix) -> bool:
+        """Whether an embedding is the matrix, or some of the same rows."""
+        own = place_of(matrix.tensor)
+        places = [table_place(table) for table in embeddings(self.manifest).values()]
+        return own is not None and any(place.holds(own) or own.holds(place) for place in places)
+
+    def rare(self, matrix: Matrix, recipe: Recipe) -> tuple[int, str] | None:
+        """From which output on a head is the verifier's alone, and the form that the recipe gives these."""
+        own = place_of(matrix.tensor)
+        if recipe.rare is None or not matrix.head or not matrix.transposed or own is None:
+            return None
+        starts = [m.shape[1] for m in self.matrices if m.head and (at := place_of(m.tensor)) and at.offset == own.offset]
+        shorter = [count for count in starts if count < matrix.shape[1]]
+        return (max(shorter), recipe.rare) if shorter else None
+
+    def form(self, matrix: Matrix, recipe: Recipe) -> str:
+        if recipe.kept(matrix):
+            return "fp16"
+        return recipe.head_form(self.is_tied(matrix)) if matrix.head else recipe.format
+
+
+def bundle_source(bundle: Bundle) -> Source:
+    """Raises InputError for a bundle that is quantzed already."""
+    manifest = bundle.manifest
+    if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
+        raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
+    graphs = {role: onnx.load(bundle.path(name), load_external_data=False) for role, name in manifest.graphs.items()}
+    return Source(manifest, graphs, in_bundle(bundle))
+
+
+def embeddings(manifest: Manifest) -> dict[str, Embedding]:
+    """Every embedding of a manifest, by where it stands there."""
+    found = {"embedding": manifest.embedding}
+    return {**found, "verifier": manifest.verifier.embedding} if manifest.verifier else found
+
+
+def table_place(table: Embedding) -> Place:
+    return Place(table.file, table.offset, np.dtype(table.dtype).itemsize * table.rows * table.width)
+
+
+def quantize_bundle(source: Path, target: Path, recipe: Recipe | None = None, ranges: Ranges | None = None) -> Path:
+    """Write the bundle that `recipe` (by default int8) makes of the fp32 bundle `source` at `target`, and return `target`.
+
+    ranges: for int8-static what `measure_ranges` found. It is written beside `target` and moved there
+    when whole; an older bundle is replaced, its README.md stays. Raises BundleError for a damaged source and InputError for one
+    that is quantzed already, a pattern in `keep` that no matrix has, and int8-static without ranges.
+    """
+    bundle = load_bundle(source)
+    given = bundle_source(bundle)
+    return write_quantzed(given, target, recipe or Recipe(), ranges, lambda folder: _copy_others(bundle, given, folder))
+
+
+def write_quantzed(given: Source, target: Path, recipe: Recipe, ranges: Ranges | None, others: Callable[[Path], None]) -> Path:
+    """The same for a model wherever it lies. others: writes into the folder what holds neither graphs nor weights."""
+    _check(given, recipe, ranges)
+    with staging(target) as folder:
+        weights = Weights(folder / WEIGHTS)
+        store = Store(given.read, weights, given.matrices)
+        for role, model in rewritten(given, store, recipe, ranges or {}).items():
+            onnx.save_model(model, folder / f"{role}.onnx")
+        tables = {where: _table(given, store, table, recipe) for where, table in embeddings(given.manifest).items()}
+        weights.close()
+        others(folder)
+        seal(folder, _manifest(given, recipe, tables))
+        if (target / CARD).is_file():
+            shutil.copy(target / CARD, folder / CARD)
+    return target
+
+
+def rewritten(given: Source, store: Store, recipe: Recipe, ranges: Ranges) -> dict[str, onnx.ModelProto]:
+    """Every graph in its new form. Those with the largest matrices come first: what is a stretch of them is not stored again."""
+    sizes = {role: max((m.size for m in given.matrices if m.role == role), default=0) for role in given.graphs}
+    made = {}
+    for role in sorted(given.graphs, key=lambda role: -sizes[role]):
+        made[role] = rewrite(given, store, role, recipe, ranges)
+    return {role: made[role] for role in given.graphs}
+
+
+def rewrite(given: Source, store: Store, role: str, recipe: Recipe, ranges: Ranges) -> onnx.ModelProto:
+    """One graph in its new form."""
+    return Rewriter(
+        role,
+        given.graphs[role],
+        store,
+        lambda matrix: given.form(matrix, recipe),
+        recipe.blocking,
+        ranges.get(role, {}),
+        lambda matrix: given.rare(matrix, recipe),
+    ).run()
+
+
+def _check(given: Source, recipe: Recipe, ranges: Ranges | None) -> None:
+    for pattern in recipe.keep:
+        if not any(replace(recipe, keep=(pattern,)).kept(matrix) for matrix in given.matrices):
+            some = ", ".join(matrix.label for matrix in given.matrices[:3])
+            raise InputError(f"keep {pattern!r} names no matrix; labels look like {some}")
+    if "int8-static" in (recipe.format, recipe.head) and ranges is None:
+        raise InputError("int8-static needs activation ranges: measure them first, for captions on recordings (--calibrate)")
+
+
+def _table(given: Source, store: Store, table: Embedding, recipe: Recipe) -> Embedding:
+    """Where the new bundle reads an embedding from."""
+    head = given.tied(table)
+    read = [] if head is None else _readable(given, store, head, recipe)
+    if recipe.embedding == "head" and not read:
+        raise InputError("the embedding cannot be read from the head: it is not tied to an int8 or int4 head; pass int8 or fp16")
+    if read and recipe.embedding in (None, "head"):
+        return _in_parts(store, read, recipe)
+    rows = given.read(table_place(table), np.dtype(table.dtype).newbyteorder("<"), (table.rows, table.width))
+    small = recipe.embedding or ("fp16" if recipe.format == "fp16" else "int8")
+    if small != "int8":
+        half = halves(rows) if small == "fp16" else None
+        stored = store.outside(rows if half is None else half)
+        return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype))
+    made = columns(rows)
+    offsets = (store.outside(part).offset for part in (made.codes, made.scales))
+    return Embedding(WEIGHTS, next(offsets), table.rows, table.width, "int8", next(offsets))
+
+
+def _readable(given: Source, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
+    """Stretches of a head in order, each with its form; none when an embedding cannot be read from them."""
+    form, rare, count = given.form(head, recipe), given.rare(head, recipe), head.shape[1]
+    borders = [0, rare[0], count] if rare else ([0, count] if form == "int4" else store.borders(head))
+    forms = [form] * (len(borders) - 1) if rare is None else [form, rare[1]]
+    if not set(forms) <= set(READABLE):
+        return []
+    return [(stretch(head, *ends), form) for ends, form in zip(itertools.pairwise(borders), forms, strict=True)]
+
+
+def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> Embedding:
+    matrix, form = read[0]
+    width, rows = matrix.shape
+    if form == "int4":
+        block = recipe.blocking.of(4)
+        codes, scales = (store.placed(part) for part in store.blocks(matrix, 4, block))
+    else:
+        block = None
+        codes, scales = (store.placed(part) for part in store.columns(matrix)[0])
+    rest = _in_parts(store, read[1:], recipe) if read[1:] else None
+    return Embedding(WEIGHTS, codes.offset, rows, width, "int8" if block is None else "int4", scales.offset, block, rest)
+
+
+def _copy_others(bundle: Bundle, given: Source, folder: Path) -> None:
+    """Files that hold neither graphs nor weights: the tokenizer, and whatever a family needs besides."""
+    manifest = given.manifest
+    tensors = [tensor for graph in given.graphs.values() for tensor in graph.graph.initializer]
+    left = {place.file for tensor in tensors if (place := place_of(tensor))}
+    left |= {*manifest.graphs.values(), *(table.file for table in embeddings(manifest).values())}
+    for name in manifest.files:
+        if name not in left:
+            shutil.copy(bundle.path(name), folder / name)
+
+
+def _manifest(given: Source, recipe: Recipe, tables: dict[str, Embedding]) -> Manifest:
+    manifest = given.manifest
+    verifier = manifest.verifier
+    return replace(
+        manifest,
+        precision=recipe.format,
+        graphs={role: f"{role}.onnx" for role in manifest.graphs},
+        embedding=tables["embedding"],
+        verifier=replace(verifier, embedding=tables["verifier"]) if verifier else None,
+        provenance={**manifest.provenance, "quantzed": describe(given, recipe)},
+    )
+
+
+def describe(given: Source, recipe: Recipe) -> str:
+    """One line on which matrices have which form."""
+    forms: dict[str, list[Matrix]] = {}
+    for matrix in given.matrices:
+        forms.setdefault(given.form(matrix, recipe), []).append(matrix)
+    parts = []
+    for form, found in forms.items():
+        bits = {"int8-weights": 8, "int4": 4}.get(form)
+        how = f" in blocks of {recipe.blocking.of(bits)}" if bits else ""
+        named = ": " + " ".join(matrix.label for matrix in found) if recipe.keep and form == "fp16" else ""
+        heads = ", a head among them" if any(matrix.head for matrix in found) else ""
+        rare = [rows for matrix in found if (rows := given.rare(matrix, recipe))]
+        heads += "".join(f", its rows from {start} on {other}" for start, other in rare)
+        parts.append(f"{len(found)} matrices {form}{how}{heads}{named}")
+    return "; ".join(parts)

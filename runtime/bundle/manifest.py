@@ -1,0 +1,269 @@
+"""A bundle: a folder with `bundle.json` and the plain files that it lists. Reads and verifies it; opens no graph.
+
+Every file is checked against its size and SHA-256 on load, and no name leads out of the folder. Nothing in a bundle is executed
+but the ONNX graphs, by ONNX Runtime.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.embedding import Embedding, EmbeddingTable, open_table
+from unmask.bundle.task_template import Template
+from unmask.decoding.schedule import Schedule
+from unmask.errors import BundleError, InputError
+
+FORMAT = 2
+MANIFEST = "bundle.json"
+LARGEST_MANIFEST_BYTES = 1 << 20
+ENGINES = ("onnx", "litert", "coreml")
+
+
+@dataclass(frozen=True)
+class File:
+    bytes: int
+    sha256: str  # lower-case hexadecimal
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """The causal model that checks a draft in its `verify` graph."""
+
+    embedding: Embedding
+    prompt: tuple[int, ...]  # ids of its own embedding that it reads before a text
+    end_id: int  # what it expects behind a text that is whole
+    positions: int | None = None  # most rows that it can read, the prompt's included
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    size: int  # ids that can be predicted: 0 <= id < size
+    mask_id: int
+    blank_id: int | None = None
+    ranges: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """How slots lie on the audio, for families that caption."""
+
+    frames_per_slot: int
+    frame_ms: float  # of an encoder frame
+    longest_s: float  # audio that one canvas may hold, silence behind it included
+    tail_ms: float  # silence that the encoder wants behind the speech
+
+    @property
+    def slot_s(self) -> float:
+        return self.frames_per_slot * self.frame_ms / 1000
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A graph of fixed sizes, for engines that settle shapes in advance (`unmask.engines.padding`)."""
+
+    engine: str  # onnx, litert or coreml
+    role: str
+    file: str  # for coreml the folder of a package
+    sizes: dict[str, int]  # dimension -> size: rows, wanted, slots; tokens and past of a verifier
+    precision: str
+    function: str = ""  # of a package that holds several
+
+    @property
+    def name(self) -> str:
+        return " ".join([self.engine, self.role, *(f"{name}={size}" for name, size in self.sizes.items())])
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that the runtime must know of a bundle. JSON with exactly these keys; see `strict.from_json`."""
+
+    format: int
+    name: str
+    family: str
+    description: str
+    precision: str  # fp32 or int8
+    attention: str  # full, prefix or block: what reuse of canvas rows means (docs/bundle.md)
+    logits_shift: int
+    vocabulary: Vocabulary
+    embedding: Embedding
+    tokenizer: str
+    graphs: dict[str, str]  # role -> file
+    files: dict[str, File]
+    tasks: dict[str, Schedule]  # task -> default schedule
+    license: str
+    provenance: dict[str, str]
+    timeline: Timeline | None = None
+    verifier: Verifier | None = None
+    block: int | None = None  # length of block-causal attention's blocks, attention `block` only
+    end_ids: tuple[int, ...] = ()  # a text ends at the first of them
+    positions: int | None = None  # most rows that a canvas may have with its prompt
+    templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
+    buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, beside `graphs` or instead of them
+
+    @property
+    def roles(self) -> set[str]:
+        """What the bundle has graphs for, in any form."""
+        return {*self.graphs, *(bucket.role for bucket in self.buckets)}
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk. Immutable; safe to share between threads."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        """Path of a listed file."""
+        return self.folder / name
+
+    def table(self, embedding: Embedding | None = None) -> EmbeddingTable:
+        """An embedding of the manifest, by default the canvas's own."""
+        return open_table(self.folder, embedding or self.manifest.embedding)
+
+    def schedule(self, task: str) -> Schedule:
+        try:
+            return self.manifest.tasks[task]
+        except KeyError:
+            known = ", ".join(self.manifest.tasks) or "none"
+            raise InputError(f"{self.manifest.name} has no task {task!r}; its tasks: {known}") from None
+
+
+def load_bundle(folder: Path | str) -> Bundle:
+    """Read `bundle.json` and verify every file that it lists. Raises BundleError; opens no graph and no network."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for name, listed in manifest.files.items():
+        _verify(folder, name, listed)
+    return Bundle(folder, manifest)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(
+            f"{folder}: no {MANIFEST} here, so this is not a bundle; `unmask inspect` without a name shows the shipped one"
+        )
+    if path.stat().st_size > LARGEST_MANIFEST_BYTES:
+        raise BundleError(f"{path}: larger than {LARGEST_MANIFEST_BYTES} bytes, which no manifest needs")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or JSON made to exhaust the reader
+        raise BundleError(f"{path}: not JSON ({error}); fetch or export the bundle again") from error
+    version = raw.get("format") if isinstance(raw, dict) else None
+    if version != FORMAT:
+        raise BundleError(
+            f"{path}: format {version!r}, but this runtime reads format {FORMAT}; export it again or upgrade unmask"
+        )
+    try:
+        manifest = from_json(Manifest, raw, MANIFEST)
+    except InputError as error:  # a schedule that contradicts itself
+        raise BundleError(f"{path}: {error}") from error
+    except BundleError as error:
+        raise BundleError(f"{folder}: {error}") from error
+    _check(manifest, path)
+    return manifest
+
+
+def _check(manifest: Manifest, path: Path) -> None:
+    for name in manifest.files:
+        if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
+            raise BundleError(f"{path}: the file name {name!r} leads out of the bundle; names are plain, below its folder")
+    used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
+    tables = {"embedding": manifest.embedding}
+    if manifest.verifier:
+        tables["verifier.embedding"] = manifest.verifier.embedding
+    for where, name in [*used.items(), *((where, part.file) for where, table in tables.items() for part in table.parts)]:
+        if name not in manifest.files:
+            raise BundleError(f"{path}: {where} names {name!r}, which is not among its files")
+    for part in (part for table in tables.values() for part in table.parts):
+        part.check(str(path), manifest.files[part.file].bytes)
+        if part.width != manifest.embedding.width:
+            raise BundleError(f"{path}: an embedding is {part.width} wide and another {manifest.embedding.width}")
+    table, vocabulary = manifest.embedding, manifest.vocabulary
+    verifier = manifest.verifier
+    if verifier and not verifier.prompt:
+        raise BundleError(f"{path}: the verifier needs a prompt to read before a text")
+    if verifier and not all(0 <= i < verifier.embedding.total for i in (*verifier.prompt, verifier.end_id)):
+        raise BundleError(f"{path}: the verifier's prompt or end lies outside its {verifier.embedding.total} embedding rows")
+    if not 0 <= vocabulary.mask_id < table.total or not 0 < vocabulary.size <= table.total:
+        raise BundleError(
+            f"{path}: vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.total} embedding rows"
+        )
+    if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
+        raise BundleError(f"{path}: blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
+    if (manifest.attention == "block") != (manifest.block is not None) or (manifest.block or 1) < 1:
+        raise BundleError(
+            f"{path}: attention {manifest.attention!r} with blocks of {manifest.block}; block attention needs a length"
+        )
+    for end_id in manifest.end_ids:
+        if not 0 <= end_id < vocabulary.size:
+            raise BundleError(f"{path}: the end id {end_id} lies outside the vocabulary of {vocabulary.size}")
+    _check_buckets(manifest, path)
+    for task, template in manifest.templates.items():
+        _check_template(task, template, manifest, path)
+    line = manifest.timeline
+    if line and not (
+        line.frames_per_slot >= 1
+        and 0 < line.frame_ms < 1e4
+        and 0 <= line.tail_ms < 1e5
+        and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # a second of speech at least
+    ):
+        raise BundleError(f"{path}: the timeline contradicts itself: {line}")
+    for modality, ids in vocabulary.ranges.items():
+        if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
+            raise BundleError(f"{path}: the range {list(ids)} of {modality!r} does not lie within 0..{vocabulary.size}")
+
+
+def _plain(part: str) -> bool:
+    return part not in ("", ".", "..") and len(part.encode()) <= 255 and not any(c in part for c in "\\:\0")
+
+
+def _check_buckets(manifest: Manifest, path: Path) -> None:
+    for bucket in manifest.buckets:
+        inside = f"{bucket.file}/"
+        if bucket.engine not in ENGINES:
+            raise BundleError(f"{path}: a bucket for the engine {bucket.engine!r}; known are {', '.join(ENGINES)}")
+        if bucket.file not in manifest.files and not any(name.startswith(inside) for name in manifest.files):
+            raise BundleError(f"{path}: the bucket {bucket.name} names {bucket.file!r}, which is not among its files")
+        if not bucket.sizes or min(bucket.sizes.values()) < 1:
+            raise BundleError(f"{path}: the bucket {bucket.name} has no sizes of 1 or more")
+
+
+def _check_template(task: str, template: Template, manifest: Manifest, path: Path) -> None:
+    known = set(manifest.vocabulary.ranges)
+    strange = ({piece.modality for piece in template.answer if piece.modality} | {*template.inputs.values()}) - known - {"text"}
+    if strange:
+        raise BundleError(
+            f"{path}: task {task} speaks of {', '.join(sorted(strange))}, which the vocabulary's ranges do not know"
+        )
+    ids = [i for piece in template.answer for i in (*piece.ids, *([] if piece.end_id is None else [piece.end_id]))]
+    if not all(0 <= i < manifest.vocabulary.size for i in ids) or manifest.vocabulary.mask_id in ids:
+        raise BundleError(f"{path}: task {task} gives an id that cannot be predicted: {ids}")
+    if task not in manifest.tasks:
+        raise BundleError(f"{path}: task {task} has a template but no schedule among the tasks")
+
+
+def _verify(folder: Path, name: str, listed: File) -> None:
+    path = folder / name
+    if any(part.is_symlink() for part in (path, *path.parents[: name.count("/")])):
+        raise BundleError(f"{path}: a link; a bundle holds plain files only")
+    if not path.is_file():
+        raise BundleError(f"{path}: missing, although {MANIFEST} lists it; fetch or export the bundle again")
+    size = path.stat().st_size
+    if size != listed.bytes:
+        raise BundleError(
+            f"{path}: {size} bytes instead of {listed.bytes}; it was cut short or changed: fetch or export the bundle again"
+        )
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != listed.sha256:
+        raise BundleError(
+            f"{path}: its SHA-256 is not the one that {MANIFEST} lists, so it was changed: fetch or export the bundle again"
+        )

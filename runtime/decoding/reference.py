@@ -1,0 +1,241 @@
+"""Reference mode: the published decodings of Dream, Omni-Diffusion and LLaDA, token for token.
+
+Every row in every pass, no reuse, no early stop: slow on purpose, it is what the trimmed mode is measured against.
+Sources: DreamLM/Dream and VITA-MLLM/Omni-Diffusion (generation_utils.py), ML-GSAI/LLaDA (generate.py). Where those leave a tie
+to the hardware, the lowest position is taken. Draws come from NumPy's generator: one seed gives the same bytes here, but not the
+bytes that PyTorch draws. Knows canvases and the `Backbone` protocol. Knows no engine and no text.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.decoding import logit_filters as filters
+from unmask.decoding.canvas import Canvas
+from unmask.decoding.denoiser import Step, TopKScores
+from unmask.decoding.schedule import Reference
+from unmask.errors import InputError
+
+Ids = NDArray[np.int64]
+Rows = NDArray[np.float32]
+
+
+class Backbone(Protocol):
+    """A model over whole canvases, nothing kept between passes."""
+
+    def hidden(self, ids: Ids, wanted: Ids) -> Rows:
+        """ids (N,), wanted (R,) positions to predict -> (R, d) rows before the head, the logits shift applied."""
+        ...
+
+    def numbers(self, hidden: Rows, scale: float) -> TopKScores:
+        """The k best of the whole vocabulary of logits * scale, with their logsumexp over all of it."""
+        ...
+
+
+def reference_fill(
+    canvas: Canvas,
+    denoiser: Backbone,
+    reference: Reference,
+    unconditional: Backbone | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Step]:
+    """Yield a Step after each pass until the steps are used up or nothing is masked.
+
+    Any id may be committed, whatever the spans allow; a position whose best id is the mask itself stays masked, so that masks
+    can be left at the end: the published codes are like that. unconditional: what Dream's guidance leads away from; LLaDA's is
+    the same canvas with masks for the prompt. Raises InputError when the graph tells of fewer than `top_k` ids, or when Dream's
+    guidance has nothing to lead away from.
+    """
+    if reference.sampler == "dream" and reference.guidance and unconditional is None:
+        raise InputError("guidance leads away from an unconditional prompt, and this task has none; set guidance to 0")
+    state = _State(canvas, denoiser, reference, unconditional)
+    passes = _dream(state) if reference.sampler == "dream" else _llada(state)
+    start = clock()
+    for number, committed in enumerate(passes, start=1):
+        now = clock()
+        yield state.step(number, committed, now - start)
+        start = clock()
+
+
+def dream_quota(masked: int, step: int, steps: int, eps: float, at_least_one: bool) -> int:
+    """Positions to commit in step 0 <= step < steps with so many masked: trunc(m (1 - s / t)) in float32, at the last step all.
+
+    t and s are neighbors of linspace(1, eps, steps + 1).
+    """
+    if step == steps - 1:
+        return masked
+    times = timesteps(steps, eps)
+    count = int(np.float32(masked) * (np.float32(1) - times[step + 1] / times[step]))
+    return max(count, 1) if at_least_one else count
+
+
+def timesteps(steps: int, eps: float) -> NDArray[np.float32]:
+    """torch.linspace(1, eps, steps + 1) to the bit: a float32 width, from both ends to the middle, each point rounded once."""
+    width = np.float64((np.float32(eps) - np.float32(1)) / np.float32(steps))
+    at = np.arange(steps + 1)
+    times = np.where(at < (steps + 1) // 2, 1 + width * at, np.float64(np.float32(eps)) - width * (steps - at))
+    return times.astype(np.float32)
+
+
+class _State:
+    """The canvas so far, and one pass over it."""
+
+    def __init__(self, canvas: Canvas, denoiser: Backbone, reference: Reference, unconditional: Backbone | None) -> None:
+        self.reference, self.denoiser, self.unconditional = reference, denoiser, unconditional
+        self.ids, self.mask_id = canvas.ids.copy(), canvas.mask_id
+        inside = np.zeros(len(self.ids), bool)
+        for span in canvas.spans:
+            inside[span.start : span.stop] = True
+        self.answer = np.flatnonzero(inside)
+        self.tentative = self.ids.copy()
+        self.confidence = np.where(self.ids == self.mask_id, 0.0, 1.0).astype(np.float32)
+        self.rng = np.random.default_rng(reference.seed)
+        self.passes_rows = len(self.ids) * (2 if reference.guidance else 1)
+
+    @property
+    def masked(self) -> Ids:
+        """Masked positions of the answer."""
+        masked: Ids = self.answer[self.ids[self.answer] == self.mask_id]
+        return masked
+
+    def numbers(self, wanted: Ids, scale: float) -> TopKScores:
+        """Both guided hidden rows meet before the head, which is linear: the logits are those of the published formula."""
+        hidden, reference = self.denoiser.hidden(self.ids, wanted), self.reference
+        if reference.guidance:
+            if reference.sampler == "llada":
+                empty = self.ids.copy()
+                empty[np.setdiff1d(np.arange(len(empty)), self.answer)] = self.mask_id
+                away = self.denoiser.hidden(empty, wanted)
+            else:
+                assert self.unconditional is not None
+                away = self.unconditional.hidden(self.ids, wanted)
+            hidden = away + np.float32(reference.guidance + 1) * (hidden - away)
+        found = self.denoiser.numbers(hidden, scale)
+        if reference.sampler == "dream" and found.ids.shape[1] < min(reference.top_k, 50):
+            raise InputError(
+                f"the head tells of {found.ids.shape[1]} ids, the decoding looks at {reference.top_k}: export with --top"
+            )
+        return found
+
+    def guess(self, wanted: Ids, tokens: Ids, probability: Rows) -> None:
+        self.tentative[wanted], self.confidence[wanted] = tokens, probability
+
+    def commit(self, positions: Ids) -> Ids:
+        """Write the guesses at masked positions and return those that are no longer masked."""
+        positions = positions[self.ids[positions] == self.mask_id]
+        self.ids[positions] = self.tentative[positions]
+        return np.sort(positions[self.ids[positions] != self.mask_id])
+
+    def step(self, number: int, committed: Ids, seconds: float) -> Step:
+        arrays = (committed, self.ids.copy(), self.tentative.copy(), self.confidence.copy())
+        for array in arrays:
+            array.flags.writeable = False
+        return Step(number, *arrays, masked=len(self.masked), rows=self.passes_rows, seconds=seconds)
+
+
+def surest(confidence: Rows, count: int) -> Ids:
+    """Indices of the `count` largest; among equals the lowest."""
+    order: Ids = np.argsort(-confidence, kind="stable")
+    return order[:count]
+
+
+# ---- Dream and Omni-Diffusion
+
+
+def _dream(state: _State) -> Iterator[Ids]:
+    """Blocks from left to right; steps go to a block in proportion to its length, rounded down, one at least.
+
+    A block that is full before its steps are used up is left. (The published code goes on and would write over the prompt.)
+    """
+    total, began = len(state.answer), 0
+    length = state.reference.block or total
+    steps = min(state.reference.steps, total)
+    while began < total:
+        block = state.answer[began : began + length]
+        began += length
+        own = max(1, int(len(block) / total * steps))
+        for step in range(own):
+            masked = int((state.ids[block] == state.mask_id).sum())
+            if masked:
+                yield _dream_step(state, block, step, own, masked)
+
+
+def _dream_step(state: _State, block: Ids, step: int, steps: int, masked: int) -> Ids:
+    reference, wanted = state.reference, state.masked
+    confidence = _dream_guess(state, wanted, first=step == 0 and int(block[0]) == int(state.answer[0]))
+    inside = wanted[np.isin(wanted, block)]
+    if reference.algorithm == "origin":  # each for itself, whatever its confidence
+        times = timesteps(steps, reference.eps)
+        share = 1.0 if step == steps - 1 else float(np.float32(1) - times[step + 1] / times[step])
+        return state.commit(inside[state.rng.random(len(inside)) < share])
+    count = min(len(inside), dream_quota(masked, step, steps, reference.eps, reference.at_least_one))
+    own = confidence[np.isin(wanted, block)]
+    if reference.algorithm_temperature and count:
+        shares = filters.softmax(own[None] / np.float32(reference.algorithm_temperature))[0].astype(np.float64)
+        noisy = np.log(shares + np.finfo(np.float64).tiny) + state.rng.gumbel(size=len(shares))  # drawn without replacement
+        return state.commit(inside[surest(noisy.astype(np.float32), count)])
+    return state.commit(inside[surest(own, count)])
+
+
+def _dream_guess(state: _State, wanted: Ids, first: bool) -> Rows:
+    """What `sample_tokens` makes of the masked positions: filters, penalties, softmax, in that order.
+
+    A token for each is guessed; returned is how sure each is by the algorithm's measure, (R,).
+    """
+    reference = state.reference
+    numbers = state.numbers(wanted, 1 / reference.temperature if reference.temperature else 1.0)
+    logits = filters.top_k(filters.top_p(numbers.logits, numbers.logsumexp, reference.top_p), reference.top_k)
+    if reference.algorithm == "entropy-penalty" and not first:
+        seen = np.unique(state.ids[state.answer])
+        seen = seen[(seen != state.mask_id) & (seen != 0)]  # id 0 stands for the prompt in the published code
+        logits = filters.penalise_repetition(logits, numbers.ids, seen, reference.repetition_penalty)
+    probabilities = filters.softmax(filters.penalise_position(logits, reference.position_penalty))
+    if reference.temperature:
+        drawn = np.log(probabilities.astype(np.float64) + 1e-300) + state.rng.gumbel(size=probabilities.shape)
+        column = np.where(probabilities > 0, drawn, -np.inf).argmax(1)
+    else:
+        column = filters.argmax(probabilities, numbers.ids)
+    rows = np.arange(len(wanted))
+    probability = probabilities[rows, column]
+    state.guess(wanted, numbers.ids[rows, column], probability)
+    if reference.algorithm == "topk_margin":
+        return filters.margin(probabilities)
+    return filters.negative_entropy(probabilities) if reference.algorithm.startswith("entropy") else probability
+
+
+# ---- LLaDA
+
+
+def _llada(state: _State) -> Iterator[Ids]:
+    """Blocks from left to right, steps shared evenly; in a block the first steps take one position more when it is not even."""
+    total = len(state.answer)
+    length = state.reference.block or total
+    blocks = -(-total // length) if total else 0
+    for at in range(blocks):
+        block = state.answer[at * length : (at + 1) * length]
+        steps = max(1, state.reference.steps // blocks)
+        masks = int((state.ids[block] == state.mask_id).sum())
+        for step in range(steps):
+            count = masks // steps + (step < masks % steps)
+            if len(state.masked) and count:
+                yield _llada_step(state, block, count)
+
+
+def _llada_step(state: _State, block: Ids, count: int) -> Ids:
+    """With a temperature the token is drawn by Gumbel-max in float64 among the k best of the head, not the whole vocabulary."""
+    reference, wanted = state.reference, state.masked
+    numbers = state.numbers(wanted, 1.0)
+    if reference.temperature:
+        noisy = numbers.logits.astype(np.float64) / reference.temperature + state.rng.gumbel(size=numbers.logits.shape)
+        column = noisy.argmax(1)
+    else:
+        column = filters.argmax(numbers.logits, numbers.ids)
+    rows = np.arange(len(wanted))
+    probability = np.exp(numbers.logits[rows, column] - numbers.logsumexp)
+    state.guess(wanted, numbers.ids[rows, column], probability)
+    confidence = state.rng.random(len(wanted)).astype(np.float32) if reference.algorithm == "random" else probability
+    inside = np.isin(wanted, block)
+    return state.commit(wanted[inside][surest(confidence[inside], count)])

@@ -1,0 +1,257 @@
+"""Fill a masked canvas: one denoiser pass after the other, commits in between, a frozen `Step` after each.
+
+Knows canvases, policies, windows and the `Denoiser` protocol. Knows no engine, no audio and no text; the clock is passed in.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.decoding import commit_rules as policy
+from unmask.decoding.canvas import Canvas, IdRange, Span
+from unmask.decoding.denoiser import Denoiser, Step, TopKScores
+from unmask.decoding.row_selection import AttentionLayout, block_of, rows_of_pass
+from unmask.decoding.schedule import Schedule
+
+PLAIN = AttentionLayout()
+REVISED_SHARE = 0.25  # of the filled positions at most: a model that doubts more than that would not get better by it
+
+
+def fill(
+    canvas: Canvas,
+    denoiser: Denoiser,
+    schedule: Schedule,
+    clock: Callable[[], float] = time.perf_counter,
+    geometry: AttentionLayout = PLAIN,
+) -> Iterator[Step]:
+    """Yield a Step after each pass until nothing is masked. Deterministic: one canvas and schedule give the same bytes.
+
+    Close the generator to cancel. A canvas without masks yields nothing. clock: seconds, only differences matter. geometry: what
+    the model's rows have to do with positions.
+    """
+    filling = _Fill(canvas, denoiser, schedule, clock, geometry)
+    yield from filling.run()
+    if schedule.revise and filling.number:
+        yield filling.revise()
+        yield from filling.run()
+
+
+class _Fill:
+    """One fill in progress: what is known of the canvas, and what the passes cost."""
+
+    def __init__(
+        self, canvas: Canvas, denoiser: Denoiser, schedule: Schedule, clock: Callable[[], float], geometry: AttentionLayout
+    ) -> None:
+        self.began = clock()
+        self.denoiser, self.schedule, self.clock, self.geometry = denoiser, schedule, clock, geometry
+        self.state = _State(canvas, schedule)
+        self.number = 0  # of passes
+        self.slowest = 0.0  # seconds
+        self.block: tuple[int, int] | None = None
+        self.in_block = self.since_all = 0  # passes
+        self.in_block_total = 0  # masks when the block began
+        self.origin = self.state.first
+        denoiser.reset()
+
+    def run(self) -> Iterator[Step]:
+        while self.state.masked.any():
+            yield self._pass()
+
+    def _pass(self) -> Step:
+        state, start = self.state, self.clock()
+        before, (block, window) = self.block, self._plan(start)
+        inside = np.arange(*block)
+        wanted = self._wanted(inside[state.masked[inside]])
+        rows = rows_of_pass(state.masked, state.fresh, wanted, block, before, window, self.geometry)
+        numbers = self._compute(rows, wanted)
+        spent = self.clock()
+        self.slowest = max(self.slowest, spent - start)
+        scores = state.read(wanted, numbers)
+        count = self._count(scores, len(inside[state.masked[inside]]), spent - self.began)
+        unfilled = state.masked.copy()
+        state.commit(wanted[scores.order[:count]])
+        state.fresh = unfilled & ~state.masked
+        return self._step(np.flatnonzero(state.fresh), len(rows), start)
+
+    def _plan(self, now: float) -> tuple[tuple[int, int], str | None]:
+        """The block of this pass, and the window over it; None for all rows."""
+        state, schedule = self.state, self.schedule
+        block = block_of(state.first, self.origin, len(state.ids), schedule.block, self.geometry)
+        if schedule.budget_ms is not None and self.geometry.block is None:
+            block = block[0], max(block[1], self._hurry(now))
+        if block != self.block:
+            self.block, self.in_block, self.since_all = block, 0, 0
+            self.in_block_total = int(state.masked[block[0] : block[1]].sum())
+        self.in_block += 1
+        stale = schedule.refresh is not None and self.since_all >= schedule.refresh
+        whole = not schedule.reuse or self.since_all == 0 or stale
+        self.since_all = 1 if whole else self.since_all + 1
+        return block, None if whole else schedule.window
+
+    def _hurry(self, now: float) -> int:
+        """Where the block must end at least, so that later ones still find time."""
+        left_s = (self.schedule.budget_ms or 0) / 1000 - (now - self.began) - self.slowest
+        masked = np.flatnonzero(self.state.masked)
+        return int(masked[policy.deadline(len(masked), left_s, self.slowest) - 1]) + 1 if self.number else 0
+
+    def _wanted(self, masked: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Masked positions to predict: where order and number are known beforehand, only those that will be committed."""
+        state = self.state
+        if state.ranks is None or self.schedule.rule != "quota" or self.schedule.budget_ms is not None:
+            return masked
+        return np.sort(masked[np.argsort(state.ranks[masked])][: self._quota(len(masked))])
+
+    def _compute(self, rows: NDArray[np.int64], wanted: NDArray[np.int64]) -> TopKScores:
+        self.number += 1
+        return self.denoiser.window(self.state.ids[rows], rows, np.searchsorted(rows, wanted), self.state.allowed(wanted))
+
+    def _quota(self, masked: int) -> int:
+        passes, curve = self.schedule.passes or 1, policy.CURVES[self.schedule.curve]
+        if self.in_block >= passes:
+            return masked
+        if curve is None:
+            return policy.quota(masked, passes - self.in_block + 1)
+        return max(1, masked - curve(self.in_block_total, self.in_block, passes))
+
+    def _count(self, scores: "_Scores", masked: int, elapsed_s: float) -> int:
+        schedule, best = self.schedule, scores.best[scores.order]
+        if schedule.passes is not None and self.in_block >= schedule.passes:
+            return masked
+        if schedule.rule == "quota":
+            count = self._quota(masked)
+        elif schedule.rule == "threshold":
+            count = policy.threshold(best, schedule.threshold)
+        elif schedule.rule == "entropy_bound":
+            count = policy.entropy_bound(scores.entropy[scores.order], schedule.entropy_bound)
+        else:
+            count = policy.factor(best, schedule.factor)
+        if schedule.budget_ms is not None:
+            left_s = schedule.budget_ms / 1000 - elapsed_s
+            count = max(count, policy.deadline(int(self.state.masked.sum()), left_s, self.slowest))
+        return count
+
+    def revise(self) -> Step:
+        """Look at every filled position once more and mask again those that are doubted, the least probable first."""
+        start, state = self.clock(), self.state
+        wanted = np.flatnonzero(state.fillable)
+        rows = np.arange(len(state.ids))
+        numbers = self._compute(rows, wanted)
+        p = np.exp(numbers.logits - numbers.logsumexp[:, None])
+        own = np.where(numbers.ids == state.ids[wanted, None], p, 0).max(1)  # 0: not even among the best
+        state.confidence[wanted] = own
+        doubted = np.argsort(own, kind="stable")[: max(1, int(REVISED_SHARE * len(wanted)))]
+        doubted = wanted[doubted[own[doubted] < self.schedule.revise]]
+        state.ids[doubted], state.masked[doubted] = state.mask_id, True
+        state.fresh[:] = False
+        self.block = None
+        self.origin = state.first
+        return self._step(np.zeros(0, np.int64), len(rows), start)
+
+    def _step(self, committed: NDArray[np.int64], rows: int, start: float) -> Step:
+        state, seconds = self.state, self.clock() - start
+        self.slowest = max(self.slowest, seconds)
+        arrays = (committed, state.ids.copy(), state.tentative.copy(), state.confidence.copy())
+        for array in arrays:
+            array.flags.writeable = False
+        return Step(self.number, *arrays, masked=int(state.masked.sum()), rows=rows, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Of the wanted rows: their order of commitment, the probability of the id chosen, the entropy."""
+
+    order: NDArray[np.int64]
+    best: NDArray[np.float32]
+    entropy: NDArray[np.float32]
+
+
+class _State:
+    """The canvas so far."""
+
+    def __init__(self, canvas: Canvas, schedule: Schedule) -> None:
+        self.spans, self.mask_id, self.schedule = canvas.spans, canvas.mask_id, schedule
+        self.ids = canvas.ids.copy()
+        self.masked = canvas.ids == canvas.mask_id
+        self.fillable = self.masked.copy()
+        self.fresh = np.zeros(len(self.ids), dtype=bool)
+        self.tentative = canvas.ids.copy()
+        self.confidence = np.where(self.masked, 0.0, 1.0).astype(np.float32)
+        self.span_of = np.full(len(self.ids), -1)
+        for i, span in enumerate(canvas.spans):
+            self.span_of[span.start : span.stop] = i
+        self.ranks = self._ranks()
+        self.rng = np.random.default_rng(schedule.seed)
+
+    def _ranks(self) -> NDArray[np.int64] | None:
+        rank = policy.RANKED.get(self.schedule.order)
+        if rank is None:
+            return None
+        ranks = np.zeros(len(self.ids), np.int64)
+        for span in self.spans:
+            ranks[span.start : span.stop] = rank(span.stop - span.start, self.schedule.seed)
+        return ranks
+
+    @property
+    def first(self) -> int:
+        return int(np.argmax(self.masked)) if self.masked.any() else 0
+
+    def allowed(self, wanted: NDArray[np.int64]) -> tuple[tuple[IdRange, ...], ...]:
+        rows = tuple(self.spans[i].allowed for i in self.span_of[wanted])
+        return rows[:1] if len(set(rows)) == 1 else rows
+
+    def read(self, wanted: NDArray[np.int64], numbers: TopKScores) -> _Scores:
+        """Take in a pass: what each wanted position would become, and in which order they would be committed."""
+        probabilities = np.exp(numbers.logits - numbers.logsumexp[:, None])
+        rows, pick = np.arange(len(wanted)), self._pick(numbers.logits)
+        best = probabilities[rows, pick]
+        others = np.where(np.arange(probabilities.shape[1]) == pick[:, None], 0, probabilities)
+        self.tentative[wanted] = numbers.ids[rows, pick]
+        self.confidence[wanted] = best
+        return _Scores(self._order(wanted, best, others.max(1), numbers.entropy), best, numbers.entropy)
+
+    def _pick(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(R, k) -> (R,): the best, or drawn by Gumbel-max among the k best."""
+        if not self.schedule.temperature:
+            return np.zeros(len(logits), np.int64)
+        noisy: NDArray[np.int64] = (logits / self.schedule.temperature + self.rng.gumbel(size=logits.shape)).argmax(1)
+        return noisy
+
+    def _order(
+        self, wanted: NDArray[np.int64], best: policy.Scores, second: policy.Scores, entropy: policy.Scores
+    ) -> NDArray[np.int64]:
+        schedule = self.schedule
+        if self.ranks is None:
+            order = np.argsort(-policy.MEASURED[schedule.order](best, second, entropy), kind="stable")  # ties: lowest position
+        else:
+            order = np.argsort(self.ranks[wanted], kind="stable")
+        if schedule.rule == "threshold":  # whoever reaches it goes first, whatever the order
+            order = order[np.argsort(best[order] < schedule.threshold, kind="stable")]
+        elif schedule.rule == "factor":  # defined on falling probabilities
+            order = order[np.argsort(-best[order], kind="stable")]
+        elif schedule.rule == "entropy_bound":  # and this one on rising entropies
+            order = order[np.argsort(entropy[order], kind="stable")]
+        return order
+
+    def commit(self, positions: NDArray[np.int64]) -> None:
+        self._stop_at_ends()  # a draft may hold the end already
+        positions = positions[self.masked[positions]]
+        self.ids[positions] = self.tentative[positions]
+        self.masked[positions] = False
+        self._stop_at_ends()
+
+    def _stop_at_ends(self) -> None:
+        for span in self.spans:
+            if span.end_id is not None:
+                self._end(span, span.end_id)
+
+    def _end(self, span: Span, end_id: int) -> None:
+        """Stop at end of text: nothing is computed behind an end that has only committed text before it."""
+        ids, masked = self.ids[span.start : span.stop], self.masked[span.start : span.stop]
+        ends = np.flatnonzero((ids == end_id) & ~masked)
+        if ends.size and not masked[: ends[0]].any():
+            self.tentative[span.start : span.stop][masked] = end_id
+            ids[masked] = end_id
+            masked[:] = False

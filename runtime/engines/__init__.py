@@ -1,0 +1,1 @@
+"""Run a bundle's graphs: one file for each device, and what they share."""

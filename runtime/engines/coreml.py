@@ -1,0 +1,108 @@
+"""Run graphs of fixed sizes with CoreML on macOS, through coremltools, which is imported on first use.
+
+Knows packages, functions and compute units. A package is compiled by the system once and kept in the user's cache folder.
+"""
+
+import hashlib
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Bucket, Bundle
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.user_cache import cache_folder
+from unmask.errors import BundleError, InputError
+
+UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu+gpu": "CPU_AND_GPU", "cpu+ne": "CPU_AND_NE"}  # options.units -> ct.ComputeUnit
+ELSEWHERE = "use the engine onnx with a bundle that has graphs for it"
+
+
+class CoremlRunner:
+    """Implements `Runner`. One model is open for each bucket; those of a package share what was compiled."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
+        self._bundle, self._options = bundle, options
+        self._compiled: dict[str, Path] = {}  # package -> folder of what the system made of it
+        self._described: dict[str, Any] = {}  # package -> its specification
+        self._models: dict[tuple[str, str], Any] = {}  # package, function
+
+    def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
+        """Shapes by name; opens the graph. Raises InputError where CoreML is not, BundleError when it refuses the graph."""
+        self._model(bucket)
+        if bucket.file not in self._described:
+            self._described[bucket.file] = _coremltools().utils.load_spec(str(self._bundle.path(bucket.file))).description
+        return shapes(self._described[bucket.file], bucket)
+
+    def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """float32 and int32 in and out."""
+        outputs: Mapping[str, NDArray[Any]] = self._model(bucket).predict(dict(feeds))
+        return outputs
+
+    def _model(self, bucket: Bucket) -> Any:
+        key = bucket.file, bucket.function
+        if key not in self._models:
+            self._models[key] = self._open(bucket)
+        return self._models[key]
+
+    def _open(self, bucket: Bucket) -> Any:
+        if sys.platform != "darwin":
+            raise InputError(f"the engine coreml runs on macOS, and this is {platform.system() or sys.platform}; {ELSEWHERE}")
+        tools = _coremltools()
+        units = getattr(tools.ComputeUnit, UNITS[self._options.units])
+        try:
+            return tools.models.CompiledMLModel(str(self._package(bucket.file)), units, bucket.function or None)
+        except RuntimeError as error:  # what coremltools makes of the system's own errors
+            raise BundleError(
+                f"{self._bundle.path(bucket.file)}: CoreML refuses {bucket.name} ({error}); "
+                "export it again with a --deployment-target that this system has"
+            ) from error
+
+    def _package(self, name: str) -> Path:
+        """What the system compiled of a package, now or earlier."""
+        if name not in self._compiled:
+            files = sorted(
+                (path, file.sha256) for path, file in self._bundle.manifest.files.items() if path.startswith(f"{name}/")
+            )
+            key = hashlib.sha256(repr((files, platform.mac_ver()[0])).encode()).hexdigest()
+            target = cache_folder() / "coreml" / f"{key}.mlmodelc"
+            if not target.is_dir():
+                compile_package(self._bundle.path(name), target)
+            self._compiled[name] = target
+        return self._compiled[name]
+
+
+def shapes(description: Any, bucket: Bucket) -> dict[str, tuple[int, ...]]:
+    """Inputs of a bucket's function by name. description: of the package's specification. Raises BundleError without it."""
+    function = next((f for f in description.functions if f.name == bucket.function), None)
+    if function is None and description.functions:
+        raise BundleError(f"{bucket.file}: no function {bucket.function!r} is in this package; export the bundle again")
+    return {value.name: tuple(value.type.multiArrayType.shape) for value in (function or description).input}
+
+
+def compile_package(package: Path, target: Path) -> None:
+    """Let the system compile, beside `target`, and move the result there when it is whole. Raises InputError, RuntimeError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as part:
+            made = Path(part) / target.name
+            _coremltools().models.utils.compile_model(str(package), str(made))
+            if not target.is_dir():  # another process may have been first
+                shutil.move(made, target)
+    except OSError as error:
+        raise InputError(
+            f"{target}: what CoreML compiles cannot be kept there ({error}); set UNMASK_CACHE to another folder"
+        ) from error
+
+
+def _coremltools() -> Any:
+    try:
+        import coremltools
+    except ImportError as error:
+        raise InputError(f"the engine coreml needs coremltools ({error}); pip install 'unmask[coreml]'") from error
+    return coremltools

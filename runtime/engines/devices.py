@@ -1,0 +1,207 @@
+"""What this machine has: its processor, engines, ONNX Runtime's providers, and GPUs and NPUs as far as the system tells.
+
+Nothing is asked at import. Knows no bundle.
+"""
+
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from unmask.engines.onnx_providers import PROVIDERS, available, kind, plugin_devices
+
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16")
+"""What the speed of int8 and bfloat16 products depends on, as Linux calls it."""
+_MACOS = {"FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16", "AdvSIMD": "asimd"}  # hw.optional.arm.*
+_VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x1022: "AMD", 0x8086: "Intel", 0x5143: "Qualcomm", 0x106B: "Apple"}
+_ENGINES = {  # module, distribution, what brings it
+    "onnx": ("onnxruntime", "onnxruntime", "pip install onnxruntime"),
+    "litert": ("ai_edge_litert", "ai-edge-litert", "pip install 'unmask[litert]'"),
+    "coreml": ("coremltools", "coremltools", "pip install 'unmask[coreml]', on macOS"),
+}
+
+
+@dataclass(frozen=True)
+class Cpu:
+    name: str
+    cores: int  # logical ones that this process may use
+    flags: tuple[str, ...]  # of FLAGS; empty where the system does not tell
+    architecture: str
+
+
+@dataclass(frozen=True)
+class EngineFound:
+    engine: str
+    version: str | None  # None where it is not installed
+    brought_by: str
+
+
+@dataclass(frozen=True)
+class ProviderFound:
+    """One that this installation of ONNX Runtime has. devices: kinds that a plugin told of."""
+
+    provider: str
+    name: str  # ONNX Runtime's
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    kind: str  # GPU or NPU
+    name: str
+    told_by: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    system: str
+    python: str
+    memory_mib: int | None
+    cpu: Cpu
+    engines: tuple[EngineFound, ...]
+    providers: tuple[ProviderFound, ...]
+    missing: dict[str, str]  # known providers that are not here -> what brings each
+    accelerators: tuple[Accelerator, ...]
+
+
+def read_machine() -> Machine:
+    """Asks the system and ONNX Runtime; takes some 0.2 s, of which most is the import of ONNX Runtime."""
+    here = available()
+    providers = tuple(ProviderFound(short, name, _kinds(short)) for short, name in here.items())
+    missing = {short: known.brought_by for short, known in PROVIDERS.items() if short not in here}
+    return Machine(
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        memory_mib=read_memory_mib(),
+        cpu=read_cpu(),
+        engines=tuple(EngineFound(engine, _version(*where[:2]), where[2]) for engine, where in _ENGINES.items()),
+        providers=providers,
+        missing=missing,
+        accelerators=tuple(dict.fromkeys([*_system_accelerators(), *_onnx_accelerators()])),
+    )
+
+
+def describe_cpu(cpu: Cpu) -> str:
+    """One line."""
+    return f"{cpu.name}, {cpu.cores} cores, {' '.join(cpu.flags) or 'flags unknown'}"
+
+
+def system_fields(path: Path) -> dict[str, str]:
+    """Fields of a file of `key: value` lines as /proc has them, the first of each key; empty where there is no such file."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    fields: dict[str, str] = {}
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if colon:
+            fields.setdefault(key.strip(), value.strip())
+    return fields
+
+
+def read_cpu(root: Path = Path("/")) -> Cpu:
+    """root: where proc/ lies."""
+    fields = system_fields(root / "proc/cpuinfo")
+    told = set((fields.get("flags") or fields.get("Features") or "").split())
+    name = fields.get("model name") or fields.get("Hardware")
+    if not fields and sys.platform == "darwin":
+        told, name = _macos_flags(), sysctl("machdep.cpu.brand_string")
+    elif sys.platform == "win32":
+        name = _windows_name()
+    if not name:  # boards name themselves, not their processor
+        name = _text(root / "proc/device-tree/model") or platform.processor() or platform.machine()
+    return Cpu(name, _cores(), tuple(flag for flag in FLAGS if flag in told), platform.machine())
+
+
+def read_memory_mib(root: Path = Path("/")) -> int | None:
+    total = system_fields(root / "proc/meminfo").get("MemTotal", "").split()
+    if total:
+        return int(total[0]) // 1024
+    asked = sysctl("hw.memsize") if sys.platform == "darwin" else None
+    return int(asked) >> 20 if asked else None
+
+
+def sysctl(name: str) -> str | None:
+    """A value of macOS's sysctl; None where it is not known."""
+    try:
+        asked = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=True, timeout=5)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return asked.stdout.strip() or None
+
+
+def engine_version(engine: str) -> str | None:
+    """None where it is not installed."""
+    module, distribution, _ = _ENGINES[engine]
+    return _version(module, distribution)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _macos_flags() -> set[str]:
+    leaf7 = (sysctl("machdep.cpu.leaf7_features") or "").lower().split()
+    arm = {flag for name, flag in _MACOS.items() if sysctl(f"hw.optional.arm.{name}") == "1"}
+    return {*leaf7, *arm}
+
+
+def _windows_name() -> str | None:
+    """The registry's name of the processor; Windows tells its flags to native code alone."""
+    if sys.platform != "win32":
+        return None
+    import winreg
+
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0") as key:
+        return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
+
+
+def _version(module: str, distribution: str) -> str | None:
+    if importlib.util.find_spec(module) is None:
+        return None
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:  # the same module from another distribution, onnxruntime-directml for one
+        return str(getattr(importlib.import_module(module), "__version__", "unknown"))
+
+
+def _kinds(short: str) -> tuple[str, ...]:
+    provider = PROVIDERS.get(short)
+    return tuple(kind(device) for device in plugin_devices(provider)) if provider else ()
+
+
+def _onnx_accelerators() -> list[Accelerator]:
+    """GPUs and NPUs that ONNX Runtime or its plugins found."""
+    import onnxruntime
+
+    devices = onnxruntime.get_ep_devices() if hasattr(onnxruntime, "get_ep_devices") else []
+    found = [device for device in devices if kind(device) in ("gpu", "npu")]
+    return [Accelerator(kind(d).upper(), d.device.metadata.get("Description") or d.device.vendor, d.ep_name) for d in found]
+
+
+def _system_accelerators(root: Path = Path("/")) -> list[Accelerator]:
+    """What Linux lists under /sys/class (drm: GPUs, accel: NPUs), and the parts of Apple's own processors."""
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        chip = sysctl("machdep.cpu.brand_string") or "Apple"
+        return [Accelerator("GPU", chip, "macOS"), Accelerator("NPU", f"{chip} Neural Engine", "macOS")]
+    found = []
+    for group, name in (("drm", "GPU"), ("accel", "NPU")):
+        for device in sorted((root / "sys/class" / group).glob("*/device")):
+            driver = next((line[7:] for line in _text(device / "uevent").splitlines() if line.startswith("DRIVER=")), "")
+            number = _text(device / "vendor")
+            vendor = _VENDORS.get(int(number, 16), number) if number.startswith("0x") else ""
+            if driver:
+                found.append(Accelerator(name, f"{vendor} ({driver})".strip(), str(Path("/sys/class") / group)))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+    except OSError:
+        return ""

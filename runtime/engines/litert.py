@@ -1,0 +1,147 @@
+"""Run graphs of fixed sizes with LiteRT, from the package ai-edge-litert, which is imported on first use.
+
+Knows .tflite files and their signatures: a bucket's `function`. On the CPU graphs run in the interpreter, with XNNPACK; on a GPU
+in LiteRT's compiled model. The signatures of a file share its weights, also in memory.
+"""
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Bucket, Bundle
+from unmask.engines.engine_options import EngineOptions
+from unmask.errors import BundleError, InputError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Opened(Protocol):
+    """A file of graphs, each under its signature."""
+
+    def inputs(self, signature: str) -> dict[str, tuple[int, ...]]: ...
+
+    def run(self, signature: str, feeds: Arrays) -> Arrays: ...
+
+
+class LitertRunner:
+    """Implements `unmask.engines.engine.Runner`. Not thread-safe: the arrays that a graph computes in are its own."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
+        self._bundle, self._options = bundle, options
+        self._opened: dict[str, Opened] = {}
+
+    def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
+        """Shapes by name; opens the file. Raises InputError without LiteRT or its GPU, BundleError for what is no such graph."""
+        return self._file(bucket).inputs(bucket.function)
+
+    def run(self, bucket: Bucket, feeds: Arrays) -> Arrays:
+        """float32 and int32 in and out."""
+        return self._file(bucket).run(bucket.function, feeds)
+
+    def _file(self, bucket: Bucket) -> Opened:
+        if bucket.file not in self._opened:
+            self._opened[bucket.file] = open_file(self._bundle.path(bucket.file), self._options)
+        return self._opened[bucket.file]
+
+
+def open_file(path: Path, options: EngineOptions) -> Opened:
+    """Raises as `LitertRunner.inputs`."""
+    try:
+        import ai_edge_litert.interpreter  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"the engine litert needs ai-edge-litert ({error}); pip install 'unmask[litert]'") from error
+    return Interpreted(path, options.threads) if options.delegate == "cpu" else Compiled(path, options)
+
+
+class Interpreted:
+    """In the interpreter, on the CPU."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._path = path
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._signatures = self._interpreter.get_signature_list()
+        except (ValueError, RuntimeError) as error:
+            raise _refused(path, error) from error
+        self._runners: dict[str, Any] = {}
+
+    def _runner(self, signature: str) -> Any:
+        if signature not in self._runners:
+            _known(self._path, signature, self._signatures)
+            try:
+                self._runners[signature] = self._interpreter.get_signature_runner(signature)
+            except (ValueError, RuntimeError) as error:
+                raise _refused(self._path, error) from error
+        return self._runners[signature]
+
+    def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
+        details = self._runner(signature).get_input_details()
+        return {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
+
+    def run(self, signature: str, feeds: Arrays) -> Arrays:
+        made: dict[str, NDArray[Any]] = self._runner(signature)(**feeds)
+        return made
+
+
+class Compiled:
+    """In a compiled model, on what the options' delegate names. Nothing falls back: without a GPU opening fails."""
+
+    def __init__(self, path: Path, options: EngineOptions) -> None:
+        from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, HardwareAccelerator, Options
+
+        self._path = path
+        wanted = Options(
+            hardware_accelerators=HardwareAccelerator[options.delegate.upper()],
+            cpu_options=CpuOptions(num_threads=options.threads),
+        )
+        try:
+            self._model = CompiledModel.from_file(str(path), options=wanted)
+            self._signatures = self._model.get_signature_list()
+        except (ValueError, RuntimeError) as error:
+            if options.delegate == "cpu":
+                raise _refused(path, error) from error
+            raise InputError(
+                f"{path}: LiteRT finds no GPU that runs it on this {platform.system()} {platform.machine()}; leave --delegate out"
+            ) from error
+        self._buffers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+    def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
+        _known(self._path, signature, self._signatures)
+        details = self._model.get_input_tensor_details(signature)
+        return {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
+
+    def run(self, signature: str, feeds: Arrays) -> Arrays:
+        if signature not in self._buffers:
+            known = _known(self._path, signature, self._signatures)
+            self._buffers[signature] = (
+                {name: self._model.create_input_buffer_by_name(signature, name) for name in known["inputs"]},
+                {name: self._model.create_output_buffer_by_name(signature, name) for name in known["outputs"]},
+            )
+        given, made = self._buffers[signature]
+        for name, buffer in given.items():
+            buffer.write(np.ascontiguousarray(feeds[name]))
+        self._model.run_by_name(signature, given, made)
+        details = self._model.get_output_tensor_details(signature)
+        return {name: _read(buffer, details[name]) for name, buffer in made.items()}
+
+
+def _read(buffer: Any, detail: Mapping[str, Any]) -> NDArray[Any]:
+    shape = tuple(map(int, detail["shape"]))
+    flat: NDArray[Any] = buffer.read(int(np.prod(shape)), detail["dtype"])
+    return flat.reshape(shape)
+
+
+def _known(path: Path, signature: str, there: Mapping[str, Any]) -> Any:
+    if signature not in there:
+        raise BundleError(f"{path}: no signature {signature!r} is in this file; export the bundle again")
+    return there[signature]
+
+
+def _refused(path: Path, error: Exception) -> BundleError:
+    return BundleError(f"{path}: LiteRT cannot open it ({error}); fetch or export the bundle again")

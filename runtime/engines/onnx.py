@@ -1,0 +1,117 @@
+"""Open and run ONNX graphs with ONNX Runtime, which is imported on first use. Knows files, sessions and options."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Bucket, Bundle
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.onnx_providers import CPU, PROVIDERS, RECORD, Assigned, assigned, attach, read_provider
+from unmask.errors import BundleError, InputError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+NAMED = 8  # nodes that an error names
+
+
+def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
+    import onnxruntime
+
+    chosen = onnxruntime.SessionOptions()
+    chosen.intra_op_num_threads = options.threads
+    chosen.inter_op_num_threads = 1
+    chosen.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+    chosen.enable_cpu_mem_arena = chosen.enable_mem_pattern = options.arena
+    chosen.log_severity_level = 3
+    return chosen
+
+
+def open_session(
+    graph: Path | bytes, options: EngineOptions, chosen: "onnxruntime.SessionOptions | None" = None
+) -> "onnxruntime.InferenceSession":
+    """graph: a path, or a model's bytes. Raises BundleError when ONNX Runtime refuses it.
+
+    Raises InputError when the provider is not here, or is strict and leaves nodes to the CPU. No session is opened with another
+    provider than that asked for: ONNX Runtime's own fall-back is off.
+    """
+    if not options.strict or read_provider(options.provider).short == CPU:
+        return _session(graph, options, chosen)
+    try:
+        return _session(graph, options, chosen)
+    except BundleError as error:
+        left = on_cpu(graph, replace(options, strict=False))
+        if not left:
+            raise
+        raise InputError(
+            f"{_name(graph)}: {options.provider} leaves {len(left)} nodes to the CPU: {', '.join(left[:NAMED])}"
+            f"{', ...' if len(left) > NAMED else ''}; `unmask lint` reads its tables, and without --strict they run there"
+        ) from error
+
+
+def on_cpu(graph: Path | bytes, options: EngineOptions) -> list[str]:
+    """Names and operators of the nodes that the CPU runs; empty where ONNX Runtime is too old to tell."""
+    return [f"{node.name} ({node.kind})" for node in placed(graph, options) or () if node.provider == PROVIDERS[CPU].name]
+
+
+def placed(graph: Path | bytes, options: EngineOptions) -> list[Assigned] | None:
+    """Which provider runs which node; None where ONNX Runtime is too old to tell."""
+    chosen = session_options(options)
+    chosen.add_session_config_entry(RECORD, "1")
+    return assigned(_session(graph, options, chosen))
+
+
+def _session(
+    graph: Path | bytes, options: EngineOptions, chosen: "onnxruntime.SessionOptions | None" = None
+) -> "onnxruntime.InferenceSession":
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    chosen = chosen or session_options(options)
+    providers = attach(chosen, options.provider, options.strict)
+    try:
+        return onnxruntime.InferenceSession(graph, chosen, providers=providers, enable_fallback=0)
+    except (
+        errors.Fail,
+        errors.InvalidGraph,
+        errors.InvalidProtobuf,
+        errors.InvalidArgument,
+        errors.NotImplemented,
+        errors.NoSuchFile,
+        errors.EPFail,
+        errors.RuntimeException,
+    ) as error:
+        with_it = "" if options.provider == CPU else f" with {options.provider}"
+        raise BundleError(f"{_name(graph)}: ONNX Runtime {onnxruntime.__version__} cannot open it{with_it}: {error}") from error
+
+
+def _name(graph: Path | bytes) -> str:
+    return str(graph) if isinstance(graph, Path) else "a graph"
+
+
+class OnnxRunner:
+    """A bundle's ONNX graphs of fixed sizes."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
+        self._bundle, self._options = bundle, options
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def _session(self, bucket: Bucket) -> "onnxruntime.InferenceSession":
+        if bucket.file not in self._sessions:
+            self._sessions[bucket.file] = self._open(bucket)
+        return self._sessions[bucket.file]
+
+    def _open(self, bucket: Bucket) -> "onnxruntime.InferenceSession":
+        return open_session(self._bundle.path(bucket.file), self._options)
+
+    def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
+        """Shapes by name; opens the graph."""
+        return {value.name: tuple(value.shape) for value in self._session(bucket).get_inputs()}
+
+    def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        session = self._session(bucket)
+        made = session.run(None, dict(feeds))
+        return {output.name: array for output, array in zip(session.get_outputs(), made, strict=True)}

@@ -1,0 +1,1 @@
+"""Speech to text: whole recordings and live streams."""

@@ -1,0 +1,291 @@
+"""Live captions: samples in as they come, events out.
+
+Audio is heard frame by frame by a voice activity detector. While somebody speaks, the segment so far is encoded again at each
+update, and the segments just before it with it. What was read before stands as a draft, the canvas fills in what is new, and the
+verifier settles the text.
+Knows samples and events. Knows no microphone, no file and no screen; holds one stream's state, which is the caller's.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.decoding.schedule import Schedule
+from unmask.decoding.speculative import Tokens
+from unmask.errors import AudioError, InputError
+from unmask.speech.captioner import SILENCE_PEAK, Captioner, Decoded, Known
+from unmask.speech.endpointing import Endpointer, SpeechOptions, Vad
+from unmask.speech.events import Event, Kind
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.split_audio import quietest
+from unmask.speech.stability import StabilityPolicy, agreements, stable_words
+from unmask.speech.words import Word
+
+Samples = NDArray[np.float32]
+PART_OF_A_LETTER = "\N{REPLACEMENT CHARACTER}"  # what some bytes of a letter are decoded to without the others
+REREAD_S = 0.8  # the newest audio of an update is read again by the next: words were cut there
+WIDEST_S = 20.0  # most that an update encodes, unless the segment alone is longer
+REST = 1.5  # an update comes after this many times what the last one took, so that updates cannot pile up
+NOTHING = Tokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """Checked on construction; InputError names the option."""
+
+    stability: float = 0.5
+    """From 0, text becomes stable fast, to 1, calm."""
+    update_s: float = 0.4
+    """Audio between two updates; more when the machine is slower than that."""
+    context_s: float = 8.0
+    """Whole segments that began so long before this one are read along with it, their text settled; 0: none."""
+    drafts: bool = True
+    """Start each update from what the last one read."""
+    speech: SpeechOptions = field(default_factory=SpeechOptions)
+    schedule: Schedule | None = None
+    """The bundle's own for captions unless given."""
+
+    def __post_init__(self) -> None:
+        StabilityPolicy.of(self.stability)
+        if not 0.05 <= self.update_s <= 5:
+            raise InputError(f"update_s is {self.update_s}; 0.05 to 5 seconds are possible")
+        if not 0 <= self.context_s <= WIDEST_S:
+            raise InputError(f"context_s is {self.context_s}; 0 to {WIDEST_S:g} seconds are possible")
+
+
+@dataclass
+class _Segment:
+    start: int  # sample of the stream's heard audio
+    heard: int  # up to where the last update read
+    text: Tokens = NOTHING
+    settled: int = 0  # tokens that stand
+    silent: int = 0  # sample where the last pause that settled all began
+    words: tuple[Word, ...] = ()
+    stable: int = 0  # words that stand
+    counts: list[int] = field(default_factory=list)
+    quiet: bool = False  # all stands, and nothing but silence came since
+
+
+class LiveCaptioner:
+    """Captions one stream. `feed` it samples as they come, `flush` it at the end; `reset` begins another stream.
+
+    Not thread-safe, but it may be moved between threads from call to call. clock: seconds, only differences matter.
+    """
+
+    def __init__(
+        self,
+        captioner: Captioner,
+        vad: Vad,
+        options: LiveOptions | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.captioner, self.options = captioner, options or LiveOptions()
+        self._vad, self._clock = vad, clock
+        self._policy = StabilityPolicy.of(self.options.stability)
+        self._gate = Endpointer(self.options.speech, vad.frame_samples / SAMPLE_RATE_HZ)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream; nothing is said of an open segment."""
+        self._vad.reset()
+        self._gate.reset()
+        self._audio = np.zeros(0, np.float32)  # from sample `_kept` on; `_heard` of the stream were given to the detector
+        self._kept = self._heard = 0
+        self._segment: _Segment | None = None
+        self._past: list[_Segment] = []  # ended ones whose audio is still kept
+        self._ended = 0  # sample where the last one ended
+        self._number, self._cost_s = 0, 0.0
+
+    @property
+    def time_s(self) -> float:
+        """How much of the stream has come, what was dropped included."""
+        return (self._kept + len(self._audio)) / SAMPLE_RATE_HZ
+
+    def feed(self, samples: Samples) -> list[Event]:
+        """Hear what came since the last call, of any length; one update at most besides those that end or settle something.
+
+        samples: (N,) float32 in [-1, 1] at 16 kHz. Raises AudioError for another shape or dtype or values that are not finite;
+        the stream can go on behind it.
+        """
+        if samples.ndim != 1 or samples.dtype.kind != "f" or not np.isfinite(samples).all():
+            raise AudioError(f"live audio is one row of finite floats in [-1, 1]; this is {samples.dtype} {samples.shape}")
+        self._audio = np.concatenate([self._audio, samples.astype(np.float32, copy=False)])
+        events: list[Event] = []
+        size = self._vad.frame_samples
+        while self._kept + len(self._audio) - self._heard >= size:
+            events += self._hear(self._vad(self._between(self._heard, self._heard + size)))
+        segment, pace_s = self._segment, max(self.options.update_s, REST * self._cost_s)
+        pace = _samples(pace_s) // size * size  # whole frames: rounded up, blocks of 100 ms would be read every 0.4 s
+        if segment is not None and not segment.quiet and self._heard - segment.heard >= pace:
+            events.append(self._update(segment))
+        return events
+
+    def flush(self) -> list[Event]:
+        """End an open segment with all that was heard."""
+        events: list[Event] = []
+        self._heard = self._kept + len(self._audio)
+        if self._segment is not None:
+            events = self._end(self._segment, self._heard)
+        self._gate.reset()
+        self._vad.reset()
+        return events
+
+    def drop(self, seconds: float) -> list[Event]:
+        """Say that so much audio was lost behind what was fed: an open segment ends, and the stream goes on after the gap."""
+        if not 0 < seconds < float("inf"):
+            raise InputError(f"{seconds} s cannot be dropped; it must be above 0")
+        events = self.flush()
+        self._kept += len(self._audio) + round(seconds * SAMPLE_RATE_HZ)
+        self._heard = self._ended = self._kept
+        self._audio, self._past = np.zeros(0, np.float32), []
+        return [*events, Event("dropped", self._number, self.time_s, self.time_s - seconds, self.time_s, dropped_s=seconds)]
+
+    # ---- speech
+
+    def _hear(self, probability: float) -> list[Event]:
+        """Take in one frame's probability: open, settle, cut or end the segment."""
+        speech = self.options.speech
+        change = self._gate.push(probability)
+        self._heard += self._vad.frame_samples
+        if self._segment is None:
+            if change == "started":
+                return [self._start(max(self._ended, self._heard - _samples(speech.preroll_s + speech.onset_s)))]
+            self._forget(self._heard - _samples(speech.preroll_s + speech.onset_s))
+            return []
+        if self._gate.silent_s == 0 and change != "ended":
+            self._segment.quiet = False
+        if change == "paused" and self._heard - self._segment.start >= _samples(speech.long_s):
+            self._gate.reset()
+            change = "ended"
+        if change == "ended":
+            return self._end(self._segment, self._heard)
+        if self._heard - self._segment.start >= _samples(speech.longest_s):
+            return self._cut(self._segment)
+        return [self._update(self._segment, settle=True)] if change == "paused" else []
+
+    def _start(self, start: int) -> Event:
+        self._forget(start)
+        self._number += 1
+        self._segment = _Segment(start, start)
+        return self._event("segment_started", self._segment)
+
+    def _end(self, segment: _Segment, stop: int) -> list[Event]:
+        cost = None if segment.quiet else self._read(segment, stop, settle=True)
+        self._segment, self._ended = None, stop
+        self._past.append(segment)
+        self._forget(stop)
+        return [self._event("segment_ended", segment, cost, stop)]
+
+    def _cut(self, segment: _Segment) -> list[Event]:
+        """End a long segment at its quietest point behind what stands, and go on in a new one."""
+        first = segment.start + (self._heard - segment.start) // 2
+        if segment.stable:
+            first = max(first, min(self._heard, _samples(segment.words[segment.stable - 1].end_s)))
+        stop = first + quietest(self._between(first, self._heard)) if self._heard - first > _samples(0.4) else self._heard
+        events = self._end(segment, stop)
+        events.append(self._start(stop))
+        return events
+
+    def _forget(self, until: int) -> None:
+        """Drop audio before a sample of the stream, but for that of segments which are context still."""
+        reach = until - _samples(self.options.context_s)
+        self._past = [past for past in self._past if past.start >= reach]
+        gone = max(0, min([until, *(past.start for past in self._past)]) - self._kept)
+        self._audio, self._kept = self._audio[gone:], self._kept + gone
+
+    def _between(self, first: int, stop: int) -> Samples:
+        return self._audio[first - self._kept : stop - self._kept]
+
+    # ---- text
+
+    def _update(self, segment: _Segment, settle: bool = False) -> Event:
+        return self._event("updated", segment, self._read(segment, self._heard, settle), self._heard)
+
+    def _read(self, segment: _Segment, stop: int, settle: bool) -> tuple[Decoded, float]:
+        """Read the segment's audio up to `stop` and decide what stands; what it cost."""
+        began = self._clock()
+        reading = self._decode(segment, stop)
+        spelled = list(self.captioner.spelled(reading.text, segment.start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ))
+        words = tuple(word for word, _ in spelled)
+        segment.counts = agreements([w.text for w in segment.words], segment.counts, [w.text for w in words])
+        stable = stable_words(words, segment.counts, segment.stable, stop / SAMPLE_RATE_HZ, self._policy)
+        segment.stable = len(words) if settle else stable
+        segment.settled = spelled[segment.stable - 1][1] if segment.stable else 0
+        segment.text, segment.words, segment.heard, segment.quiet = reading.text, words, stop, settle
+        if settle:
+            segment.silent = stop - _samples(self.options.speech.pause_s)
+        self._cost_s = self._clock() - began
+        return reading, self._cost_s
+
+    def _decode(self, segment: _Segment, stop: int) -> Decoded:
+        samples = self._between(segment.start, stop)
+        if not len(samples) or np.abs(samples).max() < SILENCE_PEAK:
+            return Decoded(_first(segment.text, segment.settled), 0, 0)
+        slot = self.captioner.timeline.slot_s * SAMPLE_RATE_HZ
+        reach = max(segment.start - _samples(self.options.context_s), stop - _samples(WIDEST_S))
+        context = [past for past in self._past if past.start >= reach]
+        first = context[0].start if context else segment.start
+        text = _joined([(part.text, (part.start - first) / slot) for part in (*context, segment)])
+        given = len(text.ids) - len(segment.text.ids)
+        reread = min(segment.heard, stop) - _samples(REREAD_S) if self.options.drafts else 0
+        border, silent = (max(place, segment.start) - first for place in (reread, segment.silent))
+        known = Known(text, border / slot, given + segment.settled, silent / slot)
+        reading = self.captioner.decode(self.captioner.window(self._between(first, stop)), self.options.schedule, known)
+        return replace(reading, text=_behind(reading.text, given, (segment.start - first) / slot))
+
+    def _event(self, event: Kind, segment: _Segment, cost: tuple[Decoded, float] | None = None, stop: int | None = None) -> Event:
+        decode = self.captioner.tokenizer.decode
+        text = decode(segment.text.ids.tolist()).strip()
+        stable = decode(segment.text.ids[: segment.settled].tolist()).strip()
+        if event != "segment_ended":
+            stable = stable.rstrip(PART_OF_A_LETTER)  # the next token may complete it
+        reading, taken_s = cost or (Decoded(NOTHING, 0, 0), 0.0)
+        return Event(
+            event,
+            self._number,
+            self.time_s,
+            segment.start / SAMPLE_RATE_HZ,
+            (segment.heard if stop is None else stop) / SAMPLE_RATE_HZ,
+            stable,
+            text[len(stable) :],
+            segment.words,
+            segment.stable,
+            reading.passes,
+            reading.rows,
+            taken_s,
+        )
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE_HZ)
+
+
+def _joined(parts: list[tuple[Tokens, float]]) -> Tokens:
+    """One text of several, each moved right by so many slots."""
+    return Tokens(
+        np.concatenate([text.ids for text, _ in parts]),
+        np.concatenate([text.places + slots for text, slots in parts]),
+        np.concatenate([text.confidence for text, _ in parts]),
+    )
+
+
+def _behind(text: Tokens, count: int, slots: float) -> Tokens:
+    """The text without its first `count` tokens, moved left by so many slots."""
+    return Tokens(text.ids[count:], np.maximum(text.places[count:] - slots, 0.0), text.confidence[count:])
+
+
+def _first(text: Tokens, count: int) -> Tokens:
+    return Tokens(text.ids[:count], text.places[:count], text.confidence[:count])
+
+
+async def captions(live: LiveCaptioner, source: AsyncIterable[Samples]) -> AsyncIterator[Event]:
+    """Events of a stream that arrives asynchronously; the work is done in a thread, one call after the other."""
+    async for samples in source:
+        for event in await asyncio.to_thread(live.feed, samples):
+            yield event
+    for event in await asyncio.to_thread(live.flush):
+        yield event

@@ -1,0 +1,44 @@
+"""Words with times, and how tokens spell them.
+
+Knows byte-level tokens. Knows no model and no audio.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from unmask.decoding.speculative import Tokens
+
+
+@dataclass(frozen=True)
+class Word:
+    text: str
+    start_s: float  # since the start of the recording, to a slot's precision
+    end_s: float
+    confidence: float  # lowest probability of its tokens
+
+
+def respelled(text: Tokens, tokenizer: Tokenizer) -> Tokens:
+    """The same text in the tokens that its tokenizer makes of it: a canvas may write a rare word in pieces.
+
+    A token takes the place of the piece that it begins with, and the confidence of the least sure that it covers.
+    """
+    ids = np.array(tokenizer.encode(tokenizer.decode(text.ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
+    old, new = (np.cumsum(lengths(some, tokenizer)) for some in (text.ids, ids))  # ends, in bytes
+    if not len(ids) or old[-1] != new[-1] or np.array_equal(ids, text.ids):  # part of a letter cannot be written and read again
+        return text
+    first, last = np.searchsorted(old, np.concatenate(([0], new[:-1])), "right"), np.searchsorted(old, new, "left")
+    sure = np.array([text.confidence[a : b + 1].min() for a, b in zip(first, last, strict=True)], dtype=np.float32)
+    return Tokens(ids, text.places[first], sure)
+
+
+def lengths(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """How long each token is, in bytes, the space before it included."""
+    return np.array([len(tokenizer.id_to_token(int(i)) or "") for i in ids], dtype=np.int64)
+
+
+def starts_word(token: str | None) -> bool:
+    """Whether a token begins with a space, as byte-level BPE writes one."""
+    return (token or "").startswith("\u0120")

@@ -1,0 +1,161 @@
+"""A backbone bundle's graphs over one canvas: windows over kept keys and values, heads sliced by modality.
+
+Serves `unmask.decoding.sampler.Denoiser` (windows, allowed ids) and `Backbone` (whole passes, whole vocabulary).
+Knows tensors, masks of attention and which head holds an id. Knows no schedule and no text.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Manifest
+from unmask.decoding.canvas import IdRange
+from unmask.decoding.denoiser import TopKScores
+from unmask.decoding.row_selection import AttentionLayout
+from unmask.engines.engine import Engine
+from unmask.errors import BundleError
+
+Rows = NDArray[np.float32]
+Ids = NDArray[np.int64]
+HIDDEN_FROM = np.float32(-1e9)  # added to scores of rows that may not be seen: finite, for engines that dislike -inf
+
+
+def geometry(manifest: Manifest) -> AttentionLayout:
+    return AttentionLayout(manifest.logits_shift, manifest.block)
+
+
+class BackboneDenoiser:
+    """The window and head graphs over a canvas of `length` positions whose first `prompt` are the prompt. Not thread-safe.
+
+    Keys and values of all rows are kept between passes; `reset` forgets them.
+    """
+
+    def __init__(self, engine: Engine, length: int, prompt: int = 0) -> None:
+        self._engine, self._length, self._prompt = engine, length, prompt
+        self._manifest = engine.bundle.manifest
+        self._geometry = geometry(self._manifest)
+        inputs = engine.inputs("window")
+        if "cache_k" not in inputs or "mask" not in inputs:
+            raise BundleError(f"{engine.bundle.folder}: its window graph takes {', '.join(inputs)}; export the bundle again")
+        layers, heads, _, width = inputs["cache_k"]
+        self._k: Rows = np.zeros((layers, heads, length, width), np.float32)
+        self._v: Rows = np.zeros_like(self._k)
+
+    def reset(self) -> None:
+        self._k[:] = 0
+        self._v[:] = 0
+
+    # ---- windows
+
+    def window(self, ids: Ids, positions: Ids, wanted: Ids, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
+        return self.predict(ids, positions, positions[wanted], allowed)
+
+    def predict(self, ids: Ids, positions: Ids, predicted: Ids, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
+        """`window` of positions (R,) that may stand outside it; the rows that predict them must stand inside."""
+        sources = np.searchsorted(positions, self._geometry.sources(predicted))
+        hidden = self._pass(self._engine.embed(ids), positions, sources)
+        return self._among(hidden, allowed)
+
+    def _pass(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:
+        """Compute rows, keep their keys and values, and return the hidden rows at `sources`, (R, d)."""
+        stop = self._seen(int(positions[-1]))
+        asked = sources if len(sources) else np.zeros(1, np.int64)  # a pass that only settles a block predicts nothing
+        feeds = {"rows": rows, "positions": positions, "wanted": asked, "mask": self._mask(positions, stop)}
+        kept = {"cache_k": np.ascontiguousarray(self._k[:, :, :stop]), "cache_v": np.ascontiguousarray(self._v[:, :, :stop])}
+        hidden, k, v = self._engine.run("window", {**feeds, **kept})
+        self._k[:, :, positions] = k
+        self._v[:, :, positions] = v
+        return hidden[: len(sources)]
+
+    def _seen(self, last: int) -> int:
+        """How many positions the rows up to `last` can see."""
+        if self._geometry.block is not None:
+            return min(self._length, (last // self._geometry.block + 1) * self._geometry.block)
+        if self._manifest.attention == "prefix" and last < self._prompt:
+            return self._prompt
+        return self._length
+
+    def _mask(self, positions: Ids, stop: int) -> Rows:
+        """(W, stop): 0 where a row sees a position."""
+        if self._manifest.attention == "full":
+            return np.zeros((len(positions), stop), np.float32)
+        reach = np.array([self._seen(int(position)) for position in positions])
+        return np.where(np.arange(stop) < reach[:, None], np.float32(0), HIDDEN_FROM)
+
+    # ---- heads
+
+    def _among(self, hidden: Rows, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
+        """The best of the allowed ids, by the smallest head that holds them all."""
+        if len(allowed) == 1:
+            return self._head(hidden, allowed[0])
+        parts = [(np.flatnonzero([a == ranges for a in allowed]), ranges) for ranges in dict.fromkeys(allowed)]
+        found = [(at, self._head(hidden[at], ranges)) for at, ranges in parts]
+        if not found:
+            return _nothing()
+        back = np.argsort(np.concatenate([at for at, _ in found]))
+        k = min(numbers.ids.shape[1] for _, numbers in found)
+        whole = (
+            np.concatenate([getattr(n, name)[..., :k] if name in ("ids", "logits") else getattr(n, name) for _, n in found])[back]
+            for name in ("ids", "logits", "logsumexp", "entropy")
+        )
+        return TopKScores(*whole)
+
+    def _head(self, hidden: Rows, ranges: tuple[IdRange, ...]) -> TopKScores:
+        if not len(hidden):
+            return _nothing()
+        role, (start, stop) = self._smallest(ranges)
+        bias = self._engine.bias((ranges,), (start, stop))
+        return TopKScores(*self._engine.run(role, {"hidden": hidden, "bias": bias, "scale": np.ones(1, np.float32)}))
+
+    def _smallest(self, ranges: tuple[IdRange, ...]) -> tuple[str, IdRange]:
+        """The smallest head that holds every id of the ranges."""
+        manifest = self._manifest
+        heads: dict[str, IdRange] = {"head": (0, manifest.vocabulary.size)}
+        for modality, (low, high) in manifest.vocabulary.ranges.items():
+            if f"head_{modality}" in manifest.roles:
+                heads[f"head_{modality}"] = (low, high)
+        first, last = min(low for low, _ in ranges), max(high for _, high in ranges)
+        fitting = [(high - low, role) for role, (low, high) in heads.items() if low <= first and last <= high]
+        role = min(fitting)[1] if fitting else "head"
+        return role, heads[role]
+
+    # ---- the published way: everything, each time
+
+    def hidden(self, ids: Ids, wanted: Ids) -> Rows:
+        """A pass over all rows, nothing reused: ids (N,), wanted (R,) positions to predict -> (R, d)."""
+        return self.hidden_of(self._engine.embed(ids), wanted)
+
+    def hidden_of(self, rows: Rows, wanted: Ids) -> Rows:
+        """The same of embedded rows (N, d)."""
+        self.reset()
+        return self._pass(rows, np.arange(len(rows)), self._geometry.sources(wanted))
+
+    def numbers(self, hidden: Rows, scale: float) -> TopKScores:
+        """The best of the whole vocabulary of logits * scale."""
+        bias = self._engine.bias((((0, self._manifest.vocabulary.size),),))
+        return TopKScores(*self._engine.run("head", {"hidden": hidden, "bias": bias, "scale": np.full(1, scale, np.float32)}))
+
+
+class Unconditional:
+    """The same canvas behind another prompt, for guidance as Omni-Diffusion publishes it.
+
+    Its prompt is shorter; rows of zeros stand at the end instead, and are attended to. Predictions are read at the conditional
+    row's index, so that canvas tokens are paired with others further on: both are the published code's doing and kept.
+    """
+
+    def __init__(self, engine: Engine, denoiser: BackboneDenoiser, prompt: Ids, replaced: int) -> None:
+        """prompt: (U,) ids of the unconditional prompt; replaced: length of the conditional one."""
+        if len(prompt) > replaced:
+            raise BundleError(f"the unconditional prompt has {len(prompt)} tokens, more than the prompt's {replaced}")
+        self._engine, self._denoiser, self._prompt, self._replaced = engine, denoiser, prompt, replaced
+
+    def hidden(self, ids: Ids, wanted: Ids) -> Rows:
+        rows = self._engine.embed(np.concatenate([self._prompt, ids[self._replaced :]]))
+        return self._denoiser.hidden_of(np.pad(rows, ((0, len(ids) - len(rows)), (0, 0))), wanted)
+
+    def numbers(self, hidden: Rows, scale: float) -> TopKScores:
+        return self._denoiser.numbers(hidden, scale)
+
+
+def _nothing() -> TopKScores:
+    empty = np.zeros(0, np.float32)
+    return TopKScores(np.zeros((0, 1), np.int64), np.zeros((0, 1), np.float32), empty, empty)

@@ -1,0 +1,252 @@
+"""Answer a task with a backbone bundle: prompt and inputs in, a canvas filled, text and codes out.
+
+Knows bundles with a window graph and heads (families dream, llada, block). Knows no audio, no pictures, no files and no screen:
+speech and images go in and come out as token ids.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from unmask.bundle.manifest import Bundle
+from unmask.bundle.task_template import AnswerSpan, Template
+from unmask.bundle.tokenizer import read_tokenizer
+from unmask.decoding.canvas import Canvas, IdRange, Span
+from unmask.decoding.denoiser import Step
+from unmask.decoding.reference import reference_fill
+from unmask.decoding.sampler import fill
+from unmask.decoding.schedule import Schedule
+from unmask.engines.engine import Engine
+from unmask.engines.engine_options import EngineOptions
+from unmask.errors import BundleError, InputError
+from unmask.text.denoiser import BackboneDenoiser, Unconditional, geometry
+
+FAMILIES = ("dream", "llada", "block")
+Inputs = Mapping[str, str | Sequence[int]]
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt and the canvas that follows it, ready to be filled."""
+
+    task: str
+    template: Template
+    canvas: Canvas
+    prompt: int  # length of the prompt
+    reference: bool  # the canvas is laid out for the published decoding
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands on a canvas, and what it cost."""
+
+    text: str
+    codes: dict[str, tuple[int, ...]]  # modality -> codes, 0 the first of its range
+    ids: tuple[int, ...]  # the whole canvas behind the prompt
+    tokens: int  # useful ones: before the end of each piece
+    passes: int
+    rows: int
+    seconds: float
+
+    @property
+    def rows_per_token(self) -> float | None:
+        return self.rows / self.tokens if self.tokens else None
+
+
+class Generator:
+    """Answers tasks. Cheap to construct; `load` opens the graphs, otherwise the first request does.
+
+    Holds no state between requests; one generator must not be used by two threads at once.
+    """
+
+    def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
+        manifest = bundle.manifest
+        if manifest.family not in FAMILIES or not {"window", "head"} <= manifest.roles:
+            raise BundleError(
+                f"{bundle.folder}: family {manifest.family!r} does not generate; {', '.join(FAMILIES)} do. "
+                "`unmask caption` runs caption bundles"
+            )
+        self.bundle = bundle
+        self.engine = Engine(bundle, options)
+        self._tokenizer: Tokenizer | None = None
+
+    def load(self) -> "Generator":
+        """Open the window graph, the whole head and the tokenizer now; sliced heads are opened when first needed."""
+        for role in ("window", "head"):
+            self.engine.inputs(role)
+        self.tokenizer  # noqa: B018  (opens it)
+        return self
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        if self._tokenizer is None:
+            self._tokenizer = read_tokenizer(self.bundle.path(self.bundle.manifest.tokenizer))
+        return self._tokenizer
+
+    # ---- the canvas
+
+    def request(self, task: str, inputs: Inputs, length: int | None = None, reference: bool = False) -> Request:
+        """Lay out a task's canvas.
+
+        inputs: for each of the template's inputs a text, or the codes of its modality, 0 the first. length: of the answer, the
+        template's own unless given. reference: one span in which every id may stand, as the family's own code has it.
+        Raises InputError for an unknown task, missing, unknown or empty inputs, codes out of range, and a canvas too long.
+        """
+        template = self.template(task)
+        prompt = self.encode(template, inputs)
+        pieces = template.resized(length)
+        manifest = self.bundle.manifest
+        most = manifest.positions
+        total = len(prompt) + sum(piece.size for piece in pieces)
+        if most is not None and total > most:
+            raise InputError(
+                f"the prompt has {len(prompt)} tokens and the answer {total - len(prompt)}; {manifest.name} takes {most} in all: "
+                "shorten the prompt or pass a smaller length"
+            )
+        ids, spans = list(prompt), list[Span]()
+        for piece in pieces:
+            given = bool(piece.ids) and (piece.published or not reference)
+            if not given and not reference:
+                spans.append(Span(len(ids), len(ids) + piece.size, piece.modality, self._allowed(piece), piece.end_id))
+            ids += piece.ids if given else [manifest.vocabulary.mask_id] * piece.size
+        if reference:
+            spans = [Span(len(prompt), len(ids), "any", self._around_mask((0, manifest.vocabulary.size)))]
+        canvas = Canvas(np.array(ids, dtype=np.int64), tuple(spans), manifest.vocabulary.mask_id)
+        return Request(task, template, canvas, len(prompt), reference)
+
+    def template(self, task: str) -> Template:
+        templates = self.bundle.manifest.templates
+        if task not in templates:
+            raise InputError(f"{self.bundle.manifest.name} has no task {task!r}; its tasks: {', '.join(templates) or 'none'}")
+        return templates[task]
+
+    def encode(self, template: Template, inputs: Inputs, prompt: str | None = None) -> list[int]:
+        """Ids of a prompt with its inputs in place: texts are tokenzed with what stands around them, codes are spliced in."""
+        unknown, missing = set(inputs) - set(template.inputs), set(template.inputs) - set(inputs)
+        if unknown or missing:
+            raise InputError(
+                f"this task takes {', '.join(template.inputs) or 'no input'}; "
+                f"not given: {sorted(missing)}, unknown: {sorted(unknown)}"
+            )
+        ids, text = list[int](), ""
+        parts = PLACEHOLDER.split(template.prompt if prompt is None else prompt)
+        for i, part in enumerate(parts):  # literal, name, literal, name, ...
+            if i % 2 == 0 or part not in template.inputs:
+                text += part if i % 2 == 0 else "{" + part + "}"
+                continue
+            value, kind = inputs[part], template.inputs[part]
+            if not value:
+                raise InputError(f"the input {part} is empty; there is nothing to answer")
+            if kind == "text":
+                text += self._text(part, value)
+            else:
+                ids, text = ids + self._encode(text) + self._codes(part, kind, value), ""
+        ids += self._encode(text)
+        if not ids:
+            raise InputError("the prompt is empty; there is nothing to answer")
+        return ids
+
+    @staticmethod
+    def _text(name: str, value: str | Sequence[int]) -> str:
+        if not isinstance(value, str):
+            raise InputError(f"the input {name} is text, not ids")
+        return value
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        mask_id = self.bundle.manifest.vocabulary.mask_id
+        if mask_id in ids:
+            token = self.tokenizer.id_to_token(mask_id)
+            raise InputError(f"the prompt holds {token!r}, which stands for a mask; write it differently")
+        return ids
+
+    def _codes(self, name: str, kind: str, value: str | Sequence[int]) -> list[int]:
+        if isinstance(value, str):
+            raise InputError(f"the input {name} is a row of {kind} codes, not text")
+        low, high = self.bundle.manifest.vocabulary.ranges[kind]
+        wrong = [code for code in value if not 0 <= code < high - low]
+        if wrong:
+            raise InputError(f"the {kind} code {wrong[0]} is out of range; {self.bundle.manifest.name} has 0 to {high - low - 1}")
+        return [low + code for code in value]
+
+    def _allowed(self, piece: AnswerSpan) -> tuple[IdRange, ...]:
+        vocabulary = self.bundle.manifest.vocabulary
+        low, high = vocabulary.ranges.get(piece.modality, (0, vocabulary.size))
+        ranges = self._around_mask((low, high))
+        if piece.end_id is not None and not any(a <= piece.end_id < b for a, b in ranges):
+            ranges = (*ranges, (piece.end_id, piece.end_id + 1))
+        return ranges
+
+    def _around_mask(self, ids: IdRange) -> tuple[IdRange, ...]:
+        mask_id = self.bundle.manifest.vocabulary.mask_id
+        if not ids[0] <= mask_id < ids[1]:
+            return (ids,)
+        return tuple(part for part in ((ids[0], mask_id), (mask_id + 1, ids[1])) if part[0] < part[1])
+
+    # ---- filling it
+
+    def steps(self, request: Request, schedule: Schedule | None = None) -> Iterator[Step]:
+        """Fill a request's canvas, a Step after each pass; by the published decoding where it was laid out for that."""
+        denoiser = BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt)
+        if not request.reference:
+            chosen = schedule or self.bundle.schedule(request.task)
+            return fill(request.canvas, denoiser, chosen, geometry=geometry(self.bundle.manifest))
+        reference = request.template.reference
+        if reference is None:
+            name = self.bundle.manifest.name
+            raise InputError(f"{name} says nothing of the published decoding of {request.task}; leave reference out")
+        away = None
+        if reference.guidance and request.template.unconditional is not None:
+            prompt = np.array(self._encode(request.template.unconditional), dtype=np.int64)
+            away = Unconditional(self.engine, denoiser, prompt, request.prompt)
+        masks = int((request.canvas.ids == request.canvas.mask_id).sum())
+        reference = replace(reference, steps=max(1, min(reference.steps, masks)))
+        return reference_fill(request.canvas, denoiser, reference, away)
+
+    def generate(
+        self,
+        task: str,
+        inputs: Inputs,
+        length: int | None = None,
+        schedule: Schedule | None = None,
+        reference: bool = False,
+        on_step: Callable[[Request, Step], None] | None = None,
+    ) -> Answer:
+        """Answer a task; arguments as for `request` and `steps`. on_step is called after each pass; it may raise to cancel."""
+        began = time.perf_counter()
+        request = self.request(task, inputs, length, reference)
+        ids, passes, rows = request.canvas.ids, 0, 0
+        for step in self.steps(request, schedule):
+            ids, passes, rows = step.ids, step.number, rows + step.rows
+            if on_step is not None:
+                on_step(request, step)
+        return self.read(request, ids, passes, rows, time.perf_counter() - began)
+
+    # ---- reading it
+
+    def read(self, request: Request, ids: NDArray[np.int64], passes: int = 0, rows: int = 0, seconds: float = 0.0) -> Answer:
+        """What stands on a canvas. Ids of ranges other than text are codes; text is the rest, up to the first end."""
+        own = ids[request.prompt :]
+        ranges = {name: span for name, span in self.bundle.manifest.vocabulary.ranges.items() if name != "text"}
+        codes = {name: tuple(int(i) - low for i in own if low <= i < high) for name, (low, high) in ranges.items()}
+        useful = self._useful(request, ids)
+        coded = np.logical_or.reduce([np.zeros(len(own), bool), *((own >= low) & (own < high) for low, high in ranges.values())])
+        words = own[~coded & useful & (own != request.canvas.mask_id)]
+        text: str = self.tokenizer.decode(words.tolist()).strip()
+        return Answer(text, codes, tuple(map(int, own)), int(useful.sum()), passes, rows, seconds)
+
+    def _useful(self, request: Request, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of the positions behind the prompt, those before the end of their span."""
+        useful = np.ones(len(ids), bool)
+        for span in request.canvas.spans:
+            known = self.bundle.manifest.end_ids if span.end_id is None else (*self.bundle.manifest.end_ids, span.end_id)
+            ends = np.flatnonzero(np.isin(ids[span.start : span.stop], known))
+            if ends.size:
+                useful[span.start + ends[0] : span.stop] = False
+        return useful[request.prompt :]

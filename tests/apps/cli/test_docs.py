@@ -1,0 +1,90 @@
+"""What the documentation says is so: its commands run, its tree and its links exist, its numbers' programs are here."""
+
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.apps.conftest import Command
+from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
+from unmask.export.onnx.backbone import export_model
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "models/caption-tiny-en/README.md", "apps/clips/README.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [body for page in PAGES for kind, body in FENCE.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def commands() -> list[str]:
+    lines = [line.strip() for block in blocks("sh") for line in block.splitlines()]
+    return sorted({line for line in lines if line and not line.startswith("#")})
+
+
+@pytest.fixture(scope="module")
+def tiny_dream() -> None:
+    """What the page on backbones makes with its first two lines."""
+    folder = ROOT / ".cache" / "tiny-dream"
+    export_model(write_checkpoint(folder, "dream"), folder.with_name("tiny-dream.bundle"))
+
+
+@pytest.mark.usefixtures("tiny_dream")
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("unmask ")])
+def test_commands_run_as_printed(command: Command, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert command(*shlex.split(line, comments=True)[1:]).code == 0
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("python -m ")])
+def test_programs_exist_and_know_their_options(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: most of them import PyTorch, which takes seconds in one of their own."""
+    words = shlex.split(line)
+    monkeypatch.setattr(sys, "argv", [words[2], "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(words[2], run_name="__main__")
+    assert not ended.value.code
+    shown = capsys.readouterr().out
+    assert "Usage" in shown
+    for option in (word for word in words if word.startswith("--")):
+        assert option in shown
+
+
+def test_every_command_is_of_a_kind_that_is_tested() -> None:
+    known = ("unmask ", "python -m ", "make ", "git clone ", "cd ", "py -m ", ".venv\\Scripts\\")
+    assert [line for line in commands() if not line.startswith(known)] == []
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make ")])
+def test_make_targets_exist(line: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in (word for word in line.split()[1:] if "=" not in word):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_examples_run(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "example", "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_tree_in_the_readme_is_the_tree_on_disk() -> None:
+    (tree,) = (block for block in blocks("") if "runtime/" in block and "export/" in block)
+    named = {line.split()[0].rstrip("/") for line in tree.splitlines() if line.strip()}
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {name.split("/")[0] for name in listed if "/" in name}
+    assert named == {folder for folder in folders if not folder.startswith(".")}

@@ -1,0 +1,89 @@
+"""`unmask export`: a folder in, a bundle out that generates, and one line for what cannot be exported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.apps.conftest import Command
+from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_checkpoint(tmp_path / "model", "dream")
+
+
+def test_from_a_checkpoint_to_an_answer(command: Command, folder: Path) -> None:
+    result = command("export", folder)
+    bundle = folder.with_name("model.bundle")
+    assert (result.code, result.out) == (0, f"{bundle}\n")
+    assert "2 layers of 64" in result.err
+    assert "next: unmask generate" in result.err
+    assert "dream, full attention, fp32" in command("inspect", bundle).out
+    assert command("generate", bundle, "--prompt", "hello", "--length", "5").code == 0
+
+
+def test_the_folder_and_the_name_can_be_chosen(command: Command, folder: Path, tmp_path: Path) -> None:
+    result = command("export", folder, "--out", tmp_path / "b", "--name", "mine", "--top", "8", "--quiet")
+    assert (result.code, result.out, result.err) == (0, f"{tmp_path / 'b'}\n", "")
+    assert "mine" in command("inspect", tmp_path / "b").out
+
+
+def test_what_is_there_is_replaced_only_when_asked(command: Command, folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "b"
+    assert command("export", folder, "--out", target).code == 0
+    before = (target / "weights.bin").stat().st_ino
+    refused = command("export", folder, "--out", target)
+    assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert "exists already; pass --replace" in refused.err
+    assert (target / "weights.bin").stat().st_ino == before
+    assert command("export", folder, "--out", target, "--replace").code == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    assert "not a bundle, so it is not replaced" in command("export", folder, "--out", other, "--replace").err
+
+
+def test_a_truncated_download_is_one_line(command: Command, folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    result = command("export", folder)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "cut short or damaged" in result.err
+    assert not folder.with_name("model.bundle").exists()
+
+
+def test_an_unknown_family_lists_the_known(command: Command, folder: Path) -> None:
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"Dream"', '"bert"'))
+    result = command("export", folder)
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "'bert' is not one that can be exported; known: dream, llada, mmada, sdar, qwen3" in result.err
+
+
+def test_no_folder_is_one_line(command: Command, tmp_path: Path) -> None:
+    result = command("export", tmp_path / "nothing")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "no such folder" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(("--top", "1"), "top is 1"), (("--block", "8"), "has no blocks; leave it out"), (("--top", "many"), "top")],
+)
+def test_options_that_cannot_be(command: Command, folder: Path, options: tuple[str, ...], reason: str) -> None:
+    result = command("export", folder, *options)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert reason in result.err
+    assert not folder.with_name("model.bundle").exists()
+
+
+@pytest.mark.parametrize("package", ["torch", "safetensors", "onnx"])
+def test_a_missing_package_names_the_extra(folder: Path, package: str) -> None:
+    run = "from unmask.apps.cli.main import run; sys.argv = ['unmask', 'export', 'model']"
+    code = f"import sys; sys.modules[{package!r}] = None; {run}"
+    done = subprocess.run([sys.executable, "-c", f"{code}; run()"], capture_output=True, text=True, timeout=60, cwd=folder.parent)
+    assert done.returncode == 2
+    assert f"{package} is not installed" in done.stderr
+    assert "pip install 'unmask[export]'" in done.stderr

@@ -1,0 +1,223 @@
+"""The page in a real Chromium that hears a demo clip as its microphone; skipped where there is no browser."""
+
+import importlib.util
+import itertools
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.apps.conftest import CLIPS
+from unmask import Captioner, LiveCaptioner, Word, load_bundle
+from unmask.apps.audio.files import read_recording
+from unmask.apps.audio.silero import Silero
+from unmask.apps.captions import subtitles
+from unmask.apps.cli.serve import listen
+from unmask.apps.cli.shipped import SHIPPED
+from unmask.apps.web.server import Server, make_app
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
+]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+]
+Page = Any
+
+
+@pytest.fixture(scope="module")
+def open_live() -> Callable[[], LiveCaptioner]:
+    captioner = Captioner(load_bundle(SHIPPED)).load()
+    return lambda: LiveCaptioner(captioner, Silero())
+
+
+class Served:
+    """A server that can be stopped and started again on its port."""
+
+    def __init__(self, open_live: Callable[[], LiveCaptioner]) -> None:
+        self._open_live, self.port = open_live, 0
+        self.start()
+
+    def start(self) -> None:
+        listener = listen("127.0.0.1", self.port)
+        self.port = listener.getsockname()[1]
+        self._server = Server(make_app(self._open_live))
+        self._thread = threading.Thread(target=self._server.run, args=([listener],))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+
+@pytest.fixture(scope="module")
+def served(open_live: Callable[[], LiveCaptioner]) -> Iterator[Served]:
+    served = Served(open_live)
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Its microphone hears a clip and a second of silence, over and over."""
+    from playwright.sync_api import sync_playwright
+
+    wav = tmp_path_factory.mktemp("microphone") / "jail.wav"
+    speech = read_recording(CLIPS / "lj-jail.flac")[: round(3.6 * 16000)]
+    soundfile.write(wav, np.concatenate([speech, np.zeros(20_000, np.float32)]), 16000, subtype="PCM_16")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-audio-capture={wav}"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any, served: Served) -> Iterator[Page]:
+    """A page that may hear, and must not log errors."""
+    context = browser.new_context(permissions=["microphone"], viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(12_000)
+    page.wrong = []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda message: page.wrong.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert page.wrong == []
+
+
+def test_speech_is_captioned_and_saved(page: Page, served: Served, tmp_path: Path) -> None:
+    import srt
+    import webvtt
+
+    page.goto(served.url)
+    assert page.get_by_role("button", name="SRT").is_disabled()
+    page.get_by_role("button", name="Start").focus()
+    page.keyboard.press("Enter")
+    page.locator("#stable").get_by_text("jail").wait_for()
+    assert page.locator("#ended").text_content() == ""  # nothing was announced yet
+    page.locator("#ended li").get_by_text("jail").first.wait_for()
+    assert "s behind" in page.locator("#lag").text_content()
+    page.keyboard.press("Escape")
+    page.get_by_text("Stopped").wait_for()
+    saved = {}
+    for name in ("TXT", "SRT", "VTT"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        assert download.value.suggested_filename.endswith(f".{name.lower()}")
+        download.value.save_as(tmp_path / name)
+        saved[name] = (tmp_path / name).read_text(encoding="utf-8")
+    shown = page.locator("#ended li").all_text_contents()
+    assert saved["TXT"].splitlines() == shown
+    cues = list(srt.parse(saved["SRT"]))
+    assert " ".join(cue.content.replace("\n", " ") for cue in cues) == " ".join(shown)
+    assert all(a.start < a.end <= b.start for a, b in itertools.pairwise(cues))
+    assert [cue.text for cue in webvtt.from_string(saved["VTT"])] == [cue.content for cue in cues]
+
+
+def test_an_overlay_starts_by_itself_and_shows_captions_alone(page: Page, served: Served) -> None:
+    page.goto(f"{served.url}?overlay=1&size=40")
+    page.locator("#stable").get_by_text("jail").wait_for()
+    assert not page.get_by_role("button", name="Stop").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
+
+
+def test_a_page_whose_server_goes_says_so_and_comes_back(page: Page, served: Served) -> None:
+    page.goto(served.url)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("Hearing speech").wait_for()
+    served.stop()
+    page.get_by_role("alert").get_by_text("unmask serve").wait_for()
+    page.get_by_text("Connecting again").wait_for()
+    served.start()
+    page.get_by_text("Hearing speech").wait_for()
+    assert not page.get_by_role("alert").is_visible()
+    page.wrong.clear()  # the browser logs refused connections
+
+
+def test_text_size_and_theme_are_kept(page: Page, served: Served) -> None:
+    def look() -> list[str]:
+        return page.evaluate(
+            "['.page', 'body'].map((at, i) => getComputedStyle(document.querySelector(at))[['fontSize', 'color'][i]])"
+        )
+
+    page.goto(served.url)
+    before = look()
+    page.get_by_role("button", name="Larger text").click()
+    page.get_by_role("button", name="Theme").click()
+    after = look()
+    assert float(after[0].removesuffix("px")) > float(before[0].removesuffix("px"))
+    assert after[1] != before[1]
+    page.reload()
+    assert look() == after
+
+
+def test_a_refused_microphone_is_told_in_words(browser: Any, served: Served) -> None:
+    context = browser.new_context(permissions=[])
+    page = context.new_page()
+    page.goto(served.url)
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("alert").get_by_text("Allow it for this page").wait_for()
+    assert page.locator("#state").text_content() == "Stopped"
+    context.close()
+
+
+RESAMPLED = """async ([rate, hz]) => {
+  const seconds = 2, context = new OfflineAudioContext(1, seconds * rate, rate);
+  await context.audioWorklet.addModule("worklet.js");
+  const buffer = context.createBuffer(1, seconds * rate, rate);
+  buffer.getChannelData(0).set(Float32Array.from({length: seconds * rate}, (_, i) => Math.sin(2 * Math.PI * hz * i / rate)));
+  const tone = new AudioBufferSourceNode(context, {buffer}), blocks = new AudioWorkletNode(context, "blocks");
+  const heard = [];
+  const done = new Promise(resolve => blocks.port.onmessage = ({data}) => {
+    heard.push(...data);
+    if (heard.length >= 16000 * seconds - 3200) resolve(heard);
+  });
+  tone.connect(blocks).connect(context.destination);
+  tone.start();
+  await context.startRendering();
+  return done;
+}"""
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 44100, 48000])
+def test_any_rate_becomes_16_khz(page: Page, served: Served, rate_hz: int) -> None:
+    page.goto(served.url)
+    at = np.arange(4000, 20_000) / 16000
+    for tone_hz in (300, 1000, 6000):
+        heard = np.array(page.evaluate(RESAMPLED, [rate_hz, tone_hz]))[4000:20_000]
+        np.testing.assert_allclose(heard, np.sin(2 * np.pi * tone_hz * at), atol=2e-3)
+    if rate_hz > 16000:  # what 16 kHz cannot hold must vanish, not fold back
+        for tone_hz in (9000, 15_000):
+            assert np.abs(page.evaluate(RESAMPLED, [rate_hz, tone_hz])[4000:20_000]).max() < 2e-3
+
+
+def test_subtitles_are_those_of_the_command(page: Page, served: Served) -> None:
+    page.goto(served.url)
+    choose, words, end_ms = random.Random(3), [], 0
+    for i in range(300):
+        start_ms = end_ms + choose.choice([0, 0, 10, 200, 900, 4000])
+        end_ms = start_ms + choose.choice([1, 80, 300, 1200, 8000])
+        text = choose.choice(["a", "b<c&", "jail.", "reported", "inadequacy" * 3, "why?"]) + choose.choice(["", str(i)])
+        words.append(Word(text, start_ms / 1000, end_ms / 1000, 1.0))
+    given = [{"text": word.text, "start_s": word.start_s, "end_s": word.end_s} for word in words]
+    code = "async words => { const s = await import('/subtitles.js'), c = s.cues(words); return [s.srt(c), s.vtt(c)]; }"
+    assert page.evaluate(code, given) == [subtitles.srt(subtitles.cues(words)), subtitles.vtt(subtitles.cues(words))]

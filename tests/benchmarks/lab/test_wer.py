@@ -1,0 +1,51 @@
+"""Ways of decoding that are compared, their costs, and the table."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.lab.word_errors import Row, Wer, interval, score_bundle, table, ways
+from unmask.training.corpus import Utterance
+
+CHECKED = "1 pass, checked"
+
+
+def options(**chosen: object) -> Wer:
+    return Wer(corpus=Path("corpus"), bundles=(), **chosen)  # type: ignore[arg-type]
+
+
+def test_ways_are_chosen_by_name_and_by_how_far_a_pass_reads() -> None:
+    found = ways(options(ways=("1 pass", CHECKED), ahead=(4, 16)), verifier=True)
+    assert [*found] == ["1 pass", CHECKED, f"{CHECKED}, 4 ahead", f"{CHECKED}, 16 ahead"]
+    assert [way.verify_lookahead for way in found.values() if way] == [None, 8, 4, 16]
+    assert all(way and way.verify == 64 for name, way in found.items() if name.startswith(CHECKED))
+    assert "token by token" in ways(options(), verifier=True)
+    assert "token by token" not in ways(options(), verifier=False)
+
+
+@pytest.mark.parametrize("chosen", [{"ways": ("2 pass",)}, {"ahead": (4,)}])
+def test_ways_that_are_none_are_named(chosen: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"(2 pass|1 pass, checked, 4 ahead): no such way of decoding; there are 1 pass"):
+        ways(options(**chosen), verifier=False)
+
+
+def test_every_way_is_read_and_counted(fp32_bundle: Path) -> None:
+    samples = (0.1 * np.random.default_rng(0).standard_normal(3 * 16_000)).astype(np.float32)
+    utterance = Utterance("one", "some words", samples, "reader")
+    rows = score_bundle(fp32_bundle, [utterance], options(ways=(CHECKED, "token by token"), ahead=(2,)))
+    whole, part, single = rows
+    assert [row.name.rpartition(", ")[2] for row in rows] == ["checked", "2 ahead", "token by token"]
+    assert part.texts == whole.texts
+    assert single.rows == single.passes == [single.tokens[0] + 1]
+    assert all(row.words == [2] for row in rows)
+    lines = table(rows, np.array(["reader"]), resamples=10).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert len(lines) == 5
+
+
+def test_errors_are_those_of_words_after_the_normalzer() -> None:
+    row = Row("row")
+    row.add("he will not come", "He won't come, there!", 1, 9, 3, 0.5)  # one inserted
+    assert (row.errors, row.words, row.milliseconds) == ([1], [4], [500])
+    assert interval(np.array([1, 0]), np.array([4, 4]), 100)[0] == 12.5

@@ -1,0 +1,137 @@
+"""Every figure of a report against a hand computation, on samples of a fake engine."""
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.report.reports import report, row
+from unmask.benchmarks.measure.harness import Interval
+from unmask.benchmarks.report.figures import drift, figures, median_ratio
+from unmask.benchmarks.report.markdown import to_markdown
+from unmask.benchmarks.report.record import error_rate, rows_of, thinned
+from unmask.benchmarks.report.tables import number
+from unmask.benchmarks.scenarios.runner import Case, Sample
+
+
+def test_percentiles_and_interval_of_eleven_samples() -> None:
+    found = figures(row(*range(1, 12)), report())
+    assert (found.n, found.p50_ms, found.p90_ms, found.p99_ms) == (11, 6, 10, None)
+    assert (found.low_ms, found.high_ms) == (2, 10)  # 1 - 2 * (1 + 11) / 2048 = 98.8 %; one further in 93.5 %
+
+
+def test_p99_needs_five_hundred_samples() -> None:
+    assert figures(row(*range(499)), report()).p99_ms is None
+    assert figures(row(*range(501)), report()).p99_ms == pytest.approx(495)
+
+
+def test_shares_of_the_ceiling() -> None:
+    half_s = row(500, macs=4e8, bytes=1e9)
+    found = figures(half_s, report())
+    assert found.compute_share == pytest.approx(0.2)  # 0.8 of 4 G products a second
+    assert found.memory_share == pytest.approx(0.2)  # 2 of 10 GB/s
+    for precision in ("fp32", "fp16"):
+        assert figures(half_s, report(precision=precision)).compute_share == pytest.approx(0.8)
+    elsewhere = figures(half_s, report(on_cpu=False))
+    assert (elsewhere.compute_share, elsewhere.memory_share) == (None, None)
+    assert figures(row(500, threads=2, macs=4e8), report()).compute_share is None  # no ceiling of two threads
+
+
+def test_rows_per_token_and_tokens_a_second() -> None:
+    found = figures(row(100, 200, 300, rows=60, tokens=20), report())
+    assert found.rows_per_token == 3
+    assert found.tokens_per_s == pytest.approx(100)
+
+
+def test_real_time_factor_of_a_recording_and_of_a_live_run() -> None:
+    assert figures(row(500, audio_s=10.0), report()).real_time_factor == pytest.approx(0.05)
+    live = row(300, measure="stable", audio_s=10.0, series={"busy_s": ((10.2, 2.5),)})
+    assert figures(live, report()).real_time_factor == pytest.approx(0.25)
+    assert figures(row(300, measure="final", audio_s=10.0), report()).real_time_factor is None  # delays are no computing
+
+
+def test_drift_is_the_last_quarter_to_the_first() -> None:
+    assert drift([1.0] * 23) is None  # quarters of five
+    found = drift([1.0] * 8 + [5.0] * 16 + [2.0] * 8)
+    assert found is not None
+    assert (found.value, found.interval) == (2.0, Interval(2.0, 2.0))
+    assert found.clear
+
+
+def test_the_interval_of_a_ratio_holds_it_as_often_as_it_says() -> None:
+    rng, held = np.random.default_rng(1), 0
+    for i in range(100):
+        found = median_ratio(rng.normal(10, 1, 60), rng.normal(11, 1, 60), seed=i)
+        held += found.interval is not None and 1.1 in found.interval
+    assert held >= 88  # 95 are expected, 88 are 3.2 standard deviations below
+
+
+def test_median_ratio_of_few_samples_has_no_interval() -> None:
+    assert median_ratio([1.0, 2.0, 3.0], [4.0, 4.0, 4.0]).interval is None
+    assert median_ratio([1.0, 2.0, 3.0], [4.0, 4.0, 4.0]).value == 2
+
+
+# ---- rows from samples
+
+
+def case(**changes: object) -> Case:
+    return Case("caption", "m", "clip", "t:t", {}, **changes)
+
+
+def test_a_row_of_samples_by_hand() -> None:
+    samples = [Sample(0.25, 2, 30, 10, 100, 7, 50.04, "one two"), Sample(0.75, 4, 50, 10, 300, 7, 60.06, "one too")]
+    (found,) = rows_of(case(reference="One, two.", audio_s=5.0), samples)
+    assert found.samples_us == (250000, 750000)
+    assert (found.passes, found.rows, found.tokens, found.macs, found.bytes) == (3, 40, 10, 200, 7)
+    assert (found.rss_mib, found.error_rate, found.audio_s) == (60.1, 0.5, 5.0)
+
+
+def test_what_ran_once_has_rows_of_its_measures_alone() -> None:
+    sample = Sample(9.0, text="a", more={"stable": [0.5, 0.7], "final": []}, series={"backlog_s": [(0.0, 0.1)]})
+    (found,) = rows_of(case(once=True), [sample])
+    assert (found.measure, found.samples_us, found.series) == ("stable", (500000, 700000), {"backlog_s": ((0.0, 0.1),)})
+
+
+def test_long_runs_are_thinned_evenly_and_say_how_many_there_were() -> None:
+    assert thinned(list(range(101)), 3) == [0, 50, 100]
+    (found,) = rows_of(case(), [Sample(float(i)) for i in range(2001)])
+    assert (len(found.samples_us), found.taken) == (1000, 2001)
+    assert found.samples_us[0] == 0
+    assert found.samples_us[-1] == 2000_000_000
+
+
+def test_error_rates_need_both_texts() -> None:
+    assert error_rate(None, "a") is None
+    assert error_rate("a b c d", "a b x") == 0.5
+
+
+# ---- Markdown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (0.0, "0.00"),
+        (12345.6, "12346"),
+        (123.4, "123"),
+        (12.34, "12.3"),
+        (1.234, "1.23"),
+        (0.1234, "0.123"),
+        (0.0123, "0.0123"),
+        (-0.5, "-0.500"),
+    ],
+)
+def test_numbers_have_three_digits(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_markdown_has_a_table_a_scenario_without_empty_columns() -> None:
+    text = to_markdown(report(row(*range(1, 12), macs=1e6), row(100, scenario="fill", case="default", rows=30, tokens=10)))
+    lines = text.splitlines()
+    assert "| case | n | p50 ms (95 %) | p90 ms | % of compute |" in lines
+    assert "| 8 rows | 11 | 6.00 (2.00 to 10.0) | 10.0 | 4.2 |" in lines
+    assert "| case | n | p50 ms (95 %) | p90 ms | rows per token | useful tokens/s |" in lines
+    assert "| default | 1 | 100 | 100 | 3.00 | 100 |" in lines
+    assert "| m | 1 | A CPU, 1 | 6.00 (10.0) | 100 (100) | 100 |  |  |  | 0 |" in lines
+    assert "not told: governor, power, temperature_c, energy" in text
+    head, rule = lines[lines.index("| 8 rows | 11 | 6.00 (2.00 to 10.0) | 10.0 | 4.2 |") - 2 :][:2]
+    assert head.count("|") == rule.count("|")

@@ -1,0 +1,156 @@
+"""int8 graphs: every matrix became 7-bit weights, attention stayed standard, and the numbers stay near those of fp32."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from unmask.bundle.manifest import load_bundle
+from unmask.export.bundle_writer import read_graphs
+
+ROLES = ("context", "window", "verify")
+IDS, ENTROPY = 0, 3  # places among the outputs of the window graph
+Arrays = list[NDArray[np.generic]]
+
+
+@pytest.fixture(scope="module")
+def graphs(fp32_bundle: Path, int8_bundle: Path) -> dict[str, dict[str, onnx.ModelProto]]:
+    return {folder.name: read_graphs(folder, load_bundle(folder).manifest) for folder in (fp32_bundle, int8_bundle)}
+
+
+def constants(graph: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+
+
+def operators(graph: onnx.ModelProto) -> dict[str, int]:
+    names = [f"{node.domain}:{node.op_type}" for node in graph.graph.node]
+    return {name: names.count(name) for name in names}
+
+
+def matrices(graph: onnx.ModelProto, kinds: tuple[str, ...]) -> Arrays:
+    """The constant right-hand side of every product of these kinds."""
+    known = constants(graph)
+    return [known[node.input[1]] for node in graph.graph.node if node.op_type in kinds and node.input[1] in known]
+
+
+def session(folder: Path, role: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(folder / f"{role}.onnx", options, providers=["CPUExecutionProvider"])
+
+
+# ---- the graphs
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_matrix_became_int8(graphs: dict[str, dict[str, onnx.ModelProto]], role: str) -> None:
+    before, after = graphs["tiny-fp32"][role], graphs["tiny-int8"][role]
+    full, small = matrices(before, ("MatMul", "Gemm")), matrices(after, ("MatMulInteger",))
+    assert matrices(after, ("MatMul", "Gemm")) == []
+    assert {array.dtype for array in small} == {np.dtype(np.int8)}
+    assert len(small) == len(full) > 10
+    assert sorted(a.size for a in small) == sorted(a.size for a in full)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_weights_keep_7_bits_so_that_16_bit_sums_of_pairs_hold(graphs: dict[str, dict[str, onnx.ModelProto]], role: str) -> None:
+    largest = max(int(np.abs(array.astype(np.int32)).max()) for array in matrices(graphs["tiny-int8"][role], ("MatMulInteger",)))
+    assert 60 <= largest <= 64  # the range is used, and kept
+    assert 2 * 255 * largest <= np.iinfo(np.int16).max < 2 * 255 * 127
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_weights_are_quantized_per_output_channel(graphs: dict[str, dict[str, onnx.ModelProto]], role: str) -> None:
+    known = constants(graphs["tiny-int8"][role])
+    quantzed = [name for name in known if name.endswith("_quantized")]
+    assert quantzed
+    for name in quantzed:
+        stem = name.removesuffix("_quantized")
+        assert known[f"{stem}_scale"].shape == (known[name].shape[1],)
+        assert (np.abs(known[name].astype(np.int32)).max(0) >= 60).all()  # each channel fills the range
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_other_operators_are_untouched(graphs: dict[str, dict[str, onnx.ModelProto]], role: str) -> None:
+    before, after = operators(graphs["tiny-fp32"][role]), operators(graphs["tiny-int8"][role])
+    for kind in (":Attention", ":LayerNormalization", ":Gelu", ":Conv", ":TopK", ":Softmax"):
+        assert after.get(kind) == before.get(kind), kind
+    assert after[":Attention"] >= 2
+    assert all(name.startswith(":") for name in after), "an operator outside the standard"
+
+
+# ---- the bundle
+
+
+def test_bundle_says_what_it_is(fp32_bundle: Path, int8_bundle: Path) -> None:
+    before, after = load_bundle(fp32_bundle), load_bundle(int8_bundle)
+    assert (before.manifest.precision, after.manifest.precision) == ("fp32", "int8")
+    assert after.manifest.embedding.dtype == "int8"
+    for name in ("name", "family", "vocabulary", "tasks", "timeline", "license", "graphs"):
+        assert getattr(after.manifest, name) == getattr(before.manifest, name)
+    added = {key: after.manifest.provenance[key] for key in after.manifest.provenance.keys() - before.manifest.provenance.keys()}
+    assert added.keys() == {"quantzed"}
+    assert "int8, a head among them" in added["quantzed"]
+    assert after.path("tokenizer.json").read_bytes() == before.path("tokenizer.json").read_bytes()
+
+
+def test_matrices_take_little_over_a_quarter(graphs: dict[str, dict[str, onnx.ModelProto]]) -> None:
+    """Of a tiny bundle most bytes are positions, which are no matrices; of the shipped one most are matrices."""
+    full = sum(a.nbytes for graph in graphs["tiny-fp32"].values() for a in matrices(graph, ("MatMul", "Gemm")))
+    small = sum(
+        array.nbytes
+        for graph in graphs["tiny-int8"].values()
+        for name, array in constants(graph).items()
+        if name.endswith(("_quantized", "_scale"))
+    )
+    assert full / 4 < small < 0.4 * full
+
+
+def test_bundle_shrinks(fp32_bundle: Path, int8_bundle: Path) -> None:
+    before, after = (
+        sum(file.bytes for file in load_bundle(folder).manifest.files.values()) for folder in (fp32_bundle, int8_bundle)
+    )
+    assert after < before - 40_000
+
+
+# ---- the numbers
+
+
+def close_but_not_equal(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
+    error = np.sqrt(np.mean((ours - theirs) ** 2)) / theirs.std()
+    assert 0 < error < 0.03
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_numbers_stay_near_those_of_fp32(fp32_bundle: Path, int8_bundle: Path, seed: int) -> None:
+    rng, slots = np.random.default_rng(seed), 12 + 5 * seed
+    mel = rng.standard_normal((1, 80, 16 * slots), dtype=np.float32)
+    full, small = (session(folder, "context").run(None, {"mel": mel}) for folder in (fp32_bundle, int8_bundle))
+    for ours, theirs in zip(small, full, strict=True):
+        close_but_not_equal(ours, theirs)
+
+    bundle = load_bundle(fp32_bundle)
+    layers, heads, _, width = full[0].shape
+    cache = np.zeros((layers, heads, slots, width), dtype=np.float32)
+    ids = rng.integers(bundle.manifest.vocabulary.size + 1, size=slots)
+    every, bias = np.arange(slots), np.zeros((1, bundle.manifest.vocabulary.size), dtype=np.float32)
+    feeds = dict(zip(("cross_k", "cross_v", "slots"), full, strict=False))
+    feeds |= {
+        "rows": bundle.table().gather(ids),
+        "positions": every,
+        "wanted": every,
+        "bias": bias,
+        "cache_k": cache,
+        "cache_v": cache,
+    }
+    full, small = (session(folder, "window").run(None, feeds) for folder in (fp32_bundle, int8_bundle))
+    for at, (ours, theirs) in enumerate(zip(small, full, strict=True)):
+        if at == ENTROPY:  # of sure rows it is near zero: a share of its spread says little
+            assert 0 < np.abs(ours - theirs).max() < 0.15
+        elif at != IDS:
+            close_but_not_equal(ours, theirs)
+    assert np.mean(small[IDS][:, 0] == full[IDS][:, 0]) >= 0.8

@@ -1,0 +1,109 @@
+"""Canvases: what a span may be, what masked() makes, and what a draft keeps."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unmask.decoding.canvas import Canvas, Draft, Span, allowed_mask
+from unmask.errors import InputError
+
+MASK = 99
+
+
+def ids(*values: int) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+def draft(values: list[int], confidence: list[float]) -> Draft:
+    return Draft(np.array(values, dtype=np.int64), np.array(confidence, dtype=np.float32))
+
+
+@pytest.mark.parametrize("bounds", [(-1, 2), (0, 4), (2, 1), (4, 5)])
+def test_span_outside_the_canvas(bounds: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=rf"span {bounds[0]}\.\.{bounds[1]} lies outside a canvas of 3 positions"):
+        Canvas(ids(1, 2, 3), (Span(*bounds, "text", ((0, 9),)),), MASK)
+
+
+@pytest.mark.parametrize("allowed", [(), ((3, 3),), ((5, 2),), ((-1, 4),), ((0, 4), (7, 7))])
+def test_span_that_allows_nothing(allowed: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(InputError, match=r"span 0\.\.1 \(speech\) allows no ids"):
+        Canvas(ids(MASK), (Span(0, 1, "speech", allowed),), MASK)
+
+
+def test_overlapping_spans() -> None:
+    with pytest.raises(InputError, match="position 2 belongs to more than one span"):
+        Canvas(ids(*[MASK] * 5), (Span(0, 3, "text", ((0, 9),)), Span(2, 5, "image", ((0, 9),))), MASK)
+
+
+def test_mask_outside_every_span() -> None:
+    with pytest.raises(InputError, match="position 3 is masked but belongs to no span"):
+        Canvas(ids(1, MASK, MASK, MASK), (Span(1, 3, "text", ((0, 9),)),), MASK)
+
+
+def test_negative_id() -> None:
+    with pytest.raises(InputError, match="position 1 holds the negative id -7"):
+        Canvas(ids(1, -7), (), MASK)
+
+
+def test_touching_and_empty_spans_are_fine() -> None:
+    spans = (Span(0, 2, "text", ((0, 9),)), Span(2, 2, "text", ((0, 9),)), Span(2, 4, "image", ((9, 12),)))
+    assert Canvas(ids(MASK, 1, MASK, MASK), spans, MASK).spans == spans
+
+
+def test_masked() -> None:
+    canvas = Canvas.masked(4, "text", ((0, 5), (7, 9)), MASK, end_id=8)
+    assert canvas.ids.tolist() == [MASK] * 4
+    assert canvas.ids.dtype == np.int64
+    assert canvas.spans == (Span(0, 4, "text", ((0, 5), (7, 9)), 8),)
+    assert canvas.mask_id == MASK
+
+
+def test_masked_of_nothing() -> None:
+    assert len(Canvas.masked(0, "text", ((0, 5),), MASK).ids) == 0
+
+
+def test_draft_keeps_what_reaches_the_confidence() -> None:
+    canvas = Canvas.masked(4, "text", ((0, 9),), MASK)
+    kept = canvas.with_draft(draft([1, 2, 3, 4], [0.5, 0.4999, 1.0, 0.0]), keep=0.5)
+    assert kept.ids.tolist() == [1, MASK, 3, MASK]
+    assert kept.spans == canvas.spans
+    assert canvas.ids.tolist() == [MASK] * 4
+
+
+def test_draft_leaves_given_positions_alone() -> None:
+    canvas = Canvas(ids(50, MASK, MASK, 51), (Span(1, 3, "text", ((0, 9),)),), MASK)
+    assert canvas.with_draft(draft([1, 2, 3, 4], [1, 1, 0, 1]), keep=0.9).ids.tolist() == [50, 2, MASK, 51]
+
+
+def test_unsure_draft_positions_of_a_filled_span_start_masked() -> None:
+    canvas = Canvas(ids(1, 2), (Span(0, 2, "text", ((0, 9),)),), MASK)
+    assert canvas.with_draft(draft([3, 4], [1.0, 0.1]), keep=0.9).ids.tolist() == [3, MASK]
+
+
+def test_draft_with_an_id_of_another_modality() -> None:
+    spans = (Span(0, 2, "text", ((0, 10),)), Span(2, 4, "image", ((10, 20),)))
+    canvas = Canvas(ids(*[MASK] * 4), spans, MASK)
+    with pytest.raises(InputError, match="the draft's id 5 at 3 is not allowed in a image span"):
+        canvas.with_draft(draft([1, 2, 11, 5], [1, 1, 1, 1]), keep=0.9)
+
+
+def test_disallowed_draft_ids_below_the_confidence_do_not_matter() -> None:
+    canvas = Canvas.masked(2, "text", ((0, 9),), MASK)
+    assert canvas.with_draft(draft([1, 50], [1.0, 0.2]), keep=0.9).ids.tolist() == [1, MASK]
+
+
+@pytest.mark.parametrize(("count", "confident"), [(3, 3), (5, 5), (4, 3), (3, 4), (0, 0)])
+def test_draft_of_another_length(count: int, confident: int) -> None:
+    canvas = Canvas.masked(4, "text", ((0, 9),), MASK)
+    with pytest.raises(InputError, match="does not fit a canvas of 4"):
+        canvas.with_draft(draft([1] * count, [1.0] * confident), keep=0.9)
+
+
+def test_allowed_mask_is_half_open() -> None:
+    assert allowed_mask(np.arange(8), ((1, 3), (6, 7))).tolist() == [False, True, True, False, False, False, True, False]
+
+
+def test_a_span_must_not_allow_the_mask() -> None:
+    with pytest.raises(InputError, match="allows the mask 5 itself"):
+        Canvas.masked(3, "text", ((0, 6),), mask_id=5)
+    Canvas.masked(3, "text", ((0, 5), (6, 9)), mask_id=5)

@@ -1,0 +1,105 @@
+"""Which provider runs a graph, what is said where it is not here, and that nothing falls back in silence.
+
+Azure's provider is built into ONNX Runtime's own package and takes no operator of ours; OpenVINO's comes as a plugin.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unmask import Engine, EngineOptions, load_bundle
+from unmask.engines.onnx import open_session, placed
+from unmask.engines.onnx_providers import PROVIDERS, available, read_provider
+from unmask.errors import BundleError, InputError
+
+PLUGIN = "onnxruntime_ep_openvino"
+CPUINFO = Path("/proc/cpuinfo")
+INTEL = CPUINFO.exists() and "GenuineIntel" in CPUINFO.read_text()
+openvino = pytest.mark.skipif(
+    importlib.util.find_spec(PLUGIN) is None or not INTEL,
+    reason="onnxruntime-ep-openvino is not installed, or this is no Intel processor, the only ones that it serves",
+)
+
+
+def test_a_provider_is_read_with_its_device_and_options() -> None:
+    chosen = read_provider("QNN:npu,soc_model=60, htp_arch=73")
+    assert (chosen.short, chosen.device, chosen.options) == ("qnn", "npu", {"soc_model": "60", "htp_arch": "73"})
+
+
+@pytest.mark.parametrize("text", ["", "qnn:tpu", "qnn,soc_model", "qnn,=1"])
+def test_another_form_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"name\[:device\]"):
+        EngineOptions(provider=text)
+
+
+def test_only_onnx_runtime_has_providers() -> None:
+    with pytest.raises(InputError, match="is ONNX Runtime's"):
+        EngineOptions(engine="litert", provider="qnn")
+
+
+def test_the_cpu_is_always_there(fp32_bundle: Path) -> None:
+    assert available()["cpu"] == "CPUExecutionProvider"
+    assert open_session(fp32_bundle / "window.onnx", EngineOptions(strict=True)).get_providers() == ["CPUExecutionProvider"]
+
+
+def test_a_missing_provider_is_told_with_what_brings_it(fp32_bundle: Path) -> None:
+    missing = next(short for short in ("vitisai", "dml", "coreml") if short not in available())
+    with pytest.raises(InputError, match=f"no provider {missing}: it has .*cpu.*; it comes with: ") as told:
+        open_session(fp32_bundle / "window.onnx", EngineOptions(provider=missing))
+    assert PROVIDERS[missing].brought_by in str(told.value)
+    with pytest.raises(InputError, match=r"no provider abacus: .*known are cpu"):
+        Engine(load_bundle(fp32_bundle), EngineOptions(provider="abacus")).load()
+
+
+@pytest.mark.skipif(importlib.util.find_spec(PLUGIN) is None, reason="onnxruntime-ep-openvino is not installed")
+def test_a_plugin_without_a_device_is_told_apart_from_one_that_is_missing(
+    fp32_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if INTEL:  # elsewhere it is so without our help
+        monkeypatch.setattr("unmask.engines.onnx_providers.plugin_devices", lambda provider: [])
+    with pytest.raises(InputError, match=f"{PLUGIN} is installed and finds no device that it serves; it comes with: "):
+        open_session(fp32_bundle / "window.onnx", EngineOptions(provider="openvino"))
+
+
+def test_a_device_that_a_provider_has_not_is_refused(fp32_bundle: Path) -> None:
+    with pytest.raises(InputError, match="cpu has no choice of npu; choose of: cpu"):
+        open_session(fp32_bundle / "window.onnx", EngineOptions(provider="cpu:npu"))
+
+
+@pytest.mark.skipif("azure" not in available(), reason="this ONNX Runtime was built without it")
+def test_strict_names_the_nodes_that_a_provider_leaves(fp32_bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    graph = fp32_bundle / "window.onnx"
+    assert open_session(graph, EngineOptions(provider="azure")).get_providers()[0] == "AzureExecutionProvider"
+    with pytest.raises(InputError, match=r"azure leaves \d+ nodes to the CPU: .*\(Shape\).*, \.\.\.; .*without --strict"):
+        open_session(graph, EngineOptions(provider="azure", strict=True))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_graph_is_told_with_its_provider(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"no graph")
+    for options in (EngineOptions(), EngineOptions(provider="azure"), EngineOptions(provider="azure", strict=True)):
+        if options.provider in available():
+            with pytest.raises(BundleError, match=r"bad\.onnx: ONNX Runtime .* cannot open it"):
+                open_session(tmp_path / "bad.onnx", options)
+
+
+@openvino
+def test_a_plugin_computes_what_the_cpu_computes(fp32_bundle: Path) -> None:
+    bundle = load_bundle(fp32_bundle)
+    mel = np.random.default_rng(0).normal(size=(1, 80, 160)).astype(np.float32)
+    exact = 'openvino:cpu,load_config={"CPU":{"INFERENCE_PRECISION_HINT":"f32"}}'  # else bfloat16 where the CPU has it
+    ours = Engine(bundle).run("context", {"mel": mel})
+    theirs = Engine(bundle, EngineOptions(provider=exact)).run("context", {"mel": mel})
+    for own, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(own, other, atol=2e-5)
+    nodes = placed(fp32_bundle / "context.onnx", EngineOptions(provider="openvino:cpu"))
+    assert nodes is not None
+    assert "OpenVINOExecutionProvider" in {node.provider for node in nodes}
+
+
+@openvino
+def test_a_plugins_devices_are_asked_for_by_kind(fp32_bundle: Path) -> None:
+    with pytest.raises(InputError, match=r"openvino finds no npu here; its devices: .*cpu"):
+        open_session(fp32_bundle / "window.onnx", EngineOptions(provider="openvino:npu"))

@@ -1,0 +1,197 @@
+"""Tasks on real graphs: layouts, both modes, what is read out, and inputs that cannot be answered."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unmask.bundle.manifest import load_bundle
+from unmask.decoding.canvas import Canvas, Span
+from unmask.decoding.schedule import Schedule
+from unmask.errors import BundleError, InputError
+from unmask.text.generator import Generator, Inputs
+
+SPEECH, IMAGE = list(range(0, 16384, 1000)), list(range(0, 8192, 100))
+TASKS: dict[str, Inputs] = {
+    "asr": {"speech": SPEECH},
+    "tts": {"text": "abc"},
+    "t2i": {"text": "abc"},
+    "s2i": {"speech": SPEECH},
+    "vqa": {"text": "abc", "image": IMAGE},
+    "svqa": {"speech": SPEECH, "image": IMAGE},
+    "sqa": {"text": "abc", "speech": SPEECH},
+}
+MASK, BOI, EOI, BOA, EOA = 151666, 151667, 151668, 151684, 151685
+
+
+@pytest.fixture(scope="module")
+def everything(omni: Path) -> Generator:
+    return Generator(load_bundle(omni)).load()
+
+
+@pytest.fixture(scope="module", params=["dream", "llada", "block"])
+def small(request: pytest.FixtureRequest, backbones: dict[str, Path]) -> Generator:
+    return Generator(load_bundle(backbones[request.param])).load()
+
+
+def test_the_seven_tasks_are_there(everything: Generator) -> None:
+    assert set(everything.bundle.manifest.templates) == set(TASKS)
+    vocabulary = everything.bundle.manifest.vocabulary
+    assert (vocabulary.size, vocabulary.mask_id) == (176264, MASK)
+    assert vocabulary.ranges == {"text": (0, 151667), "speech": (151688, 168072), "image": (168072, 176264)}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_in_trimmed_mode_keeps_to_its_modalities(everything: Generator, task: str) -> None:
+    request = everything.request(task, TASKS[task])
+    answer = everything.generate(task, TASKS[task], schedule=Schedule(passes=3, rule="quota", reuse=True, block=64))
+    ids = np.array(answer.ids)
+    ranges = everything.bundle.manifest.vocabulary.ranges
+    assert (ids != MASK).all()
+    for span in request.canvas.spans:
+        low, high = ranges[span.modality]
+        inside = ids[span.start - request.prompt : span.stop - request.prompt]
+        assert (((inside >= low) & (inside < high)) | (inside == (span.end_id or -1))).all()
+    assert set(answer.codes) == {"speech", "image"}
+    assert len(answer.codes["image"]) == (256 if task.endswith("2i") else 0)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_in_reference_mode_decodes_over_the_whole_vocabulary(everything: Generator, task: str) -> None:
+    """A short answer: the published lengths take hundreds of passes. Only begin-of-audio is given, at a fifth of the answer."""
+    request = everything.request(task, TASKS[task], 12, reference=True)
+    given = np.flatnonzero(request.canvas.ids[request.prompt :] != MASK)
+    assert request.canvas.ids[request.prompt :][given].tolist() == ([BOA] if task in ("svqa", "sqa") else [])
+    steps = list(everything.steps(request))
+    assert len(steps) <= 12
+    assert steps[-1].masked == 0 or MASK in steps[-1].tentative
+
+
+def test_prompts_are_those_of_the_released_code(everything: Generator) -> None:
+    token = everything.tokenizer.token_to_id
+    start, end = token("<|im_start|>"), token("<|im_end|>")
+
+    def text(words: str) -> list[int]:
+        return list(everything.tokenizer.encode(words).ids)
+
+    prompt = everything.request("asr", {"speech": [0, 16383]}).canvas.ids
+    head = [start, *text("user\nConvert the speech to text.\n"), BOA, 151688, 168071, EOA, end, *text("\n")]
+    assert prompt[: len(head) + 11].tolist() == [*head, start, *text("assistant\n")]
+    picture = everything.request("t2i", {"text": "a cat"})
+    own = picture.canvas.ids[picture.prompt :]
+    assert len(own) == 260
+    assert own[0] == BOI
+    assert own[257:].tolist() == [EOI, end, *text("\n")]
+    assert (own[1:257] == MASK).all()
+    system = everything.request("svqa", TASKS["svqa"]).canvas.ids.tolist()
+    assert system[: len(text("system\n")) + 1] == [start, *text("system\n")]
+    assert everything.request("svqa", TASKS["svqa"]).canvas.ids.tolist().index(BOA, 200) > 0
+
+
+def test_the_published_settings_are_in_the_manifest(everything: Generator) -> None:
+    """inference.py's table: length, steps, algorithm, repetition and position penalty, guidance."""
+    found = {}
+    for task, template in everything.bundle.manifest.templates.items():
+        r = template.reference
+        assert r is not None
+        found[task] = (template.length, r.steps, r.algorithm, r.repetition_penalty, r.position_penalty, r.guidance)
+        assert (r.temperature, r.top_p, r.top_k, r.eps, r.at_least_one) == (0, 0.9, 50, 1e-3, True)
+    assert found == {
+        "asr": (50, 25, "entropy", 1, 1, 0),
+        "tts": (50, 25, "entropy", 1, 1, 0),
+        "t2i": (260, 260, "entropy-penalty", 1.2, 2, 0),
+        "s2i": (260, 260, "entropy-penalty", 1.5, 2, 2),
+        "vqa": (64, 64, "entropy", 1, 1, 0),
+        "svqa": (128, 128, "entropy-penalty", 1.2, 1, 0),
+        "sqa": (128, 128, "entropy-penalty", 1.2, 1, 0),
+    }
+
+
+def test_trimmed_agrees_with_reference_where_both_compute_everything(backbones: dict[str, Path]) -> None:
+    """LLaDA's decoding, one position a step: the quota rule by probability over all rows is the same, pass for pass."""
+    generator = Generator(load_bundle(backbones["llada"]))
+    published = generator.request("generate", {"text": "hello"}, 20, reference=True)
+    free = (Span(published.prompt, published.prompt + 20, "text", ((0, published.canvas.mask_id),)),)
+    canvas = Canvas(published.canvas.ids, free, published.canvas.mask_id)
+    trimmed = dataclasses.replace(published, canvas=canvas, reference=False)
+    slow = list(generator.steps(published))
+    fast = list(generator.steps(trimmed, Schedule(passes=20, rule="quota")))
+    assert [step.committed.tolist() for step in fast] == [step.committed.tolist() for step in slow]
+    assert fast[-1].ids.tolist() == slow[-1].ids.tolist()
+
+
+def test_windows_of_a_block_causal_model_change_nothing(backbones: dict[str, Path]) -> None:
+    """Context is exact there: computing only the block gives the text that computing everything gives."""
+    generator = Generator(load_bundle(backbones["block"]))
+    texts = {}
+    for window in ("block", "masked", "suffix"):
+        for reuse in (False, True):
+            schedule = Schedule(threshold=0.9, reuse=reuse, window=window)
+            answer = generator.generate("generate", {"text": "hello there"}, 30, schedule)
+            texts[window, reuse] = (answer.ids, answer.rows)
+    assert texts["block", True][0] == texts["block", False][0] == texts["suffix", True][0]
+    assert texts["block", True][1] <= texts["block", False][1]
+
+
+def test_an_answer_counts_what_stands_before_the_end(small: Generator) -> None:
+    request = small.request("generate", {"text": "x"}, 10)
+    ids = request.canvas.ids.copy()
+    own = small.tokenizer.encode("hello").ids
+    ids[request.prompt :] = [*own, 256, 256, 256, 256, 256]
+    answer = small.read(request, ids, passes=2, rows=22)
+    assert (answer.text, answer.tokens, answer.rows_per_token) == ("hello", 5, 22 / 5)
+
+
+@pytest.mark.parametrize(
+    ("task", "inputs", "length", "message"),
+    [
+        ("sing", {"text": "x"}, None, "no task 'sing'; its tasks: generate, chat"),
+        ("generate", {"text": ""}, None, "the input text is empty"),
+        ("generate", {}, None, r"not given: \['text'\]"),
+        ("generate", {"text": "x", "image": [1]}, None, r"unknown: \['image'\]"),
+        ("generate", {"text": [1, 2]}, None, "the input text is text, not ids"),
+        ("generate", {"text": "x" * 600}, None, "the prompt has 600 tokens and the answer 128; .* takes 512 in all"),
+        ("generate", {"text": "x"}, 600, "takes 512 in all"),
+        ("generate", {"text": "x"}, 0, "too few"),
+        ("generate", {"text": "a <|MASK|> b"}, None, "which stands for a mask"),
+    ],
+)
+def test_what_cannot_be_answered(
+    backbones: dict[str, Path], task: str, inputs: dict[str, str | Sequence[int]], length: int | None, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        Generator(load_bundle(backbones["dream"])).request(task, inputs, length)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"text": "x", "image": [8192]}, "image code 8192 is out of range; .* 0 to 8191"),
+        ({"text": "x", "image": [-1]}, "image code -1 is out of range"),
+        ({"text": "x", "image": "1 2"}, "the input image is a row of image codes, not text"),
+        ({"text": "x", "image": []}, "the input image is empty"),
+    ],
+)
+def test_codes_out_of_range(everything: Generator, inputs: Inputs, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        everything.request("vqa", inputs)
+
+
+def test_placeholders_in_a_text_are_text(everything: Generator) -> None:
+    plain = everything.request("vqa", {"text": "what is {image}?", "image": [5]})
+    written = everything.tokenizer.decode(plain.canvas.ids[: plain.prompt].tolist(), skip_special_tokens=False)
+    assert "what is {image}?" in written
+    assert written.count("<|image_5|>") == 1
+
+
+def test_a_caption_bundle_does_not_generate(fp32_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="does not generate; dream, llada, block do"):
+        Generator(load_bundle(fp32_bundle))
+
+
+def test_no_published_decoding_is_said(backbones: dict[str, Path]) -> None:
+    generator = Generator(load_bundle(backbones["block"]))
+    with pytest.raises(InputError, match="says nothing of the published decoding of generate"):
+        generator.generate("generate", {"text": "x"}, reference=True)
