@@ -1,6 +1,6 @@
 """Write a bundle: graphs, one weights file that they share, tokenizer and manifest.
 
-Knows ONNX models and bytes. Knows no PyTorch and no quantzation.
+Knows ONNX models and bytes. Knows no PyTorch and no quantization.
 """
 
 import hashlib
@@ -128,7 +128,7 @@ def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], 
     weights = Weights(folder / WEIGHTS)
     embedding = Embedding(WEIGHTS, weights.add_table(table), table.shape[0], table.shape[1], str(table.dtype))
     for role, model in graphs.items():
-        onnx.save_model(externalze(model, weights), folder / f"{role}.onnx")
+        onnx.save_model(externalize(model, weights), folder / f"{role}.onnx")
     weights.close()
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     verifier = manifest.verifier
@@ -142,7 +142,7 @@ def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], 
     seal(folder, whole)
 
 
-def externalze(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
+def externalize(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
     """A copy whose large tensors point into the weights file, without names and paths of the machine that exported it."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     del model.graph.metadata_props[:]

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from unmask.errors import BundleError, InputError
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
-FLOATS = ("F64", "F32", "F16", "BF16")  # codes of a quantzed checkpoint are no numbers without their scales
+FLOATS = ("F64", "F32", "F16", "BF16")  # codes of a quantized checkpoint are no numbers without their scales
 PART_BYTES = 1 << 26  # of float32 that are converted at a time
 
 
@@ -51,7 +51,7 @@ class Checkpoint:
         return torch.from_numpy(np.concatenate(list(self.parts(name))))
 
     def check(self, expected: dict[str, tuple[int, ...]], skipped: tuple[str, ...]) -> None:
-        """Raises BundleError that names tensors which are missing, of another shape, or unknown; InputError for quantzed ones.
+        """Raises BundleError that names tensors which are missing, of another shape, or unknown; InputError for quantized ones.
 
         skipped: prefixes of tensors that are known and not needed.
         """
@@ -72,7 +72,7 @@ class Checkpoint:
         for name in expected:
             if self.dtypes[name] not in FLOATS:
                 raise InputError(
-                    f"{self.folder}: {name} holds {self.dtypes[name]}, so the checkpoint is quantzed; give the folder of the "
+                    f"{self.folder}: {name} holds {self.dtypes[name]}, so the checkpoint is quantized; give the folder of the "
                     "float16, bfloat16 or float32 one"
                 )
 

@@ -89,7 +89,7 @@ def _convert(graphs: Sequence[Fixed], path: Path) -> None:
 
 
 def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
-    """Make int8 or int8-static of an fp32 file, at a path where none is: the quantzer replaces nothing."""
+    """Make int8 or int8-static of an fp32 file, at a path where none is: the quantizer replaces nothing."""
     with hushed():
         from ai_edge_quantizer import quantizer, recipe, recipe_manager
         from ai_edge_quantizer.qtyping import TFLOperationName

@@ -1,7 +1,7 @@
 """The PyTorch model of a caption bundle, from its graphs' constants: to train on, or to export for another engine.
 
 Constants carry the names of the parameters that they are (`export.caption.name_parameters`), `.T` behind transposed ones,
-whatever form they are stored in. Weights of a quantzed bundle are what its codes stand for. Knows no run and no engine.
+whatever form they are stored in. Weights of a quantized bundle are what its codes stand for. Knows no run and no engine.
 """
 
 from collections.abc import Iterator

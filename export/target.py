@@ -13,7 +13,7 @@ from pathlib import Path
 import onnx
 
 from unmask.bundle.manifest import Bucket, Bundle, Embedding
-from unmask.export.bundle_writer import WEIGHTS, Weights, externalze, seal, staging
+from unmask.export.bundle_writer import WEIGHTS, Weights, externalize, seal, staging
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Target:
     def add_onnx(self, role: str, sizes: Mapping[str, int], model: onnx.ModelProto) -> None:
         """Write an ONNX graph; its large tensors go into the weights file that all share."""
         file = self.file(role, sizes, "onnx")
-        onnx.save_model(externalze(model, self.weights), self.folder / file)
+        onnx.save_model(externalize(model, self.weights), self.folder / file)
         self.add(role, sizes, file)
 
 

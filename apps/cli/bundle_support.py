@@ -18,7 +18,7 @@ from unmask.errors import UnmaskError
 
 @dataclass(frozen=True)
 class Share:
-    """Nodes of a graph that a provider takes, after ONNX Runtime's first optimzations; the CPU runs the others."""
+    """Nodes of a graph that a provider takes, after ONNX Runtime's first optimizations; the CPU runs the others."""
 
     provider: str
     taken: int = 0

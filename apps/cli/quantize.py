@@ -68,7 +68,7 @@ def quantize(
     Parameters
     ----------
     bundle
-        Folder of an fp32 bundle, as `unmask export` writes it; for a target of fixed sizes a quantzed one serves too. Or a
+        Folder of an fp32 bundle, as `unmask export` writes it; for a target of fixed sizes a quantized one serves too. Or a
         checkpoint folder, as `unmask export` takes it.
     """
     from_checkpoint = (bundle / CONFIG).is_file() and not (bundle / MANIFEST).is_file()
@@ -146,7 +146,7 @@ def prepared(
     static = "int8-static" in (recipe.format, recipe.head)
     if not static and budget is None:
         return recipe, None
-    bundle_source(source)  # refuses what is quantzed already before anything is measured
+    bundle_source(source)  # refuses what is quantized already before anything is measured
     material, _ = read_material(source.manifest, options)
     ranges = None
     if static:

@@ -61,12 +61,12 @@ def build(source: Bundle, folder: Path, options: TargetOptions, form: str, mater
     if options.target == "litert":
         build_litert(source, folder, sizes, form, asked_about, say)
         return
-    from unmask.quant.weights.onnx_static import write_fixed, write_quantzed
+    from unmask.quant.weights.onnx_static import write_fixed, write_quantized
 
     if asked_about is None:
         write_fixed(source, folder, sizes, say)
     else:
-        write_quantzed(source, folder, sizes, asked_about, options.activations, say)
+        write_quantized(source, folder, sizes, asked_about, options.activations, say)
 
 
 def build_litert(

@@ -3,7 +3,7 @@
     python -m benchmarks.lab.capitalization --corpus DATA/train/ljspeech --bundles models/caption-tiny-en [--whisper WHISPER]
 
 LJ Speech's `raw` text has both. Scored are the 64 recordings that training keeps back (the first by name). Words are aligned
-after normalzing; a capital or a mark counts as found when the word in the same place has it: a wrong word loses what it carried.
+after normalizing; a capital or a mark counts as found when the word in the same place has it: a wrong word loses what it carried.
 """
 
 import difflib

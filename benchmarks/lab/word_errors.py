@@ -5,7 +5,7 @@
 Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
 context to the words; `token by token` is the bundle's own verifier decoding greedily with its key-value cache, the same runtime.
 `--ways "1 pass, checked" --ahead 4 --ahead 8` compares how far the verifier's passes read; `--noise NOISE --snr-db 10` mixes
-noise of the test kinds in. Words are compared after Whisper's English normalzer. Writes a Markdown table to stdout and, with
+noise of the test kinds in. Words are compared after Whisper's English normalizer. Writes a Markdown table to stdout and, with
 --out, every utterance's text and counts as JSON.
 """
 

@@ -100,7 +100,7 @@ class Summary:
     interval: Interval | None  # of the median; None where the samples are too few
 
 
-def summarze(samples: Sequence[float]) -> Summary:
+def summarize(samples: Sequence[float]) -> Summary:
     """Percentiles interpolate linearly between order statistics. Raises ValueError for no samples."""
     if not samples:
         raise ValueError("no samples: nothing was measured")
@@ -149,5 +149,5 @@ def paired_ratio(base: Sequence[float], other: Sequence[float]) -> Ratio:
     Raises ValueError when the numbers of samples differ.
     """
     ratios = [b / a for a, b in zip(base, other, strict=True)]
-    found = summarze(ratios)
+    found = summarize(ratios)
     return Ratio(found.p50, found.interval, found.n)

@@ -1,4 +1,4 @@
-"""Word errors of recordings, counted after Whisper's English normalzer, and intervals of their rates.
+"""Word errors of recordings, counted after Whisper's English normalizer, and intervals of their rates.
 
 Knows texts and counts. Knows no model and no clock.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unmask.benchmarks.measure.ceiling import Ceiling
-from unmask.benchmarks.measure.harness import CONFIDENCE, Interval, Ratio, summarze
+from unmask.benchmarks.measure.harness import CONFIDENCE, Interval, Ratio, summarize
 from unmask.benchmarks.report.record import Report, Row
 
 RESAMPLES = 2000
@@ -33,7 +33,7 @@ class Figures:
 
 def figures(row: Row, report: Report) -> Figures:
     """Raises ValueError for a row without samples."""
-    found = summarze([us / 1000 for us in row.samples_us])
+    found = summarize([us / 1000 for us in row.samples_us])
     seconds, whole = found.p50 / 1000, not row.measure
     compute, memory = _shares(row, report, seconds) if whole and seconds > 0 else (None, None)
     return Figures(

@@ -233,7 +233,7 @@ def _trace(
     module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[object, ...], inputs: list[str], outputs: list[str]
 ) -> Any:
     """Export a module made on the meta device. Each parameter is one stored number, stretched: no two alike, so that the
-    exporter merges none of them, and of no value that could be optimzed away."""
+    exporter merges none of them, and of no value that could be optimized away."""
     number = 0.37
     for part in module.modules():
         for name, parameter in part._parameters.items():

@@ -1,7 +1,7 @@
-"""A checkpoint folder becomes a quantzed bundle without being written in float32 first.
+"""A checkpoint folder becomes a quantized bundle without being written in float32 first.
 
 Graphs point into a weights file that is laid out and never written: what would lie there is read from the checkpoint, a band of
-rows at a time. The bundle is the one that exporting and then quantzing make, byte for byte. Knows checkpoints and places.
+rows at a time. The bundle is the one that exporting and then quantizing make, byte for byte. Knows checkpoints and places.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.export.checkpoint import Checkpoint
 from unmask.export.onnx.backbone import TOKENIZER, Drawn, check_room, check_target, draw, read_model
-from unmask.quant.weights.quantize import Recipe, Source, write_quantzed
+from unmask.quant.weights.quantize import Recipe, Source, write_quantized
 from unmask.quant.weights.store import Place, Read
 
 SHARES = {"fp16": 0.51, "int8": 0.3, "int8-weights": 0.3, "int4": 0.3}
@@ -24,7 +24,7 @@ SHARES = {"fp16": 0.51, "int8": 0.3, "int8-weights": 0.3, "int4": 0.3}
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a checkpoint's tensor, read and widened when they are asked for: as much of an array as quantzing needs."""
+    """Rows of a checkpoint's tensor, read and widened when they are asked for: as much of an array as quantizing needs."""
 
     checkpoint: Checkpoint
     name: str
@@ -105,6 +105,6 @@ def quantize_checkpoint(
     def others(folder: Path) -> None:
         (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
 
-    say("quantzing")
-    write_quantzed(Source(manifest, drawn.graphs, in_checkpoint(drawn)), target, recipe, None, others)
+    say("quantizing")
+    write_quantized(Source(manifest, drawn.graphs, in_checkpoint(drawn)), target, recipe, None, others)
     return model.bytes

@@ -1,4 +1,4 @@
-"""Find what can be quantzed in a graph: products with a constant matrix, and among them the heads.
+"""Find what can be quantized in a graph: products with a constant matrix, and among them the heads.
 
 Knows ONNX nodes. Knows no format, no bundle and no bytes: tensors may lie outside the graph.
 """

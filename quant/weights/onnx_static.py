@@ -18,7 +18,7 @@ from unmask.export.reload import reload_captioner
 from unmask.export.target import target_bundle
 from unmask.quant.calibration.calibrate import measure_ranges
 from unmask.quant.calibration.calibration_data import Material
-from unmask.quant.weights.qdq import measured, quantzed
+from unmask.quant.weights.qdq import measured, quantized
 
 FORMS = ("int8-static", "fp32")
 Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
@@ -35,7 +35,7 @@ def write_fixed(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) ->
     return folder
 
 
-def write_quantzed(source: Bundle, folder: Path, sizes: Sizes, material: Material, activations: str, say: Say = print) -> Path:
+def write_quantized(source: Bundle, folder: Path, sizes: Sizes, material: Material, activations: str, say: Say = print) -> Path:
     """The same in static int8. activations: u8 or u16 (`quant.qdq`)."""
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.resolve().parent) as part:
         exact = load_bundle(write_fixed(source, Path(part) / "fp32", sizes, say))
@@ -45,5 +45,5 @@ def write_quantzed(source: Bundle, folder: Path, sizes: Sizes, material: Materia
         with target_bundle(source, folder, "onnx", "int8-static", note) as target:
             for bucket in exact.manifest.buckets:
                 model = onnx.load(exact.path(bucket.file))
-                target.add_onnx(bucket.role, bucket.sizes, quantzed(bucket.role, model, ranges[bucket.role], activations))
+                target.add_onnx(bucket.role, bucket.sizes, quantized(bucket.role, model, ranges[bucket.role], activations))
     return folder

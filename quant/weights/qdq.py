@@ -36,7 +36,7 @@ class Product:
 
 
 def products(role: str, model: onnx.ModelProto) -> list[Product]:
-    """What is quantzed of a graph, in its order."""
+    """What is quantized of a graph, in its order."""
     plain = {matrix.node: matrix for matrix in matrices(role, model)}
     constants, found = {tensor.name for tensor in model.graph.initializer}, []
     for node in model.graph.node:
@@ -49,19 +49,19 @@ def products(role: str, model: onnx.ModelProto) -> list[Product]:
 
 
 def measured(role: str, model: onnx.ModelProto) -> list[str]:
-    """Tensors whose ranges `quantzed` needs, each once, in the order of the graph."""
+    """Tensors whose ranges `quantized` needs, each once, in the order of the graph."""
     return list(dict.fromkeys(name for product in products(role, model) for name in product.ends))
 
 
-def quantzed(role: str, model: onnx.ModelProto, ranges: Mapping[str, Span], activations: str) -> onnx.ModelProto:
+def quantized(role: str, model: onnx.ModelProto, ranges: Mapping[str, Span], activations: str) -> onnx.ModelProto:
     """A copy. activations: u8 or u16. Raises InputError where a range is missing.
 
     A head is given u16 always: 8 bits over the range of logits cannot tell the best from the next.
     """
-    return _Quantzer(role, model, ranges, np.dtype(ACTIVATIONS[activations])).run()
+    return _Quantizer(role, model, ranges, np.dtype(ACTIVATIONS[activations])).run()
 
 
-class _Quantzer:
+class _Quantizer:
     def __init__(
         self, role: str, model: onnx.ModelProto, ranges: Mapping[str, Span], dtype: np.dtype[np.unsignedinteger]
     ) -> None:

@@ -112,7 +112,7 @@ class Source:
 
 
 def bundle_source(bundle: Bundle) -> Source:
-    """Raises InputError for a bundle that is quantzed already."""
+    """Raises InputError for a bundle that is quantized already."""
     manifest = bundle.manifest
     if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
         raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
@@ -135,14 +135,14 @@ def quantize_bundle(source: Path, target: Path, recipe: Recipe | None = None, ra
 
     ranges: for int8-static what `measure_ranges` found. It is written beside `target` and moved there
     when whole; an older bundle is replaced, its README.md stays. Raises BundleError for a damaged source and InputError for one
-    that is quantzed already, a pattern in `keep` that no matrix has, and int8-static without ranges.
+    that is quantized already, a pattern in `keep` that no matrix has, and int8-static without ranges.
     """
     bundle = load_bundle(source)
     given = bundle_source(bundle)
-    return write_quantzed(given, target, recipe or Recipe(), ranges, lambda folder: _copy_others(bundle, given, folder))
+    return write_quantized(given, target, recipe or Recipe(), ranges, lambda folder: _copy_others(bundle, given, folder))
 
 
-def write_quantzed(given: Source, target: Path, recipe: Recipe, ranges: Ranges | None, others: Callable[[Path], None]) -> Path:
+def write_quantized(given: Source, target: Path, recipe: Recipe, ranges: Ranges | None, others: Callable[[Path], None]) -> Path:
     """The same for a model wherever it lies. others: writes into the folder what holds neither graphs nor weights."""
     _check(given, recipe, ranges)
     with staging(target) as folder:
@@ -252,7 +252,7 @@ def _manifest(given: Source, recipe: Recipe, tables: dict[str, Embedding]) -> Ma
         graphs={role: f"{role}.onnx" for role in manifest.graphs},
         embedding=tables["embedding"],
         verifier=replace(verifier, embedding=tables["verifier"]) if verifier else None,
-        provenance={**manifest.provenance, "quantzed": describe(given, recipe)},
+        provenance={**manifest.provenance, "quantized": describe(given, recipe)},
     )
 
 

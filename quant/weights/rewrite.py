@@ -1,7 +1,7 @@
 """Rewrite a graph so that its matrices are small integers or float16. Knows nodes; tensors and their bytes are the store's.
 
 Forms of a matrix:
-    int8          activations are quantzed on each call (DynamicQuantizeLinear, MatMulInteger), weights per output in 7 bits
+    int8          activations are quantized on each call (DynamicQuantizeLinear, MatMulInteger), weights per output in 7 bits
     int8-static   the same weights between QuantizeLinear and DequantizeLinear with ranges that were measured: for NPUs
     int8-weights  weights in blocks of 8 bits (MatMulNBits)
     int4          the same in 4 bits
@@ -61,7 +61,7 @@ class Rewriter:
         self._nodes: list[onnx.NodeProto] = []
         self._tensors: dict[str, onnx.TensorProto] = {}
         self._widened: set[str] = set()
-        self._rounded: dict[str, tuple[str, ...]] = {}  # activations that are quantzed already
+        self._rounded: dict[str, tuple[str, ...]] = {}  # activations that are quantized already
 
     def run(self) -> onnx.ModelProto:
         """The rewritten copy; its tensors point into the new weights file."""

@@ -33,7 +33,7 @@ def penalise_repetition(logits: Logits, ids: Ids, seen: NDArray[np.int64], penal
     """Ids that stand on the canvas already: negative logits times the penalty, others divided by it."""
     if penalty == 1:
         return logits
-    return np.where(np.isin(ids, seen), _penalze(logits, np.float32(penalty)), logits)
+    return np.where(np.isin(ids, seen), _penalize(logits, np.float32(penalty)), logits)
 
 
 def penalise_position(logits: Logits, most: float) -> Logits:
@@ -44,12 +44,12 @@ def penalise_position(logits: Logits, most: float) -> Logits:
     penalty = np.ones(rows, np.float32)
     behind = np.arange(rows - PENALTY_FREE, dtype=np.float32)
     penalty[PENALTY_FREE:] = 1 + behind / np.float32(rows - PENALTY_FREE) * np.float32(most - 1)
-    return _penalze(logits, penalty[:, None])
+    return _penalize(logits, penalty[:, None])
 
 
-def _penalze(logits: Logits, penalty: np.float32 | NDArray[np.float32]) -> Logits:
-    penalzed: Logits = np.where(logits < 0, logits * penalty, logits / penalty)
-    return penalzed
+def _penalize(logits: Logits, penalty: np.float32 | NDArray[np.float32]) -> Logits:
+    penalized: Logits = np.where(logits < 0, logits * penalty, logits / penalty)
+    return penalized
 
 
 def softmax(logits: Logits) -> Logits:

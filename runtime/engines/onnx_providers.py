@@ -191,7 +191,7 @@ def _why(short: str) -> str:
 
 @dataclass(frozen=True)
 class Assigned:
-    """A node and the provider that runs it, after ONNX Runtime's first optimzations."""
+    """A node and the provider that runs it, after ONNX Runtime's first optimizations."""
 
     provider: str
     name: str

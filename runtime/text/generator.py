@@ -127,7 +127,7 @@ class Generator:
         return templates[task]
 
     def encode(self, template: Template, inputs: Inputs, prompt: str | None = None) -> list[int]:
-        """Ids of a prompt with its inputs in place: texts are tokenzed with what stands around them, codes are spliced in."""
+        """Ids of a prompt with its inputs in place: texts are tokenized with what stands around them, codes are spliced in."""
         unknown, missing = set(inputs) - set(template.inputs), set(template.inputs) - set(inputs)
         if unknown or missing:
             raise InputError(

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def parameters(bundle: Path, graph: str) -> dict[str, np.ndarray]:
-    """Named initialzers of a graph, read through onnx's own loader."""
+    """Named initializers of a graph, read through onnx's own loader."""
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(bundle / graph).graph.initializer}
 
 
@@ -172,7 +172,7 @@ def test_a_quantized_checkpoint_is_told_by_its_numbers(folder: Path) -> None:
     tensors = load_file(folder / SINGLE)
     name = "model.layers.0.mlp.up_proj.weight"
     save_file({**tensors, name: tensors[name].to(torch.int8)}, folder / SINGLE)
-    with pytest.raises(InputError, match=rf"{name} holds I8, so the checkpoint is quantzed"):
+    with pytest.raises(InputError, match=rf"{name} holds I8, so the checkpoint is quantized"):
         export_model(folder, folder.with_name("b"))
 
 

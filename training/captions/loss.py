@@ -1,4 +1,4 @@
-"""What training minimzes: masked slots of the timeline (cross-entropy and CTC), and the verifier's next tokens."""
+"""What training minimizes: masked slots of the timeline (cross-entropy and CTC), and the verifier's next tokens."""
 
 from dataclasses import dataclass
 

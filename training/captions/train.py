@@ -54,7 +54,7 @@ class Train:
     start: Path | None = None
     """Begin with the averaged weights of this earlier run, or with a bundle; tokens that it lacks are Whisper's."""
     start_encoder: float = 1.0
-    """Take so much of its encoder, and the rest of Whisper's: what lies between generalzes better than either (WiSE-FT,
+    """Take so much of its encoder, and the rest of Whisper's: what lies between generalizes better than either (WiSE-FT,
     Wortsman et al. 2021, arXiv 2109.01903)."""
     start_verifier: float = 1.0
     """The same of its verifier."""

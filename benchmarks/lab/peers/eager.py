@@ -27,7 +27,7 @@ ORDER = {
 
 
 class TorchEngine(Engine):
-    """PyTorch modules instead of sessions. compiled: by torch.compile, anew for each kind of shapes that it cannot generalze."""
+    """PyTorch modules instead of sessions. compiled: by torch.compile, anew for each kind of shapes that it cannot generalize."""
 
     def __init__(self, bundle: Bundle, threads: int, compiled: bool) -> None:
         super().__init__(bundle)

@@ -28,7 +28,7 @@ NOTES = (
     "readings on). Below 1 ours is faster.",
     "Decoding alone leaves out the encoder, which is the same for every way of the bundle. Token by token: the bundle's verifier "
     "decodes greedily with its cache, in the same engine and precision.",
-    "Word errors are counted after Whisper's English normalzer. Intervals: bootstrap over recordings; of points over pairs, "
+    "Word errors are counted after Whisper's English normalizer. Intervals: bootstrap over recordings; of points over pairs, "
     "the same recordings of both.",
     "RSS: most memory that the process held, Python and packages included; the ways of one system share a process.",
 )

@@ -52,7 +52,7 @@ def test_a_search_keeps_what_it_found(command: Command, fp32_bundle: Path, tmp_p
     )
     assert result.code == 0
     assert "mean KL to fp32" in result.err
-    assert "matrices fp16" in load_bundle(tmp_path / "out").manifest.provenance["quantzed"]
+    assert "matrices fp16" in load_bundle(tmp_path / "out").manifest.provenance["quantized"]
 
 
 def test_a_checkpoint_needs_no_fp32_bundle(command: Command, checkpoints: dict[str, Path], tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_every_way_is_read_and_counted(fp32_bundle: Path) -> None:
     assert len(lines) == 5
 
 
-def test_errors_are_those_of_words_after_the_normalzer() -> None:
+def test_errors_are_those_of_words_after_the_normalizer() -> None:
     row = Row("row")
     row.add("he will not come", "He won't come, there!", 1, 9, 3, 0.5)  # one inserted
     assert (row.errors, row.words, row.milliseconds) == ([1], [4], [500])

@@ -17,7 +17,7 @@ from unmask.benchmarks.measure.harness import (
     overhead_s,
     paired_ratio,
     seconds_of_each,
-    summarze,
+    summarize,
     timed,
 )
 from unmask.benchmarks.measure.worker import Worker
@@ -81,16 +81,16 @@ def test_incomplete_work_is_no_result() -> None:
 
 
 def test_percentiles_by_hand() -> None:
-    found = summarze([5.0, 1.0, 2.0, 4.0, 3.0])
+    found = summarize([5.0, 1.0, 2.0, 4.0, 3.0])
     assert (found.n, found.p50) == (5, 3.0)
     assert found.p90 == pytest.approx(4.6)  # 0.9 * 4 = 3.6 steps from the smallest
     assert found.p99 is None
     assert found.interval is None  # five samples leave 2 / 32 outside
-    many = summarze([float(i) for i in range(500)])
+    many = summarize([float(i) for i in range(500)])
     assert many.p99 == pytest.approx(494.01)
-    assert summarze([float(i) for i in range(499)]).p99 is None
+    assert summarize([float(i) for i in range(499)]).p99 is None
     with pytest.raises(ValueError, match="no samples"):
-        summarze([])
+        summarize([])
 
 
 def test_the_median_interval_by_hand() -> None:

@@ -6,7 +6,7 @@ import pytest
 from unmask.benchmarks.measure.word_errors import interval, points_apart, word_errors
 
 
-def test_errors_are_counted_after_the_normalzer() -> None:
+def test_errors_are_counted_after_the_normalizer() -> None:
     assert word_errors("he will not come", "He won't come, there!") == (1, 4)  # one inserted
     assert word_errors("two words", "") == (2, 2)
 

@@ -1,4 +1,4 @@
-"""A checkpoint quantzed directly is the bundle that exporting and then quantzing make, and memory stays small."""
+"""A checkpoint quantized directly is the bundle that exporting and then quantizing make, and memory stays small."""
 
 import subprocess
 import sys

@@ -91,7 +91,7 @@ def test_the_manifest_says_what_was_done(sources: dict[str, Path], made: dict[tu
     for name in FORMATS:
         after = made[kind, name].manifest
         assert after.precision == name
-        assert name in after.provenance["quantzed"]
+        assert name in after.provenance["quantized"]
         for field in ("name", "family", "vocabulary", "tasks", "templates", "timeline", "attention", "block", "end_ids"):
             assert getattr(after, field) == getattr(before, field)
 
@@ -182,7 +182,7 @@ def test_kept_matrices_are_float16(sources: dict[str, Path], tmp_path: Path) -> 
     }
     assert set(kept) == {f"window:backbone.layers.{i}.down.weight_half" for i in (0, 1)} | {"head:weight_half"}
     assert set(kept.values()) == {onnx.TensorProto.FLOAT16}
-    assert "window:backbone.layers.0.down.weight" in bundle.manifest.provenance["quantzed"]
+    assert "window:backbone.layers.0.down.weight" in bundle.manifest.provenance["quantized"]
 
 
 # ---- refusals

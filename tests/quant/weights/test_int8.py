@@ -66,9 +66,9 @@ def test_weights_keep_7_bits_so_that_16_bit_sums_of_pairs_hold(graphs: dict[str,
 @pytest.mark.parametrize("role", ROLES)
 def test_weights_are_quantized_per_output_channel(graphs: dict[str, dict[str, onnx.ModelProto]], role: str) -> None:
     known = constants(graphs["tiny-int8"][role])
-    quantzed = [name for name in known if name.endswith("_quantized")]
-    assert quantzed
-    for name in quantzed:
+    quantized = [name for name in known if name.endswith("_quantized")]
+    assert quantized
+    for name in quantized:
         stem = name.removesuffix("_quantized")
         assert known[f"{stem}_scale"].shape == (known[name].shape[1],)
         assert (np.abs(known[name].astype(np.int32)).max(0) >= 60).all()  # each channel fills the range
@@ -93,8 +93,8 @@ def test_bundle_says_what_it_is(fp32_bundle: Path, int8_bundle: Path) -> None:
     for name in ("name", "family", "vocabulary", "tasks", "timeline", "license", "graphs"):
         assert getattr(after.manifest, name) == getattr(before.manifest, name)
     added = {key: after.manifest.provenance[key] for key in after.manifest.provenance.keys() - before.manifest.provenance.keys()}
-    assert added.keys() == {"quantzed"}
-    assert "int8, a head among them" in added["quantzed"]
+    assert added.keys() == {"quantized"}
+    assert "int8, a head among them" in added["quantized"]
     assert after.path("tokenizer.json").read_bytes() == before.path("tokenizer.json").read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""Codes of weights against ONNX Runtime's own quantzers, their error against what a step allows, and sums in 16 bits."""
+"""Codes of weights against ONNX Runtime's own quantizers, their error against what a step allows, and sums in 16 bits."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def constants(model: onnx.ModelProto) -> list[NDArray[np.generic]]:
 # ---- against ONNX Runtime
 
 
-def test_columns_are_those_of_the_dynamic_quantzer(tmp_path: Path) -> None:
+def test_columns_are_those_of_the_dynamic_quantizer(tmp_path: Path) -> None:
     rows, path = weights(), tmp_path / "q.onnx"
     quantize_dynamic(product(rows), path, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
     theirs = constants(onnx.load(path))
@@ -51,11 +51,11 @@ def test_columns_are_those_of_the_dynamic_quantzer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [16, 32, 128])
-def test_8_bit_blocks_are_those_of_the_nbits_quantzer(block: int) -> None:
+def test_8_bit_blocks_are_those_of_the_nbits_quantizer(block: int) -> None:
     rows = weights(width=128)
-    quantzer = MatMulNBitsQuantizer(product(rows), bits=8, block_size=block, is_symmetric=True, accuracy_level=4)
-    quantzer.process()
-    theirs = constants(quantzer.model.model)
+    quantizer = MatMulNBitsQuantizer(product(rows), bits=8, block_size=block, is_symmetric=True, accuracy_level=4)
+    quantizer.process()
+    theirs = constants(quantizer.model.model)
     ours = blocks(rows, 8, block)
     (own,) = (array for array in theirs if array.dtype == np.uint8)
     assert own.shape == ours.codes.shape
@@ -65,12 +65,12 @@ def test_8_bit_blocks_are_those_of_the_nbits_quantzer(block: int) -> None:
     np.testing.assert_allclose(ours.scales.ravel(), scales.ravel(), rtol=1e-6)
 
 
-def test_4_bit_blocks_are_nearer_than_the_nbits_quantzers() -> None:
+def test_4_bit_blocks_are_nearer_than_the_nbits_quantizers() -> None:
     """The same layout, so that its scales may stand in for ours; a better share of each range."""
     rows = weights(width=128)
-    quantzer = MatMulNBitsQuantizer(product(rows), bits=4, block_size=32, is_symmetric=True, accuracy_level=4)
-    quantzer.process()
-    codes_, scales = sorted(constants(quantzer.model.model), key=lambda array: array.dtype.itemsize)
+    quantizer = MatMulNBitsQuantizer(product(rows), bits=4, block_size=32, is_symmetric=True, accuracy_level=4)
+    quantizer.process()
+    codes_, scales = sorted(constants(quantizer.model.model), key=lambda array: array.dtype.itemsize)
     ours = blocks(rows, 4, 32)
     theirs = codes.Blocks(codes_.reshape(ours.codes.shape), scales.reshape(ours.scales.shape))
     error, other = (np.sqrt(np.mean((widen(kept, 128, 4) - rows) ** 2)) for kept in (ours, theirs))

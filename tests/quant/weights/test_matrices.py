@@ -1,4 +1,4 @@
-"""What can be quantzed in a graph, and which product is the head: told by its place, not by its shape."""
+"""What can be quantized in a graph, and which product is the head: told by its place, not by its shape."""
 
 import numpy as np
 import onnx

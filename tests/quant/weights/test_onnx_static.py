@@ -17,7 +17,7 @@ from unmask.bundle.manifest import Bundle
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.lint import lint_bundle
 from unmask.quant.operators import RULES
-from unmask.quant.weights.onnx_static import write_fixed, write_quantzed
+from unmask.quant.weights.onnx_static import write_fixed, write_quantized
 
 SIZES = [
     ("context", {"slots": 20}),
@@ -59,9 +59,9 @@ def fixed(source: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def quantzed(source: Bundle, samples: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def quantized(source: Bundle, samples: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("fixed") / "int8"
-    return load_bundle(write_quantzed(source, folder, SIZES, Material((samples,)), "u8", lambda line: None))
+    return load_bundle(write_quantized(source, folder, SIZES, Material((samples,)), "u8", lambda line: None))
 
 
 def test_the_bundle_holds_graphs_of_fixed_sizes_alone(source: Bundle, fixed: Bundle) -> None:
@@ -80,27 +80,27 @@ def test_fp32_captions_are_the_same(source: Bundle, fixed: Bundle, samples: NDAr
         assert [word.text for word in ours.words] == [word.text for word in theirs.words]
 
 
-def test_static_int8_drifts_little(source: Bundle, fixed: Bundle, quantzed: Bundle, samples: NDArray[np.float32]) -> None:
-    assert quantzed.manifest.precision == "int8-static"
-    assert quantzed.manifest.files["weights.bin"].bytes < fixed.manifest.files["weights.bin"].bytes
+def test_static_int8_drifts_little(source: Bundle, fixed: Bundle, quantized: Bundle, samples: NDArray[np.float32]) -> None:
+    assert quantized.manifest.precision == "int8-static"
+    assert quantized.manifest.files["weights.bin"].bytes < fixed.manifest.files["weights.bin"].bytes
     asked = Material((samples,), ratios=(0.5, 1.0), seed=1)
     exact, _ = compare.measure_drift(source, fixed, asked)
-    rounded, _ = compare.measure_drift(source, quantzed, asked)
+    rounded, _ = compare.measure_drift(source, quantized, asked)
     assert all(part.kl < 1e-6 and part.argmax == 1 for part in exact), "padding and fixed sizes change nothing"
     assert all(part.kl < 0.1 and part.argmax > 0.7 for part in rounded)
 
 
 @pytest.mark.parametrize("provider", list(RULES))
-def test_a_lint_finds_nothing_but_what_is_known(fixed: Bundle, quantzed: Bundle, provider: str) -> None:
-    found = {(one.kind, one.reason) for bundle in (fixed, quantzed) for one in lint_bundle(bundle, RULES[provider])}
+def test_a_lint_finds_nothing_but_what_is_known(fixed: Bundle, quantized: Bundle, provider: str) -> None:
+    found = {(one.kind, one.reason) for bundle in (fixed, quantized) for one in lint_bundle(bundle, RULES[provider])}
     known = {("ArgMax", "this operator is not in the provider's table")} if provider == "vitisai" else set()
     assert found == known
 
 
 @pytest.mark.parametrize("provider", [pytest.param(name, marks=[openvino] * name.startswith("openvino")) for name in PROVIDERS])
-def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantzed: Bundle, provider: str) -> None:
+def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantized: Bundle, provider: str) -> None:
     if importlib.util.find_spec(PROVIDERS[provider]) is None:
         pytest.skip(f"{PROVIDERS[provider]} is not installed")
-    graphs = [bundle.path(bucket.file) for bundle in (fixed, quantzed) for bucket in bundle.manifest.buckets]
+    graphs = [bundle.path(bucket.file) for bundle in (fixed, quantized) for bucket in bundle.manifest.buckets]
     asked = subprocess.run([sys.executable, "-c", ASK, provider, *graphs], capture_output=True, text=True)
     assert (asked.returncode, asked.stdout.splitlines()) == (0, ["[]"] * len(graphs)), asked.stderr

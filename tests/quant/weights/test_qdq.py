@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from unmask.errors import InputError
 from unmask.quant.weights.integer_weights import LARGEST
-from unmask.quant.weights.qdq import measured, quantzed
+from unmask.quant.weights.qdq import measured, quantized
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(6, 8)).astype(np.float32)  # (N, K), transposed by the Gemm
@@ -56,7 +56,7 @@ def test_a_product_is_that_of_rounded_factors(activations: str, bits: int) -> No
     assert measured("window", plain) == ["x", "h"]
     exact = x @ W.T + BIAS
     spans = {"x": (-2.0, 3.0), "h": (float(exact.min()), float(exact.max()))}
-    (ours,) = run(quantzed("window", plain, spans, activations), x).values()
+    (ours,) = run(quantized("window", plain, spans, activations), x).values()
     scales = np.abs(W).max(1) / LARGEST
     weights = np.rint(W / scales[:, None]) * scales[:, None]
     product = grid(x, -2, 3, bits) @ weights.T + BIAS
@@ -68,7 +68,7 @@ def test_a_head_has_16_bits_always() -> None:
     x = RNG.uniform(-1, 1, size=(3, 8)).astype(np.float32)
     exact = run(model(), x)
     spans = {"x": (-1.0, 1.0), "h": (-9.0, 9.0), "z": (float(exact["z"].min()), float(exact["z"].max()))}
-    made = quantzed("window", model(), spans, "u8")
+    made = quantized("window", model(), spans, "u8")
     kinds = {tensor.name: tensor.data_type for tensor in made.graph.initializer if tensor.name.endswith("_zero")}
     assert sorted(TensorProto.DataType.Name(kind) for kind in kinds.values()) == ["UINT16", "UINT16", "UINT8", "UINT8"]
     ours = run(made, x)
@@ -76,7 +76,7 @@ def test_a_head_has_16_bits_always() -> None:
 
 
 def test_the_form_is_what_providers_want() -> None:
-    made = quantzed("window", model(), {"x": (0, 1), "h": (-4, 4), "z": (-5, 5)}, "u8")
+    made = quantized("window", model(), {"x": (0, 1), "h": (-4, 4), "z": (-5, 5)}, "u8")
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
     makers = {name: node for node in made.graph.node for name in node.output}
     for node in made.graph.node:
@@ -94,4 +94,4 @@ def test_the_form_is_what_providers_want() -> None:
 
 def test_a_missing_range_and_unknown_products() -> None:
     with pytest.raises(InputError, match="no range was measured of h"):
-        quantzed("window", model(), {"x": (0, 1), "z": (0, 1)}, "u8")
+        quantized("window", model(), {"x": (0, 1), "z": (0, 1)}, "u8")

@@ -94,4 +94,4 @@ def test_four_bits_save_what_they_should(made: dict[str, Bundle]) -> None:
     sizes = {name: bundle.manifest.files["weights.bin"].bytes for name, bundle in made.items()}
     eight, four = RARER * (32 + 4), RARER * (32 // 2 + 4)
     assert sizes["int8"] - sizes["rare"] == pytest.approx(eight - four, abs=2 * 4096)  # large tensors begin on pages
-    assert "its rows from 260 on int4" in made["rare"].manifest.provenance["quantzed"]
+    assert "its rows from 260 on int4" in made["rare"].manifest.provenance["quantized"]

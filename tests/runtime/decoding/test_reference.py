@@ -71,7 +71,7 @@ def top_k_logits(logits: torch.Tensor, top_k: int) -> torch.Tensor:
     return logits.masked_fill(remove, torch.finfo(logits.dtype).min)
 
 
-def penalze(logits: torch.Tensor, penalty: torch.Tensor | float) -> torch.Tensor:
+def penalize(logits: torch.Tensor, penalty: torch.Tensor | float) -> torch.Tensor:
     return torch.where(logits < 0, logits * penalty, logits / penalty)
 
 
@@ -105,10 +105,10 @@ def literal_dream(canvas: Canvas, model: Table, r: Reference, away: Table | None
             if r.algorithm == "entropy-penalty" and not (i == 0 and block_start == 0):
                 for token in torch.unique(x[answer]).tolist():
                     if token not in (0, MASK):
-                        logits[:, token] = penalze(logits[:, token], r.repetition_penalty)
+                        logits[:, token] = penalize(logits[:, token], r.repetition_penalty)
             if len(logits) > 100:
                 ramp = 1 + torch.arange(len(logits) - 100) / (len(logits) - 100) * (r.position_penalty - 1)
-                logits = penalze(logits, torch.cat([torch.ones(100), ramp])[:, None])
+                logits = penalize(logits, torch.cat([torch.ones(100), ramp])[:, None])
             probs = torch.softmax(logits, -1)
             confidence, x0 = probs.max(-1)
             if r.algorithm == "topk_margin":

@@ -51,7 +51,7 @@ def hears(truth: tuple[int, ...], seed: int) -> Rows:
         elif text[-1] in truth and rng.random() < 0.7:
             at = truth.index(text[-1]) + 1
             row[truth[at] if at < len(truth) else END] += 5
-        return row * 3  # logits need not be normalzed
+        return row * 3  # logits need not be normalized
 
     return rows
 
