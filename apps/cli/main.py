@@ -27,7 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from unmask.apps.cli.export import export
     from unmask.apps.cli.generate import generate
     from unmask.apps.cli.inspect import inspect
-    from unmask.apps.cli.lint import lint
     from unmask.apps.cli.quantize import quantize
     from unmask.apps.cli.serve import serve
     from unmask.apps.cli.tune import tune
@@ -46,7 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app.command(export)
     app.command(generate)
     app.command(inspect)
-    app.command(lint)
     app.command(quantize)
     app.command(serve)
     app.command(tune)
