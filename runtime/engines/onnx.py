@@ -48,7 +48,8 @@ def open_session(
             raise
         raise InputError(
             f"{_name(graph)}: {options.provider} leaves {len(left)} nodes to the CPU: {', '.join(left[:NAMED])}"
-            f"{', ...' if len(left) > NAMED else ''}; `unmask devices BUNDLE --provider {options.provider}` counts them in every graph, and without --strict they run on the CPU"
+            f"{', ...' if len(left) > NAMED else ''}; without --strict the CPU runs them, and "
+            f"`unmask devices BUNDLE --provider {options.provider}` counts them for every graph"
         ) from error
 
 
