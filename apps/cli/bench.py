@@ -10,11 +10,10 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from unmask.apps.audio.files import read_recording
-from unmask.apps.cli.engines import EngineChoice
 from unmask.apps.cli.material import CLIPS
 from unmask.apps.cli.measuring import check_folder, require, say_on_stderr
+from unmask.apps.cli.options import SHIPPED, EngineChoice
 from unmask.apps.cli.peers import peers_app
-from unmask.apps.cli.shipped import SHIPPED
 from unmask.benchmarks.report.compare import Gates, read_side
 from unmask.benchmarks.report.compare import compare as compare_sides
 from unmask.benchmarks.scenarios.catalog import Recording

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.engines import EngineChoice
 from unmask.apps.cli.material import MaterialOptions, read_material
 from unmask.apps.cli.measuring import say_on_stderr
+from unmask.apps.cli.options import EngineChoice
 from unmask.benchmarks.compare.report import Gates, markdown, missed
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.devices import read_cpu

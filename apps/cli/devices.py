@@ -1,6 +1,7 @@
-"""`unmask devices`: what this machine has, and what of a bundle runs on it."""
+"""`unmask devices`: what this machine has, and which graphs of a bundle run on it. Opens ONNX graphs; runs none."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from unmask.apps.cli.bundle_support import BundleFit, GraphFit, asked_for, fit
-from unmask.bundle.manifest import load_bundle
+from unmask.apps.cli.options import FLAG
+from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import Machine, read_machine
+from unmask.engines.engine import RUNNERS
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.onnx import placed
+from unmask.engines.onnx_providers import CPU, PROVIDERS, available, read_provider
+from unmask.errors import UnmaskError
 
 
 @Parameter(name="*")
@@ -21,21 +27,22 @@ class DevicesOptions:
     """Options of `unmask devices`."""
 
     provider: str | None = None
-    """Ask this provider of ONNX Runtime how much of the bundle's graphs it takes; all that are here unless given."""
-    json: Annotated[bool, Parameter(negative="")] = False
+    """ONNX Runtime provider to ask how many nodes of each graph it takes. Default: every provider found here."""
+    json: Annotated[bool, FLAG] = False
     """Print one JSON object instead of tables."""
 
 
 def devices(bundle: Path | None = None, /, *, options: DevicesOptions = DevicesOptions()) -> None:
-    """Print the processor, the engines and ONNX Runtime's providers of this machine, and GPUs and NPUs as far as they tell.
+    """Print this machine's processor, accelerators, engines and providers.
 
     Parameters
     ----------
     bundle
-        A bundle's folder: also print which of its graphs run here, with what, and which audio fits graphs of fixed sizes.
+        Folder of a bundle: also print which of its graphs run here, on what, and the longest audio that its graphs of fixed
+        sizes take.
     """
     machine = read_machine()
-    found = fit(load_bundle(bundle), machine, asked_for(machine, options.provider)) if bundle else None
+    found = bundle_support(load_bundle(bundle), machine, asked_for(machine, options.provider)) if bundle else None
     if options.json:
         print(json.dumps({"machine": asdict(machine), "bundle": asdict(found) if found else None}, indent=1, ensure_ascii=False))
         return
@@ -43,6 +50,96 @@ def devices(bundle: Path | None = None, /, *, options: DevicesOptions = DevicesO
     console.print(machine_table(machine))
     if found:
         console.print(bundle_table(found))
+
+
+# ---- what of a bundle runs here
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many nodes of a graph a provider takes, after ONNX Runtime's first optimizations; the CPU runs the others."""
+
+    provider: str
+    taken: int = 0
+    nodes: int = 0
+    error: str = ""  # why the graph cannot be opened with it
+
+
+@dataclass(frozen=True)
+class GraphSupport:
+    """Whether one graph runs here. sizes: its fixed sizes by name; empty if it takes any size."""
+
+    engine: str
+    role: str
+    file: str
+    precision: str
+    sizes: dict[str, int]
+    runs: bool
+    reason: str  # why it does not run here
+    shares: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True)
+class BundleSupport:
+    """longest_s: seconds of audio that graphs of fixed sizes take, by engine. canvas_s: seconds that a canvas can hold."""
+
+    name: str
+    graphs: tuple[GraphSupport, ...]
+    canvas_s: float | None
+    longest_s: dict[str, float]
+
+
+def bundle_support(bundle: Bundle, machine: Machine, providers: Iterable[str]) -> BundleSupport:
+    """providers: those of ONNX Runtime, by short name, whose shares are counted."""
+    manifest, asked = bundle.manifest, tuple(providers)
+    missing = {found.engine: found.brought_by for found in machine.engines if not found.version}
+
+    def support(engine: str, role: str, file: str, precision: str, sizes: dict[str, int]) -> GraphSupport:
+        reason = ""
+        if engine not in RUNNERS:
+            reason = f"this version has no engine {engine}"
+        elif engine in missing:
+            reason = f"{engine} is not installed: {missing[engine]}"
+        elif engine == "coreml" and not machine.system.startswith("Darwin"):
+            reason = "CoreML runs on macOS"
+        shares = tuple(share(bundle.path(file), name) for name in asked) if engine == "onnx" else ()
+        return GraphSupport(engine, role, file, precision, sizes, not reason, reason, shares)
+
+    graphs = [support("onnx", role, file, manifest.precision, {}) for role, file in manifest.graphs.items()]
+    graphs += [support(b.engine, b.role, b.file, b.precision, b.sizes) for b in manifest.buckets]
+    line = manifest.timeline
+    longest = {engine: line.slot_s * count for engine, count in slots(bundle).items()} if line else {}
+    return BundleSupport(manifest.name, tuple(graphs), line.longest_s if line else None, longest)
+
+
+def slots(bundle: Bundle) -> dict[str, int]:
+    """For each engine, the slots of the longest canvas that all of its graphs of fixed sizes hold."""
+    most: dict[str, dict[str, int]] = {}
+    for bucket in bundle.manifest.buckets:
+        if "slots" in bucket.sizes:
+            roles = most.setdefault(bucket.engine, {})
+            roles[bucket.role] = max(roles.get(bucket.role, 0), bucket.sizes["slots"])
+    return {engine: min(roles.values()) for engine, roles in most.items()}
+
+
+def share(graph: Path, provider: str) -> Share:
+    """Open a graph with a provider and count the nodes that it takes."""
+    try:
+        nodes = placed(graph, EngineOptions(provider=provider))
+    except UnmaskError as error:
+        return Share(provider, error=str(error))
+    if nodes is None:
+        return Share(provider, error="this version of ONNX Runtime cannot report it; a newer one can")
+    name = available()[read_provider(provider).short]
+    return Share(provider, sum(node.provider == name for node in nodes), len(nodes))
+
+
+def asked_for(machine: Machine, given: str | None) -> list[str]:
+    """The provider that is given, or all known providers of this machine except the CPU."""
+    return [given] if given else [p.provider for p in machine.providers if p.provider in PROVIDERS and p.provider != CPU]
+
+
+# ---- tables
 
 
 def machine_table(machine: Machine) -> Table:
@@ -54,20 +151,20 @@ def machine_table(machine: Machine) -> Table:
     table.add_row("CPU", f"{cpu.name}, {cpu.cores} cores")
     table.add_row("CPU flags", " ".join(cpu.flags) or "unknown")
     for accelerator in machine.accelerators:
-        table.add_row(accelerator.kind, f"{accelerator.name}, told by {accelerator.told_by}")
+        table.add_row(accelerator.kind, f"{accelerator.name}, reported by {accelerator.told_by}")
     if not machine.accelerators:
-        table.add_row("GPU, NPU", "none that the system or ONNX Runtime tells of")
+        table.add_row("GPU, NPU", "none reported by the system or ONNX Runtime")
     for engine in machine.engines:
         table.add_row(f"engine {engine.engine}", engine.version or escape(f"not installed: {engine.brought_by}"))
     for provider in machine.providers:
         on = f" on {', '.join(provider.devices)}" if provider.devices else ""
         table.add_row(f"provider {provider.provider}", f"{provider.name}{on}")
-    for short, brought_by in machine.missing.items():
-        table.add_row(f"provider {short}", f"not here: {brought_by}", style="dim")
+    for name, brought_by in machine.missing.items():
+        table.add_row(f"provider {name}", f"not here: {brought_by}", style="dim")
     return table
 
 
-def bundle_table(found: BundleFit) -> Table:
+def bundle_table(found: BundleSupport) -> Table:
     table = Table("graph", "engine", "sizes", "precision", "here", title=found.name)
     for graph in found.graphs:
         sizes = ", ".join(f"{name} {count}" for name, count in graph.sizes.items()) or "any"
@@ -77,12 +174,12 @@ def bundle_table(found: BundleFit) -> Table:
     return table
 
 
-def here(graph: GraphFit) -> str:
-    """Runs or not, and how much of it where."""
-    told = [f"{s.provider}: {short(s.error) or f'{s.taken} of {s.nodes} nodes'}" for s in graph.shares]
-    return "\n".join([escape(graph.reason) or "runs", *map(escape, told)])
+def here(graph: GraphSupport) -> str:
+    """Whether a graph runs, and how much of it on each provider."""
+    shares = [f"{s.provider}: {last_part(s.error) or f'{s.taken} of {s.nodes} nodes'}" for s in graph.shares]
+    return "\n".join([escape(graph.reason) or "runs", *map(escape, shares)])
 
 
-def short(error: str) -> str:
-    """What stands behind ONNX Runtime's codes and places; --json has it whole."""
+def last_part(error: str) -> str:
+    """ONNX Runtime's message without its codes and source lines; --json prints all of it."""
     return error.rsplit(" : ", 1)[-1].strip()

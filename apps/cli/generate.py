@@ -1,4 +1,4 @@
-"""`unmask generate`: a task's inputs in, the answer on stdout; everything for people goes to stderr."""
+"""`unmask generate`: a task's inputs in, the answer on stdout. Everything else that people read goes to stderr."""
 
 import dataclasses
 import json
@@ -10,9 +10,8 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from unmask.apps.cli.engines import EngineChoice
-from unmask.apps.cli.tuned import TunedChoice, setting
-from unmask.apps.terminal.canvas_view import LiveView
+from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, setting
+from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.bundle.manifest import load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
@@ -23,50 +22,26 @@ from unmask.text.generator import Answer, Generator, Inputs, Request
 @Parameter(name="*")
 @dataclass(frozen=True)
 class GenerateOptions:
-    """Options of `unmask generate`; those of the schedule replace the task's own when given."""
+    """Options of `unmask generate`."""
 
     prompt: str | None = None
-    """The text that the task takes; - reads it from standard input."""
+    """Text input of the task; - reads it from standard input."""
     speech: Path | None = None
-    """Speech codes that the task takes: a file of whole numbers, 0 the first code."""
+    """Speech codes, an input of the task: a file of whole numbers, where 0 is the first code."""
     image: Path | None = None
-    """Image codes that the task takes, row by row: a file of whole numbers."""
+    """Image codes, an input of the task, row by row: a file of whole numbers."""
     task: str | None = None
-    """What to do; the bundle's first task unless given (`unmask inspect` lists them)."""
+    """What to do; `unmask inspect` lists the tasks. Default: the bundle's first."""
     length: int | None = None
-    """Positions of the answer."""
-    reference: Annotated[bool, Parameter(negative="")] = False
-    """Decode as the family's own code does: every row in every pass. Slow on purpose."""
-    show: Annotated[bool, Parameter(negative="")] = False
-    """Show on stderr how the tokens unmask, colored by confidence."""
-    json: Annotated[bool, Parameter(negative="")] = False
-    """Print text, codes, ids and cost as one JSON object."""
-    quiet: Annotated[bool, Parameter(negative="")] = False
-    """No figures on stderr; errors are still told."""
-    passes: Annotated[int | None, Parameter(name=("--passes", "--steps"))] = None
-    """At most this many passes in each block."""
-    rule: str | None = None
-    """Commit rule: quota, threshold, factor or entropy_bound."""
-    order: str | None = None
-    """Order of commitment: probability, margin, negative_entropy, random or halton."""
-    threshold: float | None = None
-    """Commit what is at least this probable."""
-    block: int | None = None
-    """Fill so many positions before the next ones."""
-    window: str | None = None
-    """Rows of a pass: masked, block or suffix."""
-    refresh: int | None = None
-    """Compute all rows again after so many passes."""
-    budget_ms: float | None = None
-    """Time for all passes."""
-    temperature: float | None = None
-    """Above 0, ids are drawn."""
-    seed: int | None = None
-    """Of what is drawn."""
-
-    def schedule(self, default: Schedule) -> Schedule:
-        chosen = {field.name: getattr(self, field.name, None) for field in dataclasses.fields(Schedule)}
-        return dataclasses.replace(default, **{name: value for name, value in chosen.items() if value is not None})
+    """Number of positions in the answer. Default: the task's own."""
+    reference: Annotated[bool, FLAG] = False
+    """Decode exactly as the model's publication does: all rows in every pass, which is slow. Takes no schedule options."""
+    show: Annotated[bool, FLAG] = False
+    """Show on stderr how the masks are filled, colored by confidence."""
+    json: Annotated[bool, FLAG] = False
+    """Print one JSON object with text, codes, ids and cost."""
+    quiet: Annotated[bool, FLAG] = False
+    """Print no timings on stderr; errors are still printed."""
 
 
 def generate(
@@ -74,16 +49,20 @@ def generate(
     /,
     *,
     options: GenerateOptions = GenerateOptions(),
-    engine: EngineChoice = EngineChoice(),  # noqa: B008  (frozen)
+    schedule: ScheduleChoice = ScheduleChoice(),  # noqa: B008  (frozen)
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
     tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
-    """Answer a task with a bundle of a Dream, LLaDA or block-causal model.
+    """Answer a prompt, or run another task of a text model's bundle (Dream, LLaDA, block-causal families).
 
     Parameters
     ----------
     bundle
         Folder of the bundle, as `unmask export` writes it.
     """
+    if options.reference and schedule.given():
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in schedule.given())
+        raise InputError(f"--reference has a schedule of its own; leave out {named}")
     loaded = load_bundle(bundle)
     task = options.task or next(iter(loaded.manifest.templates), "")
     chosen = (
@@ -92,15 +71,15 @@ def generate(
     generator = Generator(chosen.bundle, chosen.engine) if chosen else Generator(loaded, engine.options())
     inputs = read_inputs(generator.template(task).inputs, options)
     request = generator.request(task, inputs, options.length, options.reference)
-    schedule = options.schedule(chosen.schedule) if chosen else None
+    used = schedule.over(chosen.schedule) if chosen else None
     generator.load()
-    print(written(run(generator, request, schedule, options), task, options))
+    print(written(run(generator, request, used, options), task, options))
 
 
 def run(generator: Generator, request: Request, schedule: Schedule | None, options: GenerateOptions) -> Answer:
-    """Fill the canvas. Interrupted, it prints what stands so far and goes on interrupting."""
+    """Fill the canvas. When interrupted, prints what is filled so far and raises KeyboardInterrupt again."""
     mask_id = request.canvas.mask_id
-    view = LiveView(generator.tokenizer, mask_id, start=request.prompt) if options.show else None
+    view = CanvasView(generator.tokenizer, mask_id, start=request.prompt) if options.show else None
     ids, passes, rows, seconds = request.canvas.ids, 0, 0, 0.0
 
     def answer() -> Answer:
@@ -123,7 +102,7 @@ def run(generator: Generator, request: Request, schedule: Schedule | None, optio
 
 
 def read_inputs(wanted: dict[str, str], options: GenerateOptions) -> Inputs:
-    """What the task takes, from the options; whatever is missing is told by its option."""
+    """The inputs of the task, from the options. Raises InputError that names the option of a missing or an unused input."""
     given = {"text": options.prompt, "speech": options.speech, "image": options.image}
     inputs: dict[str, str | list[int]] = {}
     for name in wanted:
@@ -139,6 +118,7 @@ def read_inputs(wanted: dict[str, str], options: GenerateOptions) -> Inputs:
 
 
 def read_codes(path: Path) -> list[int]:
+    """Whole numbers, separated by spaces, commas or line ends. Raises InputError for another file."""
     try:
         codes = np.array(path.read_text(encoding="utf-8").replace(",", " ").split(), dtype=np.int64)
     except (OSError, ValueError) as error:
@@ -147,7 +127,7 @@ def read_codes(path: Path) -> list[int]:
 
 
 def written(answer: Answer, task: str, options: GenerateOptions) -> str:
-    """Text, and for codes a line each of their numbers."""
+    """The answer as printed: its text, and one line of numbers for each kind of codes."""
     if options.json:
         own = {"task": task, "rows_per_token": answer.rows_per_token}
         return json.dumps({**own, **dataclasses.asdict(answer)}, ensure_ascii=False)
@@ -156,7 +136,7 @@ def written(answer: Answer, task: str, options: GenerateOptions) -> str:
 
 
 def figures(answer: Answer, last: Step) -> str:
-    """One line for people on what an answer cost."""
+    """One line with the time, passes and rows that an answer took."""
     per = f"{answer.rows_per_token:.1f} rows per token" if answer.rows_per_token else "no tokens before the end"
     left = f", {last.masked} masks left" if last.masked else ""
     return f"{answer.tokens} tokens of {len(answer.ids)} in {answer.seconds:.2f} s, {answer.passes} passes, {per}{left}"

@@ -1,4 +1,4 @@
-"""`unmask inspect`: what a bundle is and what it takes."""
+"""`unmask inspect`: what a bundle contains and what its tasks are."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from unmask.apps.cli.shipped import SHIPPED
+from unmask.apps.cli.options import FLAG, SHIPPED
 from unmask.bundle.manifest import Bundle, load_bundle
 
 
@@ -19,17 +19,17 @@ from unmask.bundle.manifest import Bundle, load_bundle
 class InspectOptions:
     """Options of `unmask inspect`."""
 
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: Annotated[bool, FLAG] = False
     """Print the manifest as JSON instead of a table."""
 
 
 def inspect(bundle: Path = SHIPPED, /, *, options: InspectOptions = InspectOptions()) -> None:
-    """Verify a bundle and print what it holds.
+    """Verify a bundle and print what it contains.
 
     Parameters
     ----------
     bundle
-        The bundle's folder; the shipped caption bundle unless given.
+        Folder of the bundle. Default: the caption bundle that is shipped with unmask.
     """
     loaded = load_bundle(bundle)
     if options.json:

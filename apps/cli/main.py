@@ -1,36 +1,58 @@
-"""The `unmask` command: subcommands, exit codes, and errors as one line on stderr.
+"""The `unmask` command: its subcommands, its exit codes, and errors as one line on stderr.
 
-Exit codes: 0 done; 1 our own failure (a traceback tells it) or a missed gate; 2 bad input; 130 interrupted.
+Exit codes: 0 success; 1 a missed gate, or a bug in unmask (with a traceback); 2 bad input; 130 interrupted.
+A subcommand's module is imported only when that subcommand is chosen.
 """
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 EXTRAS = {
-    "apps": ("cyclopts", "rich", "soundfile", "soxr"),
+    "apps": ("cyclopts", "docstring_parser", "rich", "soundfile", "soxr"),
     "litert-export": ("litert_torch", "ai_edge_quantizer"),
     "export": ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors"),
 }
+COMMANDS = {
+    "bench": "Measure latency, memory and accuracy beside this machine's ceiling, each bundle in a process of its own.",
+    "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3), or of what the microphone hears.",
+    "compare": "Compare two bundles of one model: size, peak memory, time to load, time of a pass, agreement, drift, texts.",
+    "devices": "Print this machine's processor, accelerators, engines and providers.",
+    "export": "Convert a Hugging Face checkpoint folder (Dream, LLaDA, SDAR and relatives) to a bundle.",
+    "generate": "Answer a prompt, or run another task of a text model's bundle (Dream, LLaDA, block-causal families).",
+    "inspect": "Verify a bundle and print what it contains.",
+    "quantize": "Make a smaller bundle from an fp32 bundle or a checkpoint, or a bundle for another engine.",
+    "serve": "Serve a web page with live captions of the browser's microphone.",
+    "tune": "Measure settings of a bundle on this device and store the best for later runs of caption, serve and generate.",
+}
+"""Name of a command, which is also its module and its function, -> the first sentence of its help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    from cyclopts import App, CycloptsError
+    from cyclopts import CycloptsError
+
+    from unmask.errors import UnmaskError
+
+    words = ["./-" if word == "-" else word for word in (sys.argv[1:] if arguments is None else arguments)]  # - is a file here
+    try:
+        return make_app(words)(words, exit_on_error=False, print_error=False, result_action="return_value") or 0
+    except (UnmaskError, CycloptsError) as error:
+        print(f"unmask: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def make_app(words: Sequence[str]) -> "App":
+    """The command with all subcommands. Only the one that is named first among `words` is imported; others have their help."""
+    from cyclopts import App
 
     from unmask import __version__
-    from unmask.apps.cli.bench import bench_app
-    from unmask.apps.cli.caption import caption
-    from unmask.apps.cli.compare import compare
-    from unmask.apps.cli.devices import devices
-    from unmask.apps.cli.export import export
-    from unmask.apps.cli.generate import generate
-    from unmask.apps.cli.inspect import inspect
-    from unmask.apps.cli.quantize import quantize
-    from unmask.apps.cli.serve import serve
-    from unmask.apps.cli.tune import tune
-    from unmask.errors import UnmaskError
 
     app = App(
         name="unmask",
@@ -38,26 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         version=__version__,
         suppress_keyboard_interrupt=False,
     )
-    app.command(bench_app())
-    app.command(caption)
-    app.command(compare)
-    app.command(devices)
-    app.command(export)
-    app.command(generate)
-    app.command(inspect)
-    app.command(quantize)
-    app.command(serve)
-    app.command(tune)
-    try:
-        return app(_dash_is_a_file(arguments), exit_on_error=False, print_error=False, result_action="return_value") or 0
-    except (UnmaskError, CycloptsError) as error:
-        print(f"unmask: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
-
-
-def _dash_is_a_file(arguments: Sequence[str] | None) -> list[str]:
-    """A lone dash means standard input; the parser takes it for an option unless it looks like a path."""
-    return ["./-" if argument == "-" else argument for argument in (sys.argv[1:] if arguments is None else arguments)]
+    chosen = next((word for word in words if word in COMMANDS), None)
+    for name, summary in COMMANDS.items():
+        if name == chosen:
+            module = import_module(f"unmask.apps.cli.{name}")
+            app.command(module.bench_app() if name == "bench" else getattr(module, name))
+        else:
+            app.command(App(name=name, help=summary))
+    return app
 
 
 def run() -> None:

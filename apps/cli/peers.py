@@ -10,8 +10,8 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from unmask.apps.cli.measuring import check_folder, require, say_on_stderr
+from unmask.apps.cli.options import SHIPPED
 from unmask.apps.cli.peers_text import text
-from unmask.apps.cli.shipped import SHIPPED
 from unmask.benchmarks.scenarios.catalog import Recording
 from unmask.benchmarks.scenarios.runner import Plan
 from unmask.errors import InputError

@@ -1,21 +1,19 @@
 """`unmask serve`: live captions in a browser, for this machine unless another address is named.
 
-Knows options, addresses and the model. The server itself is in `unmask.apps.web.server`, imported on use.
+Knows options, addresses and the model. The server is `unmask.apps.web.server`, which is imported on use.
 """
 
 import contextlib
 import secrets
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cyclopts import Parameter
 
 from unmask.apps.audio.silero import Silero
-from unmask.apps.cli.engines import EngineChoice
-from unmask.apps.cli.shipped import SHIPPED
-from unmask.apps.cli.tuned import TunedChoice, setting
+from unmask.apps.cli.options import SHIPPED, EngineChoice, LiveChoice, ScheduleChoice, TunedChoice, setting
 from unmask.apps.web.access import Access, is_everywhere, is_loopback
 from unmask.apps.web.session import Limits
 from unmask.bundle.manifest import load_bundle
@@ -30,15 +28,14 @@ class ServeOptions:
     """Options of `unmask serve`."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Any but this machine's own needs a token, and browsers give the microphone to https alone there."""
+    """Address to listen on. Addresses that other machines can reach need a token, and there browsers allow the microphone only
+    over https."""
     port: int = 8765
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 picks a free one."""
     token: str | None = None
-    """What clients must show. Made up where one is needed and none is given."""
+    """Secret that clients must send. If one is needed and none is given, a random one is made and printed."""
     clients: int = 4
-    """Served at once; they take turns."""
-    stability: float = 0.5
-    """From 0, text becomes stable fast, to 1, calm."""
+    """Clients served at once; they take turns."""
     bundle: Path = SHIPPED
     """Folder of the bundle."""
 
@@ -46,44 +43,46 @@ class ServeOptions:
 def serve(
     *,
     options: ServeOptions = ServeOptions(),
-    engine: EngineChoice = EngineChoice(),  # noqa: B008  (frozen)
+    schedule: ScheduleChoice = ScheduleChoice(),  # noqa: B008  (frozen)
+    live: LiveChoice = LiveChoice(),  # noqa: B008
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
     tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
-    """Caption what a browser's microphone hears, on a page that this machine serves.
+    """Serve a web page with live captions of the browser's microphone.
 
-    Prints the page's address on stderr and runs until Ctrl-C; open captions are finished first. With ?overlay=1 the page is
-    captions alone, for OBS. Programs can send audio too: docs of unmask.apps.web.server.
+    Prints the page's address on stderr and runs until Ctrl-C; open segments are finished first. With ?overlay=1 the page shows
+    nothing but captions, for OBS. Programs can connect too: the protocol is described in unmask/apps/web/server.py.
     """
-    engine.options()  # tells now what contradicts itself
+    engine.options()  # refuses options that contradict each other before anything is opened
     limits = Limits(clients=options.clients)
-    LiveOptions(options.stability)
+    live_options = live.over(LiveOptions())
     try:
-        import websockets  # noqa: F401  (uvicorn speaks WebSocket with it)
+        import websockets  # noqa: F401  (uvicorn uses it)
 
         from unmask.apps.web.server import Server, make_app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("starlette", "uvicorn", "websockets"):
             raise
-        raise InputError(f"{error.name} is not installed; serving needs its extra: pip install 'unmask[serve]'") from error
+        raise InputError(f"{error.name} is not installed; this needs an extra: pip install 'unmask[serve]'") from error
     access = Access(options.host, options.token or (None if is_loopback(options.host) else secrets.token_urlsafe()))
-    Silero()  # tells now what it lacks
+    Silero()  # raises now if its package is missing
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned)
-    live_options = LiveOptions(options.stability, schedule=chosen.schedule)
+    live_options = replace(live_options, schedule=schedule.over(chosen.schedule))
     captioner = Captioner(chosen.bundle, chosen.engine).load()
     with listen(options.host, options.port) as listener:
         app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)
         print(f"unmask: captions at {address(access, listener.getsockname()[1])}  (Ctrl-C stops)", file=sys.stderr, flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn when all is done
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown
             Server(app, limits).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises InputError for an address that is not ours or a port that is taken."""
+    """A listening socket. Raises InputError for an address of another machine or a port that is in use."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        raise InputError(f"cannot listen on {host}, port {port} ({error}); choose others: --host 127.0.0.1 --port 0") from error
+        raise InputError(f"cannot listen on {host}, port {port} ({error}); try --host 127.0.0.1 --port 0") from error
 
 
 def address(access: Access, port: int) -> str:

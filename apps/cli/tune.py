@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from unmask.apps.cli.engines import EngineChoice
 from unmask.apps.cli.material import MaterialOptions, read_material
+from unmask.apps.cli.options import EngineChoice
 from unmask.benchmarks.tuning.pareto import Rules
 from unmask.benchmarks.tuning.report import named, svg, table
 from unmask.benchmarks.tuning.search import Found

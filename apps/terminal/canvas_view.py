@@ -1,4 +1,4 @@
-"""The live view: tokens appearing on the canvas, colored by confidence.
+"""Shows a canvas on the terminal while it is filled: its tokens, colored by confidence.
 
 Knows steps and colors. Knows no audio and no engine.
 """
@@ -10,19 +10,19 @@ from tokenizers import Tokenizer
 
 from unmask.decoding.denoiser import Step
 
-# (least confidence, style): committed text is bold in its color, a tentative guess is dim
+# (lowest confidence, style)
 COLORS = ((0.95, "green"), (0.8, "yellow"), (0.5, "dark_orange"), (0.0, "red"))
 MASK, BLANK = "░", "·"
 
 
-class LiveView:
-    """Shows each step of one window after the other on stderr; leaves the last state of each on the screen.
+class CanvasView:
+    """Shows each step of a canvas on stderr, in place; the last step of each canvas stays on the screen.
 
-    Where stderr is no terminal, every step is printed.
+    If stderr is not a terminal, every step is printed.
     """
 
     def __init__(self, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> None:
-        """blank: an id that stands for no text; start: where on the canvas the prompt ends."""
+        """blank: an id without text. start: the first position after the prompt."""
         self._tokenizer, self._mask_id, self._blank, self._start = tokenizer, mask_id, blank, start
         self.console = Console(stderr=True)
         self._live: Live | None = None
@@ -45,7 +45,7 @@ class LiveView:
 
 
 def render(step: Step, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> Text:
-    """The canvas after a step: a token a place, masks as shaded cells with their guess dim, blanks as dots."""
+    """The canvas after a step: committed tokens bold, the tentative ones of masks dim or as shaded cells, blanks as dots."""
     done, places = len(step.ids) - start - step.masked, "places" if blank is None else "slots"
     text = Text(
         f"pass {step.number}  {done}/{len(step.ids) - start} {places}  {step.rows} rows  {1000 * step.seconds:.0f} ms\n",
@@ -58,7 +58,7 @@ def render(step: Step, tokenizer: Tokenizer, mask_id: int, blank: int | None = N
             text.append(MASK if unknown else tokenizer.decode([guess]), style="dim " + color(confidence))
         elif committed == blank:
             text.append(BLANK, style="bright_black")
-        else:  # special tokens are seen here: they are what the canvas holds
+        else:  # special tokens are shown too: the canvas holds them
             text.append(tokenizer.decode([committed], skip_special_tokens=False), style="bold " + color(confidence))
     return text
 

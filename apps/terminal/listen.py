@@ -1,6 +1,6 @@
-"""`unmask caption` on live audio: from a source through the captioner to the terminal, to stdout and to a file.
+"""Live captions of one source: audio goes through the captioner to the terminal, to stdout and to a file.
 
-Knows sources, events and faces. What becomes stable, and when, is `unmask.speech.live`'s.
+Knows sources, events and outputs. When text becomes stable is decided in `unmask.speech.live`.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -37,43 +37,36 @@ FLAG = Parameter(negative="")
 @Parameter(name="*", group="Live captions")
 @dataclass(frozen=True)
 class ListenOptions:
-    """For the microphone (no file), standard input (-) and --realtime."""
+    """What is listened to: the microphone (no file), standard input (-), or a file in real time."""
 
     realtime: Annotated[bool, FLAG] = False
-    """Play the file at its own clock, as a microphone would hear it."""
+    """Play the file in real time, as a microphone would hear it."""
     device: str | None = None
-    """Microphone by number or by part of its name."""
+    """Microphone, by its number or part of its name."""
     list_devices: Annotated[bool, FLAG] = False
-    """Print the microphones and stop."""
+    """Print the microphones and exit."""
     rate: int = SAMPLE_RATE_HZ
-    """Samples a second of raw audio on standard input (16-bit little-endian mono); a WAV says its own."""
-    stability: float = 0.5
-    """From 0, text becomes stable fast, to 1, calm."""
-    update_ms: float = 400
-    """Audio between two updates; more where the machine needs it."""
-    context_s: float = 8
-    """Earlier speech that is read along with what is being said; less where the machine is slow, 0: none."""
-    end_silence_ms: float = 700
-    """Silence that ends a segment."""
+    """Sample rate in Hz of raw audio on standard input (16-bit little-endian mono). A WAV header gives its own."""
+    end_silence_s: float = SpeechOptions.end_s
+    """Seconds of silence that end a segment."""
     backlog_s: float = 5
-    """Audio that may wait; of a clocked source the oldest is dropped over that, and it is told."""
+    """Seconds of audio that may wait to be captioned. Beyond that, the oldest audio of a live source is dropped and reported."""
     save_audio: Path | None = None
-    """Keep what was heard as a WAV file."""
+    """Save the audio that was heard to this WAV file."""
 
     def live(self, schedule: Schedule) -> LiveOptions:
-        """Raises InputError naming the option."""
-        speech = SpeechOptions()
-        if not self.end_silence_ms >= 1000 * speech.pause_s:
-            raise InputError(f"--end-silence-ms is {self.end_silence_ms:g}; at least {1000 * speech.pause_s:g} is needed")
+        """Raises InputError that names the option."""
+        pause_s = SpeechOptions.pause_s
+        if not self.end_silence_s >= pause_s:
+            raise InputError(f"--end-silence-s is {self.end_silence_s:g}; at least {pause_s:g} is needed")
         if not 0.5 <= self.backlog_s <= 600:
             raise InputError(f"--backlog-s is {self.backlog_s:g}; 0.5 to 600 s are possible")
-        speech = replace(speech, end_s=self.end_silence_ms / 1000)
-        return LiveOptions(self.stability, self.update_ms / 1000, self.context_s, speech=speech, schedule=schedule)
+        return LiveOptions(speech=SpeechOptions(end_s=self.end_silence_s), schedule=schedule)
 
 
 @dataclass
-class Heard:
-    """What a run came to."""
+class RunSummary:
+    """Totals of one run."""
 
     audio_s: float = 0.0
     dropped_s: float = 0.0
@@ -87,44 +80,44 @@ class Heard:
 
 
 def open_source(files: tuple[Path, ...], options: ListenOptions) -> Source:
-    """Raises AudioError or InputError for what cannot be listened to."""
+    """The source that the command line names. Raises AudioError or InputError when it cannot be used."""
     if options.rate < 1000:
-        raise InputError(f"--rate is {options.rate}; samples a second are meant, for example 16000")
+        raise InputError(f"--rate is {options.rate}; it is a sample rate in Hz, for example 16000")
     if len(files) > 1:
-        raise InputError("live captions come of one source: name one file, or none for the microphone")
+        raise InputError("live captions have one source: name one file, or none for the microphone")
     if not files:
         return Microphone(options.device)
     return Stdin(sys.stdin.buffer, options.rate) if str(files[0]) == "-" else RealtimeFile(files[0])
 
 
-def listen(captioner: Captioner, source: Source, options: ListenOptions, live: LiveOptions, faces: "Faces") -> Heard:
-    """Caption until the source ends or Ctrl-C; what is open then is finished. Raises what the source raised, after that."""
+def listen(captioner: Captioner, source: Source, options: ListenOptions, live: LiveOptions, outputs: "Outputs") -> RunSummary:
+    """Caption until the source ends or Ctrl-C; the open segment is then finished. An error of the source is raised after that."""
     backlog = Backlog(options.backlog_s, wait=not source.clocked)
     stop, faults = threading.Event(), list[UnmaskError]()
     thread = threading.Thread(target=pump, args=(source, backlog, stop, faults), daemon=True)
-    stream, heard = LiveCaptioner(captioner, Silero(), live), Heard()
+    stream, summary = LiveCaptioner(captioner, Silero(), live), RunSummary()
     with contextlib.ExitStack() as stack:
-        keep = stack.enter_context(contextlib.closing(Keep(options.save_audio)))
+        recorder = stack.enter_context(contextlib.closing(WavRecorder(options.save_audio)))
         stack.enter_context(_terminated_like_interrupted())
         thread.start()
         try:
             while (items := backlog.take(0.1)) is not None:
                 for item in items:
-                    _take(item, stream, heard, faces, keep, backlog.seconds)
+                    _take(item, stream, summary, outputs, recorder, backlog.seconds)
         except KeyboardInterrupt:
-            pass  # the usual way to end; what is open is finished below
+            pass  # the usual way to end; the open segment is finished below
         finally:
             stop.set()
             backlog.close()
-        _tell(stream.flush(), heard, faces)
+        _publish(stream.flush(), summary, outputs)
     thread.join(1)
     if faults:
         raise faults[0]
-    return heard
+    return summary
 
 
 def pump(source: Source, backlog: Backlog, stop: threading.Event, faults: list[UnmaskError]) -> None:
-    """The source's thread: everything it yields goes to the backlog."""
+    """Runs in the source's thread: put everything that it yields into the backlog."""
     try:
         for item in source.blocks(stop):
             backlog.put(item)
@@ -134,28 +127,30 @@ def pump(source: Source, backlog: Backlog, stop: threading.Event, faults: list[U
         backlog.close()
 
 
-def _take(item: Item, stream: LiveCaptioner, heard: Heard, faces: "Faces", keep: "Keep", waiting_s: float) -> None:
+def _take(
+    item: Item, stream: LiveCaptioner, summary: RunSummary, outputs: "Outputs", recorder: "WavRecorder", waiting_s: float
+) -> None:
     began = time.perf_counter()
     if isinstance(item, float):
-        heard.dropped_s += item
+        summary.dropped_s += item
         events = stream.drop(item)
     else:
-        keep(item)
-        heard.audio_s += len(item) / SAMPLE_RATE_HZ
+        recorder.write(item)
+        summary.audio_s += len(item) / SAMPLE_RATE_HZ
         events = stream.feed(item)
-        faces.hear(item, waiting_s + time.perf_counter() - began)
-    heard.busy_s += time.perf_counter() - began
-    _tell(events, heard, faces)
+        outputs.show_level(item, waiting_s + time.perf_counter() - began)
+    summary.busy_s += time.perf_counter() - began
+    _publish(events, summary, outputs)
 
 
-def _tell(events: list[Event], heard: Heard, faces: "Faces") -> None:
+def _publish(events: list[Event], summary: RunSummary, outputs: "Outputs") -> None:
     for event in events:
-        heard.segments += event.event == "segment_ended"
-        faces.tell(event)
+        summary.segments += event.event == "segment_ended"
+        outputs.publish(event)
 
 
-class Keep:
-    """Writes what was heard to a WAV whose header is right after every block."""
+class WavRecorder:
+    """Saves audio to a WAV file whose header is correct after every block. Without a path it does nothing."""
 
     def __init__(self, path: Path | None) -> None:
         import soundfile
@@ -165,9 +160,9 @@ class Keep:
             try:
                 self._file = soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 1, "PCM_16", format="WAV")
             except (soundfile.LibsndfileError, OSError) as error:
-                raise InputError(f"{path}: audio cannot be saved there ({error})") from error
+                raise InputError(f"{path}: audio cannot be saved to it ({error})") from error
 
-    def __call__(self, samples: Samples) -> None:
+    def write(self, samples: Samples) -> None:
         if self._file is not None:
             self._file.write(np.clip(samples, -1, 1))
             self._file.flush()
@@ -194,8 +189,8 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class Faces:
-    """Where events go: the terminal's view, stdout, a file. Closing it raises WriteError when a file lacks something."""
+class Outputs:
+    """Sends events to the terminal's view, stdout or a file. `close` raises WriteError if text is missing in the file."""
 
     def __init__(self, form: str, output: Path | None, device: str, quiet: bool) -> None:
         self._form, self._subtitles = form, SubtitleWriter(form) if form in ("srt", "vtt") else None
@@ -203,15 +198,15 @@ class Faces:
         view = not quiet and sys.stderr.isatty()
         self._view = TerminalView(device) if view else None
         self._quiet, self._warned = quiet, False
-        # One terminal shows the text once: the view prints ended segments itself.
+        # The view prints ended segments: where stdout is the same terminal, they would be there twice.
         self._stdout = output is None and not (view and form == "txt" and sys.stdout.isatty())
         self._write(self._subtitles.head() if self._subtitles else "")
 
-    def hear(self, samples: Samples, lag_s: float) -> None:
+    def show_level(self, samples: Samples, lag_s: float) -> None:
         if self._view:
-            self._view.hear(samples, lag_s)
+            self._view.show_level(samples, lag_s)
 
-    def tell(self, event: Event) -> None:
+    def publish(self, event: Event) -> None:
         if self._view:
             self._view.show(event)
         elif event.event == "dropped" and not self._quiet:
@@ -232,7 +227,9 @@ class Faces:
             self._file.append(text, sync)
             if self._file.error and not self._warned:
                 reason = self._file.error.strerror
-                print(f"unmask: {self._file.path}: {reason}; captions go on and are written when they can be", file=sys.stderr)
+                print(
+                    f"unmask: {self._file.path}: {reason}; captions continue and are written when there is room", file=sys.stderr
+                )
             self._warned = self._file.error is not None
         elif self._stdout:
             print(text, end="", flush=True)

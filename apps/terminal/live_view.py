@@ -1,6 +1,6 @@
-"""The live view of a terminal: ended segments scroll up, the open one stands below with a line on how it goes.
+"""The live view of a terminal: ended segments scroll up; the open one is at the bottom, above a status line.
 
-Knows events and colors. Knows no audio device and no model. Draws on stderr.
+Knows events and colors. Knows no audio device and no model. Writes to stderr.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from unmask.speech.events import Event
 METER = "▁▂▃▄▅▆▇█"
 QUIET_DB = -60.0
 DRAWN_HZ = 10
-LATE_S = 1.0  # lag that is shown in red
+LATE_S = 1.0  # a longer lag is red
 
 
 @dataclass
 class State:
-    """What the line below the text tells."""
+    """Values of the status line."""
 
     device: str
     level_db: float = QUIET_DB
@@ -37,8 +37,8 @@ class TerminalView:
         self._live = Live(console=self.console, refresh_per_second=DRAWN_HZ, get_renderable=self._render, transient=True)
         self._live.start()
 
-    def hear(self, samples: NDArray[np.float32], lag_s: float) -> None:
-        """Move the meter. lag_s: how far behind the stream the captions are."""
+    def show_level(self, samples: NDArray[np.float32], lag_s: float) -> None:
+        """Update the level meter. samples: (N,) float32 in [-1, 1]. lag_s: how late the captions are."""
         loudest = float(np.abs(samples).max()) if len(samples) else 0.0
         self._state.level_db = 20 * np.log10(max(loudest, 1e-6))
         self._state.lag_s = lag_s
@@ -62,7 +62,7 @@ class TerminalView:
 
 
 def status(state: State) -> Text:
-    """Level meter, device, lag, passes of the last update and, where there is any, dropped audio."""
+    """Level meter, device, lag, passes of the last update, and dropped audio if there is any."""
     height = (max(state.level_db, QUIET_DB) - QUIET_DB) / -QUIET_DB
     bar = METER[min(len(METER) - 1, int(height * len(METER)))]
     text = Text.assemble(

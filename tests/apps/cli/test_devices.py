@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command
-from unmask.apps.cli.bundle_support import fit, slots
+from unmask.apps.cli.devices import bundle_support, slots
 from unmask.bundle.manifest import Bucket, Bundle, load_bundle
 from unmask.engines.devices import read_machine
 from unmask.engines.onnx_providers import available
@@ -34,7 +34,7 @@ def test_a_bundle_whose_graphs_take_any_size(command: Command, fp32_bundle: Path
 @pytest.mark.skipif("azure" not in available(), reason="this ONNX Runtime was built without it")
 def test_a_provider_that_takes_nothing(fp32_bundle: Path) -> None:
     bundle = load_bundle(fp32_bundle)
-    for graph in fit(bundle, read_machine(), ["azure"]).graphs:
+    for graph in bundle_support(bundle, read_machine(), ["azure"]).graphs:
         assert graph.shares[0].taken == 0
         assert graph.shares[0].nodes > 0
 
@@ -53,7 +53,7 @@ def test_graphs_of_fixed_sizes_are_told_by_engine(fp32_bundle: Path) -> None:
     assert slots(held) == {"litert": 64}
     machine = read_machine()
     absent = tuple(dataclasses.replace(engine, version=None) for engine in machine.engines)
-    found = fit(held, dataclasses.replace(machine, engines=absent), [])
+    found = bundle_support(held, dataclasses.replace(machine, engines=absent), [])
     assert found.longest_s == {"litert": pytest.approx(64 * 8 * 0.02)}
     assert {graph.runs for graph in found.graphs if graph.engine == "litert"} == {False}
     assert all("litert" in graph.reason for graph in found.graphs if graph.engine == "litert")
@@ -66,5 +66,5 @@ def test_coreml_runs_on_macos_alone(fp32_bundle: Path) -> None:
     machine = read_machine()
     there = tuple(dataclasses.replace(engine, version="9.0") for engine in machine.engines)
     for system, runs in (("Linux 6", False), ("Darwin 25", True)):
-        (graph,) = fit(held, dataclasses.replace(machine, system=system, engines=there), []).graphs
+        (graph,) = bundle_support(held, dataclasses.replace(machine, system=system, engines=there), []).graphs
         assert graph.runs == runs

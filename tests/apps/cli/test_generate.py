@@ -68,6 +68,7 @@ def test_codes_come_from_files_and_go_out_as_numbers(command: Command, omni: Pat
         (("--prompt", "x", "--rule", "thresold"), "rule 'thresold' is not one of"),
         (("--prompt", "x", "--threads", "0"), "threads is 0"),
         (("--prompt", "x", "--pases", "3"), "--pases"),
+        (("--prompt", "x", "--reference", "--passes", "3", "--budget-ms", "9"), "leave out --passes, --budget-ms"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(command: Command, dream: Path, options: tuple[str, ...], message: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.apps.conftest import Command
 from unmask import Captioner, load_bundle
-from unmask.apps.cli.shipped import SHIPPED
+from unmask.apps.cli.options import SHIPPED
 
 
 def test_the_table_names_graphs_sizes_and_license(command: Command) -> None:

@@ -1,12 +1,13 @@
 """One group of engine options for all commands that run graphs."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from tests.apps.conftest import Command
-from unmask import EngineOptions
-from unmask.apps.cli.engines import EngineChoice
+from unmask import EngineOptions, LiveOptions, Schedule
+from unmask.apps.cli.options import EngineChoice, LiveChoice, ScheduleChoice
 from unmask.errors import InputError
 
 
@@ -22,6 +23,21 @@ def test_every_option_of_the_group_is_one_of_the_engine() -> None:
     assert every.options() == EngineOptions(threads=3, engine="onnx", static=True, provider="qnn:npu", strict=True)
     with pytest.raises(InputError, match="threads is 0"):
         EngineChoice(threads=0).options()
+
+
+def test_every_field_of_a_schedule_is_an_option_and_none_is_given_by_itself() -> None:
+    names = {field.name for field in dataclasses.fields(Schedule)}
+    assert {field.name for field in dataclasses.fields(ScheduleChoice)} == names
+    stored = Schedule(rule="quota", passes=3, block=4)
+    assert ScheduleChoice().over(stored) == stored
+    assert ScheduleChoice(passes=2, reuse=False).over(stored) == dataclasses.replace(stored, passes=2)
+    assert LiveChoice(update_s=1.0).over(LiveOptions(stability=0.1)) == LiveOptions(0.1, 1.0)
+
+
+def test_help_is_what_the_field_says(command: Command) -> None:
+    shown = " ".join(command("caption", "--help").out.split())
+    for words in ("--draft-min-confidence", "entropy_bound", "--update-s", "[default: 0.4]"):
+        assert words in shown
 
 
 @pytest.mark.parametrize("name", ["bench", "caption", "compare", "generate", "serve"])

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.apps.conftest import Command
-from unmask.apps.cli.shipped import SHIPPED
+from unmask.apps.cli.options import SHIPPED
 from unmask.bundle.manifest import load_bundle
 
 

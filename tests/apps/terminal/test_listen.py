@@ -20,8 +20,8 @@ from tests.apps.conftest import CLIPS, Command
 from tests.apps.conftest import listen as can_be_interrupted
 from unmask import Captioner, LiveOptions, load_bundle
 from unmask.apps.audio.backlog import Item
-from unmask.apps.cli.shipped import SHIPPED
-from unmask.apps.terminal.listen import Faces, ListenOptions, listen
+from unmask.apps.cli.options import SHIPPED
+from unmask.apps.terminal.listen import ListenOptions, Outputs, listen
 from unmask.apps.terminal.live_view import TerminalView
 from unmask.errors import AudioError
 from unmask.speech.events import Event
@@ -75,7 +75,7 @@ def test_what_was_heard_can_be_kept(command: Command, tmp_path: Path) -> None:
     ("wrong", "named"),
     [
         (["-", "--stability", "2"], "stability"),
-        (["-", "--end-silence-ms", "10"], "--end-silence-ms"),
+        (["-", "--end-silence-s", "0.01"], "--end-silence-s"),
         (["-", "--backlog-s", "0"], "--backlog-s"),
         (["-", "--rate", "0"], "--rate"),
         (["-", "talk.wav"], "one source"),
@@ -127,12 +127,12 @@ class Script:
             raise self._fault
 
 
-class Noted(Faces):
+class Noted(Outputs):
     def __init__(self, slow_s: float = 0.0) -> None:
         super().__init__("txt", None, "", quiet=True)
         self.events, self._slow_s = list[Event](), slow_s
 
-    def tell(self, event: Event) -> None:
+    def publish(self, event: Event) -> None:
         time.sleep(self._slow_s)
         self.events.append(event)
 
@@ -143,27 +143,27 @@ def talk() -> np.ndarray:
 
 def test_a_machine_that_falls_behind_drops_the_oldest_and_says_so(captioner: Captioner) -> None:
     blocks: list[Item] = [talk()[i : i + 1600] for i in range(0, 3 * 16_000, 1600)] * 4
-    faces = Noted(slow_s=0.3)
-    heard = listen(captioner, Script(blocks, pace_s=0.01), ListenOptions(backlog_s=1), LiveOptions(), faces)
-    dropped = sum(e.dropped_s for e in faces.events if e.event == "dropped")
-    assert dropped == pytest.approx(heard.dropped_s)
+    outputs = Noted(slow_s=0.3)
+    summary = listen(captioner, Script(blocks, pace_s=0.01), ListenOptions(backlog_s=1), LiveOptions(), outputs)
+    dropped = sum(e.dropped_s for e in outputs.events if e.event == "dropped")
+    assert dropped == pytest.approx(summary.dropped_s)
     assert dropped > 1
-    assert heard.audio_s + heard.dropped_s == pytest.approx(12)
-    assert faces.events[-1].time_s == pytest.approx(12, abs=0.01)
+    assert summary.audio_s + summary.dropped_s == pytest.approx(12)
+    assert outputs.events[-1].time_s == pytest.approx(12, abs=0.01)
 
 
 def test_what_a_failing_source_gave_is_finished_before_its_error(captioner: Captioner) -> None:
-    faces = Noted()
+    outputs = Noted()
     with pytest.raises(AudioError, match="unplugged for good"):
-        listen(captioner, Script([talk()], AudioError("unplugged for good")), ListenOptions(backlog_s=60), LiveOptions(), faces)
-    assert faces.events[-1].event == "segment_ended"
-    assert "London" in faces.events[-1].stable
+        listen(captioner, Script([talk()], AudioError("unplugged for good")), ListenOptions(backlog_s=60), LiveOptions(), outputs)
+    assert outputs.events[-1].event == "segment_ended"
+    assert "London" in outputs.events[-1].stable
 
 
 def test_the_view_tells_stable_from_tentative_and_shows_trouble() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
     view = TerminalView("a microphone", console)
-    view.hear(np.full(1600, 0.5, np.float32), 2.0)
+    view.show_level(np.full(1600, 0.5, np.float32), 2.0)
     view.show(Event("updated", 1, 1.0, stable="we went", tentative=" home", passes=3))
     view.show(Event("dropped", 1, 3.0, dropped_s=1.5))
     spans = view._render()

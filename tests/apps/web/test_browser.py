@@ -18,8 +18,8 @@ from unmask import Captioner, LiveCaptioner, Word, load_bundle
 from unmask.apps.audio.files import read_recording
 from unmask.apps.audio.silero import Silero
 from unmask.apps.captions import subtitles
+from unmask.apps.cli.options import SHIPPED
 from unmask.apps.cli.serve import listen
-from unmask.apps.cli.shipped import SHIPPED
 from unmask.apps.web.server import Server, make_app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

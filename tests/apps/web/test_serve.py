@@ -28,8 +28,8 @@ from tests.apps.conftest import CLIPS, Command, start
 from unmask import Captioner, LiveCaptioner, load_bundle
 from unmask.apps.audio.files import read_recording
 from unmask.apps.audio.silero import Silero
+from unmask.apps.cli.options import SHIPPED
 from unmask.apps.cli.serve import listen
-from unmask.apps.cli.shipped import SHIPPED
 from unmask.apps.web.access import Access
 from unmask.apps.web.server import HEADERS, Server, make_app
 from unmask.apps.web.session import Limits

@@ -1,0 +1,167 @@
+"""Options that several commands share, made from the records of the runtime, and the setting that a command runs with.
+
+An option is defined once: its type, default and help are those of a field of `Schedule`, `EngineOptions` or `LiveOptions`.
+Knows bundles and stored settings. Runs nothing.
+"""
+
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields, make_dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast, get_type_hints
+
+import docstring_parser
+from cyclopts import Parameter
+
+from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
+from unmask.decoding.schedule import Schedule
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.tuned_settings import Tuned, bundle_key, read_tuned
+from unmask.errors import BundleError, InputError, UnmaskError
+from unmask.speech.live import LiveOptions
+
+Record = TypeVar("Record")
+Made = TypeVar("Made")
+FLAG = Parameter(negative="")
+"""Of an option that is off unless given: it has no --no- form."""
+
+# Resolved by its manifest: an editable installation links every file, and a bundle holds no links.
+SHIPPED = (Path(str(files("unmask.models"))) / "caption-tiny-en" / MANIFEST).resolve().parent
+"""Folder of the caption bundle that the package ships."""
+
+
+class Given(Generic[Record]):
+    """What the command line gives of a record's fields; a field that is not given is None. See `options_of`."""
+
+    if TYPE_CHECKING:  # the fields are the record's
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def given(self) -> dict[str, Any]:
+        """Values by the name of their field."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def over(self, stored: Record) -> Record:
+        """`stored` with the given values in place of its own. Raises InputError for values that the record refuses."""
+        return cast(Record, replace(cast(Any, stored), **self.given()))
+
+
+def options_of(
+    record: type,
+    group: str,
+    *,
+    leave: Collection[str] = (),
+    names: Mapping[str, tuple[str, ...]] | None = None,
+    stored: bool = False,
+) -> Callable[[type[Made]], type[Made]]:
+    """Decorate a subclass of `Given[record]`: each field of the record becomes an option of the command line.
+
+    Type and help are the field's; an option that is not given is None. leave: fields that get no option. names: option names
+    other than the field's own. stored: the bundle stores the record, so that help shows no defaults.
+    """
+    helps = {param.arg_name: param.description for param in docstring_parser.parse_from_object(record).params}
+    hints = get_type_hints(record)
+
+    def decorate(cls: type[Made]) -> type[Made]:
+        specs = []
+        for one in fields(cast(Any, record)):
+            if one.name not in leave:
+                shown = None if stored else one.default
+                option = Parameter(
+                    name=(names or {}).get(one.name),
+                    help=helps[one.name],
+                    show_default=False if shown is None else lambda _, shown=shown: shown,  # type: ignore[misc]
+                )
+                specs.append((one.name, Annotated[hints[one.name] | None, option], field(default=None)))
+        own = {"__doc__": cls.__doc__, "__module__": cls.__module__}
+        made = make_dataclass(cls.__name__, specs, bases=(cls,), namespace=own, frozen=True)
+        return cast(type[Made], Parameter(name="*", group=group)(made))
+
+    return decorate
+
+
+@options_of(Schedule, "Schedule", stored=True, names={"passes": ("--passes", "--steps")})
+class ScheduleChoice(Given[Schedule]):
+    """How a canvas is filled. What is not given is as the bundle stores it for the task."""
+
+
+@options_of(EngineOptions, "Engine", leave=("spinning", "arena"))
+class EngineChoice(Given[EngineOptions]):
+    """How graphs are run. What is not given is as `unmask tune` stored it, or the default."""
+
+    def options(self, stored: EngineOptions | None = None) -> EngineOptions:
+        """stored: used where nothing is given. Raises InputError for options that contradict each other."""
+        return self.over(stored or EngineOptions())
+
+
+@options_of(LiveOptions, "Live captions", leave=("drafts", "speech", "schedule"))
+class LiveChoice(Given[LiveOptions]):
+    """When live text is updated and becomes stable."""
+
+
+@Parameter(name="*", group="Engine")
+@dataclass(frozen=True)
+class TunedChoice:
+    """Whether stored settings are used."""
+
+    tuned: bool = True
+    """Start from the setting that `unmask tune` stored for this bundle on this device, if there is one."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a task is run with."""
+
+    bundle: Bundle
+    engine: EngineOptions
+    schedule: Schedule
+
+
+def setting(bundle: Bundle, task: str, engine: EngineChoice, choice: TunedChoice, quiet: bool = False) -> Setting:
+    """The bundle, engine and schedule for a task: as `unmask tune` stored them, or the bundle's own. Given options win.
+
+    Says on stderr that a stored setting is used, or why it cannot be.
+    Raises InputError for a task that the bundle does not have and for engine options that contradict each other.
+    """
+    own = Setting(bundle, engine.options(), bundle.schedule(task))
+    if not choice.tuned:
+        return own
+    try:
+        stored = read_tuned(bundle, task, own.engine)
+        if stored and engine.engine not in (None, stored.engine.engine):
+            return own  # the tuned bundle has graphs for another engine than the one given
+        found = Setting(_tuned_bundle(bundle, stored), engine.options(stored.engine), stored.schedule) if stored else own
+    except UnmaskError as error:
+        print(f"unmask: the stored setting is not used: {error}", file=sys.stderr)
+        return own
+    if stored and not quiet:
+        print(_describe(stored), file=sys.stderr)
+    return found
+
+
+def _tuned_bundle(bundle: Bundle, stored: Tuned) -> Bundle:
+    """The bundle that `unmask tune` chose. Raises BundleError when it is another one that is missing or has changed."""
+    if stored.other is None:
+        return bundle
+    other = load_bundle(stored.other.folder)
+    if bundle_key(other.folder) != stored.other.sha256:
+        raise BundleError(f"{other.folder}: changed since it was measured; run `unmask tune` again")
+    return other
+
+
+def _describe(stored: Tuned) -> str:
+    figures = stored.figures
+    where = f"{Path(stored.other.folder).name}, " if stored.other else ""
+    return (
+        f"unmask: tuned for this device: {where}{figures.milliseconds:.0f} ms {figures.unit} where the default took "
+        f"{figures.default_milliseconds:.0f} (--no-tuned uses the default)"
+    )
+
+
+def check_target(folder: Path, replaced: bool) -> None:
+    """Raises InputError where a new bundle cannot be written. replaced: a bundle that is there may be replaced."""
+    if folder.exists() and not replaced:
+        raise InputError(f"{folder}: exists already; pass --replace, or --out with another folder")
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder}: not a bundle, so it is not replaced; pass --out with another folder")

@@ -1,0 +1,47 @@
+"""The command itself: what it imports for which words, and the help of its subcommands."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from tests.apps.conftest import Command
+from unmask.apps.cli.main import COMMANDS
+
+CODE = "import json, sys; from unmask.apps.cli.main import main; {}; json.dump(sorted(sys.modules), sys.stderr)"
+
+
+def modules(run: str) -> set[str]:
+    """Names of the modules that are imported in a new interpreter after `run`."""
+    done = subprocess.run([sys.executable, "-c", CODE.format(run)], check=True, capture_output=True, text=True)
+    return set(json.loads(done.stderr))
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_import_no_command(option: str) -> None:
+    """More than `import unmask` does: the parser, its printer, and the two modules on the way to this one."""
+    found = modules(f"main([{option!r}])") - modules("import unmask")
+    assert {name for name in found if name.startswith("unmask")} == set()
+    assert not found & {"soundfile", "soxr", "torch", "onnx", "onnxruntime", "matplotlib"}
+
+
+def test_a_command_imports_no_other() -> None:
+    found = {name for name in modules("main(['inspect', '--help'])") if name.startswith("unmask.")}
+    assert {name for name in found if name.startswith("unmask.apps.cli.")} == {
+        f"unmask.apps.cli.{name}" for name in ("inspect", "main", "options")
+    }
+    assert not any(name.startswith(("unmask.benchmarks", "unmask.quant", "unmask.export")) for name in found)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_has_the_first_sentence_of_each(name: str) -> None:
+    function = getattr(import_module(f"unmask.apps.cli.{name}"), name)
+    assert " ".join(function.__doc__.split("\n\n")[0].split()) == COMMANDS[name]
+
+
+def test_every_command_is_listed(command: Command) -> None:
+    shown = command("--help").out
+    assert [name for name in COMMANDS if f"{name} " not in shown] == []
+    assert "Did you mean" in command("captoin").err
