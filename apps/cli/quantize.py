@@ -83,7 +83,7 @@ def quantize(
     target = options.out or bundle.resolve().with_name(f"{bundle.resolve().name}-{suffix}")
     check_target(target, options.replace)
     if target.resolve() == bundle.resolve():
-        raise InputError(f"{target}: the bundle itself; pass --out with another folder")
+        raise InputError(f"{target}: this is the bundle itself; pass --out with another folder")
 
     def say(line: str) -> None:
         if not options.quiet:

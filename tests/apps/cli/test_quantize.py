@@ -63,8 +63,8 @@ def test_a_checkpoint_needs_no_fp32_bundle(command: Command, checkpoints: dict[s
     assert f"next: unmask generate {out}" in result.err
     assert command("generate", out, "--prompt", "Why?", "--length", "8").code == 0
     for more, said in (
-        (("--to", "int8-static"), "first unmask export"),
-        (("--keep-bytes", "1000"), "first unmask export"),
+        (("--to", "int8-static"), "first run unmask export"),
+        (("--keep-bytes", "1000"), "first run unmask export"),
         (("--target", "litert"), f"unmask export {source} --target litert"),
     ):
         result = command("quantize", source, "--out", tmp_path / "x", *more)
