@@ -1,4 +1,4 @@
-"""Who may talk to `unmask serve`: which Host and Origin headers are believed, and the token.
+"""Who may connect to `unmask serve`: which Host and Origin headers are accepted, and the token.
 
 Knows names and addresses. Knows no web framework.
 
@@ -16,28 +16,28 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Access:
-    """host: what the server is bound to; token: what clients must show, if anything."""
+    """host: the address that the server is bound to. token: the secret that clients must send, if any."""
 
     host: str = "127.0.0.1"
     token: str | None = None
 
     def host_allowed(self, header: str | None) -> bool:
-        """Whether a Host header, its port aside, is one of ours.
+        """Whether a Host header, without its port, names this server.
 
-        A server bound to all addresses is known by any address written in numbers, since nobody can point those elsewhere.
+        For a server bound to all addresses every numeric address is accepted: nobody can point those elsewhere.
         """
         name = _host_name(f"//{header or ''}")
         return name in (*LOOPBACK, self.host.lower()) or (is_everywhere(self.host) and _address(name) is not None)
 
     def origin_allowed(self, origin: str | None, host: str | None) -> bool:
-        """Whether an Origin header is the page at the Host header; clients that are no browsers send none."""
+        """Whether an Origin header is the page at the Host header. Clients other than browsers send no Origin."""
         if origin is None:
             return True
         scheme, _, place = origin.lower().partition("://")
         return scheme in ("http", "https") and place == (host or "").lower()
 
     def token_fits(self, given: str | None) -> bool:
-        """Takes the same time for every wrong token of a length."""
+        """Whether the token is right. Takes the same time for all wrong tokens of one length."""
         return self.token is None or secrets.compare_digest((given or "").encode(), self.token.encode())
 
 
@@ -48,7 +48,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_everywhere(host: str) -> bool:
-    """Whether `host` stands for all addresses of the machine."""
+    """Whether `host` means all addresses of the machine."""
     address = _address(host)
     return address is not None and address.is_unspecified
 

@@ -1,17 +1,7 @@
-"""The web server of `unmask serve`: the page, the headers that guard it, and the WebSocket `/captions`.
+"""The web server of `unmask serve`: the page, the headers that protect it, and the WebSocket `/captions`.
 
-Knows HTTP and WebSockets. Knows no model: sessions get theirs from a function. Needs the extra `unmask[serve]`.
-
-Protocol of `/captions` (add `?token=...` where the server wants one):
-
-- The client sends binary frames of mono samples at 16 kHz, little-endian float32 in [-1, 1], of any length up to 1 MiB, about
-  as fast as they are spoken. What comes too fast gives way, oldest first, and is counted by a `dropped` event.
-- The server sends one text frame for each event, `Event.json`. To a client that reads slowly it sends only the
-  newest `updated` of a segment; nothing else is left out.
-- The client sends the text frame {"type": "stop"} when it is done. The server captions what is left, sends
-  {"event": "closed", "code": ..., "reason": ...} and closes with that code:
-  1000 stopped by the client; 1001 the server stops; 1003 a frame that is none of these; 1008 wrong token; 1009 a frame too
-  long (there is no `closed` before this one); 1013 too many clients, or one that does not read.
+Knows HTTP and WebSockets. Knows no model: a function opens one for each session. Needs the extra `unmask[serve]`.
+`unmask.apps.web.protocol` describes what goes through the WebSocket.
 """
 
 import asyncio
@@ -32,7 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 
 from unmask.apps.web.access import Access
-from unmask.apps.web.session import SERVER_STOPS, Closing, Limits, Session
+from unmask.apps.web.protocol import SERVER_STOPS, Closing, RefusedError, read_rate
+from unmask.apps.web.session import Limits, Session
 from unmask.speech.live import LiveCaptioner
 
 PAGE = {
@@ -41,7 +32,6 @@ PAGE = {
     "captions.js": "text/javascript",
     "microphone.js": "text/javascript",
     "stream.js": "text/javascript",
-    "subtitles.js": "text/javascript",
     "worklet.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
@@ -59,9 +49,9 @@ BUSY = Closing(1013, "all places are taken")
 
 
 def make_app(open_live: Callable[[], LiveCaptioner], access: Access | None = None, limits: Limits | None = None) -> Starlette:
-    """The application. Its `state.sessions` must be drained before it goes, as `Server` does.
+    """The application. Its `state.sessions` must be drained before it stops, as `Server` does.
 
-    open_live: called in the worker thread for each session; all that it returns may share one captioner.
+    open_live: called in the worker thread for each session; the live captioners that it returns may share one captioner.
     """
     access = access or Access()
     sessions = Sessions(open_live, access, limits or Limits())
@@ -91,7 +81,7 @@ def _page(path: str, name: str) -> Route:
 
 
 class Guard:
-    """Refuses foreign Host and Origin headers before anything else is looked at, and sets HEADERS on every answer."""
+    """Refuses foreign Host and Origin headers before anything else, and sets HEADERS on every response."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
@@ -111,12 +101,12 @@ class Guard:
             answer = self._app if allowed else PlainTextResponse("This server has another name; use the address it printed.", 400)
             return await answer(scope, receive, send_guarded)
         if not allowed or not self._access.origin_allowed(headers.get("origin"), host):
-            return await WebSocketClose()(scope, receive, send)  # before it is accepted: becomes a 403
+            return await WebSocketClose()(scope, receive, send)  # before it is accepted, so the client gets a 403
         return await self._app(scope, receive, send)
 
 
 class Sessions:
-    """All sessions of one server and the one thread that works for them."""
+    """All sessions of one server, and the one worker thread that captions for them."""
 
     def __init__(self, open_live: Callable[[], LiveCaptioner], access: Access, limits: Limits) -> None:
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="captions")
@@ -146,7 +136,11 @@ class Sessions:
         return BUSY if len(self) >= self._limits.clients else None
 
     async def _caption(self, client: WebSocket) -> None:
-        session = Session(self._open_live, self.worker, self._limits)
+        try:
+            rate_hz = read_rate(client.query_params.get("rate"))
+        except RefusedError as refused:
+            return await self._close(client, refused.closing)
+        session = Session(self._open_live, self.worker, self._limits, rate_hz)
         self._open[session] = asyncio.current_task()
         try:
             await self._close(client, await session.run(_frames(client), client.send_text))
@@ -154,13 +148,13 @@ class Sessions:
             del self._open[session]
 
     async def _close(self, client: WebSocket, closing: Closing) -> None:
-        with contextlib.suppress(TimeoutError):  # one that does not read is not waited for
+        with contextlib.suppress(TimeoutError):  # the server does not wait for a client that does not read
             async with asyncio.timeout(self._limits.drain_s):
                 await client.send_text(closing.json())
                 await client.close(closing.code, closing.reason)
 
     async def drain(self) -> None:
-        """Take no new clients; let the open sessions say their last, for `drain_s` at most."""
+        """Take no new clients and let the open sessions finish, for `drain_s` at most."""
         self._draining = True
         for session in self._open:
             session.stop()
@@ -179,7 +173,7 @@ async def _frames(client: WebSocket) -> AsyncIterator[bytes | str]:
 
 
 class Server(uvicorn.Server):
-    """Serves an application of `make_app`; drains its sessions on SIGINT, SIGTERM or `should_exit`, before connections close."""
+    """Serves an application of `make_app`. On SIGINT, SIGTERM or `should_exit` it drains sessions, then closes connections."""
 
     def __init__(self, app: Starlette, limits: Limits | None = None) -> None:
         limits = limits or Limits()
@@ -188,7 +182,7 @@ class Server(uvicorn.Server):
             app,
             ws="websockets-sansio",
             ws_max_size=limits.message_bytes,
-            ws_per_message_deflate=False,  # costs more than it saves on audio
+            ws_per_message_deflate=False,  # audio does not compress
             log_level="warning",
             access_log=False,  # would print tokens
             server_header=False,

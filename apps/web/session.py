@@ -1,13 +1,12 @@
-"""One client's captions: frames in, events out, and what happens when either side is too fast, too slow or gone.
+"""The captions of one client: audio frames in, events out, within limits.
 
-Knows frames, events and limits. Knows no web framework and no model: it is given a function that opens a LiveCaptioner.
+Knows frames, events and limits. Knows no web framework and no model: it gets a function that opens a LiveCaptioner.
 
-Three tasks work on a session. One reads frames into the inbox, one has the audio captioned in the server's only worker thread
-(a captioner serves one thread at a time; sessions take turns), one writes events from the outbox.
+Three tasks work on a session. One reads frames into the inbox. One has the audio captioned in the server's only worker thread:
+a captioner serves one thread at a time, so sessions take turns. One sends the events from the outbox.
 """
 
 import asyncio
-import json
 import math
 import time
 from collections import deque
@@ -19,6 +18,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.apps.audio.sources import Resampler
+from unmask.apps.web.protocol import SERVER_STOPS, TOO_SLOW, Closing, RefusedError, read_samples, read_stop, write_event
 from unmask.errors import InputError
 from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner
@@ -26,7 +27,6 @@ from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.float32]
 Result = TypeVar("Result")
-TEXT_CHARACTERS = 100  # longer ones are not parsed: deep nesting would exhaust the stack
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,17 @@ class Limits:
     """What one server gives to its clients. Checked on construction; InputError names the limit."""
 
     clients: int = 4
-    """Served at once."""
+    """Clients served at once."""
     message_bytes: int = 1 << 20
-    """Of one frame: 16 seconds of audio."""
+    """Bytes of one frame: 5 seconds of audio at 48 kHz."""
     backlog_s: float = 10.0
-    """Audio of one client that may wait, and that may come in one burst; what is older gives way."""
+    """Seconds of audio of one client that may wait, and that may come in one burst. Beyond that, the oldest is dropped."""
     rate: float = 2.0
-    """Seconds of audio that one client is given a hearing for in each second, bursts aside."""
+    """Sustained limit per client: seconds of audio per second of wall time, bursts excepted."""
     events: int = 64
-    """Of one client that may wait to be sent; newer updates take the place of older ones before they are counted."""
+    """Events of one client that may wait to be sent, after newer updates have replaced older ones."""
     drain_s: float = 5.0
-    """Time for the open sessions to end in when the server stops, and for a client to take the last events."""
+    """Seconds that open sessions have to end when the server stops, and that a client has to take the last events."""
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -52,57 +52,12 @@ class Limits:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
 
 
-@dataclass(frozen=True)
-class Closing:
-    """Why a session ended: a WebSocket close code and a reason of at most 123 bytes."""
-
-    code: int
-    reason: str
-
-    def json(self) -> str:
-        return json.dumps({"event": "closed", "code": self.code, "reason": self.reason})
-
-
-STOPPED = Closing(1000, "stopped")
-SERVER_STOPS = Closing(1001, "the server stops")
-TOO_SLOW = Closing(1013, "events were not read fast enough")
-
-
-class RefusedError(Exception):
-    """A frame that is none of the protocol."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.closing = Closing(1003, reason)
-
-
 class TooSlowError(Exception):
-    """The client reads more slowly than events come."""
-
-
-def read_samples(frame: bytes) -> Samples:
-    """(N,) float32 in [-1, 1] from little-endian float32; louder samples are clipped. Raises RefusedError."""
-    if len(frame) % 4:
-        raise RefusedError(f"a frame of {len(frame)} bytes is no row of 32 bit floats")
-    samples: Samples = np.frombuffer(frame, "<f4")
-    if not np.isfinite(samples).all():
-        raise RefusedError("a frame holds samples that are not finite numbers")
-    return samples.clip(-1, 1)
-
-
-def read_stop(text: str) -> Closing:
-    """The only message in text. Raises RefusedError for any other."""
-    try:
-        message = json.loads(text) if len(text) <= TEXT_CHARACTERS else None
-    except ValueError:
-        message = None
-    if not isinstance(message, dict) or message.get("type") != "stop":
-        raise RefusedError('text frames are {"type": "stop"}; audio comes in binary frames')
-    return STOPPED
+    """The client reads events more slowly than they come."""
 
 
 class Inbox:
-    """Audio that waits to be heard: the newest `limit` samples. What had to give way is counted."""
+    """Audio that waits to be captioned: the newest `limit` samples. Dropped samples are counted."""
 
     def __init__(self, limit: int) -> None:
         self.closed = asyncio.Event()
@@ -129,7 +84,7 @@ class Inbox:
         self._ready.set()
 
     async def take(self) -> tuple[int, Samples] | None:
-        """All that waits, and how many samples before it were lost; None once all was taken and the inbox is closed."""
+        """Everything that waits, and how many samples before it were dropped; None when the inbox is closed and empty."""
         await self._ready.wait()
         if not self._blocks:
             return None
@@ -142,7 +97,7 @@ class Inbox:
 
 
 class Outbox:
-    """Events that wait to be sent, in order. An update gives way to a newer event of its segment; no other is ever lost."""
+    """Events that wait to be sent, in order. A newer event of a segment replaces an update that waits; no other event is lost."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -167,7 +122,7 @@ class Outbox:
         self._ready.set()
 
     async def take(self) -> Event | None:
-        """The oldest; None once all were taken and the outbox is closed."""
+        """The oldest event; None when the outbox is closed and empty."""
         await self._ready.wait()
         event = self._events.popleft() if self._events else None
         if not self._events and not self._closed:
@@ -183,16 +138,18 @@ class Pace:
         self._due_s = -math.inf
 
     def rest_s(self, audio_s: float, now_s: float) -> float:
-        """How long to rest after hearing so much audio."""
+        """Seconds to rest at the time `now_s` after another `audio_s` seconds of audio."""
         self._due_s = max(self._due_s, now_s - self._ahead_s) + audio_s / self._rate
         return max(0.0, self._due_s - now_s)
 
 
 class Session:
-    """Captions the stream of one client; `run` it once."""
+    """Captions the stream of one client; `run` it once. rate_hz: of the samples that the client sends."""
 
-    def __init__(self, open_live: Callable[[], LiveCaptioner], worker: Executor, limits: Limits) -> None:
-        self._open_live, self._worker = open_live, worker
+    def __init__(
+        self, open_live: Callable[[], LiveCaptioner], worker: Executor, limits: Limits, rate_hz: int = SAMPLE_RATE_HZ
+    ) -> None:
+        self._open_live, self._worker, self._resampler = open_live, worker, Resampler(rate_hz)
         self._inbox = Inbox(round(limits.backlog_s * SAMPLE_RATE_HZ))
         self._outbox = Outbox(limits.events)
         self._pace = Pace(limits.rate, limits.backlog_s)
@@ -200,13 +157,13 @@ class Session:
         self._reader: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
-        """Listen no longer; what was heard is still captioned and sent."""
-        self._inbox.close()
+        """Take no more audio. What has come is still captioned, and its events are sent."""
+        self._end_audio()
         if self._reader:
             self._reader.cancel()
 
     async def run(self, frames: AsyncIterator[bytes | str], send: Callable[[str], Awaitable[None]]) -> Closing:
-        """Caption until the client or the server stops, or a limit is reached; says which.
+        """Caption until the client or the server stops or a limit is reached; returns which it was.
 
         When `frames` or `send` raises because the client is gone, the session ends with an ExceptionGroup of that.
         """
@@ -225,10 +182,15 @@ class Session:
                 if isinstance(frame, str):
                     self._closing = read_stop(frame)
                     break
-                self._inbox.push(read_samples(frame))
+                self._inbox.push(self._resampler(read_samples(frame)))
         except RefusedError as refused:
             self._closing = refused.closing
-        self._inbox.close()
+        self._end_audio()
+
+    def _end_audio(self) -> None:
+        if not self._inbox.closed.is_set():
+            self._inbox.push(self._resampler.rest())
+            self._inbox.close()
 
     async def _caption(self) -> None:
         live = await self._work(self._open_live)
@@ -241,13 +203,13 @@ class Session:
 
     async def _write(self, send: Callable[[str], Awaitable[None]]) -> None:
         while event := await self._outbox.take():
-            await send(event.json())
+            await send(write_event(event))
 
     async def _work(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
     async def _rest(self, seconds: float) -> None:
-        """Sleep, or until no more can come."""
+        """Sleep, but no longer than audio can come."""
         try:
             await asyncio.wait_for(self._inbox.closed.wait(), seconds)
         except TimeoutError:
@@ -255,6 +217,6 @@ class Session:
 
 
 def hear(live: LiveCaptioner, lost: int, samples: Samples) -> list[Event]:
-    """Feed samples behind a gap of `lost` ones."""
+    """Feed samples that come after a gap of `lost` samples."""
     gap = live.drop(lost / SAMPLE_RATE_HZ) if lost else []
     return [*gap, *live.feed(samples)]

@@ -1,12 +1,11 @@
-// The page: captions shown, controls, and what people are told. Sound comes from microphone.js, events from stream.js.
+// The page: captions, controls and messages to people. Audio comes from microphone.js, events from stream.js.
 
 import { openMicrophone } from "./microphone.js";
 import { Stream } from "./stream.js";
-import { cues, srt, vtt } from "./subtitles.js";
 
 const SHOWN = 200; // finished captions on the page; all are kept for saving
-const QUIET_S = 5; // without any sound: the microphone may be muted
-const IDLE_S = 6; // an overlay goes away after that
+const QUIET_S = 5; // without any sound for this long, the microphone may be muted
+const IDLE_S = 6; // after this long without speech an overlay disappears
 const SIZES = [20, 24, 28, 32, 38, 44, 52, 60, 72, 84, 96]; // pixels
 
 const by = (id) => document.getElementById(id);
@@ -14,9 +13,10 @@ const root = document.documentElement;
 const query = new URLSearchParams(location.search);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 const overlay = query.get("overlay") === "1";
-const url = `${location.protocol.replace("http", "ws")}//${location.host}/captions${token ? `?token=${encodeURIComponent(token)}` : ""}`;
+const url = new URL("captions", `${location.protocol.replace("http", "ws")}//${location.host}`);
+if (token) url.searchParams.set("token", token);
 
-const ended = []; // {text, words: [{text, start_s, end_s}]}, seconds since the first start
+const ended = []; // {text, cues: [{start_s, end_s, lines}]}, in seconds since the first start
 let running = null; // {microphone, stream, current, offset_s}
 let firstStart = null;
 let heardAt = 0;
@@ -40,7 +40,7 @@ async function start() {
   if (running !== run) return run.microphone.close(); // stopped meanwhile
   firstStart ??= performance.now();
   show("waiting", "Connecting");
-  run.stream = new Stream(url, {
+  run.stream = new Stream(url, run.microphone.rate, {
     opened: () => onOpened(run),
     event: (event) => onEvent(run, event),
     waiting: (seconds, words) => onWaiting(run, seconds, words),
@@ -70,7 +70,7 @@ function halt(words) {
 }
 
 function onOpened(run) {
-  const last = ended.at(-1)?.words.at(-1)?.end_s ?? 0;
+  const last = ended.at(-1)?.cues.at(-1)?.end_s ?? 0;
   run.offset_s = Math.max(last, (performance.now() - firstStart) / 1000);
   show("listening", "Listening");
   tell(null);
@@ -110,7 +110,7 @@ function onEvent(run, event) {
   busy(Boolean(event.stable + event.tentative));
 }
 
-// Move what is shown of the open segment to the finished captions, also when the connection broke inside it.
+// Move the open segment to the finished captions, also when the connection broke inside it.
 function keep(run) {
   const event = run.current;
   run.current = null;
@@ -118,9 +118,8 @@ function keep(run) {
   busy(false);
   const text = event ? event.stable + event.tentative : "";
   if (!text) return;
-  const at = (seconds) => Math.round(1000 * (run.offset_s + seconds)) / 1000;
-  const words = event.words.map((word) => ({ text: word.text, start_s: at(word.start_s), end_s: at(word.end_s) }));
-  ended.push({ text, words });
+  const cues = event.cues ?? [{ start_s: event.start_s, end_s: event.end_s, lines: [text] }]; // a broken connection sent none
+  ended.push({ text, cues: cues.map((cue) => ({ ...cue, start_s: run.offset_s + cue.start_s, end_s: run.offset_s + cue.end_s })) });
   line(text);
   document.querySelectorAll("[data-save]").forEach((button) => (button.disabled = false));
 }
@@ -166,13 +165,31 @@ function tell(words, quiet = false) {
   else delete by("message").dataset.quiet;
 }
 
-// ---- saving and looks
+// ---- saving and appearance
+
+const WRITERS = {
+  txt: () => ended.map((segment) => `${segment.text}\n`).join(""),
+  srt: () => cues().map((cue, i) => `${i + 1}\n${span(cue, ",")}\n${cue.lines.join("\n")}\n\n`).join(""),
+  vtt: () => "WEBVTT\n\n" + cues().map((cue) => `${span(cue, ".")}\n${escaped(cue.lines.join("\n"))}\n\n`).join(""),
+};
+
+// All cues; none lasts longer than until the next one.
+function cues() {
+  const all = ended.flatMap((segment) => segment.cues);
+  return all.map((cue, i) => ({ ...cue, end_s: Math.min(cue.end_s, all[i + 1]?.start_s ?? Infinity) }));
+}
+
+const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const span = (cue, point) => `${clock(cue.start_s, point)} --> ${clock(cue.end_s, point)}`;
+
+function clock(seconds, point) {
+  const ms = Math.round(1000 * seconds);
+  return String(Math.floor(ms / 3_600_000)).padStart(2, "0") + new Date(ms).toISOString().slice(13, 23).replace(".", point);
+}
 
 function save(format) {
-  const words = ended.flatMap((segment) => segment.words);
-  const content = { txt: () => ended.map((segment) => `${segment.text}\n`).join(""), srt: () => srt(cues(words)), vtt: () => vtt(cues(words)) };
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content[format]()], { type: "text/plain" }));
+  link.href = URL.createObjectURL(new Blob([WRITERS[format]()], { type: "text/plain" }));
   link.download = `captions-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.${format}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

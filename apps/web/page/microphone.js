@@ -1,15 +1,16 @@
-// The microphone, opened and heard in blocks of 100 ms at 16 kHz. Knows the browser's audio; knows no page and no network.
+// The microphone in blocks of 100 ms, at its own sample rate. Knows the browser's audio; knows no page and no network.
 
 const WORDS = {
-  NotAllowedError: "The microphone was refused. Allow it for this page (the sign beside the address), then press Start.",
+  NotAllowedError: "The microphone was refused. Allow it for this page (the icon beside the address), then press Start.",
   NotFoundError: "No microphone was found. Plug one in, then press Start.",
-  NotReadableError: "The microphone is in use by another program or was switched off. Free it, then press Start.",
+  NotReadableError: "The microphone is in use by another program or was switched off. Make it available, then press Start.",
 };
 const INSECURE =
   "Browsers give the microphone only to pages of this machine or over https. " +
   "Open the page as http://localhost, or forward the port: ssh -L 8765:localhost:8765 server.";
 
-// onBlock(Float32Array of 1600 samples); onLost(words) when the microphone goes away. Errors hold words for people.
+// Gives {rate, close}. onBlock(Float32Array) for each block; onLost(words) when the microphone is gone. The messages of errors
+// are shown to people.
 export async function openMicrophone(onBlock, onLost) {
   if (!navigator.mediaDevices) throw new Error(INSECURE);
   const media = await listen();
@@ -18,12 +19,12 @@ export async function openMicrophone(onBlock, onLost) {
     media.getTracks().forEach((track) => track.stop());
     return context.close();
   };
-  media.getTracks()[0].onended = () => onLost("The microphone went away. Plug it in again, then press Start.");
-  return { close };
+  media.getTracks()[0].onended = () => onLost("The microphone is gone. Plug it in again, then press Start.");
+  return { rate: context.sampleRate, close };
 }
 
 async function listen() {
-  // What cleans up calls also swallows words; the model was trained on noise.
+  // Filters made for calls remove words too; the model was trained with noise.
   const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });
@@ -33,16 +34,8 @@ async function listen() {
 }
 
 async function play(media, onBlock) {
-  let context = new AudioContext({ sampleRate: 16000 });
-  let source;
-  try {
-    source = context.createMediaStreamSource(media);
-  } catch (error) {
-    if (error.name !== "NotSupportedError") throw error;
-    await context.close(); // Firefox takes a microphone only at its own rate: the worklet resamples
-    context = new AudioContext();
-    source = context.createMediaStreamSource(media);
-  }
+  const context = new AudioContext(); // Firefox takes a microphone only at its own rate; the server resamples
+  const source = context.createMediaStreamSource(media);
   await context.audioWorklet.addModule("worklet.js");
   const blocks = new AudioWorkletNode(context, "blocks", { channelCount: 1, channelCountMode: "explicit" });
   blocks.port.onmessage = ({ data }) => onBlock(data);

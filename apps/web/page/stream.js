@@ -2,8 +2,8 @@
 
 const FIRST_WAIT_S = 0.5;
 const LONGEST_WAIT_S = 8;
-const STEADY_S = 5; // a connection that lasted so long was a good one: the next wait is short again
-const UNSENT_BYTES = 2_000_000; // half a minute of audio
+const STEADY_S = 5; // after a connection that lasted this long, the next wait is short again
+const UNSENT_BYTES = 6_000_000; // half a minute of audio at 48 kHz
 const FINAL = {
   1003: "The server refused the audio. Load the page again.",
   1008: "The server wants a token. Open the whole address that “unmask serve” printed, then press Start.",
@@ -15,10 +15,11 @@ const PASSING = {
 };
 const GONE = "No connection to the server. Is “unmask serve” still running? This page connects by itself.";
 
-// hears: opened(), event(object), waiting(seconds, words), ended(words or null)
+// rate: of the samples, in Hz. hears: opened(), event(object), waiting(seconds, words), ended(words or null)
 export class Stream {
-  constructor(url, hears) {
-    Object.assign(this, { url, hears, wait_s: FIRST_WAIT_S, stopping: false });
+  constructor(url, rate, hears) {
+    url.searchParams.set("rate", rate);
+    Object.assign(this, { url, rate, hears, wait_s: FIRST_WAIT_S, stopping: false });
     this.connect();
   }
 
@@ -26,7 +27,7 @@ export class Stream {
     const socket = (this.socket = new WebSocket(this.url));
     const began = performance.now();
     this.sent = 0; // samples
-    this.blocks = []; // not yet answered: [samples sent with it, when]
+    this.blocks = []; // not yet answered: [samples sent up to its end, when]
     socket.onopen = () => this.hears.opened();
     socket.onmessage = ({ data }) => this.hears.event(JSON.parse(data));
     socket.onclose = ({ code }) => {
@@ -53,11 +54,11 @@ export class Stream {
 
   // Seconds since the audio that the server had heard by `time_s` was sent.
   behind_s(time_s) {
-    while (this.blocks.length > 1 && this.blocks[0][0] < 16000 * time_s) this.blocks.shift();
+    while (this.blocks.length > 1 && this.blocks[0][0] < this.rate * time_s) this.blocks.shift();
     return this.blocks.length ? (performance.now() - this.blocks[0][1]) / 1000 : 0;
   }
 
-  // The server still says its last words; after a while it is not waited for.
+  // The server still sends its last events, for which the page waits a while.
   stop() {
     this.stopping = true;
     if (this.socket.readyState !== WebSocket.OPEN) return this.end(null);

@@ -2,7 +2,6 @@
 
 import importlib.util
 import itertools
-import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -14,10 +13,9 @@ import pytest
 import soundfile
 
 from tests.apps.conftest import CLIPS
-from unmask import Captioner, LiveCaptioner, Word, load_bundle
+from unmask import Captioner, LiveCaptioner, load_bundle
 from unmask.apps.audio.files import read_recording
 from unmask.apps.audio.silero import Silero
-from unmask.apps.captions import subtitles
 from unmask.apps.cli.options import SHIPPED
 from unmask.apps.cli.serve import listen
 from unmask.apps.web.server import Server, make_app
@@ -178,46 +176,3 @@ def test_a_refused_microphone_is_told_in_words(browser: Any, served: Served) -> 
     page.get_by_role("alert").get_by_text("Allow it for this page").wait_for()
     assert page.locator("#state").text_content() == "Stopped"
     context.close()
-
-
-RESAMPLED = """async ([rate, hz]) => {
-  const seconds = 2, context = new OfflineAudioContext(1, seconds * rate, rate);
-  await context.audioWorklet.addModule("worklet.js");
-  const buffer = context.createBuffer(1, seconds * rate, rate);
-  buffer.getChannelData(0).set(Float32Array.from({length: seconds * rate}, (_, i) => Math.sin(2 * Math.PI * hz * i / rate)));
-  const tone = new AudioBufferSourceNode(context, {buffer}), blocks = new AudioWorkletNode(context, "blocks");
-  const heard = [];
-  const done = new Promise(resolve => blocks.port.onmessage = ({data}) => {
-    heard.push(...data);
-    if (heard.length >= 16000 * seconds - 3200) resolve(heard);
-  });
-  tone.connect(blocks).connect(context.destination);
-  tone.start();
-  await context.startRendering();
-  return done;
-}"""
-
-
-@pytest.mark.parametrize("rate_hz", [16000, 44100, 48000])
-def test_any_rate_becomes_16_khz(page: Page, served: Served, rate_hz: int) -> None:
-    page.goto(served.url)
-    at = np.arange(4000, 20_000) / 16000
-    for tone_hz in (300, 1000, 6000):
-        heard = np.array(page.evaluate(RESAMPLED, [rate_hz, tone_hz]))[4000:20_000]
-        np.testing.assert_allclose(heard, np.sin(2 * np.pi * tone_hz * at), atol=2e-3)
-    if rate_hz > 16000:  # what 16 kHz cannot hold must vanish, not fold back
-        for tone_hz in (9000, 15_000):
-            assert np.abs(page.evaluate(RESAMPLED, [rate_hz, tone_hz])[4000:20_000]).max() < 2e-3
-
-
-def test_subtitles_are_those_of_the_command(page: Page, served: Served) -> None:
-    page.goto(served.url)
-    choose, words, end_ms = random.Random(3), [], 0
-    for i in range(300):
-        start_ms = end_ms + choose.choice([0, 0, 10, 200, 900, 4000])
-        end_ms = start_ms + choose.choice([1, 80, 300, 1200, 8000])
-        text = choose.choice(["a", "b<c&", "jail.", "reported", "inadequacy" * 3, "why?"]) + choose.choice(["", str(i)])
-        words.append(Word(text, start_ms / 1000, end_ms / 1000, 1.0))
-    given = [{"text": word.text, "start_s": word.start_s, "end_s": word.end_s} for word in words]
-    code = "async words => { const s = await import('/subtitles.js'), c = s.cues(words); return [s.srt(c), s.vtt(c)]; }"
-    assert page.evaluate(code, given) == [subtitles.srt(subtitles.cues(words)), subtitles.vtt(subtitles.cues(words))]

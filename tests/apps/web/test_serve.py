@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import soxr
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -147,6 +148,27 @@ def test_blocks_of_any_length_are_taken_and_an_empty_stream_is_no_error(served: 
         assert kinds(stop(client)[0]) == ["segment_started", "segment_ended", "closed"]
     with served.connect() as client:
         assert stop(client)[0] == [{"event": "closed", "code": 1000, "reason": "stopped"}]
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 44100, 48000])
+def test_a_client_names_its_rate(served: Running, speech: Samples, rate_hz: int) -> None:
+    with served.connect(f"?rate={rate_hz}") as client:
+        say(client, soxr.resample(speech, 16000, rate_hz), rate_hz // 10)
+        messages, code, _ = stop(client)
+    last = messages[-2]
+    assert code == 1000
+    assert {"inadequacy", "jail", "london"} <= set(plain(last["stable"]))
+    assert last["time_s"] == pytest.approx(len(speech) / 16000, abs=0.01)
+    assert " ".join(line for cue in last["cues"] for line in cue["lines"]) == last["stable"].strip()
+    assert all("cues" not in message for message in messages if message["event"] != "segment_ended")
+
+
+def test_a_rate_out_of_bounds_is_refused(served: Running) -> None:
+    for rate in ("0", "7999", "384001", "fast"):
+        with served.connect(f"?rate={rate}") as client:
+            messages, code, reason = rest(client)
+        assert (code, messages[-1]["reason"]) == (1003, reason)
+        assert "from 8000 to 384000" in reason
 
 
 def test_clients_at_once_get_their_own_captions(served: Running) -> None:

@@ -1,6 +1,7 @@
 """The parts of a served session without a network: bounds hold, and only what may be lost is lost."""
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask import Event
+from unmask import Event, Word
 from unmask.apps.web.access import Access
-from unmask.apps.web.session import Closing, Inbox, Limits, Outbox, Pace, Session, TooSlowError, read_samples
+from unmask.apps.web.protocol import Closing, RefusedError, read_rate, read_samples, write_event
+from unmask.apps.web.session import Inbox, Limits, Outbox, Pace, Session, TooSlowError
 
 Samples = NDArray[np.float32]
 
@@ -55,6 +57,24 @@ def test_a_client_that_does_not_read_is_given_up_and_memory_is_bounded() -> None
 
 def test_deafening_samples_are_clipped() -> None:
     assert read_samples(np.array([3e38, -2, 0.5], "<f4").tobytes()).tolist() == [1, -1, 0.5]
+
+
+def test_rates_within_bounds_are_taken() -> None:
+    assert [read_rate(text) for text in (None, "8000", "44100", "384000")] == [16000, 8000, 44100, 384_000]
+    for text in ("", "7999", "384001", "48000.0", "-48000", "1e5", "٤٨٠٠٠", "9" * 5000):
+        with pytest.raises(RefusedError, match="from 8000 to 384000"):
+            read_rate(text)
+
+
+def test_only_the_end_of_a_segment_has_cues() -> None:
+    words = (Word("We", 1.0004, 1.2, 0.9), Word("went.", 1.2, 1.5, 0.9), Word("Home", 3.0, 3.1, 0.9))
+    updated, ended = (Event(kind, 1, 4.0, words=words) for kind in ("updated", "segment_ended"))
+    assert write_event(updated) == updated.json()
+    cues = [
+        {"start_s": 1.0, "end_s": 2.0, "lines": ["We went."]},
+        {"start_s": 3.0, "end_s": 4.0, "lines": ["Home"]},
+    ]
+    assert json.loads(write_event(ended)) == {**json.loads(ended.json()), "cues": cues}
 
 
 def test_an_outbox_forgets_stale_updates_only() -> None:

@@ -1,0 +1,95 @@
+"""The protocol of the WebSocket `/captions`: what the frames of a client and of the server mean.
+
+Knows frames and events. Knows no web framework and no model.
+
+The address is `/captions?rate=48000&token=...`; rate is the client's sample rate in Hz, 8000 to 384000, 16000 if left out:
+
+- The client sends binary frames of mono samples at that rate, little-endian float32 in [-1, 1], of any length up to 1 MiB, about
+  as fast as they are spoken. If they come too fast, the oldest are dropped, and a `dropped` event counts them.
+- The server sends one text frame for each event, `Event.json`. `segment_ended` has one more field: `cues`, the segment's
+  subtitles, [{"start_s": ..., "end_s": ..., "lines": ["...", ...]}, ...]. A client that reads slowly gets only the newest
+  `updated` of a segment; no other event is left out.
+- The client sends the text frame {"type": "stop"} when it is done. The server captions the rest, sends
+  {"event": "closed", "code": ..., "reason": ...} and closes with that code:
+  1000 stopped by the client; 1001 the server stops; 1003 a rate or a frame that is not in this protocol; 1008 wrong token;
+  1009 a frame too long (there is no `closed` before this one); 1013 too many clients, or a client that does not read.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.apps.captions.subtitles import cues
+from unmask.speech.events import Event
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+
+TEXT_CHARACTERS = 100  # longer messages are not parsed: deep nesting would exhaust the stack
+RATES_HZ = (8000, 384_000)  # lowest and highest sample rate that a client may send
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Why a session ended: a WebSocket close code and a reason of at most 123 bytes."""
+
+    code: int
+    reason: str
+
+    def json(self) -> str:
+        return json.dumps({"event": "closed", "code": self.code, "reason": self.reason})
+
+
+STOPPED = Closing(1000, "stopped")
+SERVER_STOPS = Closing(1001, "the server stops")
+TOO_SLOW = Closing(1013, "events were not read fast enough")
+
+
+class RefusedError(Exception):
+    """The client sent something that is not in the protocol."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.closing = Closing(1003, reason)
+
+
+def read_rate(text: str | None) -> int:
+    """The client's sample rate in Hz; 16000 if it names none. Raises RefusedError for anything but a rate within RATES_HZ."""
+    if text is None:
+        return SAMPLE_RATE_HZ
+    low, high = RATES_HZ
+    rate_hz = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(high)) else 0
+    if not low <= rate_hz <= high:
+        raise RefusedError(f"the rate must be a whole number of Hz from {low} to {high}")
+    return rate_hz
+
+
+def read_samples(frame: bytes) -> NDArray[np.float32]:
+    """(N,) float32 in [-1, 1] from little-endian float32; louder samples are clipped. Raises RefusedError."""
+    if len(frame) % 4:
+        raise RefusedError(f"a frame of {len(frame)} bytes is not a row of 32-bit floats")
+    samples: NDArray[np.float32] = np.frombuffer(frame, "<f4")
+    if not np.isfinite(samples).all():
+        raise RefusedError("a frame contains samples that are not finite numbers")
+    return samples.clip(-1, 1)
+
+
+def read_stop(text: str) -> Closing:
+    """Read a text frame; there is only one message. Raises RefusedError for any other."""
+    try:
+        message = json.loads(text) if len(text) <= TEXT_CHARACTERS else None
+    except ValueError:
+        message = None
+    if not isinstance(message, dict) or message.get("type") != "stop":
+        raise RefusedError('text frames are {"type": "stop"}; audio comes in binary frames')
+    return STOPPED
+
+
+def write_event(event: Event) -> str:
+    """The event's own JSON; `segment_ended` also has `cues`, the segment's subtitles with times in seconds."""
+    if event.event != "segment_ended":
+        return event.json()
+    subtitles = [
+        {"start_s": round(cue.start_s, 3), "end_s": round(cue.end_s, 3), "lines": cue.lines} for cue in cues(event.words)
+    ]
+    return json.dumps({**json.loads(event.json()), "cues": subtitles}, ensure_ascii=False)
