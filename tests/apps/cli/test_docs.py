@@ -14,7 +14,10 @@ from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.export.onnx.backbone import export_model
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "models/caption-tiny-en/README.md", "apps/clips/README.md")]
+PAGES = [
+    ROOT / name
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/caption-tiny-en/README.md", "apps/clips/README.md")
+]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
@@ -76,10 +79,24 @@ def test_python_examples_run(code: str, monkeypatch: pytest.MonkeyPatch) -> None
     exec(compile(code, "example", "exec"), {})
 
 
+def anchors(page: Path) -> set[str]:
+    """Names of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        found = page.parent / target if target else page
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 700
 
 
 def test_the_tree_in_the_readme_is_the_tree_on_disk() -> None:
