@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from unmask.bundle.manifest import Manifest, Vocabulary, load_bundle, read_manifest
 from unmask.errors import BundleError
 from unmask.export.bundle_writer import LINE_BYTES, MAPPED_BYTES, PAGE_BYTES, SMALLEST_BYTES, WEIGHTS, read_graphs, write_bundle
+from unmask.export.modules.captioner import Captioner
 
 Tensors = dict[str, NDArray[np.float32]]
 TABLE = np.arange(5 * 300, dtype=np.float32).reshape(5, 300)
@@ -108,6 +109,11 @@ def test_weights_of_exported_bundles_are_aligned_and_distinct(fp32_bundle: Path,
         pieces = [data[offset : offset + length] for offset, length in places]
         assert [len(piece) for piece in pieces] == [length for _, length in places]
         assert len(set(pieces)) == len(pieces) > 10
+
+
+def test_the_table_is_the_embedding(fp32_bundle: Path, captioner: Captioner) -> None:
+    ids = np.arange(captioner.config.vocabulary)
+    np.testing.assert_array_equal(load_bundle(fp32_bundle).table().gather(ids), captioner.embedding.weight.numpy()[ids])
 
 
 # ---- no trace of the machine

@@ -21,6 +21,8 @@ from unmask.export.modules.static import Fixed, backbone_graph, captioner_graph,
 pytest.importorskip("coremltools")
 from tests.export.mil_eval import DATA, Package
 
+pytestmark = pytest.mark.convert
+
 SLOTS = 12
 SIZES: list[tuple[str, dict[str, int]]] = [
     ("context", {"slots": SLOTS}),

@@ -20,6 +20,8 @@ from tests.export.mil_engine import COREML, MilRunner
 from unmask.export.coreml import CoremlForm
 from unmask.export.coreml_bundle import write_coreml
 
+pytestmark = pytest.mark.convert
+
 SIZES = [
     ("context", {"slots": 24}),
     ("window", {"rows": 24, "wanted": 24, "slots": 25}),

@@ -21,6 +21,8 @@ from unmask.export.sizes import SizeRule
 from unmask.quant.calibration.calibration_calls import record_calls
 from unmask.text.generator import Generator
 
+pytestmark = pytest.mark.convert
+
 pytest.importorskip("litert_torch")
 SCHEDULES = (Schedule(rule="quota", passes=1, verify=3), Schedule(rule="quota", passes=3, verify=0))
 SIZES = (

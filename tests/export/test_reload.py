@@ -7,7 +7,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from tests.conftest import TINY
+from tests.tiny import TINY
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import BundleError
 from unmask.export.modules.captioner import Captioner, CaptionerConfig

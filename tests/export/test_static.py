@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tests.conftest import TINY
+from tests.tiny import TINY
 from unmask.bundle.manifest import Bucket
 from unmask.engines.padding import Static
 from unmask.export.modules import backbone

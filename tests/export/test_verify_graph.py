@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from tests.conftest import TINY
+from tests.tiny import TINY
 from unmask.bundle.manifest import load_bundle
 from unmask.export.modules.captioner import Captioner, CaptionerConfig, Context
 from unmask.export.onnx.captioner import TOP, export_captioner

@@ -10,6 +10,7 @@ from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import RUNNERS
 
 
+@pytest.mark.convert
 def test_a_package_and_where_it_does_not_run(command: Command, clip: Path, fp32_bundle: Path, tmp_path: Path) -> None:
     pytest.importorskip("coremltools")
     out = tmp_path / "tiny"
@@ -29,6 +30,7 @@ def test_a_package_and_where_it_does_not_run(command: Command, clip: Path, fp32_
         assert "the engine coreml runs on macOS" in told.err
 
 
+@pytest.mark.convert
 def test_a_checkpoint_becomes_a_package_that_generates(
     command: Command, checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

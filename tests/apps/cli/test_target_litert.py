@@ -17,6 +17,7 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.convert
 def test_a_caption_bundle_for_litert_says_the_same(command: Command, fp32_bundle: Path, tmp_path: Path, recording: Path) -> None:
     pytest.importorskip("litert_torch")
     made = {}
@@ -45,6 +46,7 @@ def test_a_caption_bundle_for_litert_says_the_same(command: Command, fp32_bundle
     assert "no context graph of fixed sizes holds slots" in told.err
 
 
+@pytest.mark.convert
 def test_a_checkpoint_for_litert_generates(command: Command, checkpoints: dict[str, Path], tmp_path: Path) -> None:
     pytest.importorskip("litert_torch")
     out = tmp_path / "llada"

@@ -97,6 +97,7 @@ def test_no_input_or_output_has_a_dynamic_axis(fixed: Bundle, quantized: Bundle)
             assert all(axis.HasField("dim_value") for axis in value.type.tensor_type.shape.dim), value.name
 
 
+@pytest.mark.convert
 @pytest.mark.parametrize("provider", [pytest.param(name, marks=[openvino] * name.startswith("openvino")) for name in PROVIDERS])
 def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantized: Bundle, provider: str) -> None:
     if importlib.util.find_spec(PROVIDERS[provider]) is None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from tests.conftest import TINY
+from tests.tiny import TINY
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.export.modules.captioner import Captioner, CaptionerConfig
 from unmask.export.onnx.captioner import export_captioner

@@ -54,6 +54,7 @@ def test_a_missing_provider_is_told_with_what_brings_it(fp32_bundle: Path) -> No
 
 
 @pytest.mark.skipif(importlib.util.find_spec(PLUGIN) is None, reason="onnxruntime-ep-openvino is not installed")
+@pytest.mark.convert
 def test_a_plugin_without_a_device_is_told_apart_from_one_that_is_missing(
     fp32_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_damaged_graph_is_told_with_its_provider(tmp_path: Path) -> None:
 
 
 @openvino
+@pytest.mark.convert
 def test_a_plugin_computes_what_the_cpu_computes(fp32_bundle: Path) -> None:
     bundle = load_bundle(fp32_bundle)
     mel = np.random.default_rng(0).normal(size=(1, 80, 160)).astype(np.float32)
@@ -100,6 +102,7 @@ def test_a_plugin_computes_what_the_cpu_computes(fp32_bundle: Path) -> None:
 
 
 @openvino
+@pytest.mark.convert
 def test_a_plugins_devices_are_asked_for_by_kind(fp32_bundle: Path) -> None:
     with pytest.raises(InputError, match=r"openvino finds no npu here; its devices: .*cpu"):
         open_session(fp32_bundle / "window.onnx", EngineOptions(provider="openvino:npu"))

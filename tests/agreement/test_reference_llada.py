@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.runtime.decoding.test_reference import MASK, VOCABULARY, Table, canvas_of
+from tests.agreement.test_reference import MASK, VOCABULARY, Table, canvas_of
 from unmask.decoding.canvas import Canvas
 from unmask.decoding.reference import reference_fill
 from unmask.decoding.schedule import Reference

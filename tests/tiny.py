@@ -1,0 +1,48 @@
+"""Makes the tiny models with random weights, their checkpoints and bundles. Imports torch, which their readers need not."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, pre_tokenizers
+
+from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
+from unmask.export.modules.captioner import Captioner, CaptionerConfig
+from unmask.export.modules.whisper import WhisperConfig
+from unmask.export.onnx.backbone import export_model
+from unmask.export.onnx.captioner import export_captioner
+from unmask.training.captions.vocabulary import BLANK, byte_level
+
+TINY = WhisperConfig(width=32, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=300, decoder_positions=200)
+
+
+def byte_tokenizer() -> Tokenizer:
+    """Every byte is a token, after blank."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    return byte_level({token: i for i, token in enumerate([BLANK, *alphabet])}, [])
+
+
+def make_captioner() -> Captioner:
+    """Random weights, large enough that rows differ and confidences spread."""
+    torch.manual_seed(7)
+    vocabulary = byte_tokenizer().get_vocab_size()
+    model = Captioner(CaptionerConfig(TINY, vocabulary=vocabulary, frames_per_slot=8))
+    for parameter in (model.positions, model.encoder.positions):
+        torch.nn.init.normal_(parameter, std=0.5)
+    torch.nn.init.normal_(model.verifier.positions, std=3)  # otherwise it expects each token once more, forever
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):  # no two parameters are equal, as none are after training
+            torch.nn.init.normal_(module.weight, mean=1, std=1e-3)
+            torch.nn.init.normal_(module.bias, std=1e-3)
+    return model.eval().requires_grad_(False)
+
+
+def export_tiny_captioner(folder: Path) -> None:
+    tokenizer = byte_tokenizer().to_str()
+    export_captioner(make_captioner(), tokenizer, folder, "tiny", "Apache-2.0", {"source": "random weights"})
+
+
+def export_omni(folder: Path, checkpoint: Path) -> None:
+    """A bundle with Omni-Diffusion's exact vocabulary and special ids, and little else."""
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
+    write_checkpoint(checkpoint, "dream", omni_tokenizer(), **small, max_position_embeddings=2048)
+    export_model(checkpoint, folder)
