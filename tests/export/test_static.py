@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tests.tiny import TINY
 from unmask.bundle.manifest import Bucket
-from unmask.engines.padding import Static
+from unmask.engines.padding import StaticShapes
 from unmask.export.modules import backbone
 from unmask.export.modules import captioner as dynamic
 from unmask.export.modules.captioner import Captioner, CaptionerConfig
@@ -52,7 +52,7 @@ def through(
             made = graph.module(*given_.values())
         return {name: tensor.numpy() for name, tensor in zip(graph.outputs, made, strict=True)}
 
-    return Static((Bucket("onnx", role, "f", sizes, "fp32"),), per, run)(role, feeds)
+    return StaticShapes((Bucket("onnx", role, "f", sizes, "fp32"),), per, run)(role, feeds)
 
 
 def same(ours: list[NDArray[Any]], theirs: tuple[Tensor, ...], atol: float = 1e-5) -> None:
