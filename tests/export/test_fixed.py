@@ -11,6 +11,8 @@ from unmask.export.modules.captioner import Captioner
 from unmask.export.modules.static import Fixed, captioner_graph
 from unmask.export.onnx.static import fixed_onnx, fold
 
+pytestmark = pytest.mark.slow
+
 SIZES = {
     "context": {"slots": 6},
     "window": {"rows": 5, "wanted": 4, "slots": 7},

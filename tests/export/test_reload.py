@@ -15,6 +15,8 @@ from unmask.export.onnx.captioner import export_captioner
 from unmask.export.reload import reload_captioner
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 
+pytestmark = pytest.mark.slow
+
 RARER = 40
 
 

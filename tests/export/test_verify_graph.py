@@ -82,6 +82,7 @@ def test_context_prepares_the_recording_for_the_verifier(captioner: Captioner) -
     assert torch.equal(v, torch.cat([pair[1] for pair in pairs]))
 
 
+@pytest.mark.slow
 def test_the_verifier_may_write_more_than_the_canvas(tmp_path: Path, tokenizer: Tokenizer) -> None:
     torch.manual_seed(3)
     canvas, more = tokenizer.get_vocab_size(), 40

@@ -25,12 +25,14 @@ def test_from_a_checkpoint_to_an_answer(command: Command, folder: Path) -> None:
     assert command("generate", bundle, "--prompt", "hello", "--length", "5").code == 0
 
 
+@pytest.mark.slow
 def test_the_folder_and_the_name_can_be_chosen(command: Command, folder: Path, tmp_path: Path) -> None:
     result = command("export", folder, "--out", tmp_path / "b", "--name", "mine", "--top", "8", "--quiet")
     assert (result.code, result.out, result.err) == (0, f"{tmp_path / 'b'}\n", "")
     assert "mine" in command("inspect", tmp_path / "b").out
 
 
+@pytest.mark.slow
 def test_what_is_there_is_replaced_only_when_asked(command: Command, folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "b"
     assert command("export", folder, "--out", target).code == 0

@@ -46,6 +46,7 @@ def test_static_is_calibrated_on_recordings(command: Command, fp32_bundle: Path,
     assert load_bundle(tmp_path / "out").manifest.precision == "int8-static"
 
 
+@pytest.mark.slow
 def test_a_search_keeps_what_it_found(command: Command, fp32_bundle: Path, tmp_path: Path, recording: Path) -> None:
     result = command(
         "quantize", fp32_bundle, "--to", "int4", "--keep-bytes", "9000", "--out", tmp_path / "out", "--calibrate", recording

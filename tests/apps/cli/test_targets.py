@@ -18,6 +18,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_fixed_graphs_are_made_and_run(command: Command, fp32_bundle: Path, noise: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
     told = command("quantize", fp32_bundle, "--target", "onnx-static", "--to", "fp32", "--longest-s", "3", "--out", made)

@@ -10,7 +10,6 @@ import pytest
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.errors import BundleError, InputError
 from unmask.export.checkpoint import open_checkpoint
-from unmask.export.onnx.backbone import export_model
 from unmask.quant.weights.checkpoint import Rows, quantize_checkpoint
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 from unmask.quant.weights.rewrite import Blocking
@@ -30,13 +29,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("family", ["dream", "llada", "block"])
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize("recipe", [pytest.param(name, marks=[pytest.mark.slow] * (name != "int8")) for name in RECIPES])
 def test_it_is_the_bundle_that_export_and_quantize_make(
-    family: str, recipe: Recipe, checkpoints: dict[str, Path], tmp_path: Path
+    family: str, recipe: str, checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path
 ) -> None:
-    exported = export_model(checkpoints[family], tmp_path / "fp32", name=family)
-    quantize_bundle(exported, tmp_path / "both", recipe)
-    float_bytes = quantize_checkpoint(checkpoints[family], tmp_path / "direct", recipe)
+    exported = backbones[family]
+    quantize_bundle(exported, tmp_path / "both", RECIPES[recipe])
+    float_bytes = quantize_checkpoint(checkpoints[family], tmp_path / "direct", RECIPES[recipe])
     assert contents(tmp_path / "direct") == contents(tmp_path / "both")
     assert float_bytes == pytest.approx((exported / "weights.bin").stat().st_size, rel=0.1)  # which begins tensors on pages
 
@@ -80,6 +79,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
+@pytest.mark.slow
 def test_memory_follows_the_largest_matrix(tmp_path: Path) -> None:
     """Of two models with the same matrices the one with four times as many layers takes no more memory."""
     taken = []

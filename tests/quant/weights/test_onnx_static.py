@@ -18,6 +18,8 @@ from unmask.bundle.manifest import Bundle
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.weights.onnx_static import write_fixed, write_quantized
 
+pytestmark = pytest.mark.slow
+
 SIZES = [
     ("context", {"slots": 20}),
     ("window", {"rows": 20, "wanted": 20, "slots": 21}),

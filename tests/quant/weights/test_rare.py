@@ -17,6 +17,8 @@ from unmask.quant.drift import log_softmax
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 from unmask.speech.captioner import Captioner as Runtime
 
+pytestmark = pytest.mark.slow
+
 RARER = 3000
 
 

@@ -87,6 +87,7 @@ def test_a_run_begins_between_whisper_and_an_earlier_run(options: Train, tmp_pat
     assert not torch.allclose(fresh["encoder.positions"], earlier.averaged["encoder.positions"])
 
 
+@pytest.mark.slow
 def test_updates_lower_the_losses_and_the_held_out_errors(options: Train) -> None:
     run = start(options)
     run.update(epoch(run, 0, 1)[0])
