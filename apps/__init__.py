@@ -1,1 +1,1 @@
-"""The `unmask` command and what stands behind it. Consumers of the runtime; nothing imports this package."""
+"""The `unmask` command and its applications. They use the runtime; nothing imports this package."""

@@ -1,1 +1,1 @@
-"""Sound into the program: files, streams, the microphone, voice activity."""
+"""Audio input: files, streams, the microphone and voice activity detection."""

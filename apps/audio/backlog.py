@@ -1,4 +1,4 @@
-"""Audio between the thread that hears and the one that captions: bounded, in order, nothing lost without being counted.
+"""Audio between the thread that records and the one that captions: bounded, in order; what is dropped is counted.
 
 Knows samples and seconds. Knows no device and no captioner.
 """
@@ -16,7 +16,7 @@ Item = Samples | float  # audio, or the seconds of a gap in it
 
 
 class Backlog:
-    """Holds at most `limit_s` of audio. Over that, the oldest is dropped and counted as a gap, or, with `wait`, `put` waits."""
+    """Holds at most `limit_s` seconds of audio. Beyond that, the oldest becomes a counted gap; with `wait`, `put` waits."""
 
     def __init__(self, limit_s: float, wait: bool = False) -> None:
         self._limit, self._wait = round(limit_s * SAMPLE_RATE_HZ), wait
@@ -30,7 +30,7 @@ class Backlog:
         return self._held / SAMPLE_RATE_HZ
 
     def put(self, item: Item) -> None:
-        """Add samples, or say that so many seconds are missing here."""
+        """Add samples, (N,) float32 at 16 kHz, or a gap in seconds."""
         with self._changed:
             if isinstance(item, np.ndarray):
                 while self._wait and not self._closed and self._held and self._held + len(item) > self._limit:
@@ -53,13 +53,13 @@ class Backlog:
             self._items.appendleft(gone)
 
     def close(self) -> None:
-        """Nothing more comes; who waits is let go."""
+        """No more audio will come. Threads that wait in `put` or `take` continue."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def take(self, timeout_s: float) -> list[Item] | None:
-        """All that is held, neighbors joined; empty when nothing came in time, None when nothing will come any more."""
+        """Everything held, with neighboring samples joined. Empty if nothing came in time; None if closed and empty."""
         with self._changed:
             if not self._items and not self._closed:
                 self._changed.wait(timeout_s)
@@ -72,6 +72,7 @@ class Backlog:
 
 
 def joined(items: list[Item]) -> list[Item]:
+    """Successive blocks become one array, successive gaps one gap."""
     out: list[Item] = []
     run: list[Samples] = []
     for item in [*items, 0.0]:

@@ -1,6 +1,6 @@
-"""Read a recording from a file: any format that libsndfile knows, brought to one channel at 16 kHz.
+"""Read a recording from a file in any format that libsndfile knows, as one channel at 16 kHz.
 
-Knows files. soundfile and soxr are imported on use, so that commands without audio do not need them.
+Knows files. soundfile and soxr are imported on use: commands without audio do not need them.
 """
 
 from pathlib import Path
@@ -13,15 +13,15 @@ from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 
 def read_recording(path: Path) -> NDArray[np.float32]:
-    """(N,) float32 at 16 kHz; several channels are averaged.
+    """(N,) float32 in [-1, 1] at 16 kHz; channels are averaged.
 
-    Raises AudioError when the file is missing, is no recording (WAV, FLAC, Ogg, MP3, ...), is damaged, or holds no sound.
+    Raises AudioError if the file is missing, damaged, empty, or not a recording (WAV, FLAC, Ogg, MP3, ...).
     """
     import soundfile
     import soxr
 
     if path.is_dir():
-        raise AudioError(f"{path}: a folder; name the recordings in it, for example {path / '*.wav'}")
+        raise AudioError(f"{path}: this is a folder; name the recordings in it, for example {path / '*.wav'}")
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
     if path.stat().st_size == 0:
@@ -31,7 +31,7 @@ def read_recording(path: Path) -> NDArray[np.float32]:
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", None) or str(error)
         raise AudioError(
-            f"{path}: not a recording that can be read ({reason.rstrip('. ')}); WAV, FLAC, Ogg and MP3 can be"
+            f"{path}: not a recording that can be read ({reason.rstrip('. ')}); WAV, FLAC, Ogg and MP3 are supported"
         ) from error
     if not len(samples):
         raise AudioError(f"{path}: a recording of zero length")

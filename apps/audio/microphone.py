@@ -1,6 +1,6 @@
 """The microphone, through `sounddevice` (PortAudio), which is imported on use.
 
-Knows devices and their faults. Knows no captioner.
+Knows devices and their errors. Knows no captioner.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from unmask.apps.audio.sources import BLOCK_S, Resampler
 from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
-LOST_S = 2.0  # no block for so long: the device is gone
-AGAIN_S = 1.0
+LOST_S = 2.0  # without a block for this long, the device is gone
+AGAIN_S = 1.0  # between two attempts to open it again
 ADVICE = {
     "linux": "install PortAudio: apt install libportaudio2 (Debian), dnf install portaudio (Fedora)",
     "darwin": "allow the terminal in System Settings > Privacy & Security > Microphone",
@@ -26,18 +26,18 @@ ADVICE = {
 
 
 def open_portaudio() -> Any:
-    """The module `sounddevice`. Raises AudioError when it, or PortAudio under it, is missing."""
+    """The module `sounddevice`. Raises AudioError if it, or the PortAudio library that it needs, is missing."""
     try:
         import sounddevice
     except ImportError as error:
         raise AudioError(f"the microphone needs sounddevice ({error}): pip install 'unmask[live]'") from error
-    except OSError as error:  # what sounddevice raises without PortAudio
+    except OSError as error:  # sounddevice raises it without PortAudio
         raise AudioError(f"the microphone needs PortAudio ({error}); {ADVICE['linux']}") from error
     return sounddevice
 
 
 def inputs(portaudio: Any) -> list[dict[str, Any]]:
-    """Devices that record, each with `index`, `name`, `max_input_channels`, `default_samplerate`, and `default`."""
+    """Input devices, each with `index`, `name`, `max_input_channels`, `default_samplerate` and `default`. Raises AudioError."""
     try:
         devices = portaudio.query_devices()
         default = portaudio.default.device[0]
@@ -47,18 +47,18 @@ def inputs(portaudio: Any) -> list[dict[str, Any]]:
 
 
 def list_devices() -> str:
-    """A line for each device that records; the default has a star."""
+    """One line for each input device; the default one has a star."""
     found = inputs(open_portaudio())
     lines = [
         f"{'*' if d['default'] else ' '} {d['index']:>3}  {d['name']}  ({d['max_input_channels']} channels, "
         f"{d['default_samplerate']:.0f} Hz)"
         for d in found
     ]
-    return "\n".join(lines or ["no device records; plug in a microphone"])
+    return "\n".join(lines or ["no input device was found; plug in a microphone"])
 
 
 def choose(portaudio: Any, wanted: str | None) -> dict[str, Any]:
-    """The device of that index, or whose name contains that text, or the default. Raises AudioError naming what there is."""
+    """The input device with that index, or with that text in its name; None: the default. Raises AudioError with a list."""
     found = inputs(portaudio)
     if not found:
         raise AudioError(f"no microphone was found; plug one in, or {ADVICE.get(sys.platform, ADVICE['linux'])}")
@@ -68,15 +68,15 @@ def choose(portaudio: Any, wanted: str | None) -> dict[str, Any]:
     exact = [d for d in matching if d["name"].lower() == wanted.lower()]
     if len(exact or matching) != 1:
         names = ", ".join(f"{d['index']} {d['name']}" for d in matching or found)
-        problem = "is the name of several devices" if matching else "is no device that records"
+        problem = "matches several devices" if matching else "is not an input device"
         raise AudioError(f"{wanted!r} {problem}; choose one by its number: {names}")
     return (exact or matching)[0]
 
 
 class Microphone:
-    """A device that records. When it disappears it is opened again as soon as it is back, and the gap is counted.
+    """An input device. When it is unplugged it is opened again as soon as it is back, and the gap is counted.
 
-    Opening it, and the errors of that, happen on construction.
+    It is opened on construction, which raises AudioError if that fails.
     """
 
     clocked = True
@@ -95,7 +95,7 @@ class Microphone:
         try:
             try:
                 audio.check_input_settings(device=device["index"], channels=1, samplerate=rate_hz, dtype="float32")
-            except audio.PortAudioError:  # what the device has, brought to what we need
+            except audio.PortAudioError:  # use the device's own rate and channels, and convert
                 rate_hz, channels = float(device["default_samplerate"]), min(2, int(device["max_input_channels"]))
             self._resampler = Resampler(rate_hz)
             self._stream = audio.InputStream(
@@ -109,22 +109,22 @@ class Microphone:
             self._stream.start()
         except audio.PortAudioError as error:
             self._close()
-            advice = ADVICE.get(sys.platform) if sys.platform != "linux" else "close what else records"
+            advice = ADVICE.get(sys.platform) if sys.platform != "linux" else "close other programs that record"
             raise AudioError(
                 f"microphone {self.name!r} cannot be opened ({error}); {advice}, or choose another --device"
             ) from error
 
     def _hear(self, data: Samples, frames: int, at: Any, status: Any) -> None:
-        self._blocks.put(data.mean(1))  # a copy: PortAudio uses its buffer again
+        self._blocks.put(data.mean(1))  # a copy: PortAudio reuses its buffer
 
     def _close(self) -> None:
         if self._stream is not None:
-            with contextlib.suppress(self._portaudio.PortAudioError):  # a device that is gone cannot be closed
+            with contextlib.suppress(self._portaudio.PortAudioError):  # closing a device that is gone fails
                 self._stream.close()
             self._stream = None
 
     def blocks(self, stop: threading.Event) -> Iterator[Item]:
-        """Blocks as they come, and the seconds of each gap."""
+        """Blocks of samples as they come, and the seconds of each gap."""
         began, heard_s = time.monotonic(), 0.0
         try:
             while not stop.is_set():
@@ -146,7 +146,7 @@ class Microphone:
             self._close()
 
     def _reopen(self, stop: threading.Event) -> bool:
-        """Try until the device is there; False when `stop` comes first."""
+        """Try until the device is back; False if `stop` is set first."""
         while not stop.wait(AGAIN_S):
             # PortAudio reads the list of devices once; sounddevice has no public call to read it again.
             self._portaudio._terminate()

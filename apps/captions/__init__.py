@@ -1,1 +1,1 @@
-"""Captions out of the program: subtitle formats and files that only grow."""
+"""Caption output: subtitle formats, and files that are appended to."""

@@ -1,4 +1,4 @@
-"""A caption file that holds everything said so far, at any moment: after `kill -9`, and after a full disk.
+"""A caption file that is complete at any moment, even after `kill -9` or a full disk.
 
 Knows files and text. Knows no captions.
 """
@@ -12,27 +12,27 @@ from unmask.errors import InputError, UnmaskError
 
 
 class WriteError(UnmaskError):
-    """Captions could not be written to where the caller wanted them."""
+    """Captions could not be written to the file that the user named."""
 
 
 class CaptionFile:
-    """Text is appended whole or not at all; what could not be written is kept and tried again with what comes next.
+    """Each text is appended completely or not at all. Text that could not be written is tried again with the next one.
 
-    Raises InputError when the file cannot be opened.
+    Raises InputError if the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._good = 0  # bytes of whole appends
+        self._good = 0  # bytes of complete appends
         self._waiting = b""
-        self.error: OSError | None = None  # why something waits
+        self.error: OSError | None = None  # why text waits
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
 
     def append(self, text: str, sync: bool = True) -> None:
-        """sync: let it reach the disk before returning. Failure is kept in `error`, not raised: captions go on."""
+        """sync: return when the text is on the disk. A failure is kept in `error` and not raised, so that captions continue."""
         self._waiting += text.encode()
         if not self._waiting:
             return
@@ -57,13 +57,13 @@ class CaptionFile:
         try:
             os.fsync(self._file)
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a pipe or a device has nothing to sync
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # pipes and devices cannot be synced
                 raise
 
     def close(self) -> None:
-        """Raises WriteError, with the text that is missing, when something still waits."""
+        """Raises WriteError with the missing text if some could not be written."""
         self.append("")
         os.close(self._file)
         if self._waiting:
             reason = self.error.strerror if self.error else "unknown"
-            raise WriteError(f"{self.path}: {reason}; make room. What is missing in it: {self._waiting.decode()}")
+            raise WriteError(f"{self.path}: {reason}; free some space. Missing text: {self._waiting.decode()}")

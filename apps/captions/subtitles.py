@@ -1,4 +1,4 @@
-"""Words with times to subtitles: cues of at most two short lines, and their SRT and WebVTT forms.
+"""Words with times become subtitles: cues of at most two short lines, written as SRT or WebVTT.
 
 Knows words and text. Knows no audio and no model.
 """
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from unmask.speech.words import Word
 
-LINE_CHARACTERS = 42  # a line, as broadcasters set it
+LINE_CHARACTERS = 42  # per line, as is usual in broadcasting
 LINES = 2
 LONGEST_S = 7.0
-SHORTEST_S = 1.0  # as long as nothing follows sooner
-PAUSE_S = 0.8  # ends a cue
+SHORTEST_S = 1.0  # unless the next cue starts sooner
+PAUSE_S = 0.8  # a longer pause ends a cue
 ENDS = (".", "?", "!")
 
 
@@ -24,7 +24,7 @@ class Cue:
 
 
 def cues(words: Iterable[Word]) -> list[Cue]:
-    """Cues in order that never overlap; every word is in one. Times must not fall from word to word."""
+    """Cues in order, without overlap, that contain every word. Start times must not decrease from word to word."""
     groups = list(_groups(words))
     out = []
     for i, group in enumerate(groups):
@@ -66,7 +66,7 @@ def _lines(words: list[str]) -> tuple[str, ...]:
 
 
 class SubtitleWriter:
-    """Subtitles piece by piece, as segments end: `head`, then each segment's cues, numbered on. form: srt or vtt."""
+    """Writes subtitles segment by segment: first `head`, then the cues of each segment. form: srt or vtt."""
 
     def __init__(self, form: str) -> None:
         self._form, self._count = form, 0
@@ -81,7 +81,7 @@ class SubtitleWriter:
 
 
 def srt(cues: Iterable[Cue]) -> str:
-    """SubRip: numbered cues, milliseconds behind a comma."""
+    """SubRip: numbered cues, a comma before the milliseconds."""
     return _srt(cues, 1)
 
 

@@ -1,1 +1,1 @@
-"""The unmask command, one file a subcommand."""
+"""The `unmask` command: one file per subcommand, named after it."""

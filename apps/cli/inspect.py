@@ -29,7 +29,7 @@ def inspect(bundle: Path = SHIPPED, /, *, options: InspectOptions = InspectOptio
     Parameters
     ----------
     bundle
-        Folder of the bundle. Default: the caption bundle that is shipped with unmask.
+        Folder of the bundle.
     """
     loaded = load_bundle(bundle)
     if options.json:

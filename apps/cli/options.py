@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast, get_type_hints
 
 import docstring_parser
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
@@ -23,8 +23,8 @@ from unmask.speech.live import LiveOptions
 
 Record = TypeVar("Record")
 Made = TypeVar("Made")
-FLAG = Parameter(negative="")
-"""Of an option that is off unless given: it has no --no- form."""
+FLAG = Parameter(negative="", show_default=False)
+"""For an option that is off unless given."""
 
 # Resolved by its manifest: an editable installation links every file, and a bundle holds no links.
 SHIPPED = (Path(str(files("unmask.models"))) / "caption-tiny-en" / MANIFEST).resolve().parent
@@ -57,8 +57,9 @@ def options_of(
 ) -> Callable[[type[Made]], type[Made]]:
     """Decorate a subclass of `Given[record]`: each field of the record becomes an option of the command line.
 
-    Type and help are the field's; an option that is not given is None. leave: fields that get no option. names: option names
-    other than the field's own. stored: the bundle stores the record, so that help shows no defaults.
+    Type and help are the field's; an option that is not given is None. The class's docstring is the help of the group. leave:
+    fields that get no option. names: option names other than the field's own. stored: bundles store the record, so help shows
+    no defaults.
     """
     helps = {param.arg_name: param.description for param in docstring_parser.parse_from_object(record).params}
     hints = get_type_hints(record)
@@ -76,19 +77,19 @@ def options_of(
                 specs.append((one.name, Annotated[hints[one.name] | None, option], field(default=None)))
         own = {"__doc__": cls.__doc__, "__module__": cls.__module__}
         made = make_dataclass(cls.__name__, specs, bases=(cls,), namespace=own, frozen=True)
-        return cast(type[Made], Parameter(name="*", group=group)(made))
+        return cast(type[Made], Parameter(name="*", group=Group(group, help=cls.__doc__ or ""))(made))
 
     return decorate
 
 
 @options_of(Schedule, "Schedule", stored=True, names={"passes": ("--passes", "--steps")})
 class ScheduleChoice(Given[Schedule]):
-    """How a canvas is filled. What is not given is as the bundle stores it for the task."""
+    """How the canvas is filled. Options that are not given are as the bundle stores them for the task."""
 
 
 @options_of(EngineOptions, "Engine", leave=("spinning", "arena"))
 class EngineChoice(Given[EngineOptions]):
-    """How graphs are run. What is not given is as `unmask tune` stored it, or the default."""
+    """How graphs are run."""
 
     def options(self, stored: EngineOptions | None = None) -> EngineOptions:
         """stored: used where nothing is given. Raises InputError for options that contradict each other."""
@@ -100,7 +101,7 @@ class LiveChoice(Given[LiveOptions]):
     """When live text is updated and becomes stable."""
 
 
-@Parameter(name="*", group="Engine")
+@Parameter(name="*")
 @dataclass(frozen=True)
 class TunedChoice:
     """Whether stored settings are used."""

@@ -40,8 +40,8 @@ class QuantizeOptions:
     """Format of the embedding table. Default: head, which shares an int8 head's weights, if the two are tied."""
     rare: Literal["int4"] | None = None
     """A different format for the head's rows that only a verifier uses."""
-    keep: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = ()
-    """Matrices that stay in fp16: role:name, or a pattern such as 'window:*down*'."""
+    keep: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Matrices that stay in fp16: role:name, or a pattern such as `window:*down*`."""
     keep_bytes: int | None = None
     """Keep the most sensitive matrices in fp16, found by a search, for at most this many additional bytes."""
     block_size: int | None = None

@@ -51,7 +51,7 @@ def serve(
     """Serve a web page with live captions of the browser's microphone.
 
     Prints the page's address on stderr and runs until Ctrl-C; open segments are finished first. With ?overlay=1 the page shows
-    nothing but captions, for OBS. Programs can connect too: apps/web/protocol.py describes the protocol.
+    nothing but captions, for OBS. Programs can connect too: docs/live.md describes the protocol.
     """
     engine.options()  # refuses options that contradict each other before anything is opened
     limits = Limits(clients=options.clients)

@@ -1,1 +1,1 @@
-"""What the command shows in a terminal while it works."""
+"""Live output in a terminal: the canvas while it is filled, and live captions."""

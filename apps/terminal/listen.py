@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from unmask.apps.audio.backlog import Backlog, Item, Samples
 from unmask.apps.audio.microphone import Microphone
@@ -31,10 +31,10 @@ from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner, LiveOptions
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
-FLAG = Parameter(negative="")
+FLAG = Parameter(negative="", show_default=False)
 
 
-@Parameter(name="*", group="Live captions")
+@Parameter(name="*", group=Group("Live audio", help="For the microphone (no file), standard input (-) and --realtime."))
 @dataclass(frozen=True)
 class ListenOptions:
     """What is listened to: the microphone (no file), standard input (-), or a file in real time."""

@@ -22,44 +22,47 @@ class Schedule:
     """How a canvas is filled. Checked on construction; InputError names the option."""
 
     passes: int | None = None
-    """At most this many passes in each block; the last commits all that is left of it. None: as many as the rule takes."""
+    """At most this many passes in each block; the last one commits all that is left. If unset, the commit rule decides."""
     rule: str = "threshold"
-    """quota (needs passes), threshold, factor or entropy_bound."""
+    """Commit rule: quota (spreads commits over `passes`), threshold, factor or entropy_bound."""
     order: str = "probability"
-    """probability, margin, negative_entropy, random or halton (an even spread over an image span's grid)."""
+    """What is committed first: a confidence metric (probability, margin or negative_entropy) or a fixed order (random, or halton:
+    evenly spread over the grid of an image)."""
     threshold: float = 0.9
-    """Commit rows whose probability reaches it (rule threshold)."""
+    """Rule threshold: commit positions whose best id has at least this probability."""
     factor: float = 1.0
-    """Bound of the factor rule."""
+    """Rule factor: commit the n most probable positions for which (n + 1) x (1 - probability of the nth) is below this."""
     budget_ms: float | None = None
-    """Passes are measured and commits raised so that the fill ends in time; it overruns by at most one pass, two with blocks."""
+    """Milliseconds for the fill. Passes are timed, and more is committed when the time gets short. Overruns by at most one pass,
+    two with blocks."""
     draft_min_confidence: float = 0.9
-    """Draft positions at or above this confidence start filled."""
+    """Positions of a draft start filled if their confidence is at least this."""
     verify: int = 0
-    """After the fill a causal verifier reads and corrects the text in at most this many passes (`speculative`)."""
+    """After the fill, a causal verifier reads and corrects the text in at most this many passes. 0: the text stays as filled."""
     verify_accept_ratio: float = 1.0
-    """The verifier lets its second choice stand where that has this share of the first's probability; 1: its greedy text."""
+    """Keep a draft token that is the verifier's second choice if its probability is at least this fraction of the first's. 1.0
+    gives exactly the verifier's greedy text."""
     verify_lookahead: int | None = None
-    """A pass of the verifier reads so many tokens behind what is settled; what lies further waits. None: all the rest."""
+    """Tokens after the settled text that one pass of the verifier reads. If unset, all of them."""
     reuse: bool = False
-    """Compute only the rows of `window`; the other rows' keys and values are an older pass's."""
+    """Compute only the rows that `window` selects; the keys and values of other rows are those of an earlier pass."""
     window: str = "masked"
-    """With reuse, the rows of a pass: masked (those still masked in the block, and those committed a pass ago), block (a dual
-    cache) or suffix (the block and all behind it: a prefix cache)."""
+    """With reuse, the rows that a pass computes: masked (masked rows of the block, and rows committed by the previous pass),
+    block (the whole block: a dual cache) or suffix (the block and everything after it: a prefix cache)."""
     refresh: int | None = None
-    """With reuse, compute all rows again after this many passes. The first pass of each block computes them anyway."""
+    """With reuse, compute all rows again after this many passes. The first pass of each block always computes all rows."""
     block: int | None = None
-    """Fill so many positions before the next ones; None: the model's own block, or the whole canvas at once."""
+    """Fill this many positions before the next ones. If unset: the model's own block length, or the whole canvas at once."""
     curve: str = "even"
-    """How the quota rule spreads commits: even, cosine (few first) or arccos (Halton's)."""
+    """Rule quota: how commits are spread over the passes: even, cosine (few at first) or arccos (of the Halton scheduler)."""
     entropy_bound: float = 0.1
-    """Nats of entropy that rows committed together may add up to, the surest aside (rule entropy_bound)."""
+    """Rule entropy_bound: nats of entropy that positions committed together may add up to, the last one excepted."""
     temperature: float = 0.0
-    """Above 0, ids are drawn from the best candidates instead of taking the best."""
+    """Above 0, ids are drawn at random from the best candidates; 0 takes the best one."""
     revise: float = 0.0
-    """When all is filled, look once more and mask again what is less probable than this, at most a quarter; then fill again."""
+    """When everything is filled, mask those less probable than this again, at most a quarter, and fill them once more."""
     seed: int = 0
-    """Of the random order and of drawn ids."""
+    """Seed of the random order and of drawn ids."""
 
     def __post_init__(self) -> None:
         for name, known in (("rule", RULES), ("order", policy.ORDERS), ("window", WINDOWS), ("curve", policy.CURVES)):

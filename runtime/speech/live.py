@@ -38,11 +38,11 @@ class LiveOptions:
     """Checked on construction; InputError names the option."""
 
     stability: float = 0.5
-    """From 0, text becomes stable fast, to 1, calm."""
+    """From 0 (text becomes stable soon) to 1 (late, with fewer mistakes)."""
     update_s: float = 0.4
-    """Audio between two updates; more when the machine is slower than that."""
+    """Seconds of audio between two updates; more if the machine is slower than that."""
     context_s: float = 8.0
-    """Whole segments that began so long before this one are read along with it, their text settled; 0: none."""
+    """Seconds of earlier speech, in whole segments, that each update reads again as context. 0: none."""
     drafts: bool = True
     """Start each update from what the last one read."""
     speech: SpeechOptions = field(default_factory=SpeechOptions)

@@ -88,7 +88,7 @@ def test_a_device_is_chosen_by_number_or_name(audio: StandIn, wanted: str | None
 
 @pytest.mark.parametrize(
     ("wanted", "told"),
-    [("microphone", "several devices"), ("headset", "no device that records"), ("0", "no device"), ("9", "no")],
+    [("microphone", "several devices"), ("headset", "not an input device"), ("0", "not an input device"), ("9", "no")],
 )
 def test_a_wrong_choice_is_told_with_what_there_is(audio: StandIn, wanted: str, told: str) -> None:
     with pytest.raises(AudioError, match=told) as error:
