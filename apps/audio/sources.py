@@ -123,6 +123,9 @@ class Resampler:
         return block if self._stream is None else np.asarray(self._stream.resample_chunk(block), np.float32)
 
     def rest(self) -> Samples:
-        """The samples that the filter still holds at the end of a stream."""
-        nothing = np.zeros(0, np.float32)
-        return nothing if self._stream is None else np.asarray(self._stream.resample_chunk(nothing, last=True), np.float32)
+        """The samples that the filter still holds at the end of a stream; another stream may follow."""
+        if self._stream is None:
+            return np.zeros(0, np.float32)
+        held = np.asarray(self._stream.resample_chunk(np.zeros(0, np.float32), last=True), np.float32)
+        self._stream.clear()
+        return held

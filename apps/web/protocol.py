@@ -41,7 +41,7 @@ class Closing:
 
 
 STOPPED = Closing(1000, "stopped")
-SERVER_STOPS = Closing(1001, "the server stops")
+SERVER_STOPS = Closing(1001, "the server is stopping")
 TOO_SLOW = Closing(1013, "events were not read fast enough")
 
 

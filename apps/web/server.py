@@ -45,7 +45,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 WRONG_TOKEN = Closing(1008, "the token is missing or wrong")
-BUSY = Closing(1013, "all places are taken")
+BUSY = Closing(1013, "the server is full")
 
 
 def make_app(open_live: Callable[[], LiveCaptioner], access: Access | None = None, limits: Limits | None = None) -> Starlette:

@@ -149,8 +149,8 @@ class Session:
     def __init__(
         self, open_live: Callable[[], LiveCaptioner], worker: Executor, limits: Limits, rate_hz: int = SAMPLE_RATE_HZ
     ) -> None:
-        self._open_live, self._worker, self._resampler = open_live, worker, Resampler(rate_hz)
-        self._inbox = Inbox(round(limits.backlog_s * SAMPLE_RATE_HZ))
+        self._open_live, self._worker, self._rate_hz = open_live, worker, rate_hz
+        self._inbox = Inbox(round(limits.backlog_s * rate_hz))
         self._outbox = Outbox(limits.events)
         self._pace = Pace(limits.rate, limits.backlog_s)
         self._closing = SERVER_STOPS
@@ -158,7 +158,7 @@ class Session:
 
     def stop(self) -> None:
         """Take no more audio. What has come is still captioned, and its events are sent."""
-        self._end_audio()
+        self._inbox.close()
         if self._reader:
             self._reader.cancel()
 
@@ -182,23 +182,18 @@ class Session:
                 if isinstance(frame, str):
                     self._closing = read_stop(frame)
                     break
-                self._inbox.push(self._resampler(read_samples(frame)))
+                self._inbox.push(read_samples(frame))
         except RefusedError as refused:
             self._closing = refused.closing
-        self._end_audio()
-
-    def _end_audio(self) -> None:
-        if not self._inbox.closed.is_set():
-            self._inbox.push(self._resampler.rest())
-            self._inbox.close()
+        self._inbox.close()
 
     async def _caption(self) -> None:
-        live = await self._work(self._open_live)
+        live, resampler = await self._work(self._open_live), Resampler(self._rate_hz)
         while taken := await self._inbox.take():
-            lost, samples = taken
-            self._outbox.put(await self._work(lambda: hear(live, lost, samples)))  # noqa: B023  (called at once)
-            await self._rest(self._pace.rest_s(len(samples) / SAMPLE_RATE_HZ, time.monotonic()))
-        self._outbox.put(await self._work(live.flush))
+            gap_s, samples = taken[0] / self._rate_hz, taken[1]
+            self._outbox.put(await self._work(lambda: hear(live, resampler, gap_s, samples)))  # noqa: B023  (called at once)
+            await self._rest(self._pace.rest_s(len(samples) / self._rate_hz, time.monotonic()))
+        self._outbox.put(await self._work(lambda: [*live.feed(resampler.rest()), *live.flush()]))
         self._outbox.close()
 
     async def _write(self, send: Callable[[str], Awaitable[None]]) -> None:
@@ -216,7 +211,7 @@ class Session:
             return
 
 
-def hear(live: LiveCaptioner, lost: int, samples: Samples) -> list[Event]:
-    """Feed samples that come after a gap of `lost` samples."""
-    gap = live.drop(lost / SAMPLE_RATE_HZ) if lost else []
-    return [*gap, *live.feed(samples)]
+def hear(live: LiveCaptioner, resampler: Resampler, gap_s: float, samples: Samples) -> list[Event]:
+    """Feed samples that come after a gap of `gap_s` seconds."""
+    gap = [*live.feed(resampler.rest()), *live.drop(gap_s)] if gap_s else []
+    return [*gap, *live.feed(resampler(samples))]

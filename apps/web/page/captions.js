@@ -89,7 +89,7 @@ function onBlock(run, block) {
   const shown = Math.max(0, 1 + Math.log10(power + 1e-12) / 6); // -60 dB to full scale
   by("level").style.transform = `scaleX(${shown})`;
   if (block.some((sample) => Math.abs(sample) > 1e-4)) heardAt = performance.now();
-  else if (performance.now() - heardAt > 1000 * QUIET_S && by("message").hidden) tell("No sound comes from the microphone. Is it muted?", true);
+  else if (performance.now() - heardAt > 1000 * QUIET_S && by("message").hidden) tell("The microphone gives no sound. Is it muted?", true);
   if (by("message").dataset.quiet && performance.now() - heardAt < 200) tell(null);
 }
 

@@ -6,14 +6,14 @@ const STEADY_S = 5; // after a connection that lasted this long, the next wait i
 const UNSENT_BYTES = 6_000_000; // half a minute of audio at 48 kHz
 const FINAL = {
   1003: "The server refused the audio. Load the page again.",
-  1008: "The server wants a token. Open the whole address that “unmask serve” printed, then press Start.",
+  1008: "The server needs a token. Open the complete address that “unmask serve” printed, then press Start.",
   1009: "The server refused the audio. Load the page again.",
 };
 const PASSING = {
-  1001: "The server was stopped. Start it again with “unmask serve”; this page connects by itself.",
-  1013: "The server has no place free. This page tries again by itself.",
+  1001: "The server was stopped. Start it again with “unmask serve”; this page reconnects automatically.",
+  1013: "The server is full. This page tries again automatically.",
 };
-const GONE = "No connection to the server. Is “unmask serve” still running? This page connects by itself.";
+const GONE = "No connection to the server. Is “unmask serve” still running? This page reconnects automatically.";
 
 // rate: of the samples, in Hz. hears: opened(), event(object), waiting(seconds, words), ended(words or null)
 export class Stream {

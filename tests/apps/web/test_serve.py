@@ -252,7 +252,7 @@ def test_of_twenty_clients_four_are_served_and_the_others_told(served: Running, 
         clients = [stack.enter_context(served.connect()) for _ in range(20)]
         wait_for(lambda: served.sessions == 4)
         for client in clients[4:]:
-            assert rest(client)[1:] == (1013, "all places are taken")
+            assert rest(client)[1:] == (1013, "the server is full")
         for client in clients[:4]:
             say(client, speech[:32000])
         assert all("The inadequacy" in stop(client)[0][-2]["stable"] for client in clients[:4])
@@ -341,7 +341,7 @@ def test_a_server_that_stops_finishes_open_captions(open_live: Callable[[], Live
             pass
         server.server.should_exit = True
         messages, code, reason = rest(talking)
-        assert (code, reason) == (1001, "the server stops")
+        assert (code, reason) == (1001, "the server is stopping")
         assert kinds(messages) == ["segment_ended", "closed"]
         assert "jail" in messages[-2]["stable"]
         assert rest(silent)[1] == 1001
