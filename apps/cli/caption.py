@@ -23,6 +23,7 @@ from unmask.apps.cli.options import (
     ScheduleChoice,
     Setting,
     TunedChoice,
+    flags,
     setting,
 )
 from unmask.apps.terminal.canvas_view import CanvasView
@@ -80,8 +81,7 @@ def caption(
         return
     engine.options()  # refuses options that contradict each other before the bundle is read
     live_captions = not files or listening.realtime or Path("-") in files
-    if live_captions and options.output and options.output.is_dir():
-        raise InputError(f"{options.output}: a folder; live captions go into one file")
+    check_mode(live_captions, options, listening, live)
     writer = None if live_captions else Writer(options, files)
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet)
     chosen = dataclasses.replace(chosen, schedule=schedule.over(chosen.schedule))
@@ -89,6 +89,19 @@ def caption(
         caption_files(files, options, chosen, writer)
     else:
         caption_live(files, options, chosen, listening, live.over(listening.live(chosen.schedule)))
+
+
+def check_mode(live_captions: bool, options: CaptionOptions, listening: ListenOptions, live: LiveChoice) -> None:
+    """Raises InputError for options that would be ignored with recordings, or with live audio."""
+    if not live_captions:
+        fields = dataclasses.fields(listening)
+        ignored = [*(one.name for one in fields if getattr(listening, one.name) != one.default), *live.given()]
+        if ignored:
+            raise InputError(f"{flags(ignored)}: only for live captions; add --realtime, or name no file")
+    elif options.show:
+        raise InputError("--show: only for recordings; live captions show tentative text on a terminal")
+    elif options.output and options.output.is_dir():
+        raise InputError(f"{options.output}: this is a folder; live captions go into one file")
 
 
 def caption_live(

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, setting
+from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, flags, setting
 from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.bundle.manifest import load_bundle
 from unmask.decoding.denoiser import Step
@@ -61,8 +61,7 @@ def generate(
         Folder of the bundle, as `unmask export` writes it.
     """
     if options.reference and schedule.given():
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in schedule.given())
-        raise InputError(f"--reference has a schedule of its own; leave out {named}")
+        raise InputError(f"--reference has a schedule of its own; leave out {flags(schedule.given())}")
     loaded = load_bundle(bundle)
     task = options.task or next(iter(loaded.manifest.templates), "")
     chosen = (

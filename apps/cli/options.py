@@ -5,7 +5,7 @@ Knows bundles and stored settings. Runs nothing.
 """
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -108,6 +108,11 @@ class TunedChoice:
 
     tuned: bool = True
     """Start from the setting that `unmask tune` stored for this bundle on this device, if there is one."""
+
+
+def flags(names: Iterable[str]) -> str:
+    """Options as they are written on the command line, from the names of fields."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def test_several_files_with_a_bad_one_among_them(command: Command, tmp_path: Pat
         (("--threads", "0"), "threads is 0"),
         (("--passes", "many"), "many"),
         (("--pases", "3"), "--pases"),
+        (("--stability", "0.2", "--save-audio", "x.wav"), "--save-audio, --stability: only for live captions"),
+        (("--realtime", "--show"), "--show: only for recordings"),
     ],
 )
 def test_bad_options_are_named(command: Command, clip: Path, options: tuple[str, ...], reason: str) -> None:
