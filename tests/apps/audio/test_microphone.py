@@ -159,7 +159,7 @@ def test_an_unplugged_device_is_opened_again_and_the_gap_is_counted(
     stop.set()
     assert isinstance(gap, float)
     assert isinstance(after, np.ndarray)
-    assert gap == pytest.approx(took_s - 0.2, abs=0.05)  # what was heard before is no gap
+    assert 0.2 < gap <= took_s  # the device was away that long at least
     assert audio.restarts >= 2  # PortAudio looked again
     assert len(heard) == 2
     told = capsys.readouterr().err

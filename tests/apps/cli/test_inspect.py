@@ -1,16 +1,14 @@
-"""`unmask inspect`, and what the shipped bundle promises: size, load time, no network."""
+"""`unmask inspect`, and what the shipped bundle promises: size and no network."""
 
 import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.apps.conftest import Command
-from unmask import Captioner, load_bundle
 from unmask.apps.cli.options import SHIPPED
 
 
@@ -48,15 +46,6 @@ def test_the_shipped_bundle_is_small_and_has_its_card() -> None:
     card = (SHIPPED / "README.md").read_text()
     for word in ("Word error rate", "95 %", "LibriSpeech", "MIT", "Limits"):
         assert word in card
-
-
-def test_the_shipped_bundle_opens_in_half_a_second() -> None:
-    def seconds() -> float:
-        began = time.perf_counter()
-        Captioner(load_bundle(SHIPPED)).load()
-        return time.perf_counter() - began
-
-    assert min(seconds() for _ in range(3)) < 0.5
 
 
 BLOCKED = """

@@ -227,7 +227,7 @@ def test_main_stops_at_its_time_and_goes_on_when_given_more(options: Train) -> N
     main(replace(options, minutes=1.0, until=0.4 / 60, report_steps=3))
     rows = log(options)
     stopped = rows[-1]["step"]
-    assert 0.4 <= start(options).elapsed < 30
+    assert 0.4 <= start(options).elapsed < 60  # of the minute that its plan has
     main(replace(options, minutes=0.8 / 60, report_steps=3))
     assert log(options)[: len(rows)] == rows
     assert log(options)[-1]["step"] > stopped
