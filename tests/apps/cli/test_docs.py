@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command
-from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
-from unmask.export.onnx.backbone import export_model
+from unmask.apps.cli.main import make_app
 
 ROOT = Path(__file__).parents[3]
 PAGES = [
@@ -31,21 +31,36 @@ def commands() -> list[str]:
     return sorted({line for line in lines if line and not line.startswith("#")})
 
 
+UNMASK = [line for line in commands() if line.startswith("unmask ")]
+QUICK = {line.split()[1]: line for line in UNMASK if not re.search(r"unmask (bench|tune)|--realtime", line)}.values()
+
+
 @pytest.fixture(scope="module")
-def tiny_dream() -> None:
-    """What the page on backbones makes with its first two lines."""
-    folder = ROOT / ".cache" / "tiny-dream"
-    export_model(write_checkpoint(folder, "dream"), folder.with_name("tiny-dream.bundle"))
+def tiny_dream(checkpoints: dict[str, Path], backbones: dict[str, Path]) -> None:
+    """What the page on text models makes with its first two lines."""
+    for source, name in ((checkpoints, "tiny-dream"), (backbones, "tiny-dream.bundle")):
+        shutil.rmtree(ROOT / ".cache" / name, ignore_errors=True)
+        shutil.copytree(source["dream"], ROOT / ".cache" / name)
+
+
+@pytest.mark.parametrize("line", UNMASK)
+def test_commands_are_understood(line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    make_app(words).parse_args(words, exit_on_error=False, print_error=False)
 
 
 @pytest.mark.usefixtures("tiny_dream")
-@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("unmask ")])
+@pytest.mark.parametrize("line", [pytest.param(line, marks=[pytest.mark.slow] * (line not in QUICK)) for line in UNMASK])
 def test_commands_run_as_printed(command: Command, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each subcommand that neither measures nor waits for the clock, one runs in `make test`."""
     monkeypatch.chdir(ROOT)
     assert command(*shlex.split(line, comments=True)[1:]).code == 0
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("python -m ")])
+PROGRAMS = [line for line in commands() if line.startswith("python -m ")]
+
+
+@pytest.mark.parametrize("line", [pytest.param(line, marks=[pytest.mark.convert] * (".mil_" in line)) for line in PROGRAMS])
 def test_programs_exist_and_know_their_options(
     line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
