@@ -4,7 +4,6 @@ A sampler reads two things of a row, the best id and how probable it is, and com
 do they choose the same id, would they commit the same rows first, and how far apart are their distributions.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,28 +68,3 @@ def drift(ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
         float(kl.mean()),
         float(np.percentile(kl, 95)),
     )
-
-
-# ---- texts
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words without punctuation."""
-    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower())
-
-
-def word_errors(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Fewest words to put in, take out or change (Levenshtein distance)."""
-    costs = list(range(len(heard) + 1))
-    for i, word in enumerate(reference, 1):
-        above, costs[0] = costs[0], i
-        for j, other in enumerate(heard, 1):
-            above, costs[j] = costs[j], min(costs[j] + 1, costs[j - 1] + 1, above + (word != other))
-    return costs[-1]
-
-
-def word_error_rate(references: Sequence[str], heard: Sequence[str]) -> float:
-    """All errors / all words of the references; without any, 0 when nothing was heard and 1 otherwise."""
-    pairs = [(words(reference), words(text)) for reference, text in zip(references, heard, strict=True)]
-    errors, total = sum(word_errors(*pair) for pair in pairs), sum(len(reference) for reference, _ in pairs)
-    return errors / total if total else float(errors > 0)

@@ -1,21 +1,25 @@
-"""`unmask compare`: two bundles against each other as Markdown tables, and against the bounds that are given."""
+"""`unmask compare`: two bundles, or two sides of stored reports, as Markdown tables and against gates."""
 
 import dataclasses
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from unmask.apps.cli.material import MaterialOptions, read_material
-from unmask.apps.cli.measuring import say_on_stderr
 from unmask.apps.cli.options import EngineChoice
-from unmask.benchmarks.compare.report import Gates, markdown, missed
-from unmask.bundle.manifest import load_bundle
+from unmask.apps.cli.requirements import require, say_on_stderr
+from unmask.benchmarks.compare.gates import Gates
+from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.engines.devices import read_cpu
 from unmask.errors import InputError
+
+if TYPE_CHECKING:
+    from unmask.benchmarks.compare.bundle_tables import BundleComparison
+    from unmask.benchmarks.compare.reports import ReportComparison
 
 GATE_MISSED = 1
 
@@ -25,12 +29,14 @@ GATE_MISSED = 1
 class CompareOptions:
     """Options of `unmask compare`."""
 
-    runs: int = 5
-    """Times that loading and passes are measured, in turns; 0: not at all, and no memory either."""
+    runs: int = 6
+    """Of bundles: samples of the time to load and of a pass; 0 measures neither times nor memory."""
+    any_threads: Annotated[bool, Parameter(negative="")] = False
+    """Of reports: compare rows regardless of their number of threads."""
     json: Annotated[bool, Parameter(negative="")] = False
     """Print one JSON object instead of tables."""
     quiet: Annotated[bool, Parameter(negative="")] = False
-    """Say nothing on stderr while it runs; gates that are missed are still told."""
+    """Print no progress on stderr; missed gates are still printed."""
 
 
 def compare(
@@ -40,41 +46,51 @@ def compare(
     *,
     options: CompareOptions = CompareOptions(),
     material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
-    gates: Annotated[Gates, Parameter(name="*")] = Gates(),  # noqa: B008
+    gates: Annotated[Gates, Parameter(name="*", group="Gates")] = Gates(),  # noqa: B008
     engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> int:
-    """Compare two bundles of one model: size, peak memory, time to load, time of a pass, agreement, drift, texts.
+    """Compare two bundles of one model, or two reports of `unmask bench`. With gates, the exit code is 1 when one is missed.
 
-    A fills canvases; both answer them with some positions masked again. Agreement: the same best id, the same position surest,
-    the same quarter of positions surest. Drift: KL of B's distribution to A's, in nats a row. Passes are timed with one thread
-    and with two unless --threads says how many; memory is that of a process for each bundle. With gates, the exit code is 1 when
-    one is missed.
+    Bundles: size, peak memory, time to load, time of a pass, agreement, drift, texts. A fills canvases; both answer them with
+    some positions masked again. Agreement: the same best id, the same most confident position, the same most confident quarter
+    of the positions. Drift: KL divergence of B's distribution from A's, nats per row. Passes are timed with one thread and with
+    two unless --threads is given; memory is that of a separate process for each bundle.
+
+    Reports: for every row, the ratio of B's time to A's with a 95 % interval. With several runs on a side the interval includes
+    how much runs differ.
 
     Parameters
     ----------
     a
-        Folder of the bundle that is taken as right.
+        The reference: folder of a bundle, a report.json, or a folder of several runs' reports.
     b
-        Folder of the other one.
+        What is compared with it, of the same kind.
     """
-    chosen = engine.options()
     if options.runs < 0:
-        raise InputError(f"runs is {options.runs}; at least 0 are needed")
-    from unmask.benchmarks.compare.compare import compare_bundles
-    from unmask.benchmarks.measure.footprint import can_tell_memory, peak_memory
+        raise InputError(f"runs is {options.runs}; it is at least 0")
+    found: BundleComparison | ReportComparison
+    if any((folder / MANIFEST).is_file() for folder in (a, b)):
+        found = _bundles(a, b, options, material, engine)
+    else:
+        from unmask.benchmarks.compare.reports import compare_reports, read_side
+
+        found = compare_reports(read_side(a), read_side(b), same_threads=not options.any_threads)
+    missed = found.failures(gates)
+    if options.json:
+        print(json.dumps({**dataclasses.asdict(found), "missed": missed}, ensure_ascii=False))
+    else:
+        print(found.to_markdown())
+    for line in missed:
+        print(f"gate missed: {line}", file=sys.stderr)
+    return GATE_MISSED if missed else 0
+
+
+def _bundles(a: Path, b: Path, options: CompareOptions, material: MaterialOptions, engine: EngineChoice) -> "BundleComparison":
+    require("onnx", "jiwer", "whisper_normalizer")
+    from unmask.benchmarks.compare.bundles import compare_bundles
 
     ours, theirs = load_bundle(a), load_bundle(b)
     asked, said = read_material(ours.manifest, material)
     threads = [engine.threads] if engine.threads else [count for count in (1, 2) if count <= read_cpu().cores]
-    peak = (lambda bundle: peak_memory(bundle, asked, chosen)) if options.runs and can_tell_memory() else None
-    found = compare_bundles(
-        ours, theirs, asked, said, options.runs, chosen, threads=threads, peak=peak, say=say_on_stderr(options.quiet)
-    )
-    lines = missed(found, gates)
-    if options.json:
-        print(json.dumps({**dataclasses.asdict(found), "missed": lines}, ensure_ascii=False))
-    else:
-        print(markdown(found, f"{a.name} ({ours.manifest.precision})", f"{b.name} ({theirs.manifest.precision})"))
-    for line in lines:
-        print(f"gate missed: {line}", file=sys.stderr)
-    return GATE_MISSED if lines else 0
+    say = say_on_stderr(options.quiet)
+    return compare_bundles(ours, theirs, asked, said, options.runs, engine.options(), threads=threads, say=say)

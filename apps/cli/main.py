@@ -17,19 +17,20 @@ INTERRUPTED = 130
 EXTRAS = {
     "apps": ("cyclopts", "docstring_parser", "rich", "soundfile", "soxr"),
     "litert-export": ("litert_torch", "ai_edge_quantizer"),
+    "bench": ("jiwer", "matplotlib", "whisper_normalizer"),
     "export": ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors"),
 }
 COMMANDS = {
-    "bench": "Measure latency, memory and accuracy beside this machine's ceiling, each bundle in a process of its own.",
+    "bench": "Measure latency, memory and accuracy next to this machine's peak, each bundle in a process of its own.",
     "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3), or of what the microphone hears.",
-    "compare": "Compare two bundles of one model: size, peak memory, time to load, time of a pass, agreement, drift, texts.",
+    "compare": "Compare two bundles of one model, or two reports of `unmask bench`.",
     "devices": "Print this machine's processor, accelerators, engines and providers.",
     "export": "Convert a Hugging Face checkpoint folder (Dream, LLaDA, SDAR and relatives) to a bundle.",
     "generate": "Answer a prompt, or run another task of a text model's bundle (Dream, LLaDA, block-causal families).",
     "inspect": "Verify a bundle and print what it contains.",
     "quantize": "Make a smaller bundle from an fp32 bundle or a checkpoint, or a bundle for another engine.",
     "serve": "Serve a web page with live captions of the browser's microphone.",
-    "tune": "Measure settings of a bundle on this device and store the best for later runs of caption, serve and generate.",
+    "tune": "Measure settings of a bundle on this device and store the best one for later runs of caption, serve and generate.",
 }
 """Name of a command, which is also its module and its function, -> the first sentence of its help."""
 
@@ -64,7 +65,7 @@ def make_app(words: Sequence[str]) -> "App":
     for name, summary in COMMANDS.items():
         if name == chosen:
             module = import_module(f"unmask.apps.cli.{name}")
-            app.command(module.bench_app() if name == "bench" else getattr(module, name))
+            app.command(getattr(module, name))
         else:
             app.command(App(name=name, help=summary))
     return app

@@ -1,4 +1,4 @@
-"""What `unmask quantize` and `unmask compare` ask a bundle about: recordings or prompts, from their options."""
+"""What commands ask a bundle about: recordings or prompts, from their options."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,29 +18,37 @@ CLIPS = Path(__file__).resolve().parents[1] / "clips"  # an editable installatio
 @Parameter(name="*")
 @dataclass(frozen=True)
 class MaterialOptions:
-    """What the bundle is asked about. A .txt beside a recording says what is said in it."""
+    """What the bundle is asked about. A .txt file beside a recording is its transcript."""
 
     audio: Annotated[tuple[Path, ...], Parameter(name=("--audio", "--calibrate"), consume_multiple=True, negative="")] = ()
-    """Recordings for a bundle that captions; the demo clips unless given."""
+    """Recordings for a bundle that captions; the demo clips by default."""
     prompt: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = PROMPTS
     """Prompts for a bundle that generates."""
     length: int | None = None
-    """Positions of an answer; the task's own unless given."""
+    """Positions of an answer; the task's own number by default."""
     seed: int = 0
-    """Of which positions are masked again."""
+    """Seed of the positions that are masked again."""
 
 
 def read_material(manifest: Manifest, options: MaterialOptions) -> tuple[Material, list[str | None]]:
-    """The material and, where known, what is said in each recording.
+    """The material, and the transcript of each recording where it is known.
 
-    Raises AudioError for a recording that cannot be read, InputError where none is given and no demo clips are installed.
+    Raises AudioError for a recording that cannot be read, InputError when none is given and no demo clips are installed.
     """
     if manifest.family != FAMILY:
         return Material(prompts=options.prompt, length=options.length, seed=options.seed), []
-    paths = options.audio or tuple(sorted(CLIPS.glob("*.flac")))
+    paths = options.audio or demo_clips()
     if not paths:
         raise InputError(f"{manifest.name} writes captions: give recordings with --audio")
     recordings = tuple(read_recording(path) for path in paths)
-    texts = [path.with_suffix(".txt") for path in paths]
-    said = [text.read_text(encoding="utf-8") if text.is_file() else None for text in texts]
-    return Material(recordings, seed=options.seed), said
+    return Material(recordings, seed=options.seed), [transcript(path) for path in paths]
+
+
+def demo_clips() -> tuple[Path, ...]:
+    return tuple(sorted(CLIPS.glob("*.flac")))
+
+
+def transcript(recording: Path) -> str | None:
+    """What the .txt file beside a recording says; None when there is no such file."""
+    path = recording.with_suffix(".txt")
+    return path.read_text(encoding="utf-8") if path.is_file() else None

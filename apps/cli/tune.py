@@ -1,7 +1,6 @@
-"""`unmask tune`: the best setting of a bundle on this device, found by measuring; everything for people goes to stderr."""
+"""`unmask tune`: find the best setting of a bundle on this device by measuring. Messages go to stderr."""
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.apps.cli.material import MaterialOptions, read_material
 from unmask.apps.cli.options import EngineChoice
+from unmask.apps.cli.requirements import require, say_on_stderr
 from unmask.benchmarks.tuning.pareto import Rules
-from unmask.benchmarks.tuning.report import named, svg, table
+from unmask.benchmarks.tuning.report import FORMATS, named, picture, table
 from unmask.benchmarks.tuning.search import Found
-from unmask.benchmarks.tuning.tune import Asked, Plan, make_plan, to_store
+from unmask.benchmarks.tuning.tune import Examples, TuningPlan, make_plan, to_store
 from unmask.benchmarks.tuning.tune import tune as search
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import describe_cpu, read_cpu
@@ -33,23 +33,23 @@ class TuneOptions:
     """Options of `unmask tune`."""
 
     task: str | None = None
-    """What to tune; the bundle's first task unless given."""
+    """The task to tune; the bundle's first task by default."""
     budget_ms: float | None = None
-    """Most that a window of speech, encoder included, or an answer may take."""
+    """Longest time that a segment of speech, encoder included, or an answer may take."""
     tolerance: float = 0.01
-    """Quality that may be lost against the default: a share of the words, or of the ids."""
+    """Loss of quality against the default that is allowed: a share of the words, or of the ids."""
     also: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = ()
     """Bundles of the same model in other precisions."""
     rounds: int = 7
-    """Runs of each setting in its stage, and twice as many in the last; below 6 nothing can be told apart."""
+    """Runs of each setting in its stage, and twice as many in the last stage; with fewer than 6 no difference is clear."""
     plot: Path | None = None
-    """Draw quality against time there, as SVG."""
+    """Draw quality against time into this .svg or .png file."""
     dry_run: Annotated[bool, FLAG] = False
-    """Print what would be measured and how long that takes."""
+    """Print what would be measured and how long it would take."""
     json: Annotated[bool, FLAG] = False
-    """Print what was stored as JSON instead of a table."""
+    """Print the stored setting as JSON instead of a table."""
     quiet: Annotated[bool, FLAG] = False
-    """Say nothing on stderr while it runs."""
+    """Print no progress on stderr."""
 
 
 def tune(
@@ -60,11 +60,12 @@ def tune(
     material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
     engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> int:
-    """Measure settings of a bundle on this device and store the best for later runs of caption, serve and generate.
+    """Measure settings of a bundle on this device and store the best one for later runs of caption, serve and generate.
 
-    Precision, threads, passes, commit rule, order, rows and the verifier are tried in stages. Captions are judged by recordings
-    with a .txt beside them, answers by a slow and exact decoding. The setting is kept in the user's cache, for this bundle and
-    device; Ctrl-C keeps what was found so far. The exit code is 1 when nothing keeps both the quality and the budget.
+    Precision, threads, passes, commit rule, order, rows and the verifier are tried in stages. Captions are judged by their word
+    error rate (Whisper's English normalizer) on recordings with a transcript, answers by a slow and exact decoding. The setting
+    is stored in the user's cache, for this bundle and device; Ctrl-C keeps what was found so far. The exit code is 1 when no
+    setting keeps both the quality and the budget.
 
     Parameters
     ----------
@@ -75,42 +76,47 @@ def tune(
     loaded = load_bundle(bundle)
     plan = planned(loaded, options, material, engine)
     if options.dry_run:
-        print(told(plan))
+        print(described(plan))
         return 0
     found = run(plan, Rules(options.budget_ms, options.tolerance), options.quiet)
     if options.plot:
-        options.plot.write_text(svg(found, loaded.manifest.name, plan.subject.unit, plan.subject.measure), encoding="utf-8")
+        kind = options.plot.suffix[1:]
+        options.plot.write_bytes(picture(found, loaded.manifest.name, plan.objective.unit, plan.objective.measure, kind))
     return finish(plan, found, options)
 
 
 def check(options: TuneOptions) -> None:
-    """What would be refused in the end is refused before anything is measured."""
+    """Refuse bad options before anything is measured."""
     if options.budget_ms is not None and not options.budget_ms > 0:
         raise InputError(f"the budget is {options.budget_ms} ms; it must be above 0")
     if not 0 <= options.tolerance < 1:
         raise InputError(f"tolerance is {options.tolerance}; it is a share, 0 to 1")
-    if options.plot and (options.plot.suffix != ".svg" or not options.plot.resolve().parent.is_dir()):
-        raise InputError(f"{options.plot}: the front is drawn as SVG into a folder that exists; pass --plot front.svg")
+    if options.plot:
+        require("matplotlib")
+        if options.plot.suffix[1:] not in FORMATS or not options.plot.resolve().parent.is_dir():
+            raise InputError(f"{options.plot}: the picture is an .svg or .png file in a folder that exists")
 
 
-def planned(bundle: Bundle, options: TuneOptions, material: MaterialOptions, engine: EngineChoice) -> Plan:
+def planned(bundle: Bundle, options: TuneOptions, material: MaterialOptions, engine: EngineChoice) -> TuningPlan:
     others = [load_bundle(folder) for folder in options.also]
     asked, said = read_material(bundle.manifest, material)
-    if bundle.manifest.family == FAMILY and None in said:
-        raise InputError("quality is measured by what is said: put a .txt beside each recording of --audio")
+    if bundle.manifest.family == FAMILY:
+        require("jiwer", "whisper_normalizer")
+        if None in said:
+            raise InputError("quality is the word error rate: put a .txt with the transcript beside each recording of --audio")
     task = options.task or next(iter(bundle.manifest.tasks), "")
     texts = [text for text in said if text is not None]
-    asking = Asked(asked.recordings, texts, asked.prompts, asked.length)
-    return make_plan(bundle, others, task, asking, engine.options(), engine.threads, read_cpu().cores, options.rounds)
+    examples = Examples(asked.recordings, texts, asked.prompts, asked.length)
+    return make_plan(bundle, others, task, examples, engine.options(), engine.threads, read_cpu().cores, options.rounds)
 
 
-def told(plan: Plan) -> str:
+def described(plan: TuningPlan) -> str:
     """The plan as text. Opens the bundle to see how long a run takes."""
     lines = [describe_cpu(read_cpu()), *(f"{name}: {count} runs at most" for name, count in plan.runs())]
     return "\n".join([*lines, f"about {plan.minutes():.1f} minutes, if all settings were as slow as the default"])
 
 
-def run(plan: Plan, rules: Rules, quiet: bool) -> Found:
+def run(plan: TuningPlan, rules: Rules, quiet: bool) -> Found:
     console = Console(stderr=True, quiet=quiet)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
@@ -124,19 +130,15 @@ def run(plan: Plan, rules: Rules, quiet: bool) -> Found:
         return search(plan, rules, say, lambda: bar.advance(done))
 
 
-def finish(plan: Plan, found: Found, options: TuneOptions) -> int:
-    """Store and tell. A default that is best is stored too, so that an older setting does not stay."""
-
-    def say(line: str) -> None:
-        if not options.quiet:
-            print(f"unmask: {line}", file=sys.stderr)
-
+def finish(plan: TuningPlan, found: Found, options: TuneOptions) -> int:
+    """Store the choice and report it. When the default is best, an older stored setting is removed."""
+    say = say_on_stderr(options.quiet, "unmask")
     if not options.json:
-        print(table(found, plan.subject.unit, plan.subject.measure))
+        print(table(found, plan.objective.unit, plan.objective.measure))
     if found.stopped:
-        say("stopped; chosen among what was measured until then")
+        say("stopped; the choice is among what was measured until then")
     if found.choice is None:
-        say(f"nothing keeps the default's quality within {options.budget_ms:g} ms {plan.subject.unit}; nothing is stored")
+        say(f"no setting keeps the default's quality within {options.budget_ms:g} ms {plan.objective.unit}; nothing is stored")
         return NOTHING_FITS
     stored = to_store(plan, found.measured, found.choice)
     if options.json:
@@ -147,6 +149,6 @@ def finish(plan: Plan, found: Found, options: TuneOptions) -> int:
         return 0
     if found.choice.equal:
         others = "; ".join(named(found.measured, point) for point in found.choice.equal)
-        say(f"no clear difference to it: {others}")
+        say(f"not clearly different from the choice: {others}")
     say(f"chosen: {named(found.measured, found.choice.point)}; stored in {write_tuned(stored)}")
     return 0

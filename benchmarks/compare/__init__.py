@@ -1,1 +1,1 @@
-"""Two bundles beside each other: answers, speed, memory."""
+"""What `unmask compare` runs: two bundles, or two sides of reports."""

@@ -23,6 +23,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from unmask.benchmarks.measure.harness import interleave
 from unmask.benchmarks.measure.machine import describe_machine, peak_rss_mib
 from unmask.benchmarks.scenarios.checkpoints import SHAPES, SHARD_BYTES, write_checkpoint
 from unmask.bundle.manifest import load_bundle
@@ -77,12 +78,13 @@ def main(options: Annotated[Cost, cyclopts.Parameter(name="*")] = Cost()) -> Non
     ready_s = time.perf_counter() - began
     calls = variants(checkpoint, bundle, options, {"trimmed", "reference", "torch", *WINDOWS})
     taken: dict[str, list[Taken]] = {name: [] for name in calls}
-    rng = np.random.default_rng(0)
-    for i in range(-1, options.rounds):
-        for name in rng.permutation(list(calls)):
-            result = calls[name]()
-            if i >= 0:
-                taken[name].append(result)
+
+    def turn(name: str) -> float:
+        taken[name].append(calls[name]())
+        return taken[name][-1].seconds
+
+    interleave({name: lambda name=name: turn(name) for name in calls}, options.rounds)
+    taken = {name: runs[1:] for name, runs in taken.items()}  # without the warm-up
     print(f"{options.shape}, prompt {PROMPT}, answer {ANSWER}, trace {options.trace}: {TRACES[options.trace]}")
     print(f"{options.threads} threads, {options.rounds} rounds")
     print(f"{describe_machine()}; graphs open in {ready_s:.2f} s\n")

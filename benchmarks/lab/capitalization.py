@@ -15,8 +15,8 @@ from typing import Annotated
 import cyclopts
 
 from benchmarks.lab.word_errors import bundle_text, progress, whisper_text
+from unmask.benchmarks.measure.word_errors import normalize
 from unmask.training.corpus import read_corpus, read_lines
-from unmask.training.score import NORMAL
 
 MARKS = ".,?!;:"
 
@@ -57,7 +57,7 @@ def f1(pairs: list[tuple[str, str]], feature: Callable[[str], str]) -> float:
         ours, theirs = reference.split(), said.split()
         wanted += sum(bool(feature(word)) for word in ours)
         given += sum(bool(feature(word)) for word in theirs)
-        matcher = difflib.SequenceMatcher(a=[NORMAL(w) for w in ours], b=[NORMAL(w) for w in theirs], autojunk=False)
+        matcher = difflib.SequenceMatcher(a=[normalize(w) for w in ours], b=[normalize(w) for w in theirs], autojunk=False)
         for block in matcher.get_matching_blocks():
             for i in range(block.size):
                 one, two = feature(ours[block.a + i]), feature(theirs[block.b + i])

@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import EngineOptions, load_bundle
+from unmask.benchmarks.measure.bundles import engine_of
 from unmask.benchmarks.measure.harness import seconds_of_each
 from unmask.benchmarks.measure.machine import describe_machine
-from unmask.bundle.manifest import Bucket, Bundle, Manifest
+from unmask.benchmarks.measure.statistics import quartiles
+from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.engine import Engine
 from unmask.engines.padding import Padding
 from unmask.errors import InputError
@@ -70,11 +72,6 @@ def calls_of(bundle: Bundle, threads: int, buckets: list[Bucket], seed: int) -> 
     return [partial(engine.run, bucket.role, feeds_of(engine, padding, bucket, rng)) for bucket in buckets]
 
 
-def engine_of(manifest: Manifest) -> str:
-    """ONNX Runtime where there are graphs of any size, else what the graphs are for."""
-    return "onnx" if manifest.graphs else manifest.buckets[0].engine
-
-
 def feeds_of(engine: Engine, padding: Padding, bucket: Bucket, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     """A call that leaves nothing of a graph to padding but the place at which it would stand."""
     sizes = dict(bucket.sizes)
@@ -101,9 +98,7 @@ def table(buckets: list[Bucket], taken: dict[str, NDArray[np.float64]]) -> str:
     lines = [f"| graph | {base} ms | {' | '.join(others)} |", "|---|---|" + "---|" * len(others)]
     for i, bucket in enumerate(buckets):
         cells = [f"{1000 * np.median(taken[base][:, i]):.2f}"]
-        for other in others:
-            low, middle, high = np.percentile(taken[other][:, i] / taken[base][:, i], [25, 50, 75])
-            cells.append(f"{middle:.2f} ({low:.2f} to {high:.2f})")
+        cells += [str(quartiles(taken[other][:, i] / taken[base][:, i])) for other in others]
         lines.append(f"| {bucket.role} {', '.join(f'{name} {n}' for name, n in bucket.sizes.items())} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

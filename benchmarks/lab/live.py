@@ -2,21 +2,20 @@
 
     python -m benchmarks.lab.live --data DATA --whisper WHISPER --bundle models/caption-tiny-en
 
-plays the test sessions block by block into a `LiveCaptioner` in a process of its own for each variant. By default the clock is
-simulated: a block comes when it is due, what computing takes is measured and added, so a machine that falls behind gets its
-audio late; `--realtime` waits for the clock on the wall instead. `--repeat 10` plays them so often, for memory over hours.
+plays the test sessions block by block to a `LiveCaptioner`, in a process of its own for each variant. By default the clock is
+simulated: a block arrives when it is due, and the time of computing is measured and added, so a machine that falls behind gets
+its audio late; `--realtime` uses the wall clock instead. `--repeat 10` plays them ten times, for memory over hours.
 
 Clocks (seconds; e(w) is the end of a word, s the end of an utterance's speech):
 - tentative: a word, as it reads in the end, first shown - e(w); stable: it became stable - e(w). Of words in the transcript.
 - final: all text of an utterance became stable - s.
-Erasure is words taken back while tentative / words in the end; revised is the share of final words that had read otherwise.
+Erasure is words taken back while tentative / words in the end; revised is the share of final words that read differently before.
 """
 
 import difflib
 import json
 import multiprocessing
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -28,17 +27,19 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask import Captioner, EngineOptions, Event, LiveCaptioner, LiveOptions, load_bundle
+from unmask import Captioner, EngineOptions, LiveCaptioner, LiveOptions, load_bundle
 from unmask.apps.audio.silero import Silero
 from unmask.benchmarks.measure.machine import describe_machine, peak_rss_mib
+from unmask.benchmarks.measure.statistics import summarize
+from unmask.benchmarks.measure.word_errors import WER_PERCENT, normalize, word_error_rate
+from unmask.benchmarks.scenarios.live_delays import Emitted, play
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
-BLOCK = SAMPLE_RATE_HZ // 10
 COLUMNS = (
     "tentative s, p50 (p90)",
     "stable s, p50 (p90)",
     "final s, p50 (p90)",
-    "WER %",
+    WER_PERCENT,
     "erasure",
     "revised %",
     "updates/s",
@@ -73,13 +74,6 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Emitted:
-    at_s: float  # on the clock of the run
-    backlog_s: float  # audio that had come and was not heard when the feeding began
-    event: Event
-
-
-@dataclass(frozen=True)
 class Played:
     """One variant's run over all sessions."""
 
@@ -97,9 +91,9 @@ def main(options: Annotated[Live, cyclopts.Parameter(name="*")]) -> None:
     audio = [session.samples for session in sessions] * options.repeat
     captioner = Captioner(load_bundle(options.bundle))
     offline = wer(sessions, [captioner.caption(session.samples).text for session in sessions])
-    clock = "its own clock" if options.realtime else "a simulated clock"
+    clock = "the wall clock" if options.realtime else "a simulated clock"
     minutes = sum(len(samples) for samples in audio) / SAMPLE_RATE_HZ / 60
-    print(f"{describe_machine()}\n{minutes:.1f} minutes at {clock}; offline WER {offline:.1f} %\n", flush=True)
+    print(f"{describe_machine()}\n{minutes:.1f} minutes on {clock}; offline WER {offline:.1f} %\n", flush=True)
     print(f"| variant | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}", flush=True)
     results = []
     for name, threads, live in variants(options):
@@ -147,34 +141,7 @@ def play_all(
     return Played(name, emitted, sum(map(len, audio)) / SAMPLE_RATE_HZ, feeding_s, rss_mib)
 
 
-def watched() -> Silero:
-    """A voice activity detector, for other benchmarks that play."""
-    return Silero()
-
-
-def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> tuple[list[Emitted], float]:
-    """Feed blocks when they are due, all that are due at once: events with when they were known, and the seconds in calls."""
-    block_s = BLOCK / SAMPLE_RATE_HZ
-    blocks, heard, now_s, feeding_s = -(-len(samples) // BLOCK), 0, 0.0, 0.0
-    out = []
-    began = time.perf_counter()
-    while heard <= blocks:  # the last turn ends the stream
-        due_s = min(heard + 1, blocks) * block_s
-        if realtime:
-            time.sleep(max(0.0, due_s - (time.perf_counter() - began)))
-            now_s = time.perf_counter() - began
-        now_s = max(now_s, due_s)
-        ready = min(blocks, int(now_s / block_s + 1e-6))
-        start = time.perf_counter()
-        events = live.feed(samples[heard * BLOCK : ready * BLOCK]) if heard < blocks else live.flush()
-        taken_s = time.perf_counter() - start
-        now_s, feeding_s = now_s + taken_s, feeding_s + taken_s
-        out += [Emitted(now_s, (ready - heard) * block_s, event) for event in events]
-        heard = ready if heard < blocks else blocks + 1
-    return out, feeding_s
-
-
-# ---- reading what was said
+# ---- figures
 
 
 def row(played: Played, sessions: list) -> str:
@@ -209,20 +176,12 @@ def row(played: Played, sessions: list) -> str:
 
 
 def spread(values: list[float], digits: int = 2) -> str:
-    median, slow = np.percentile(values, [50, 90])
-    return f"{median:.{digits}f} ({slow:.{digits}f})"
-
-
-def normal(text: str) -> str:
-    from unmask.training.score import NORMAL
-
-    return NORMAL(text)
+    found = summarize(values)
+    return f"{found.p50:.{digits}f} ({found.p90:.{digits}f})"
 
 
 def wer(sessions: list, texts: list[str]) -> float:
     """In %."""
-    from unmask.training.score import word_error_rate
-
     return 100 * word_error_rate([" ".join(word.text for word in session.words) for session in sessions], texts)
 
 
@@ -231,11 +190,11 @@ def word_delays(emitted: list[Emitted], spoken: tuple) -> list[tuple]:
     finals, shown_s, stable_s = list[str](), list[float](), list[float]()
     for segment in by_segment(emitted):
         for i, word in enumerate(segment[-1].event.words):
-            text = normal(word.text)
+            text = normalize(word.text)
             finals.append(text)
-            shown_s.append(next(e.at_s for e in segment if i < len(e.event.words) and normal(e.event.words[i].text) == text))
+            shown_s.append(next(e.at_s for e in segment if i < len(e.event.words) and normalize(e.event.words[i].text) == text))
             stable_s.append(next(e.at_s for e in segment if i < e.event.stable_words))
-    truth = [normal(word.text) for word in spoken]
+    truth = [normalize(word.text) for word in spoken]
     blocks = difflib.SequenceMatcher(a=finals, b=truth, autojunk=False).get_matching_blocks()
     return [(spoken[b.b + i], shown_s[b.a + i], stable_s[b.a + i]) for b in blocks for i in range(b.size)]
 

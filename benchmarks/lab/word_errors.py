@@ -5,7 +5,7 @@
 Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
 context to the words; `token by token` is the bundle's own verifier decoding greedily with its key-value cache, the same runtime.
 `--ways "1 pass, checked" --ahead 4 --ahead 8` compares how far the verifier's passes read; `--noise NOISE --snr-db 10` mixes
-noise of the test kinds in. Words are compared after Whisper's English normalizer. Writes a Markdown table to stdout and, with
+noise of the test kinds in. Writes a Markdown table to stdout and, with
 --out, every utterance's text and counts as JSON.
 """
 
@@ -21,11 +21,12 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lab.engines import engine_of
 from benchmarks.lab.token_by_token import token_by_token
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
+from unmask.benchmarks.measure.bundles import engine_of
 from unmask.benchmarks.measure.machine import describe_machine
-from unmask.benchmarks.measure.word_errors import interval, word_errors
+from unmask.benchmarks.measure.statistics import RATE_RESAMPLES, bootstrap_rate, summarize
+from unmask.benchmarks.measure.word_errors import WER_PERCENT, word_errors
 from unmask.speech.captioner import Known, Window
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix
@@ -59,15 +60,15 @@ class Wer:
     """Also decode greedily with this Whisper (in PyTorch), on windows padded to 30 s and on the captioner's own."""
     out: Path | None = None
     limit: int | None = None
-    """Only so many utterances."""
+    """The first utterances only, this many."""
     ways: tuple[str, ...] = ()
     """Of decoding, by the names in the table; all unless given."""
     ahead: tuple[int, ...] = ()
-    """Also checked by passes that read only so many tokens behind what is settled."""
+    """Also checked by passes that read only this many tokens after the settled text."""
     noise: Path | None = None
     """The noise corpus's manifest without its ending; kinds of its test split are mixed in at `snr_db`."""
     snr_db: float = 10.0
-    resamples: int = 10_000
+    resamples: int = RATE_RESAMPLES
     threads: int = 1
     engine: str | None = None
     """What runs the bundles; for each of them what its graphs are for, unless given."""
@@ -116,7 +117,7 @@ def main(options: Annotated[Wer, cyclopts.Parameter(name="*")]) -> None:
 
 
 def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[Utterance]:
-    """Each utterance with a stretch of the next noise behind it, so many decibels below the speech."""
+    """Each utterance mixed with a stretch of the next noise, `snr_db` decibels below the speech."""
     rng = np.random.default_rng(0)
     sounds = [u.samples for u in read_corpus_split(noise, "test")]
     for i, u in enumerate(utterances):
@@ -233,17 +234,18 @@ def table(results: list[Row], speakers: NDArray[np.str_], resamples: int) -> str
     names, counts = np.unique(speakers, return_counts=True)
     common = speakers == names[counts.argmax()]
     lines = [
-        f"| setting | WER % (95 %) | speaker {names[counts.argmax()]} | other speakers | passes | rows per token "
+        f"| setting | {WER_PERCENT} (95 %) | speaker {names[counts.argmax()]} | other speakers | passes | rows per token "
         "| decoding ms, median (p90) |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in results:
         errors, words = np.array(row.errors), np.array(row.words)
-        rate, low, high = interval(errors, words, resamples)
+        rate, spread = bootstrap_rate(errors, words, resamples)
         parts = [f"{100 * errors[at].sum() / max(1, words[at].sum()):.1f}" for at in (common, ~common)]
-        median, slow = np.percentile(row.milliseconds, [50, 90])
-        cost = f"{np.mean(row.passes):.1f} | {sum(row.rows) / max(1, sum(row.tokens)):.1f} | {median:.0f} ({slow:.0f})"
-        lines.append(f"| {row.name} | {rate:.1f} ({low:.1f} to {high:.1f}) | {parts[0]} | {parts[1]} | {cost} |")
+        taken = summarize(row.milliseconds)
+        cost = f"{np.mean(row.passes):.1f} | {sum(row.rows) / max(1, sum(row.tokens)):.1f} | {taken.p50:.0f} ({taken.p90:.0f})"
+        wer = f"{100 * rate:.1f} ({100 * spread.low:.1f} to {100 * spread.high:.1f})"
+        lines.append(f"| {row.name} | {wer} | {parts[0]} | {parts[1]} | {cost} |")
     return "\n".join(lines)
 
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from benchmarks.lab.sessions import Aligner, Spoken
 from benchmarks.lab.word_errors import progress
 from unmask import Captioner, load_bundle
+from unmask.benchmarks.measure.statistics import summarize
+from unmask.benchmarks.measure.word_errors import normalize
 from unmask.training.corpus import Utterance, read_corpus
-from unmask.training.score import NORMAL
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,14 @@ def main(options: Annotated[Times, cyclopts.Parameter(name="*")]) -> None:
     for path in options.bundles:
         captioner = Captioner(load_bundle(path)).load()
         shifts = np.concatenate([shift(captioner, u, words) for u, words in zip(utterances, truth, strict=True)])
-        errors = np.abs(shifts)
-        print(
-            f"| {path.name} | {len(errors)} | {shifts.mean():+.2f} | {np.median(errors):.2f} | {np.percentile(errors, 90):.2f} |"
-        )
+        errors = summarize(np.abs(shifts).tolist())
+        print(f"| {path.name} | {errors.n} | {shifts.mean():+.2f} | {errors.p50:.2f} | {errors.p90:.2f} |")
 
 
 def shift(captioner: Captioner, utterance: Utterance, truth: list[Spoken]) -> NDArray[np.float64]:
     """Ours minus the alignment's, for each word that both have."""
     words = captioner.caption(utterance.samples).words
-    ours, theirs = [NORMAL(word.text) for word in words], [NORMAL(word.text) for word in truth]
+    ours, theirs = [normalize(word.text) for word in words], [normalize(word.text) for word in truth]
     blocks = difflib.SequenceMatcher(a=ours, b=theirs, autojunk=False).get_matching_blocks()
     return np.array([words[b.a + i].start_s - truth[b.b + i].start_s for b in blocks for i in range(b.size)], dtype=np.float64)
 

@@ -1,6 +1,6 @@
-"""Most memory that a bundle's task takes, in a process that does nothing else.
+"""Peak memory of a bundle's task, in a process that does nothing else.
 
-Knows bundles and processes. The process imports the runtime alone, so that what it holds is what a program of its own would.
+Knows bundles and processes. The process imports only the runtime, so it holds what a program of the user's would hold.
 """
 
 import dataclasses
@@ -21,16 +21,16 @@ from unmask.speech.captioner import FAMILY, Captioner
 from unmask.text.generator import Generator
 
 
-def can_tell_memory() -> bool:
-    """Not on Windows."""
+def can_measure_memory() -> bool:
+    """False on Windows."""
     return importlib.util.find_spec("resource") is not None
 
 
 def peak_memory(bundle: Bundle, material: Material, options: EngineOptions | None = None) -> float:
-    """MiB that a process of its own held at most: it opened the bundle and captioned all recordings, or answered all prompts.
+    """Peak MiB of a new process that opens the bundle and captions all recordings, or answers all prompts.
 
-    The bundle captions, or has a task that takes a text alone. Recordings travel as files that are gone afterwards. Raises
-    InputError for a bundle that cannot be run.
+    The bundle captions, or has a task whose only input is text. Recordings are passed as temporary files. Raises InputError for
+    a bundle that cannot be run.
     """
     engine = dataclasses.asdict(options or EngineOptions())
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def peak_memory(bundle: Bundle, material: Material, options: EngineOptions | Non
 def open_bundle(
     folder: str, engine: dict[str, Any], recordings: list[str], prompts: list[str], length: int | None
 ) -> Callable[[], float]:
-    """The worker's side: a function that does the task and tells the peak."""
+    """The worker's side: a function that does the task and returns the peak."""
     bundle, options = load_bundle(Path(folder)), EngineOptions(**engine)
 
     def captions() -> float:

@@ -1,37 +1,40 @@
-"""Word errors of recordings, counted after Whisper's English normalizer, and intervals of their rates.
+"""Word error rate, counted everywhere in one way: jiwer's alignment of words after Whisper's English normalizer.
 
-Knows texts and counts. Knows no model and no clock.
+Every table that shows a rate names the normalizer in its head (`WER_PERCENT`). Knows texts; intervals are in `statistics`.
 """
 
-import jiwer
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Sequence
+from functools import cache
 
-from unmask.training.score import NORMAL
+WER_PERCENT = "WER %, Whisper normalizer"  # the head of a column of rates
 
-RESAMPLES = 10_000
-Counts = NDArray[np.int64]
+
+@cache
+def _normalizer() -> Callable[[str], str]:
+    from whisper_normalizer.english import EnglishTextNormalizer  # of the extra bench
+
+    normalizer: Callable[[str], str] = EnglishTextNormalizer()
+    return normalizer
+
+
+def normalize(text: str) -> str:
+    """Lower case, without punctuation and fillers; numbers, contractions and British spellings are unified."""
+    return _normalizer()(text)
 
 
 def word_errors(reference: str, text: str) -> tuple[int, int]:
-    """Errors of a text, and words of its reference."""
-    counts = jiwer.process_words(NORMAL(reference), NORMAL(text))
+    """Substitutions, deletions and insertions of a text, and words of its reference."""
+    import jiwer  # of the extra bench
+
+    said, heard = normalize(reference), normalize(text)
+    if not said:
+        return len(heard.split()), 0
+    counts = jiwer.process_words(said, heard)
     return counts.substitutions + counts.deletions + counts.insertions, counts.hits + counts.substitutions + counts.deletions
 
 
-def interval(errors: Counts, words: Counts, resamples: int = RESAMPLES) -> tuple[float, float, float]:
-    """Word error rate and its 95 % percentile bootstrap interval over utterances, all in %."""
-    picks = _picks(len(errors), resamples)
-    low, high = np.percentile(errors[picks].sum(1) / words[picks].sum(1), [2.5, 97.5])
-    return 100 * errors.sum() / words.sum(), 100 * float(low), 100 * float(high)
-
-
-def points_apart(errors: Counts, other: Counts, words: Counts, resamples: int = RESAMPLES) -> tuple[float, float, float]:
-    """Points of word errors that `other` has more on the same utterances, and their 95 % paired bootstrap interval."""
-    picks, more = _picks(len(errors), resamples), other - errors
-    low, high = np.percentile(more[picks].sum(1) / words[picks].sum(1), [2.5, 97.5])
-    return 100 * more.sum() / words.sum(), 100 * float(low), 100 * float(high)
-
-
-def _picks(utterances: int, resamples: int) -> Counts:
-    return np.random.default_rng(0).integers(utterances, size=(resamples, utterances))
+def word_error_rate(references: Sequence[str], texts: Sequence[str]) -> float:
+    """All errors / all words of the references, a share; without any word, 0 when nothing was heard and 1 otherwise."""
+    counts = [word_errors(reference, text) for reference, text in zip(references, texts, strict=True)]
+    errors, words = sum(count for count, _ in counts), sum(count for _, count in counts)
+    return errors / words if words else float(errors > 0)

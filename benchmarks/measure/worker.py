@@ -1,4 +1,4 @@
-"""A call in a process of its own: one variant's memory, threads and caches do not touch another's.
+"""Calls in a process of their own, so that one variant's memory, threads and caches do not affect another's.
 
 The parent writes one JSON object a line to the worker's stdin and reads one a line from its stdout:
     {"target": "unmask.benchmarks.scenarios:name", "arguments": {...}}  once; the target returns a function of keywords
@@ -19,17 +19,17 @@ from typing import Any
 
 from unmask.errors import InputError, UnmaskError
 
-PACKAGE = "unmask.benchmarks."
+PACKAGES = ("unmask.", "benchmarks.lab.")
 
 
 class Worker:
     """A target opened in a process of its own. `with Worker(...) as worker: worker(case=1)`; not thread-safe.
 
-    pin: processors that the process may run on, where the system can be told.
+    pin: processors that the process may run on, if the system supports that.
     """
 
     def __init__(self, target: str, arguments: dict[str, Any], pin: Sequence[int] = ()) -> None:
-        """target: module:function of this package. Raises InputError when it refuses its arguments."""
+        """target: module:function of this project. Raises InputError when the target refuses its arguments."""
         environment = {**os.environ, "UNMASK_BENCH_PIN": ",".join(map(str, pin))}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "unmask.benchmarks.measure.worker"],
@@ -45,7 +45,7 @@ class Worker:
             undo.pop_all()  # it stays open
 
     def __call__(self, **arguments: Any) -> Any:
-        """What the target's function returns. Raises InputError for its UnmaskErrors, RuntimeError when the process died."""
+        """Call the target's function. Raises InputError for its UnmaskErrors, RuntimeError when the process died."""
         return self._ask({"call": arguments})
 
     def _ask(self, message: dict[str, Any]) -> Any:
@@ -81,7 +81,7 @@ class Worker:
 
 
 def main() -> None:
-    """The worker's side. What targets print goes to stderr, so that stdout holds answers alone."""
+    """The worker's side. What targets print goes to stderr, so that stdout holds only answers."""
     answers, sys.stdout = sys.stdout, sys.stderr
     if os.environ.get("UNMASK_BENCH_PIN") and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(number) for number in os.environ["UNMASK_BENCH_PIN"].split(",")})
@@ -100,16 +100,16 @@ def main() -> None:
 
 
 def find(target: str) -> Callable[..., Any]:
-    """A function of this package by module:function. Raises InputError for any other."""
+    """A function or class of this project by module:name. Raises InputError for any other."""
     module, _, name = target.partition(":")
-    if not module.startswith(PACKAGE):
-        raise InputError(f"{target}: only {PACKAGE}* is run in a process of its own")
+    if not module.startswith(PACKAGES):
+        raise InputError(f"{target}: only {' and '.join(f'{package}*' for package in PACKAGES)} run in a measured process")
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found
 
 
 def echo() -> Callable[..., Any]:
-    """A target that answers with what it is given, and from which process: for trying out the protocol."""
+    """A target that answers with its arguments and its process id: for trying out the protocol."""
     return lambda **given: {**given, "pid": os.getpid()}
 
 

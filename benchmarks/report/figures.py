@@ -1,18 +1,12 @@
 """Figures that follow from a row's samples: percentiles, interval, shares of the ceiling, useful tokens a second, drift.
 
-Knows numbers. Opens nothing and prints nothing.
+Knows rows and reports; the arithmetic of samples is in `measure.statistics`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from unmask.benchmarks.measure.ceiling import Ceiling
-from unmask.benchmarks.measure.harness import CONFIDENCE, Interval, Ratio, summarize
+from unmask.benchmarks.measure.statistics import Ratio, drift, summarize
 from unmask.benchmarks.report.record import Report, Row
-
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,6 @@ class Figures:
 
 
 def figures(row: Row, report: Report) -> Figures:
-    """Raises ValueError for a row without samples."""
     found = summarize([us / 1000 for us in row.samples_us])
     seconds, whole = found.p50 / 1000, not row.measure
     compute, memory = _shares(row, report, seconds) if whole and seconds > 0 else (None, None)
@@ -54,11 +47,11 @@ def figures(row: Row, report: Report) -> Figures:
 
 def _shares(row: Row, report: Report, seconds: float) -> tuple[float | None, float | None]:
     """Of the machine's peak in the bundle's precision, and of what it reads; None where the CPU does not bound it."""
-    subject = next((s for s in report.subjects if s["name"] == row.subject and s["on_cpu"]), None)
-    ceiling = next((Ceiling(**c) for c in report.ceiling if c["threads"] == row.threads), None)
+    subject = next((s for s in report.subjects if s.name == row.subject and s.on_cpu), None)
+    ceiling = next((c for c in report.ceiling if c.threads == row.threads), None)
     if subject is None or ceiling is None:
         return None, None
-    compute = row.macs / seconds / ceiling.macs_per_s(subject["precision"]) if row.macs else None
+    compute = row.macs / seconds / ceiling.macs_per_s(subject.precision) if row.macs else None
     return compute, row.bytes / seconds / ceiling.bytes_per_s if row.bytes else None
 
 
@@ -69,33 +62,3 @@ def _real_time_factor(row: Row, seconds: float) -> float | None:
     if "busy_s" in row.series:
         return row.series["busy_s"][-1][1] / row.audio_s
     return seconds / row.audio_s if not row.measure else None
-
-
-def drift(values: Sequence[float]) -> Ratio | None:
-    """Median of the last quarter to that of the first, in the order taken; None below 24 values."""
-    quarter = len(values) // 4
-    return median_ratio(values[:quarter], values[-quarter:]) if quarter >= 6 else None
-
-
-def median_ratio(base: Sequence[float], other: Sequence[float], seed: int = 0) -> Ratio:
-    """Median of `other` to median of `base`, which were not taken in pairs.
-
-    The interval is that of a bootstrap that draws runs of neighbors (moving blocks of the square root of n; Künsch 1989):
-    samples close in time are alike. None where one side has fewer than 6 samples. Raises ValueError for no samples.
-    """
-    value = float(np.median(other) / np.median(base))
-    n = min(len(base), len(other))
-    if n < 6:
-        return Ratio(value, None, n)
-    rng = np.random.default_rng(seed)
-    drawn = _medians(np.asarray(other, float), rng) / _medians(np.asarray(base, float), rng)
-    edge = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn, [edge, 100 - edge])
-    return Ratio(value, Interval(float(low), float(high)), n)
-
-
-def _medians(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    n, size = len(values), int(len(values) ** 0.5)
-    starts = rng.integers(0, n - size + 1, (RESAMPLES, -(-n // size)))
-    at = (starts[:, :, None] + np.arange(size)).reshape(RESAMPLES, -1)[:, :n]
-    return np.median(values[at], axis=1)

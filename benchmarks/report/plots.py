@@ -1,6 +1,6 @@
 """A report's pictures: latency by window, distributions, quality against latency, live delays and backlog, a soak over time.
 
-Knows reports and matplotlib, which is imported on use. A picture that the report has no rows for is left out.
+Knows reports and matplotlib, which is imported on use. Pictures without rows in the report are left out.
 """
 
 import io
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unmask.benchmarks.measure.word_errors import WER_PERCENT
 from unmask.benchmarks.report.figures import figures
 from unmask.benchmarks.report.record import Report, Row, thinned
 
@@ -31,12 +32,13 @@ def pictures(report: Report) -> dict[str, Picture]:
     """By name, which is that of a file too."""
     found = {}
     for name, (caption, draw) in PICTURES.items():
-        if (png := drawn(draw, report)) is not None:
+        if (png := drawn(lambda axes, draw=draw: draw(axes, report))) is not None:
             found[name] = Picture(png, caption)
     return found
 
 
-def drawn(draw: Callable[["Axes", Report], bool], report: Report) -> bytes | None:
+def drawn(draw: Callable[["Axes"], bool], kind: str = "png") -> bytes | None:
+    """A picture as bytes of a file; None when `draw` says that it has nothing to show. kind: png or svg."""
     from matplotlib import cycler
     from matplotlib.figure import Figure
 
@@ -45,12 +47,12 @@ def drawn(draw: Callable[["Axes", Report], bool], report: Report) -> bytes | Non
     axes.set_prop_cycle(cycler(color=COLORS))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if not draw(axes, report):
+    if not draw(axes):
         return None
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     out = io.BytesIO()
-    figure.savefig(out, format="png", metadata={"Software": None})
+    figure.savefig(out, format=kind, metadata={"Software": None} if kind == "png" else {"Date": None})
     return out.getvalue()
 
 
@@ -76,7 +78,7 @@ def by_window(axes: "Axes", report: Report) -> bool:
 
 
 def distribution(scenario: str) -> Callable[["Axes", Report], bool]:
-    """Shares of samples below a time: so many cases as have a color, evenly spread from the fastest to the slowest."""
+    """Share of samples below each time: one case for each color, evenly spread from the fastest to the slowest."""
 
     def draw(axes: "Axes", report: Report) -> bool:
         rows = [row for row in whole(report, scenario) if len(row.samples_us) > 1]
@@ -115,7 +117,7 @@ def quality(axes: "Axes", report: Report) -> bool:
         axes.plot([figures(row, report).p50_ms], [100 * row.error_rate], "o", label=named(row, rows))
     if rows:
         axes.set_xlabel("ms a fill, median")
-        axes.set_ylabel("word errors, %")
+        axes.set_ylabel(WER_PERCENT)
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=-1)
     return bool(rows)
@@ -127,7 +129,7 @@ def backlog(axes: "Axes", report: Report) -> bool:
         times, seconds = np.array(row.series["backlog_s"]).T
         axes.plot(times, seconds, drawstyle="steps-post", label=named(row, rows, measure=False))
     axes.set_xlabel("seconds")
-    axes.set_ylabel("audio not heard yet, s")
+    axes.set_ylabel("unprocessed audio, s")
     axes.set_ylim(bottom=0)
     return bool(rows)
 
@@ -150,9 +152,9 @@ PICTURES: dict[str, tuple[str, Callable[["Axes", Report], bool]]] = {
     "step": ("How many passes took no longer than a time.", distribution("step")),
     "fill": ("How many fills took no longer than a time.", distribution("fill")),
     "quality": ("Word errors against the time of a fill, a point for each schedule.", quality),
-    "offline": ("How many readings of a recording took no longer than a time.", distribution("caption")),
-    "live": ("Delays of live captions: how many words were there after so many seconds.", live_delays),
-    "backlog": ("Audio that had come and was not heard yet, over a live run.", backlog),
+    "offline": ("How many transcriptions of a recording took no longer than a time.", distribution("caption")),
+    "live": ("Delays of live captions: the share of words that were shown after each delay.", live_delays),
+    "backlog": ("Audio that had arrived and was not processed yet, over a live run.", backlog),
     "load": ("How many starts took no longer than a time.", distribution("load")),
     "soak": ("Milliseconds a fill over a soak.", over_time("latency_s", "ms a fill", 1000)),
     "memory": ("Memory that the process held over a soak.", over_time("rss_mib", "MiB")),

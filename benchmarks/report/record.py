@@ -1,28 +1,31 @@
-"""What a run leaves: raw samples of every row, the machine, its ceiling and the conditions, as JSON with a stated schema.
+"""What a run leaves: raw samples of every row, the machine, its ceiling and the conditions, stored as JSON.
 
-Knows no figure that can be computed from samples (`unmask.benchmarks.report.figures`) and no Markdown.
+The dataclasses are the format: a report is read by the same strict parser as a bundle's manifest, which names the place of what
+does not fit. Knows no figure that can be computed from samples (`figures`) and no Markdown.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unmask.benchmarks.measure.ceiling import Ceiling
+from unmask.benchmarks.measure.conditions import Conditions, Energy
 from unmask.benchmarks.scenarios.runner import Case, Sample
-from unmask.errors import InputError
+from unmask.bundle.dataclass_json import from_json
+from unmask.errors import BundleError, InputError
 
-FORMAT = 1
-FIGURES = "figures"  # of a row in the file, for readers without this package
-MOST_SAMPLES = 1000  # of a row that is stored; evenly spread over the run where there are more
+FORMAT = 2  # 1 counted word errors without a normalizer, and repeated figures that follow from the samples
+MOST_SAMPLES = 1000  # of a row that are stored; evenly spread over the run where there are more
 MOST_POINTS = 200  # of a series
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was timed."""
+    """One thing that was timed. Raises ValueError without samples."""
 
     scenario: str
     subject: str
@@ -31,15 +34,19 @@ class Row:
     threads: int
     samples_us: tuple[int, ...]
     taken: int  # samples before they were thinned
-    passes: float = 0  # these four: of a sample, on average
-    rows: float = 0
-    tokens: float = 0
-    macs: float = 0
-    bytes: float = 0
+    passes: float = 0.0  # this and the next four: mean of a sample
+    rows: float = 0.0
+    tokens: float = 0.0
+    macs: float = 0.0
+    bytes: float = 0.0
     audio_s: float | None = None
-    error_rate: float | None = None  # words of the reference that the text gets wrong
-    rss_mib: float = 0
-    series: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    error_rate: float | None = None  # `measure.word_errors.word_error_rate` of the text, a share
+    rss_mib: float = 0.0
+    series: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)  # (seconds, value)
+
+    def __post_init__(self) -> None:
+        if not self.samples_us:
+            raise ValueError(f"{self.scenario}, {self.subject}, {self.label}: a row has at least one sample")
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
@@ -51,22 +58,52 @@ class Row:
 
 
 @dataclass(frozen=True)
+class MachineRecord:
+    cpu: str
+    cores: int
+    flags: tuple[str, ...]
+    architecture: str
+    memory_mib: int | None
+    system: str
+    python: str
+    engines: dict[str, str]  # name -> version
+    accelerators: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SubjectRecord:
+    """A bundle that was measured, so that it can be found again."""
+
+    name: str
+    family: str
+    precision: str
+    bytes: int
+    sha256: str  # of the manifest, which lists the hash of every file
+    engine: dict[str, Any]  # `EngineOptions` of the version that wrote the report
+    on_cpu: bool  # whether the CPU's ceiling bounds it
+    tasks: dict[str, Any]  # name -> `Schedule` of the version that wrote the report
+
+
+@dataclass(frozen=True)
 class Report:
-    """One run, whole. A run that was cut short leaves none."""
+    """One complete run. A run that was interrupted leaves no report."""
 
     version: str  # of unmask
     created: str  # ISO 8601, UTC
-    machine: dict[str, Any]
+    machine: MachineRecord
     overhead_s: float  # that the harness adds to a pass
-    before: dict[str, Any]  # conditions
-    after: dict[str, Any]
-    energy: dict[str, Any] | None  # of the whole run, with its source
-    plan: dict[str, Any]
-    subjects: tuple[dict[str, Any], ...]
-    ceiling: tuple[dict[str, Any], ...]
+    before: Conditions
+    after: Conditions
+    energy: Energy | None  # of the whole run
+    plan: dict[str, Any]  # what was asked for
+    subjects: tuple[SubjectRecord, ...]
+    ceiling: tuple[Ceiling, ...]
     rows: tuple[Row, ...]
     skipped: dict[str, str] = field(default_factory=dict)  # what could not be measured -> why
     format: int = FORMAT
+
+
+# ---- from samples
 
 
 def rows_of(case: Case, samples: list[Sample]) -> list[Row]:
@@ -96,34 +133,37 @@ def rows_of(case: Case, samples: list[Sample]) -> list[Row]:
 
 
 def thinned(values: Sequence[Any], most: int) -> list[Any]:
-    """At most so many, evenly spread, the first and the last among them."""
+    """At most `most` values, evenly spread, the first and the last among them."""
     if len(values) <= most:
         return list(values)
     return [values[i] for i in np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 
 def error_rate(reference: str | None, text: str | None) -> float | None:
+    """None where a text is not known."""
     if reference is None or text is None:
         return None
-    from unmask.quant.drift import word_error_rate
+    from unmask.benchmarks.measure.word_errors import word_error_rate  # its packages are an extra
 
     return round(word_error_rate([reference], [text]), 4)
 
 
+# ---- JSON
+
+
+def to_json(report: Report) -> str:
+    return json.dumps(asdict(report), ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
 def read_report(path: Path) -> Report:
-    """Raises InputError for a file that is no report of this format."""
+    """Raises InputError for a file that is no report of this format; the message names the place."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         found = raw.get("format") if isinstance(raw, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: report format {found!r}, but this version reads {FORMAT}; run `unmask bench` again")
-        rows = tuple(_row(row) for row in raw.pop("rows"))
-        return Report(rows=rows, subjects=tuple(raw.pop("subjects")), ceiling=tuple(raw.pop("ceiling")), **raw)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return from_json(Report, raw, str(path))
+    except BundleError as error:
+        raise InputError(str(error)) from error
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a report of `unmask bench` ({error})") from error
-
-
-def _row(raw: dict[str, Any]) -> Row:
-    series = {name: tuple((t, v) for t, v in points) for name, points in raw["series"].items()}
-    raw = {name: value for name, value in raw.items() if name != FIGURES}  # computed anew from the samples
-    return Row(**{**raw, "samples_us": tuple(raw["samples_us"]), "series": series})

@@ -1,4 +1,4 @@
-"""A report's tables, as cells: what to paste, the ceiling, and one for each scenario.
+"""A report's tables, as cells: the summary, the ceiling, and one for each scenario.
 
 Knows reports and figures. Knows neither Markdown nor HTML.
 """
@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from unmask.benchmarks.measure.word_errors import WER_PERCENT
 from unmask.benchmarks.report.figures import Figures, figures
 from unmask.benchmarks.report.record import Report, Row
 
@@ -25,7 +26,7 @@ class Table:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """So many significant digits, never an exponent; empty for None."""
+    """`digits` significant digits, never an exponent; empty for None."""
     if value is None:
         return ""
     magnitude = math.floor(math.log10(abs(value))) if value else 0
@@ -56,21 +57,21 @@ COLUMNS: dict[str, Cell] = {
     "% of compute": lambda row, found: percent(found.compute_share),
     "% of reads": lambda row, found: percent(found.memory_share),
     "RTF": lambda row, found: number(found.real_time_factor, 2),
-    "WER %": lambda row, found: "" if row.error_rate is None else f"{100 * row.error_rate:.1f}",
+    WER_PERCENT: lambda row, found: "" if row.error_rate is None else f"{100 * row.error_rate:.1f}",
     "drift": lambda row, found: str(found.drift or ""),
     "RSS MiB": lambda row, found: f"{row.rss_mib:.0f}" if row.rss_mib else "",
 }
 
 
 def summary(report: Report) -> Table:
-    """A row to paste for each thing measured."""
+    """One row for each bundle."""
     return Table(SUMMARY, tuple(_summary_row(report, name) for name in dict.fromkeys(row.subject for row in report.rows)))
 
 
 def _summary_row(report: Report, subject: str) -> tuple[str, ...]:
     """The widest pass over the longest context, the last schedule's longest fill, the first recording: medians (p90)."""
     own = [row for row in report.rows if row.subject == subject]
-    size = next((f"{s['bytes'] / 2**20:.0f}" for s in report.subjects if s["name"] == subject), "")
+    size = next((f"{s.bytes / 2**20:.0f}" for s in report.subjects if s.name == subject), "")
 
     def of(scenario: str, measure: str = "", starts: str = "", last: bool = False) -> tuple[Row, Figures] | None:
         rows = [r for r in own if r.scenario == scenario and r.measure == measure and r.case.startswith(starts)]
@@ -82,7 +83,7 @@ def _summary_row(report: Report, subject: str) -> tuple[str, ...]:
     return (
         subject,
         size,
-        f"{report.machine['cpu']}, {threads}",
+        f"{report.machine.cpu}, {threads}",
         with_p90(step[1]) if step else "",
         with_p90(fill[1]) if fill else "",
         number(fill[1].tokens_per_s) if fill else "",
@@ -96,13 +97,13 @@ def _summary_row(report: Report, subject: str) -> tuple[str, ...]:
 def ceiling(report: Report) -> Table:
     rows = []
     for c in report.ceiling:
-        rates = (c["fp32_macs_per_s"] / 1e9, c["int8_macs_per_s"] / 1e9, c["bytes_per_s"] / 1e9)
-        rows.append((str(c["threads"]), *(number(rate) for rate in rates)))
+        rates = (c.fp32_macs_per_s / 1e9, c.int8_macs_per_s / 1e9, c.bytes_per_s / 1e9)
+        rows.append((str(c.threads), *(number(rate) for rate in rates)))
     return Table(("threads", "fp32 GMAC/s", "int8 GMAC/s", "reads GB/s"), tuple(rows))
 
 
 def scenario(report: Report, name: str) -> Table:
-    """Columns that no row fills are left out."""
+    """Columns that are empty in every row are left out."""
     rows = [row for row in report.rows if row.scenario == name]
     found = [figures(row, report) for row in rows]
     lead: dict[str, Sequence[str]] = {"case": [row.label for row in rows]}

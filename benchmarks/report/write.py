@@ -1,28 +1,17 @@
-"""A report as files: report.json for machines, report.md and one page of HTML for people, pictures in plots/."""
+"""A report as files: report.json for programs; report.md, one page of HTML and pictures in plots/ for people."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
-from unmask.benchmarks.report.figures import figures
 from unmask.benchmarks.report.markdown import to_markdown
 from unmask.benchmarks.report.page import to_html
 from unmask.benchmarks.report.plots import pictures
-from unmask.benchmarks.report.record import FIGURES, Report
+from unmask.benchmarks.report.record import Report, to_json
 
 JSON = "report.json"
 
 
-def to_json(report: Report) -> str:
-    """Raw samples, and each row's figures beside them; schema.json says what is what."""
-    raw = asdict(report)
-    for own, row in zip(raw["rows"], report.rows, strict=True):
-        own[FIGURES] = asdict(figures(row, report))
-    return json.dumps(raw, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
-
-
 def write_report(report: Report, folder: Path) -> None:
-    """The folder is made where it is missing; files of an earlier report are written over."""
+    """The folder is made if it is missing; files of an earlier report are overwritten."""
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     shown = pictures(report)
     for name, picture in shown.items():

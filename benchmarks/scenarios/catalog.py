@@ -1,7 +1,4 @@
-"""Which cases a run has: the scenarios over subjects and threads.
-
-Knows sizes to try. Opens nothing.
-"""
+"""Which cases a run has: the scenarios for each subject. Knows sizes to try. Opens nothing."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +42,7 @@ class Subject:
     engine: EngineOptions
     recordings: tuple[Recording, ...] = ()
     costs: dict[str, list[int]] = field(default_factory=dict)  # `unmask.benchmarks.scenarios.graph_cost.bundle_costs`
+    voice_detector: str | None = None  # module:class, for live runs; None: no live runs
 
     @property
     def captions(self) -> bool:
@@ -58,7 +56,7 @@ class Subject:
 
 
 def cases(subject: Subject, scenarios: Sequence[str], minutes: float) -> Iterator[Case]:
-    """minutes: of a soak. Raises InputError for a scenario that is not known or does not fit."""
+    """minutes: length of a soak. Raises InputError for an unknown scenario."""
     for scenario in scenarios:
         if scenario not in SCENARIOS:
             raise InputError(f"no scenario {scenario!r}; there are {', '.join(SCENARIOS)}")
@@ -69,7 +67,7 @@ def cases(subject: Subject, scenarios: Sequence[str], minutes: float) -> Iterato
 
 
 def step(subject: Subject) -> Iterator[Case]:
-    """A pass by window size and context length."""
+    """A pass, by rows in the window and length of the context."""
     if subject.captions:
         slot_s = subject.manifest.timeline.slot_s
         for seconds in _seconds(subject):
@@ -85,7 +83,7 @@ def step(subject: Subject) -> Iterator[Case]:
 
 
 def fill(subject: Subject) -> Iterator[Case]:
-    """A whole canvas by schedule and length."""
+    """A whole canvas, by schedule and length."""
     for label, changes in schedules(subject):
         for length in _seconds(subject) if subject.captions else LENGTHS:
             unit = f"{length:g} s of speech" if subject.captions else f"{length} positions"
@@ -95,7 +93,7 @@ def fill(subject: Subject) -> Iterator[Case]:
 
 
 def schedules(subject: Subject) -> list[tuple[str, dict[str, Any]]]:
-    """Names and what they change of the task's own schedule."""
+    """Name -> changes of the task's own schedule."""
     if subject.captions:
         quick = [(f"{n} pass{'es' * (n > 1)}", {"passes": n, "verify": 0}) for n in (1, 2, 4, 8)]
         checked = subject.manifest.verifier is not None and subject.manifest.tasks[TASK].verify
@@ -106,10 +104,13 @@ def schedules(subject: Subject) -> list[tuple[str, dict[str, Any]]]:
 
 
 def caption(subject: Subject) -> Iterator[Case]:
-    """Recordings as fast as they can be read, and played on their own clock. Nothing for a bundle that does not caption."""
+    """Recordings captioned as fast as possible, and played in real time. Nothing for a bundle that does not caption."""
     if not subject.captions:
         return
-    for way, call in (("offline", {"kind": "whole"}), ("live", {"kind": "live"})):
+    ways: dict[str, dict[str, Any]] = {"offline": {"kind": "whole"}}
+    if subject.voice_detector:
+        ways["live"] = {"kind": "live", "detector": subject.voice_detector}
+    for way, call in ways.items():
         for i, recording in enumerate(subject.recordings):
             own = {"reference": recording.said, "audio_s": recording.seconds, "once": way == "live"}
             yield subject.case("caption", f"{way} {recording.name}", {**call, "recording": i}, **own)
@@ -136,7 +137,7 @@ def _count(rows: int) -> str:
 
 
 def _seconds(subject: Subject) -> list[float]:
-    """Lengths of the first recording to try: fixed ones that it has, and all of it up to ten seconds."""
+    """Lengths of the first recording to try: fixed ones that it reaches, and all of it up to ten seconds."""
     whole = min(round(subject.recordings[0].seconds, 1), 10.0)
     return [*(s for s in SECONDS if s < whole), whole]
 

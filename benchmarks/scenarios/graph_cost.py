@@ -75,7 +75,7 @@ def _matrix(node: Any, constants: Mapping[str, Any], makers: Mapping[str, Any]) 
 
 
 def bundle_costs(bundle: Bundle) -> dict[str, list[int]]:
-    """Of every graph of any size, as `Counted` takes them; read once, outside the processes that are measured."""
+    """Of every graph of any size, as `CostCounter` takes them; read once, outside the processes that are measured."""
     found = {role: graph_cost(bundle.path(file)) for role, file in bundle.manifest.graphs.items()}
     return {role: [cost.row, cost.wanted, cost.bytes] for role, cost in found.items()}
 
@@ -99,7 +99,7 @@ class Counter:
         return out
 
 
-class Counted(Engine):
+class CostCounter(Engine):
     """An engine that counts before it runs."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, costs: Mapping[str, Sequence[int]]) -> None:

@@ -1,25 +1,61 @@
-"""Delays of live captions without a transcript: ends of words are taken from the finished caption itself (docs/live.md)."""
+"""Play a recording to live captions on a clock, and the delays of its words without a transcript (docs/live.md).
 
+The ends of words are taken from the finished caption itself.
+"""
+
+import time
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unmask.speech.events import Event
+from unmask.speech.live import LiveCaptioner
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+
+BLOCK = SAMPLE_RATE_HZ // 10
 
 
-class Emitted(Protocol):
-    """An event and when it was known on the run's clock, which began with the first sample."""
+@dataclass(frozen=True)
+class Emitted:
+    """An event, and when it was known on the run's clock, which starts with the first sample."""
 
-    @property
-    def at_s(self) -> float: ...
-    @property
-    def event(self) -> Event: ...
+    at_s: float
+    backlog_s: float  # audio that had arrived and was not processed when the call began
+    event: Event
+
+
+def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> tuple[list[Emitted], float]:
+    """Feed blocks of 0.1 s when they are due, all that are due at once. Returns the events, and the seconds spent in calls.
+
+    realtime False: the clock is simulated. What computing takes is measured and added, so audio arrives late if it is slow.
+    """
+    block_s = BLOCK / SAMPLE_RATE_HZ
+    blocks, heard, now_s, feeding_s = -(-len(samples) // BLOCK), 0, 0.0, 0.0
+    out = []
+    began = time.perf_counter()
+    while heard <= blocks:  # the last turn ends the stream
+        due_s = min(heard + 1, blocks) * block_s
+        if realtime:
+            time.sleep(max(0.0, due_s - (time.perf_counter() - began)))
+            now_s = time.perf_counter() - began
+        now_s = max(now_s, due_s)
+        ready = min(blocks, int(now_s / block_s + 1e-6))
+        start = time.perf_counter()
+        events = live.feed(samples[heard * BLOCK : ready * BLOCK]) if heard < blocks else live.flush()
+        taken_s = time.perf_counter() - start
+        now_s, feeding_s = now_s + taken_s, feeding_s + taken_s
+        out += [Emitted(now_s, (ready - heard) * block_s, event) for event in events]
+        heard = ready if heard < blocks else blocks + 1
+    return out, feeding_s
 
 
 def delays(emitted: Sequence[Emitted]) -> dict[str, list[float]]:
-    """Seconds. tentative: a word, as it reads in the end, first shown - its end. stable: it became stable - its end.
+    """Seconds from the end of a word until it is first shown as it reads in the end (tentative) and until it is stable (stable).
 
-    final: all text of a segment is stable - the end of its last word. A segment that never ended is an AssertionError: work that
-    is not whole is no success.
+    final: from the end of a segment's last word until all of the segment's text is stable. A segment that never ended is an
+    AssertionError: incomplete work is no success.
     """
     segments: dict[int, list[Emitted]] = {}
     for e in emitted:

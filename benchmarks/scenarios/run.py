@@ -1,4 +1,4 @@
-"""One run of `unmask bench`: the machine and its ceiling, every case in turns, the conditions before and behind them.
+"""One run of `unmask bench`: the machine and its ceiling, every case in turns, the conditions before and after.
 
 Knows bundles' folders and recordings on disk. Knows no option of the command and no file of a report.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import unmask
+from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.benchmarks.measure.ceiling import measure_ceiling
 from unmask.benchmarks.measure.conditions import EnergyMeter, read_conditions
-from unmask.benchmarks.report.record import Report, Row, rows_of
+from unmask.benchmarks.report.record import MachineRecord, Report, Row, SubjectRecord, rows_of
 from unmask.benchmarks.scenarios.catalog import Recording, Subject, cases
 from unmask.benchmarks.scenarios.graph_cost import bundle_costs, overhead_s
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, run_cases
@@ -26,14 +27,17 @@ from unmask.errors import InputError
 Take = Callable[[Sequence[Case], Plan, Say], list[tuple[Case, list[Sample]]]]
 
 
-def read_subject(folder: Path, engine: EngineOptions, recordings: Sequence[Recording] = ()) -> Subject:
-    """Verifies the bundle and counts what its graphs cost. Raises BundleError."""
+def read_subject(
+    folder: Path, engine: EngineOptions, recordings: Sequence[Recording] = (), voice_detector: str | None = None
+) -> Subject:
+    """Verify the bundle and count what its graphs cost. Raises BundleError."""
     bundle = load_bundle(folder)
-    return Subject(bundle.manifest.name, folder, bundle.manifest, engine, tuple(recordings), bundle_costs(bundle))
+    name = bundle.manifest.name
+    return Subject(name, folder, bundle.manifest, engine, tuple(recordings), bundle_costs(bundle), voice_detector)
 
 
-def told_apart(subjects: Sequence[Subject]) -> list[Subject]:
-    """Where bundles share a name, their precision tells them apart. Raises InputError where it does not."""
+def with_distinct_names(subjects: Sequence[Subject]) -> list[Subject]:
+    """Subjects that share a name get their precision as a suffix. Raises InputError where that is the same too."""
     names = [subject.name for subject in subjects]
     out = [dataclasses.replace(s, name=f"{s.name} {s.manifest.precision}") if names.count(s.name) > 1 else s for s in subjects]
     if len({subject.name for subject in out}) < len(out):
@@ -50,16 +54,16 @@ def run(
     take: Take = run_cases,
     rows: Callable[[Case, list[Sample]], list[Row]] = rows_of,
 ) -> Report:
-    """Measure the cases. settings: what else the run was asked for, as JSON. Raises InputError where there is no case.
+    """Measure the cases. settings: what else the run was asked for, as JSON. Raises InputError when there is no case.
 
-    take: how the cases take turns; rows: what becomes of a case's samples.
+    take: how the cases take turns; rows: turns a case's samples into rows of the report.
     """
     if not own:
         raise InputError("nothing to measure: these scenarios have no case for these bundles")
     before, meter = read_conditions(), EnergyMeter()
     threads = sorted({case.threads for case in own})
     say(f"ceiling of this machine with {' and '.join(map(str, threads))} thread{'s' * (threads != [1])}")
-    ceiling = tuple(dataclasses.asdict(measure_ceiling(count)) for count in threads)
+    ceiling = tuple(measure_ceiling(count) for count in threads)
     taken = take(own, plan, say)
     energy = meter.read()
     return Report(
@@ -67,9 +71,9 @@ def run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine(),
         overhead_s=overhead_s(),
-        before=dataclasses.asdict(before),
-        after=dataclasses.asdict(read_conditions()),
-        energy=dataclasses.asdict(energy) if energy else None,
+        before=before,
+        after=read_conditions(),
+        energy=energy,
         plan={**dataclasses.asdict(plan), **settings},
         subjects=tuple(described(subject) for subject in subjects),
         ceiling=ceiling,
@@ -81,34 +85,33 @@ def subject_cases(subjects: Sequence[Subject], scenarios: Sequence[str], minutes
     return [case for subject in subjects for case in cases(subject, scenarios, minutes)]
 
 
-def machine() -> dict[str, Any]:
+def machine() -> MachineRecord:
     found = read_machine()
-    return {
-        "cpu": found.cpu.name,
-        "cores": found.cpu.cores,
-        "flags": list(found.cpu.flags),
-        "architecture": found.cpu.architecture,
-        "memory_mib": found.memory_mib,
-        "system": found.system,
-        "python": found.python,
-        "engines": {engine.engine: engine.version for engine in found.engines if engine.version},
-        "accelerators": [accelerator.name for accelerator in found.accelerators],
-    }
+    return MachineRecord(
+        cpu=found.cpu.name,
+        cores=found.cpu.cores,
+        flags=tuple(found.cpu.flags),
+        architecture=found.cpu.architecture,
+        memory_mib=found.memory_mib,
+        system=found.system,
+        python=found.python,
+        engines={engine.engine: engine.version for engine in found.engines if engine.version},
+        accelerators=tuple(accelerator.name for accelerator in found.accelerators),
+    )
 
 
-def described(subject: Subject) -> dict[str, Any]:
-    """What was measured, so that it can be found again. sha256: of the manifest, which lists every file's own."""
+def described(subject: Subject) -> SubjectRecord:
     manifest = subject.manifest
-    return {
-        "name": subject.name,
-        "family": manifest.family,
-        "precision": manifest.precision,
-        "bytes": sum(file.bytes for file in manifest.files.values()),
-        "sha256": bundle_key(subject.folder),
-        "engine": dataclasses.asdict(subject.engine),
-        "on_cpu": on_cpu(subject.engine),
-        "tasks": {name: dataclasses.asdict(schedule) for name, schedule in manifest.tasks.items()},
-    }
+    return SubjectRecord(
+        name=subject.name,
+        family=manifest.family,
+        precision=manifest.precision,
+        bytes=bundle_bytes(manifest),
+        sha256=bundle_key(subject.folder),
+        engine=dataclasses.asdict(subject.engine),
+        on_cpu=on_cpu(subject.engine),
+        tasks={name: dataclasses.asdict(schedule) for name, schedule in manifest.tasks.items()},
+    )
 
 
 def on_cpu(engine: EngineOptions) -> bool:

@@ -1,4 +1,4 @@
-"""Cases, what they answer, and the runner that takes them in turns. This is the seam that peers are added behind.
+"""Cases, what they answer, and the runner that takes them in turns. Other systems are added as cases.
 
 A `Case` names a function that is opened in a process of its own (`measure.worker`) and the arguments of each call.
 The process answers every call with `Sample.to_json()`. Cases with the same target and arguments share a process.
@@ -28,11 +28,11 @@ class Sample:
     seconds: float
     passes: int = 0
     rows: int = 0  # computed in the passes
-    tokens: int = 0  # useful ones: no padding, nothing behind an end of text
-    macs: int = 0  # multiplications with weights, where they can be counted
+    tokens: int = 0  # useful ones: no padding, nothing after an end of text
+    macs: int = 0  # multiplications with weights, if they can be counted
     bytes: int = 0  # weights read by the passes
-    rss_mib: float = 0.0  # most that the process held so far
-    text: str | None = None  # what stands there in the end
+    rss_mib: float = 0.0  # peak of the process so far
+    text: str | None = None  # the result
     more: dict[str, list[float]] = field(default_factory=dict)  # further measures in seconds, each a row of its own
     series: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # over seconds since the call began
 
@@ -46,19 +46,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to be timed again and again."""
+    """One thing to be timed repeatedly."""
 
     scenario: str
     subject: str  # bundle, shape or peer
-    name: str  # what tells it from the scenario's others
-    target: str  # module:function of `unmask.benchmarks`, opened in a process of its own
+    name: str  # distinguishes it from the scenario's others
+    target: str  # module:function, opened in a process of its own
     arguments: dict[str, Any]
     call: dict[str, Any] = field(default_factory=dict)
     threads: int = 1
     fresh: bool = False  # a new process for every call
-    once: bool = False  # one call tells enough: it runs alone, behind the others
+    once: bool = False  # one call is enough: it runs alone, after the others
     reference: str | None = None  # what `text` should say
-    audio_s: float | None = None  # of a recording that a call reads whole
+    audio_s: float | None = None  # of a recording that a call reads completely
 
     @property
     def title(self) -> str:
@@ -71,23 +71,23 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure. Every case of a scenario has the same number of samples. Raises InputError for what cannot be."""
+    """How long to measure. Every case of a scenario has the same number of samples. Raises InputError for bad values."""
 
     rounds: int = 10
-    """Samples of each case, at least."""
+    """Samples of each case at least."""
     min_seconds: float = 10.0
-    """Go on until a scenario's cases together have taken so long."""
+    """Continue until the cases of a scenario have taken this long together."""
     warmup: int = 2
-    """Rounds before, which do not count."""
+    """Rounds at the beginning that do not count."""
     seed: int = 0
-    """Of the order of turns."""
+    """Seed of the order of turns."""
     pin: bool = False
-    """Keep each process on the first processors that it may use, as many as it has threads. Linux only."""
+    """Keep each process on as many processors as it has threads. Linux only."""
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.warmup < 0 or self.min_seconds < 0:
-            told = f"rounds is {self.rounds}, warmup {self.warmup}, min-seconds {self.min_seconds:g}"
-            raise InputError(f"{told}: at least 1 round is needed, and nothing below 0")
+            given = f"rounds is {self.rounds}, warmup {self.warmup}, min-seconds {self.min_seconds:g}"
+            raise InputError(f"{given}: at least 1 round is needed, and no value is below 0")
         if self.pin and not hasattr(os, "sched_setaffinity"):
             raise InputError("this system cannot keep a process on one processor; leave out --pin")
 
@@ -97,7 +97,7 @@ def run_cases(
 ) -> list[tuple[Case, list[Sample]]]:
     """All samples of every case, in the order given. Cases of a scenario are interleaved in random order.
 
-    Raises InputError for what a process refuses and RuntimeError when one dies: what is not whole is no result.
+    Raises InputError for what a process refuses and RuntimeError when one dies: incomplete work is no result.
     """
     taken: dict[int, list[Sample]] = {}
     for scenario in dict.fromkeys(case.scenario for case in cases):

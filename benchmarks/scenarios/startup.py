@@ -1,6 +1,7 @@
-"""Start: a process of its own for every sample reads a bundle, opens its graphs and computes a first pass.
+"""Start: for every sample a new process reads a bundle, opens its graphs and computes a first pass.
 
-cold: the system is asked to forget the bundle's files first (where it can be asked). Imports are lazy so that they can be timed.
+cold: the system is asked to drop the bundle's files from memory first, if it supports that. Imports are lazy so that they can be
+timed.
 """
 
 import os
@@ -48,7 +49,7 @@ def can_forget() -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Ask the system to drop a folder's files from memory; what another process maps stays."""
+    """Ask the system to drop a folder's files from memory; files that another process maps stay."""
     for path in folder.rglob("*"):
         if path.is_file():
             with open(path, "rb") as file:

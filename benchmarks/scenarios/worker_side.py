@@ -1,4 +1,5 @@
-"""The measured side: a bundle opened in a process of its own, asked by name for steps, fills, captions, live runs and soaks."""
+"""The measured side: a bundle opened in a process of its own, which is asked by name for steps, fills, captions, live runs and
+soaks."""
 
 import json
 import time
@@ -8,8 +9,9 @@ from typing import Any
 
 from unmask.benchmarks.measure.conditions import temperature_c
 from unmask.benchmarks.measure.machine import peak_rss_mib, rss_mib
+from unmask.benchmarks.measure.worker import find
 from unmask.benchmarks.scenarios.runner import Sample
-from unmask.benchmarks.scenarios.workload import Answers, Captions, Costs, opened
+from unmask.benchmarks.scenarios.workload import CaptionWorkload, Costs, GenerationWorkload, opened
 from unmask.errors import InputError
 
 PREPARED = ("step", "fill", "whole")
@@ -17,7 +19,7 @@ Calls = Callable[..., dict[str, Any]]
 
 
 def bundle(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> Calls:
-    """What is asked for is prepared by the first call, which warms up; the others find it ready."""
+    """The first call of a kind prepares its work and warms up; later calls find it ready."""
     subject = opened(folder, engine, recordings, costs)
     prepared: dict[str, Callable[[], Sample]] = {}
 
@@ -27,7 +29,7 @@ def bundle(folder: str, engine: dict[str, Any], recordings: list[str], costs: Co
             if kind not in PREPARED or not hasattr(subject, kind):
                 raise InputError(f"{folder}: cannot be asked for {kind}")
             prepared[key] = getattr(subject, kind)(**arguments)
-            subject.engine.take()  # what preparing cost is no part of the first call
+            subject.engine.take()  # the cost of preparing is no part of the first call
         return prepared[key]
 
     def call(kind: str, **arguments: Any) -> dict[str, Any]:
@@ -41,15 +43,17 @@ def bundle(folder: str, engine: dict[str, Any], recordings: list[str], costs: Co
     return call
 
 
-def live(subject: Captions | Answers, recording: int, realtime: bool = True) -> Sample:
-    """Play a recording on its own clock; a word's delays count from its end as the finished caption places it."""
-    from benchmarks.lab.live import play, watched
-    from unmask.benchmarks.scenarios.live_delays import delays
+def live(subject: CaptionWorkload | GenerationWorkload, recording: int, detector: str, realtime: bool = True) -> Sample:
+    """Play a recording in real time; a word's delays count from its end in the finished caption.
+
+    detector: module:class of the voice activity detector.
+    """
+    from unmask.benchmarks.scenarios.live_delays import delays, play
     from unmask.speech.live import LiveCaptioner
 
-    if not isinstance(subject, Captions):
+    if not isinstance(subject, CaptionWorkload):
         raise InputError("only a bundle that captions can be played live")
-    stream = LiveCaptioner(subject.captioner, watched())
+    stream = LiveCaptioner(subject.captioner, find(detector)())
     began = time.perf_counter()
     emitted, feeding_s = play(stream, subject.samples(recording), realtime)
     seconds = time.perf_counter() - began
@@ -64,7 +68,7 @@ def live(subject: Captions | Answers, recording: int, realtime: bool = True) -> 
 
 
 def soak(call: Callable[[], Sample], seconds: float) -> Sample:
-    """The same call until the time is over: latency, memory and temperature over it."""
+    """Repeat a call until the time is over: latency, memory and temperature over time."""
     call()
     began = time.perf_counter()
     over: dict[str, list[tuple[float, float]]] = {"latency_s": [], "rss_mib": []}

@@ -1,4 +1,4 @@
-"""A bundle opened in the process that is measured: one object for captioners and one for generators, with the same calls.
+"""A bundle opened in the measured process: one object for captioners and one for generators, with the same calls.
 
 Knows bundles, recordings as .npy files, and schedules as dictionaries. Knows no case and no report.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.benchmarks.measure.machine import peak_rss_mib
-from unmask.benchmarks.scenarios.graph_cost import Counted
+from unmask.benchmarks.scenarios.graph_cost import CostCounter
 from unmask.benchmarks.scenarios.runner import Sample
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
@@ -29,16 +29,12 @@ Samples = NDArray[np.float32]
 Costs = dict[str, list[int]]
 
 
-def captions(bundle: Bundle) -> bool:
-    return bundle.manifest.family == FAMILY
-
-
-class Captions:
+class CaptionWorkload:
     """A captioner: contexts are seconds of a recording, windows rows of its canvas."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, recordings: list[str], costs: Costs) -> None:
         self.captioner = Captioner(bundle, options)
-        self.engine = self.captioner.engine = Counted(bundle, options, costs)
+        self.engine = self.captioner.engine = CostCounter(bundle, options, costs)
         self.captioner.load()
         self._recordings = recordings
 
@@ -57,7 +53,7 @@ class Captions:
         return lambda: measured(self.engine, lambda: (window.denoiser.window(ids, at, at, allowed), len(at))[1])
 
     def fill(self, length: float, schedule: dict[str, Any]) -> Callable[[], Sample]:
-        """A canvas over `length` seconds of the first recording, encoded before."""
+        """Fill a canvas over `length` seconds of the first recording, which is encoded before."""
         window, chosen = self.window(0, length), _schedule(self.captioner.bundle, TASK, schedule)
 
         def call() -> Sample:
@@ -80,12 +76,12 @@ class Captions:
         return call
 
 
-class Answers:
-    """A generator: contexts are rows before the window, which lie in its cache."""
+class GenerationWorkload:
+    """A generator: contexts are rows before the window, which are in its cache."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, costs: Costs) -> None:
         self.generator = Generator(bundle, options)
-        self.engine = self.generator.engine = Counted(bundle, options, costs)
+        self.engine = self.generator.engine = CostCounter(bundle, options, costs)
         self.generator.load()
         templates = bundle.manifest.templates
         self.task = next((name for name, t in templates.items() if set(t.inputs.values()) == {"text"}), None)
@@ -101,7 +97,7 @@ class Answers:
     def fill(self, length: int, schedule: dict[str, Any]) -> Callable[[], Sample]:
         if self.task is None:
             name = self.engine.bundle.manifest.name
-            raise InputError(f"{name} has no task that takes a text alone; leave out the scenarios fill and soak")
+            raise InputError(f"{name} has no task whose only input is text; leave out the scenarios fill and soak")
         request = self.generator.request(self.task, {"text": PROMPT}, length)
         chosen = _schedule(self.engine.bundle, self.task, schedule)
         return lambda: self._filled(request, chosen)
@@ -115,21 +111,22 @@ class Answers:
         return _sample(self.engine, began, passes, rows, answer.tokens, answer.text, seconds)
 
 
-def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> Captions | Answers:
+def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> CaptionWorkload | GenerationWorkload:
     """A bundle's folder, `EngineOptions` as a dictionary, recordings at 16 kHz as .npy files, and `bundle_costs`."""
     bundle, options = load_bundle(Path(folder)), EngineOptions(**engine)
-    return Captions(bundle, options, recordings, costs) if captions(bundle) else Answers(bundle, options, costs)
+    captions = bundle.manifest.family == FAMILY
+    return CaptionWorkload(bundle, options, recordings, costs) if captions else GenerationWorkload(bundle, options, costs)
 
 
-def measured(engine: Counted, call: Callable[[], int]) -> Sample:
-    """A call that computes rows in one pass and says how many."""
+def measured(engine: CostCounter, call: Callable[[], int]) -> Sample:
+    """call: computes rows in one pass and returns how many."""
     began = time.perf_counter()
     rows = call()
     return _sample(engine, began, 1, rows, 0)
 
 
 def _sample(
-    engine: Counted, began: float, passes: int, rows: int, tokens: int, text: str | None = None, seconds: float | None = None
+    engine: CostCounter, began: float, passes: int, rows: int, tokens: int, text: str | None = None, seconds: float | None = None
 ) -> Sample:
     taken = time.perf_counter() - began if seconds is None else seconds
     macs, size = engine.take()

@@ -1,4 +1,4 @@
-"""What settings are tried on: recordings to caption, or prompts to answer. Knows models and a clock; no plan and no choice."""
+"""What settings are judged by: recordings to caption, or prompts to answer. Knows models and a clock; no plan and no choice."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,19 +8,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.benchmarks.measure.word_errors import normalize, word_error_rate
 from unmask.benchmarks.tuning.pareto import Setting
-from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
-from unmask.quant.drift import word_errors, words
 from unmask.speech.captioner import Captioner
 from unmask.text.generator import Generator
 
 Clock = Callable[[], float]
 
 
-class Subject(Protocol):
-    """Something to try settings on. Models stay open until `keep` closes them."""
+class Objective(Protocol):
+    """What settings are tried on.
+
+    Models stay open until `keep` closes them."""
 
     unit: str  # what a time is of
     measure: str  # what quality is
@@ -36,18 +38,18 @@ class Subject(Protocol):
         ...
 
 
-class Captions:
+class CaptionObjective:
     """Recordings, from samples to words. quality: 1 - word error rate over all recordings, never below 0."""
 
     unit = "a window"
 
     def __init__(self, recordings: Sequence[NDArray[np.float32]], texts: Sequence[str], clock: Clock = time.perf_counter) -> None:
-        """texts: what is said in each. Raises InputError when nothing is said in them."""
-        self._recordings, self._texts, self._clock = recordings, [words(text) for text in texts], clock
-        self._count = sum(map(len, self._texts))
-        if not self._count:
+        """texts: what is said in each. Raises InputError when they hold no words."""
+        self._recordings, self._texts, self._clock = recordings, list(texts), clock
+        count = sum(len(normalize(text).split()) for text in texts)
+        if not count:
             raise InputError("the recordings' texts hold no words; quality is measured by them")
-        self.measure = f"words right, of {self._count}"
+        self.measure = f"word accuracy, Whisper normalizer, {count} words"
         self.quality: dict[Setting, float] = {}
         self._open: dict[tuple[Path, EngineOptions], Captioner] = {}
 
@@ -61,16 +63,15 @@ class Captions:
         windows = sum(caption.windows for caption in captions)
         if not windows:
             raise InputError("the recordings are silent; give recordings of speech")
-        errors = sum(word_errors(said, words(c.text)) for said, c in zip(self._texts, captions, strict=True))
-        self.quality[setting] = max(0.0, 1 - errors / self._count)
+        self.quality[setting] = max(0.0, 1 - word_error_rate(self._texts, [caption.text for caption in captions]))
         return taken / windows
 
     def keep(self, settings: Sequence[Setting]) -> None:
         keep_open(self._open, settings)
 
 
-class Answers:
-    """Prompts. quality: the share of positions that hold the same id as with the finest setting: the default's bundle, one commit
+class AnswerObjective:
+    """Prompts. quality: the share of positions with the same id as under the finest setting: the default's bundle, one commit
     a pass, every row computed in every pass."""
 
     unit = "an answer"
@@ -78,21 +79,21 @@ class Answers:
     def __init__(
         self, default: Setting, task: str, prompts: Sequence[str], length: int | None, clock: Clock = time.perf_counter
     ) -> None:
-        """Raises InputError for a task that does not take a text alone."""
+        """Raises InputError for a task with any other input than text."""
         self._task, self._prompts, self._length, self._clock = task, prompts, length, clock
         self.quality: dict[Setting, float] = {}
         self._open: dict[tuple[Path, EngineOptions], Generator] = {}
         generator = self._generator(default)
         template = generator.template(task)
         if set(template.inputs.values()) != {"text"}:
-            raise InputError(f"{task} takes {', '.join(template.inputs) or 'nothing'}; tune a task that takes a text alone")
+            raise InputError(f"{task} takes {', '.join(template.inputs) or 'nothing'}; tune a task whose only input is text")
         self._inputs = [dict.fromkeys(template.inputs, prompt) for prompt in prompts]
         self.length = sum(piece.size for piece in template.resized(length))
         self._finest = default.having(
             rule="quota", passes=self.length, reuse=False, refresh=None, block=None, budget_ms=None, curve="even"
         )
         self._truth: NDArray[np.int64] | None = None
-        self.measure = "ids as with one commit a pass"
+        self.measure = "ids as with one commit per pass"
 
     def run(self, setting: Setting) -> float:
         if self._truth is None:
@@ -120,9 +121,3 @@ class Answers:
 def keep_open(models: dict[tuple[Path, EngineOptions], object], settings: Sequence[Setting]) -> None:
     for key in set(models) - {(setting.bundle, setting.engine) for setting in settings}:
         del models[key]
-
-
-def same_model(a: Bundle, b: Bundle) -> bool:
-    """Whether both predict the same ids."""
-    one, other = ((m.family, m.vocabulary.size, m.files[m.tokenizer].sha256) for m in (a.manifest, b.manifest))
-    return one == other

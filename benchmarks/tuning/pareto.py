@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unmask.benchmarks.measure.harness import Interval, Ratio, median_interval, paired_ratio
+from unmask.benchmarks.measure.statistics import Interval, Ratio, median_interval, paired_ratio
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine_options import EngineOptions
 
@@ -23,12 +23,12 @@ class Setting:
     schedule: Schedule
 
     def having(self, **changes: object) -> "Setting":
-        """The same with other values of its schedule."""
+        """This setting with other values in its schedule."""
         return replace(self, schedule=replace(self.schedule, **changes))
 
 
 def changes(setting: Setting, default: Setting) -> list[str]:
-    """What differs, as people write it."""
+    """What differs, as text."""
     found = [] if setting.bundle == default.bundle else [setting.bundle.name]
     for part in ("engine", "schedule"):
         own, usual = getattr(setting, part), getattr(default, part)
@@ -79,14 +79,14 @@ class Measured:
         return Interval(scale * spread.low, scale * spread.high) if spread else None
 
     def with_points(self, points: Iterable[Point]) -> "Measured":
-        """New points stand for older ones of the same setting."""
+        """New points replace older ones of the same setting."""
         own = {point.setting: point for point in (*self.points, *points)}
         return replace(self, points=tuple(own.values()))
 
 
-def told_apart(a: Point, b: Point) -> bool:
-    """Whether the times of two settings differ for certain: by the ratio of their rounds, or across runs by intervals that do not
-    meet."""
+def clearly_different(a: Point, b: Point) -> bool:
+    """Whether the times of two settings differ: by the ratio of their rounds, or, of different runs, if their intervals do not
+    overlap."""
     if a.run == b.run:
         return paired_ratio(a.seconds, b.seconds).clear
     one, other = a.ratio.interval, b.ratio.interval
@@ -107,22 +107,23 @@ class Rules:
     """What may be chosen."""
 
     budget_ms: float | None = None
-    """Most that a unit may take at the median."""
+    """Largest median time of a unit."""
     tolerance: float = 0.01
-    """Quality that may be lost against the default, and that counts as no difference."""
+    """Loss of quality against the default that is allowed, and difference in quality that does not count."""
 
 
 @dataclass(frozen=True)
 class Choice:
     point: Point
     equal: tuple[Point, ...]
-    """Others that are as good and whose time cannot be told from it."""
+    """Others that are as good and whose time is not clearly different."""
 
 
 def choose(measured: Measured, rules: Rules) -> Choice | None:
-    """The best quality under the budget; among what is as good but for the tolerance, the fastest. Where that cannot be told from
-    the default, the default; else among what cannot be told from it, and can be from the default, what differs least.
+    """The best quality under the budget, and the fastest of those that are as good within the tolerance.
 
+    If its time is not clearly different from the default's, the default is chosen. Otherwise it is the setting with the fewest
+    changes among those whose time is not clearly different from the fastest, but is from the default.
     None when nothing keeps both the quality and the budget.
     """
     base = measured.base
@@ -136,11 +137,11 @@ def choose(measured: Measured, rules: Rules) -> Choice | None:
     best = max(point.quality for point in allowed)
     good = [point for point in allowed if point.quality >= best - rules.tolerance]
     fastest = min(good, key=measured.ms)
-    equal = [point for point in good if point is fastest or not told_apart(fastest, point)]
+    equal = [point for point in good if point is fastest or not clearly_different(fastest, point)]
     if base in equal:
         chosen = base
     else:
-        better = [point for point in equal if base not in good or point is fastest or told_apart(point, base)]
+        better = [point for point in equal if base not in good or point is fastest or clearly_different(point, base)]
         chosen = min(better, key=lambda point: (len(changes(point.setting, measured.default)), measured.ms(point)))
     return Choice(chosen, tuple(point for point in equal if point is not chosen))
 

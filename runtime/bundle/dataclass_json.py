@@ -1,6 +1,7 @@
 """JSON to frozen dataclasses, strictly: unknown keys, missing keys and wrong types are errors that name the place.
 
-Knows dataclasses of str, int, float, bool, nested dataclasses, `X | None`, tuple[X, ...] and dict[str, X]. Knows no bundle.
+Knows dataclasses of str, int, float, bool, nested dataclasses, `X | None`, tuple[X, ...], dict[str, X], and Any, which is not
+checked. Knows no bundle.
 """
 
 import dataclasses
@@ -21,6 +22,8 @@ def from_json(kind: type[T], value: Any, where: str) -> T:
 
 
 def _parse(kind: Any, value: Any, where: str) -> Any:
+    if kind is Any:
+        return value
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return None if value is None else _parse(next(k for k in inner if k is not types.NoneType), value, where)

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from unmask.benchmarks.measure.word_errors import normalize
 from unmask.export.modules.whisper import Whisper, load_whisper
 from unmask.speech.log_mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import babble, colored, tones
@@ -28,7 +29,6 @@ from unmask.training.captions.teacher import Voice, greedy, read, read_settings
 from unmask.training.captions.vocabulary import source_ids, trim_tokenizer
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 from unmask.training.recordings import write_lines, write_recordings
-from unmask.training.score import NORMAL
 
 TAIL_SAMPLES = SAMPLE_RATE_HZ  # silence behind the speech: the encoder was trained with it
 FRAME_SAMPLES = 2 * HOP_SAMPLES  # of an encoder state
@@ -191,14 +191,14 @@ def transcribe(
 
 def written(transcript: str, teacher: str) -> str:
     """The transcript's words in the teacher's case and punctuation; the teacher's own text when there is no transcript."""
-    if not transcript or NORMAL(transcript) == NORMAL(teacher):
+    if not transcript or normalize(transcript) == normalize(teacher):
         return teacher if not looped(teacher) else ""
     words, shown = transcript.split(), teacher.split()
-    plain = [NORMAL(word) for word in shown]
-    matcher = difflib.SequenceMatcher(a=[NORMAL(word) for word in words], b=plain, autojunk=False)
+    plain = [normalize(word) for word in shown]
+    matcher = difflib.SequenceMatcher(a=[normalize(word) for word in words], b=plain, autojunk=False)
     out: list[str] = []
     for kind, a, b, c, d in matcher.get_opcodes():
-        same = kind == "equal" or NORMAL(" ".join(words[a:b])) == NORMAL(" ".join(shown[c:d]))
+        same = kind == "equal" or normalize(" ".join(words[a:b])) == normalize(" ".join(shown[c:d]))
         out += shown[c:d] if same else words[a:b]
     text = " ".join(out)
     return text[:1].upper() + text[1:]

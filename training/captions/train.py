@@ -19,6 +19,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from unmask.benchmarks.measure.word_errors import word_error_rate
 from unmask.bundle.manifest import load_bundle
 from unmask.export.modules.captioner import BLANK, Captioner, CaptionerConfig
 from unmask.export.modules.whisper import Whisper, load_whisper
@@ -27,7 +28,6 @@ from unmask.training.captions.loss import Weights, losses, stack
 from unmask.training.captions.teacher import Voice, greedy
 from unmask.training.captions.timeline import Label, Masking, Sample, Timeline, batches, read_labels, wordless
 from unmask.training.captions.vocabulary import source_ids, spelling_tokenizer
-from unmask.training.score import word_error_rate
 
 PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # what the verifier reads before a text
 MARKS = ("<|mask|>", *PROMPT)

@@ -25,7 +25,7 @@ def test_tables(command: Command, fp32_bundle: Path, int8_bundle: Path, recordin
         "peak memory, MiB",
         "load, ms",
         "a pass, 1 thread, ms",
-        "words that differ",
+        "against A's texts",
         "| 25 % |",
         "| 100 % |",
         "| verifier |",
@@ -70,6 +70,7 @@ def test_bad_input_is_told_in_one_line(command: Command, fp32_bundle: Path, back
         ((fp32_bundle, fp32_bundle, "--audio", recording, "--runs", "-1"), "at least 0"),
         ((fp32_bundle, fp32_bundle, "--audio", recording, "--runs", "0", "--gate-wer", "0.1"), "transcripts"),
         ((fp32_bundle, recording.parent), "not a bundle"),
+        ((fp32_bundle, fp32_bundle, "--audio", recording, "--runs", "0", "--gate-kl", "nan"), "a number from 0"),
     ):
         result = command("compare", *arguments, "--quiet")
         assert (result.code, result.out, result.err.count("\n")) == (2, "", 1), arguments

@@ -50,7 +50,7 @@ def test_what_is_chosen_is_stored_told_and_used(command: Command, backbones: dic
     assert result.code == 0
     assert "unmask: chosen: " in result.err
     assert "| **default** |" not in result.out
-    assert plot.read_text(encoding="utf-8").startswith("<svg")
+    assert "<svg" in plot.read_text(encoding="utf-8")
     setting = read_tuned(load_bundle(bundle), "generate", EngineOptions())
     assert setting
     assert setting.schedule != load_bundle(bundle).schedule("generate")
@@ -110,7 +110,7 @@ def test_an_older_setting_goes_when_the_default_is_best(command: Command, fp32_b
 def test_nothing_fits_the_budget(command: Command, backbones: dict[str, Path], cache: Path) -> None:
     result = command("tune", backbones["dream"], *ANSWERS, "--rounds", "1", "--threads", "1", "--budget-ms", "0.001", "--json")
     assert (result.code, result.out) == (1, "")
-    assert "nothing keeps the default's quality within 0.001 ms an answer; nothing is stored" in result.err
+    assert "no setting keeps the default's quality within 0.001 ms an answer; nothing is stored" in result.err
     assert not cache.exists()
 
 
@@ -132,7 +132,7 @@ def test_an_interruption_keeps_what_was_measured(backbones: dict[str, Path]) -> 
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert "unmask: stopped; chosen among what was measured until then" in err
+    assert "unmask: stopped; the choice is among what was measured until then" in err
     assert "chosen: " in err
     assert out.startswith("| setting |")
 
@@ -143,8 +143,8 @@ def test_an_interruption_keeps_what_was_measured(backbones: dict[str, Path]) -> 
         (("--budget-ms", "0"), "it must be above 0"),
         (("--tolerance", "1"), "it is a share"),
         (("--rounds", "0"), "at least 1 is needed"),
-        (("--plot", "front.png"), "pass --plot front.svg"),
-        (("--plot", "nowhere/front.svg"), "a folder that exists"),
+        (("--plot", "front.txt"), "an .svg or .png file"),
+        (("--plot", "nowhere/front.svg"), "in a folder that exists"),
         (("--task", "fly"), "fly"),
     ],
 )
@@ -162,6 +162,9 @@ def test_bad_material_is_told_in_one_line(
     other = command("tune", fp32_bundle, "--audio", recording, "--also", backbones["dream"])
     recording.with_suffix(".txt").unlink()
     without = command("tune", fp32_bundle, "--audio", recording)
-    for result, said in ((other, "do not predict the same ids"), (without, "put a .txt beside each recording")):
+    for result, said in (
+        (other, "do not predict the same ids"),
+        (without, "put a .txt with the transcript"),
+    ):
         assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
         assert said in result.err

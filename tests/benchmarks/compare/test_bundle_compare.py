@@ -7,23 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from unmask.benchmarks.compare.compare import bundle_bytes, compare_bundles, compare_texts
-from unmask.benchmarks.compare.report import Comparison, Gates, Memory, Pass, Spread, Texts, Timed, markdown, measured, missed
+from unmask.benchmarks.compare import bundles
+from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, Timed, measured
+from unmask.benchmarks.compare.bundles import compare_bundles, compare_texts
+from unmask.benchmarks.compare.gates import Gates
+from unmask.benchmarks.measure.bundles import bundle_bytes
+from unmask.benchmarks.measure.statistics import Interval, Quartiles, Ratio
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.drift import Drift
 from unmask.quant.weights.quantize import quantize_bundle
 
+HALF = Ratio(0.5, Interval(0.4, 0.6), 6)
 MATERIAL = Material(prompts=("What?",), length=8, draws=1)
-FOUND = Comparison(
+FOUND = BundleComparison(
+    name_a="big",
+    name_b="small",
     bytes_a=1000,
     bytes_b=270,
     memory=Memory(400, 300),
-    load=Timed(Spread(100, 90, 120, 5), Spread(50, 40, 60, 5), 0.5),
+    load=Timed(Quartiles(90, 100, 120, 6), Quartiles(40, 50, 60, 6), HALF),
     passes=(
-        Pass(1, Timed(Spread(10, 9, 11, 5), Spread(8, 7, 9, 5), 0.7)),
-        Pass(2, Timed(Spread(6, 5, 7, 5), Spread(5, 4, 6, 5), 0.8)),
+        PassTime(1, Timed(Quartiles(9, 10, 11, 6), Quartiles(7, 8, 9, 6), Ratio(0.7, Interval(0.6, 0.8), 6))),
+        PassTime(2, Timed(Quartiles(5, 6, 7, 6), Quartiles(4, 5, 6, 6), Ratio(0.8, Interval(0.7, 0.9), 6))),
     ),
     drift=(
         Drift(0.5, canvases=4, rows=10, argmax=1.0, first=0.5, early=1.0, kl=0.01, kl_p95=0.02),
@@ -69,42 +76,46 @@ def test_what_gates_look_at_by_hand() -> None:
     ],
 )
 def test_a_gate_holds_or_is_missed(name: str, held: float, broken: float) -> None:
-    assert missed(FOUND, Gates(**{f"gate_{name}": held})) == []
-    (line,) = missed(FOUND, Gates(**{f"gate_{name}": broken}))
+    assert FOUND.failures(Gates(**{f"gate_{name}": held})) == []
+    (line,) = FOUND.failures(Gates(**{f"gate_{name}": broken}))
     assert line.startswith(f"{name} is ")
     assert f"{broken:g}" in line
 
 
 def test_every_gate_is_one_that_is_measured() -> None:
     assert {field.name for field in dataclasses.fields(Gates)} == {f"gate_{name}" for name in measured(FOUND)}
-    assert missed(FOUND, Gates()) == []
+    assert FOUND.failures(Gates()) == []
 
 
 def test_what_is_no_number_misses_every_gate() -> None:
     bad = dataclasses.replace(FOUND, drift=(dataclasses.replace(FOUND.drift[0], kl=math.nan, argmax=math.nan),))
-    assert len(missed(bad, Gates(gate_kl=1e9, gate_argmax=0.0))) == 2
+    assert len(bad.failures(Gates(gate_kl=1e9, gate_argmax=0.0))) == 2
 
 
 def test_a_gate_on_what_was_not_measured_is_refused() -> None:
     texts = dataclasses.replace(FOUND.texts, wer_a=None, wer_b=None)
     with pytest.raises(InputError, match="transcripts"):
-        missed(dataclasses.replace(FOUND, texts=texts), Gates(gate_wer=1))
+        dataclasses.replace(FOUND, texts=texts).failures(Gates(gate_wer=1))
     with pytest.raises(InputError, match="--runs"):
-        missed(dataclasses.replace(FOUND, passes=()), Gates(gate_time=1))
+        dataclasses.replace(FOUND, passes=()).failures(Gates(gate_time=1))
     with pytest.raises(InputError, match="--runs"):
-        missed(dataclasses.replace(FOUND, memory=None), Gates(gate_memory=1))
+        dataclasses.replace(FOUND, memory=None).failures(Gates(gate_memory=1))
 
 
 def test_tables_hold_the_numbers() -> None:
-    text = markdown(FOUND, "big", "small")
+    text = FOUND.to_markdown()
     assert "| | big | small | ratio |" in text
-    assert "| a pass, 1 thread, ms, median (quartiles) | 10.00 (9.00 to 11.00) | 8.00 (7.00 to 9.00) | 0.70 |" in text
-    assert "| a pass, 2 threads, ms, median (quartiles) | 6.00 (5.00 to 7.00) | 5.00 (4.00 to 6.00) | 0.80 |" in text
+    assert (
+        "| a pass, 1 thread, ms, median (quartiles) | 10.00 (9.00 to 11.00) | 8.00 (7.00 to 9.00) | 0.70 (0.60 to 0.80) |" in text
+    )
+    assert (
+        "| a pass, 2 threads, ms, median (quartiles) | 6.00 (5.00 to 7.00) | 5.00 (4.00 to 6.00) | 0.80 (0.70 to 0.90) |" in text
+    )
     assert "| peak memory, MiB | 400 | 300 | 0.75 |" in text
-    assert "| word error rate, % | 10.0 | 14.0 | |" in text
+    assert "| WER %, Whisper normalizer | 10.0 | 14.0 | |" in text
     assert "| 50 % | 4 | 10 | 100.0 | 50.0 | 100.0 | 1.00e-02 | 2.00e-02 |" in text
     assert "| verifier | 1 | 7 |" in text
-    without = markdown(dataclasses.replace(FOUND, memory=None, load=None, passes=()), "big", "small")
+    without = dataclasses.replace(FOUND, memory=None, load=None, passes=()).to_markdown()
     assert [word for word in ("load", "memory", "a pass") if word in without] == []
 
 
@@ -122,29 +133,30 @@ def test_a_bundle_against_itself(backbones: dict[str, Path]) -> None:
         assert (part.argmax, part.first, part.early, part.kl) == (1, 1, 1, 0)
 
 
-def test_times_on_a_clock_that_ticks(backbones: dict[str, Path]) -> None:
+def test_times_on_a_clock_that_ticks(backbones: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the clock takes a second: a turn of either bundle takes one, and a pass its share of the canvases."""
     bundle = load_bundle(backbones["dream"])
+    monkeypatch.setattr(bundles, "peak_memory", lambda *given: 7.0)
     ticks = itertools.count()
     said: list[str] = []
-    found = compare_bundles(
-        bundle, bundle, MATERIAL, runs=3, threads=(1, 2), peak=lambda bundle: 7.0, clock=lambda: next(ticks), say=said.append
-    )
+    clock = lambda: float(next(ticks))  # noqa: E731
+    found = compare_bundles(bundle, bundle, MATERIAL, runs=3, threads=(1, 2), clock=clock, say=said.append)
     assert found.load is not None
     assert found.memory == Memory(7, 7)
-    assert found.load.a == found.load.b == Spread(1000, 1000, 1000, 3)
+    assert found.load.a == found.load.b == Quartiles(1000, 1000, 1000, 3)
     canvases = sum(part.canvases for part in found.drift)
     assert [done.threads for done in found.passes] == [1, 2]
     assert [done.timed.a.median for done in found.passes] == pytest.approx([1000 / canvases] * 2)
-    assert [found.load.ratio, *(done.timed.ratio for done in found.passes)] == [1, 1, 1]
-    assert next(ticks) == 3 * 2 * 2 * (3 + 1)  # three things timed, twice a turn, both bundles, one turn more that does not count
+    assert [found.load.ratio.value, *(done.timed.ratio.value for done in found.passes)] == [1, 1, 1]
+    rounds = 1 + 3  # the first does not count
+    assert next(ticks) == 3 * (1 + rounds * (2 * 2 + 1))  # three things timed; both bundles twice a round, and the round's end
     assert said == ["drift", "memory", "time to load", "time of a pass, threads: 1", "time of a pass, threads: 2", "texts"]
 
 
 def test_bytes_are_those_of_the_listed_files(backbones: dict[str, Path]) -> None:
     folder = backbones["dream"]
     own = sum(path.stat().st_size for path in folder.iterdir() if path.name != "bundle.json")
-    assert bundle_bytes(load_bundle(folder)) == own
+    assert bundle_bytes(load_bundle(folder).manifest) == own
 
 
 def test_a_smaller_bundle_drifts(backbones: dict[str, Path], tmp_path: Path) -> None:
@@ -163,7 +175,7 @@ def test_bundles_of_other_models_are_refused(backbones: dict[str, Path], fp32_bu
 
 def test_texts_by_hand() -> None:
     """Only recordings with a transcript count for the error rate."""
-    texts = compare_texts(["One two three.", "four"], ["one two tree", "five six"], ["one two three", None])
+    texts = compare_texts(["One cat sat.", "dog"], ["one cat spat", "big bird"], ["one cat sat", None])
     assert texts.differing == pytest.approx((1 + 2) / 4)
     assert (texts.wer_a, texts.wer_b) == (0, pytest.approx(1 / 3))
     assert compare_texts(["x"], ["x"], []).wer_a is None

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.lab import live as bench
-from benchmarks.lab.live import Emitted, final_delays, play, stability, word_delays
+from benchmarks.lab.live import final_delays, stability, word_delays
 from benchmarks.lab.sessions import Spoken, speech_end_s
 from unmask import Event, LiveCaptioner, Word
+from unmask.benchmarks.scenarios import live_delays
+from unmask.benchmarks.scenarios.live_delays import Emitted, play
 
 
 def said(text: str, at_s: float, stable: int, kind: str = "updated", segment: int = 1, begins_s: float = 0.0) -> Emitted:
@@ -78,7 +79,7 @@ class Clock:
 
 def test_on_the_simulated_clock_a_slow_machine_gets_its_audio_late(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(bench, "time", clock)
+    monkeypatch.setattr(live_delays, "time", clock)
     slow = Slow(clock)
     emitted, feeding_s = play(slow, np.zeros(16_000 * 2, np.float32), realtime=False)
     assert slow.fed[0] == 1600

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.lab.word_errors import Row, Wer, interval, score_bundle, table, ways
+from benchmarks.lab.word_errors import Row, Wer, score_bundle, table, ways
 from unmask.training.corpus import Utterance
 
 CHECKED = "1 pass, checked"
@@ -48,4 +48,3 @@ def test_errors_are_those_of_words_after_the_normalizer() -> None:
     row = Row("row")
     row.add("he will not come", "He won't come, there!", 1, 9, 3, 0.5)  # one inserted
     assert (row.errors, row.words, row.milliseconds) == ([1], [4], [500])
-    assert interval(np.array([1, 0]), np.array([4, 4]), 100)[0] == 12.5

@@ -2,21 +2,13 @@
 
 from typing import Any
 
-from unmask.benchmarks.report.record import Report, Row
+from unmask.benchmarks.measure.ceiling import Ceiling
+from unmask.benchmarks.measure.conditions import Conditions
+from unmask.benchmarks.report.record import MachineRecord, Report, Row, SubjectRecord
 
-CEILING = {"threads": 1, "fp32_macs_per_s": 1e9, "int8_macs_per_s": 4e9, "bytes_per_s": 1e10}
-QUIET = {"load": [0.0, 0.0, 0.0], "governor": None, "mhz": None, "power": None, "temperature_c": None, "memory_free_mib": 100}
-MACHINE = {
-    "cpu": "A CPU",
-    "cores": 2,
-    "flags": ["avx2"],
-    "architecture": "x86_64",
-    "memory_mib": 1000,
-    "system": "Linux 6",
-    "python": "3.12.0",
-    "engines": {"onnx": "1.23.0"},
-    "accelerators": [],
-}
+CEILING = Ceiling(threads=1, fp32_macs_per_s=1e9, int8_macs_per_s=4e9, bytes_per_s=1e10)
+QUIET = Conditions((0.0, 0.0, 0.0), governor=None, mhz=None, power=None, temperature_c=None, memory_free_mib=100)
+MACHINE = MachineRecord("A CPU", 2, ("avx2",), "x86_64", 1000, "Linux 6", "3.12.0", {"onnx": "1.23.0"}, ())
 
 
 def row(*samples_ms: float, **changes: Any) -> Row:
@@ -26,16 +18,7 @@ def row(*samples_ms: float, **changes: Any) -> Row:
 
 
 def report(*rows: Row, precision: str = "int8", on_cpu: bool = True, **changes: Any) -> Report:
-    subject = {
-        "name": "m",
-        "family": "dream",
-        "precision": precision,
-        "bytes": 2**20,
-        "sha256": "0" * 64,
-        "engine": {"threads": 1},
-        "on_cpu": on_cpu,
-        "tasks": {},
-    }
+    subject = SubjectRecord("m", "dream", precision, 2**20, "0" * 64, {"threads": 1}, on_cpu, {})
     own: dict[str, Any] = {
         "version": "0.1.0",
         "created": "2026-01-01T00:00:00+00:00",

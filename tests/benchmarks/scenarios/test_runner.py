@@ -1,16 +1,16 @@
 """The runner of `unmask bench`: turns, processes, what is kept; and the scenarios over real and tiny bundles."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.lab.live import Emitted
 from unmask.benchmarks.scenarios import runner as cases_module
 from unmask.benchmarks.scenarios.catalog import SCENARIOS, Recording, Subject, cases
 from unmask.benchmarks.scenarios.graph_cost import GraphCost, bundle_costs, graph_cost, rows_of
-from unmask.benchmarks.scenarios.live_delays import delays
+from unmask.benchmarks.scenarios.live_delays import Emitted, delays
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, run_cases
 from unmask.bundle.manifest import load_bundle, read_manifest
 from unmask.engines.engine_options import EngineOptions
@@ -148,7 +148,10 @@ def test_captions_are_read_and_played(tmp_path: Path) -> None:
 
     audio, _ = soundfile.read(SHIPPED.parents[1] / "apps/clips/lj-jail.flac", dtype="float32")
     np.save(tmp_path / "clip.npy", audio[:32000])
-    own = subject(SHIPPED, (Recording("clip", str(tmp_path / "clip.npy"), 2.0, "the inadequacy"),))
+    detector = "unmask.apps.audio.silero:Silero"
+    own = replace(
+        subject(SHIPPED, (Recording("clip", str(tmp_path / "clip.npy"), 2.0, "the inadequacy"),)), voice_detector=detector
+    )
     offline, live = run_cases(list(cases(own, ("caption",), 1)), Plan(1, 0, 0))
     assert offline[0].name == "offline clip"
     assert "inadequacy" in str(offline[1][0].text)

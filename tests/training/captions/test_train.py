@@ -11,13 +11,13 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from unmask.benchmarks.measure.word_errors import word_error_rate
 from unmask.export.modules.captioner import BLANK, Captioner
 from unmask.export.modules.whisper import load_whisper
 from unmask.training.augment import Augment
 from unmask.training.captions.loss import losses
 from unmask.training.captions.timeline import Masking, Sample, batches, read_labels
 from unmask.training.captions.train import PROMPT, Run, Train, load_averaged, main
-from unmask.training.score import word_error_rate
 
 WORDS = ["dad", "bed", "cab", "ace", "face", "bead"]
 TEXTS = [f"{a} {b}" for a in WORDS for b in WORDS]

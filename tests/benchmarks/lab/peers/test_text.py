@@ -1,6 +1,6 @@
-"""`unmask bench peers text`: what llama.cpp's program is told and tells, what is compared, and what is refused.
+"""Text beside llama.cpp: what its program is given and prints, what is compared, and what is refused.
 
-Where UNMASK_LLAMA_DIFFUSION_CLI names the real program, it is held against ours on the same weights.
+If UNMASK_LLAMA_DIFFUSION_CLI names the real program, it is compared with ours on the same weights.
 """
 
 import json
@@ -13,13 +13,14 @@ import pytest
 
 from benchmarks.lab.peers import diffusion_cli
 from benchmarks.lab.peers.diffusion_cli import TRIES, absent, answers, finished, version
-from benchmarks.lab.peers.text import EVERY, SINGLE, TRIMMED, Answered, ours, table
-from tests.apps.conftest import Command, command
+from benchmarks.lab.peers.text import Answered, main, table
+from benchmarks.lab.peers.text_ways import EVERY, SINGLE, TRIMMED, ours
+from tests.benchmarks.lab.programs import Program, program
 from unmask.benchmarks.report.record import read_report
 from unmask.benchmarks.scenarios.runner import Case, Sample
 from unmask.errors import InputError
 
-__all__ = ["command"]
+__all__ = ["program"]
 REAL = os.environ.get("UNMASK_LLAMA_DIFFUSION_CLI")
 # A log of llama.cpp 0c1e570, shortened: progress, then time and text, each behind a prefix.
 SAID = (
@@ -39,7 +40,7 @@ seen.write_text((seen.read_text() if seen.exists() else "") + json.dumps(sys.arg
 """
 
 
-def program(folder: Path, does: str) -> Path:
+def fake_program(folder: Path, does: str) -> Path:
     """An executable that stands in for llama-diffusion-cli, and keeps what it was told in a file."""
     path = folder / "llama-diffusion-cli"
     path.write_text(FAKE.format(python=sys.executable, does=does))
@@ -63,7 +64,7 @@ def gguf(tmp_path: Path) -> Path:
 
 
 def test_time_and_text_are_read_from_its_log(tmp_path: Path) -> None:
-    call = answers(str(program(tmp_path, f"sys.stderr.write({SAID!r})")), "w.gguf", 2, "Why?", 96, 32)
+    call = answers(str(fake_program(tmp_path, f"sys.stderr.write({SAID!r})")), "w.gguf", 2, "Why?", 96, 32)
     sample = Sample.from_json(call())
     assert (round(sample.seconds, 9), sample.text, sample.passes, sample.rows) == (0.0759, "first line\nsecond line", 32, 32 * 96)
     assert sample.rss_mib > 1
@@ -80,31 +81,31 @@ def test_a_log_without_prefixes_is_read_too() -> None:
 
 def test_an_end_of_the_log_that_is_lost_is_asked_for_again(tmp_path: Path) -> None:
     often = f"sys.stderr.write({SAID!r} if len(seen.read_text().splitlines()) > 2 else 'diffusion step: 30/32')"
-    path = program(tmp_path, often)
+    path = fake_program(tmp_path, often)
     assert answers(str(path), "w.gguf", 1, "Why?", 96, 32)()["text"] == "first line\nsecond line"
     assert len(told(path)) == 3
 
 
 def test_a_program_that_never_tells_is_given_up(tmp_path: Path) -> None:
-    path = program(tmp_path, "sys.stderr.write('step: 3\\n')")
+    path = fake_program(tmp_path, "sys.stderr.write('step: 3\\n')")
     with pytest.raises(InputError, match="ended with code 0 and no text; the last it said: step: 3"):
         answers(str(path), "w.gguf", 1, "Why?", 96, 32)()
     assert len(told(path)) == TRIES
 
 
 def test_a_program_that_fails_is_quoted_and_not_asked_again(tmp_path: Path) -> None:
-    path = program(tmp_path, "sys.stderr.write('0.00.003.719 E failed to load model\\n'); sys.exit(1)")
+    path = fake_program(tmp_path, "sys.stderr.write('0.00.003.719 E failed to load model\\n'); sys.exit(1)")
     with pytest.raises(InputError, match="ended with code 1 and no text; the last it said: failed to load model"):
         answers(str(path), "w.gguf", 1, "Why?", 96, 32)()
     assert len(told(path)) == 1
 
 
 def test_its_version_is_told(tmp_path: Path) -> None:
-    assert version(program(tmp_path, "")) == "1.2.3 (build 4, commit abc)"
+    assert version(fake_program(tmp_path, "")) == "1.2.3 (build 4, commit abc)"
 
 
 def test_what_is_missing_is_named(tmp_path: Path, gguf: Path) -> None:
-    path = program(tmp_path, "")
+    path = fake_program(tmp_path, "")
     assert absent(path, (gguf,)) is None
     assert "--llama-diffusion-cli" in str(absent(None, ()))
     for given, message in (
@@ -147,13 +148,13 @@ def test_times_are_compared_round_by_round_and_texts_with_the_published_ones() -
 # ---- the command
 
 
-def run(command: Command, *arguments: str | Path) -> tuple[int, str, str]:
-    result = command("bench", "peers", "text", *arguments, "--length", "6", "--rounds", "1", "--min-seconds", "0", "--quiet")
+def run(program: Program, *arguments: str | Path) -> tuple[int, str, str]:
+    result = program(main, *arguments, "--length", "6", "--rounds", "1", "--min-seconds", "0", "--quiet")
     return result.code, result.out, result.err
 
 
-def test_a_run_says_why_the_program_is_left_out(command: Command, backbones: dict[str, Path], tmp_path: Path) -> None:
-    code, out, err = run(command, backbones["dream"], "--output", tmp_path / "out")
+def test_a_run_says_why_the_program_is_left_out(program: Program, backbones: dict[str, Path], tmp_path: Path) -> None:
+    code, out, err = run(program, backbones["dream"], "--output", tmp_path / "out")
     assert (code, err) == (0, "")
     assert out == (tmp_path / "out" / "peers.md").read_text(encoding="utf-8")
     assert "- llama-diffusion-cli: not given; name the program with" in out
@@ -163,9 +164,9 @@ def test_a_run_says_why_the_program_is_left_out(command: Command, backbones: dic
     ]
 
 
-def test_the_program_is_measured_beside_ours(command: Command, backbones: dict[str, Path], tmp_path: Path, gguf: Path) -> None:
-    path = program(tmp_path, f"sys.stderr.write({SAID!r})")
-    code, out, _ = run(command, backbones["dream"], "--llama-diffusion-cli", path, "--gguf", gguf, "--output", tmp_path / "out")
+def test_the_program_is_measured_beside_ours(program: Program, backbones: dict[str, Path], tmp_path: Path, gguf: Path) -> None:
+    path = fake_program(tmp_path, f"sys.stderr.write({SAID!r})")
+    code, out, _ = run(program, backbones["dream"], "--llama-diffusion-cli", path, "--gguf", gguf, "--output", tmp_path / "out")
     assert code == 0
     assert "| llama-diffusion-cli, weights.gguf | 75.9 (75.9) |" in out
     assert "llama-diffusion-cli 1.2.3 (build 4, commit abc)" in out
@@ -185,16 +186,16 @@ def test_the_program_is_measured_beside_ours(command: Command, backbones: dict[s
         (("--prompt", ""), "there is nothing to answer"),
     ],
 )
-def test_bad_options_are_one_line(command: Command, backbones: dict[str, Path], options: tuple[str, ...], message: str) -> None:
-    code, out, err = run(command, backbones["dream"], *options)
-    assert (code, out, err.count("\n")) == (2, "", 1)
+def test_bad_options_are_one_line(program: Program, backbones: dict[str, Path], options: tuple[str, ...], message: str) -> None:
+    code, out, err = run(program, backbones["dream"], *options)
+    assert (code, out, err.count("\n")) == (1, "", 1)
     assert message in err
 
 
 @pytest.mark.parametrize("family", ["llada", "block"])
-def test_other_families_are_refused(command: Command, backbones: dict[str, Path], family: str) -> None:
-    code, _, err = run(command, backbones[family])
-    assert code == 2
+def test_other_families_are_refused(program: Program, backbones: dict[str, Path], family: str) -> None:
+    code, _, err = run(program, backbones[family])
+    assert code == 1
     assert f"family '{family}'" in err
 
 

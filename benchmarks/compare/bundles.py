@@ -1,16 +1,18 @@
-"""Measure two bundles against each other: size, time, and how far their answers to the same canvases lie apart.
+"""Measure two bundles against each other: size, memory, time, and how far their answers to the same canvases differ.
 
-Knows bundles and a clock. Times are taken in turns, in random order, and have a spread; drift is `unmask.quant.drift`'s. Memory
-needs a process for each bundle, which the caller makes.
+Knows bundles and a clock. The arithmetic of drift is in `unmask.quant.drift`.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from unmask.benchmarks.compare.report import Comparison, Memory, Pass, Spread, Texts, Timed
+from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, Timed
+from unmask.benchmarks.measure.bundles import bundle_bytes, same_model
+from unmask.benchmarks.measure.footprint import can_measure_memory, peak_memory
+from unmask.benchmarks.measure.harness import Clock, interleave, timed
+from unmask.benchmarks.measure.statistics import paired_ratio, quartiles
+from unmask.benchmarks.measure.word_errors import word_error_rate
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
@@ -18,13 +20,11 @@ from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
 from unmask.quant.calibration.partially_masked import State, Subject, subject_of
-from unmask.quant.drift import Drift, drift, log_softmax, word_error_rate
+from unmask.quant.drift import Drift, drift, log_softmax
 from unmask.speech.captioner import FAMILY, Captioner
 from unmask.text.generator import Generator
 
-Clock = Callable[[], float]
-Said = Callable[[str], None]
-Peak = Callable[[Bundle], float]
+Say = Callable[[str], None]
 
 
 def compare_bundles(
@@ -32,28 +32,28 @@ def compare_bundles(
     b: Bundle,
     material: Material,
     transcripts: Sequence[str | None] = (),
-    runs: int = 5,
+    runs: int = 6,
     options: EngineOptions | None = None,
     *,
     threads: Sequence[int] = (),
-    peak: Peak | None = None,
     clock: Clock = time.perf_counter,
-    say: Said = lambda line: None,
-) -> Comparison:
-    """Ask both about the same material. transcripts: of the recordings, where known. runs: 0 takes no times.
+    say: Say = lambda line: None,
+) -> BundleComparison:
+    """Ask both bundles about the same material.
 
-    threads: counts that passes are timed with; that of `options` unless given. peak: most memory, MiB, that a process takes which
-    does a bundle's task and nothing else. Raises InputError when the two do not predict the same ids.
+    transcripts: of the recordings, None where unknown. runs: samples of each time; 0 measures neither times nor memory. threads:
+    numbers of threads that passes are timed with; that of `options` unless given. Raises InputError when the two bundles do not
+    predict the same ids.
     """
-    if _speaks(a) != _speaks(b):
+    if not same_model(a, b):
         raise InputError(f"{a.folder} and {b.folder} do not predict the same ids; compare bundles made of the same model")
     say("drift")
     parts, states = measure_drift(a, b, material, options)
     memory = None
-    if peak:
+    if runs and can_measure_memory():
         say("memory")
-        memory = Memory(peak(a), peak(b))
-    load, passes = None, list[Pass]()
+        memory = Memory(peak_memory(a, material, options), peak_memory(b, material, options))
+    load, passes = None, list[PassTime]()
     own = options or EngineOptions()
     if runs:
         say("time to load")
@@ -62,11 +62,12 @@ def compare_bundles(
             say(f"time of a pass, threads: {count}")
             subjects = [subject_of(bundle, material, Engine(bundle, replace(own, threads=count))) for bundle in (a, b)]
             jobs = [lambda subject=subject: _all(subject, states) for subject in subjects]
-            passes.append(Pass(count, _timed(jobs, runs, clock, len(states))))
+            passes.append(PassTime(count, _timed(jobs, runs, clock, len(states))))
     say("texts")
     written = [subject_of(bundle, material, Engine(bundle, options)).texts() for bundle in (a, b)]
     texts = compare_texts(*written, transcripts)
-    return Comparison(bundle_bytes(a), bundle_bytes(b), memory, load, tuple(passes), parts, texts)
+    names = [f"{bundle.folder.name} ({bundle.manifest.precision})" for bundle in (a, b)]
+    return BundleComparison(*names, bundle_bytes(a.manifest), bundle_bytes(b.manifest), memory, load, tuple(passes), parts, texts)
 
 
 def measure_drift(
@@ -92,17 +93,7 @@ def compare_texts(a: list[str], b: list[str], transcripts: Sequence[str | None])
     return Texts(tuple(a), tuple(b), word_error_rate(a, b), *rates)
 
 
-def _speaks(bundle: Bundle) -> tuple[str, int, str]:
-    manifest = bundle.manifest
-    return manifest.family, manifest.vocabulary.size, manifest.files[manifest.tokenizer].sha256
-
-
-# ---- sizes and times
-
-
-def bundle_bytes(bundle: Bundle) -> int:
-    """Of the files that the manifest lists."""
-    return sum(file.bytes for file in bundle.manifest.files.values())
+# ---- times
 
 
 def opened(bundle: Bundle, options: EngineOptions | None) -> None:
@@ -117,14 +108,7 @@ def _all(subject: Subject, states: Sequence[State]) -> None:
 
 
 def _timed(jobs: Sequence[Callable[[], None]], runs: int, clock: Clock, count: int = 1) -> Timed:
-    """Two jobs in turns, first the one and then the other by lot, after a turn that does not count; ms each of `count`."""
-    rng = np.random.default_rng(0)
-    taken = np.zeros((2, runs + 1))
-    for run in range(runs + 1):
-        for i in rng.permutation(2):
-            began = clock()
-            jobs[i]()
-            taken[i, run] = 1000 * (clock() - began) / count
-    taken = taken[:, 1:]
-    a, b = (Spread(*(float(np.percentile(row, q)) for q in (50, 25, 75)), runs) for row in taken)
-    return Timed(a, b, float(np.median(taken[1] / taken[0])))
+    """Two jobs of `count` equal parts each: milliseconds of a part."""
+    taken = interleave({i: timed(job, clock) for i, job in enumerate(jobs)}, runs, clock=clock)
+    a, b = ([1000 * seconds / count for seconds in taken[i]] for i in range(2))
+    return Timed(quartiles(a), quartiles(b), paired_ratio(a, b))

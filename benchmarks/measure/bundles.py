@@ -1,0 +1,19 @@
+"""What the measuring commands ask of any bundle: its size, its engine, and whether two belong to one model."""
+
+from unmask.bundle.manifest import Bundle, Manifest
+
+
+def bundle_bytes(manifest: Manifest) -> int:
+    """Bytes of the files that the manifest lists."""
+    return sum(file.bytes for file in manifest.files.values())
+
+
+def engine_of(manifest: Manifest) -> str:
+    """ONNX Runtime if the bundle has graphs of any size, otherwise the engine that its graphs are for."""
+    return "onnx" if manifest.graphs else manifest.buckets[0].engine
+
+
+def same_model(a: Bundle, b: Bundle) -> bool:
+    """Whether both predict the same ids."""
+    one, other = ((m.family, m.vocabulary.size, m.files[m.tokenizer].sha256) for m in (a.manifest, b.manifest))
+    return one == other
