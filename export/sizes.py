@@ -2,7 +2,7 @@
 
 Sizes are geometric steps down from the longest that the bundle takes: a call whose size is equally likely on a logarithmic scale
 computes (ratio - 1) / ln(ratio) of what is of use, 1.20 at sqrt(2), 1.44 at 2 and 2.16 at 4, wherever between the steps it lies.
-`python -m benchmarks.lab.padding` measures it on recordings (table in docs/litert.md): a text had at most 0.6 tokens
+On recordings (table in docs/measurements-engines.md) a text had at most 0.6 tokens
 a slot, half of the checks read fewer than 15 tokens, and a fill's first pass, by default the only one, computes all rows.
 """
 

@@ -49,7 +49,9 @@ def compare(
     gates: Annotated[Gates, Parameter(name="*", group="Gates")] = Gates(),  # noqa: B008
     engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> int:
-    """Compare two bundles of one model, or two reports of `unmask bench`. With gates, the exit code is 1 when one is missed.
+    """Compare two bundles of one model, or two reports of `unmask bench`.
+
+    With gates, the exit code is 1 when one is missed.
 
     Bundles: size, peak memory, time to load, time of a pass, agreement, drift, texts. A fills canvases; both answer them with
     some positions masked again. Agreement: the same best id, the same most confident position, the same most confident quarter
@@ -90,7 +92,7 @@ def _bundles(a: Path, b: Path, options: CompareOptions, material: MaterialOption
     from unmask.benchmarks.compare.bundles import compare_bundles
 
     ours, theirs = load_bundle(a), load_bundle(b)
-    asked, said = read_material(ours.manifest, material)
+    examples, transcripts = read_material(ours.manifest, material)
     threads = [engine.threads] if engine.threads else [count for count in (1, 2) if count <= read_cpu().cores]
     say = say_on_stderr(options.quiet)
-    return compare_bundles(ours, theirs, asked, said, options.runs, engine.options(), threads=threads, say=say)
+    return compare_bundles(ours, theirs, examples, transcripts, options.runs, engine.options(), threads=threads, say=say)

@@ -99,14 +99,14 @@ def check(options: TuneOptions) -> None:
 
 def planned(bundle: Bundle, options: TuneOptions, material: MaterialOptions, engine: EngineChoice) -> TuningPlan:
     others = [load_bundle(folder) for folder in options.also]
-    asked, said = read_material(bundle.manifest, material)
+    given, transcripts = read_material(bundle.manifest, material)
     if bundle.manifest.family == FAMILY:
         require("jiwer", "whisper_normalizer")
-        if None in said:
+        if None in transcripts:
             raise InputError("quality is the word error rate: put a .txt with the transcript beside each recording of --audio")
     task = options.task or next(iter(bundle.manifest.tasks), "")
-    texts = [text for text in said if text is not None]
-    examples = Examples(asked.recordings, texts, asked.prompts, asked.length)
+    texts = [text for text in transcripts if text is not None]
+    examples = Examples(given.recordings, texts, given.prompts, given.length)
     return make_plan(bundle, others, task, examples, engine.options(), engine.threads, read_cpu().cores, options.rounds)
 
 

@@ -1,10 +1,10 @@
-"""Trimmed mode against reference mode and plain PyTorch on random weights of a real model's shape.
+"""Trimmed mode against reference mode and eager PyTorch, on random weights of a real model's shape.
 
     python -m benchmarks.lab.backbone --shape dream-small --work .cache/shapes
 
-Random weights have no confidences, so those of a trace are put in place of the graph's numbers: how many positions a threshold
-of 0.9 commits in each pass over a block of 32. It was recorded on the shipped captioner filling a clip from masks alone
-(`--record CLIP` takes it again). Every pass is computed; only the numbers that choose the commits are replaced.
+Random weights have no meaningful confidences, so a trace replaces the graph's numbers: how many positions a threshold of 0.9
+commits in each pass over a block of 32. It was recorded on the shipped captioner, filling a clip from masks alone
+(`--record CLIP` records it again). Every pass is computed; only the numbers that choose the commits are replaced.
 Reference and PyTorch compute the same rows in every pass, so a few passes over a half-filled canvas are timed and counted as
 often as the published schedule has passes: one position a pass.
 """
@@ -40,7 +40,7 @@ from unmask.text.denoiser import BackboneDenoiser, geometry
 
 BLOCK, PROMPT, ANSWER = 32, 64, 192
 # Positions committed in each pass over a block. recorded: --record apps/clips/lj-jail.flac, the sure ones at once, then singly.
-# even: four a pass, about what threshold decoding of 8B models is said to reach with blocks of 32 (Fast-dLLM, arXiv 2505.22618).
+# even: four a pass, about what is reported for threshold decoding of 8B models with blocks of 32 (Fast-dLLM, arXiv 2505.22618).
 TRACES = {"recorded": (14, *[1] * 18), "even": (4,) * 8}
 WINDOWS = ("masked", "block", "suffix")
 
@@ -50,7 +50,7 @@ class Cost:
     shape: str = "dream-small"
     """A named shape of `unmask.benchmarks.scenarios.checkpoints`."""
     work: Path = Path(".cache/shapes")
-    """Where checkpoint and bundle are made, or found."""
+    """Folder of the checkpoint and the bundle; they are made if missing."""
     rounds: int = 3
     threads: int = 1
     trace: str = "recorded"
@@ -102,7 +102,7 @@ def make(shape: str, checkpoint: Path, bundle: Path) -> None:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one run of a variant took, in seconds of a whole answer."""
+    """Cost of one run of a variant, in seconds of a whole answer."""
 
     seconds: float
     passes: int
@@ -125,7 +125,7 @@ class Timed(Engine):
 
 
 class Replayed:
-    """A denoiser whose numbers are a trace's: in a block's n-th pass as many of the first positions are sure as it says."""
+    """A denoiser with a trace's confidences: in the n-th pass over a block, trace[n] of the first positions are confident."""
 
     def __init__(self, denoiser: Denoiser, trace: tuple[int, ...]) -> None:
         self._denoiser, self._trace = denoiser, trace

@@ -2,8 +2,8 @@
 
     python -m benchmarks.lab.capitalization --corpus DATA/train/ljspeech --bundles models/caption-tiny-en [--whisper WHISPER]
 
-LJ Speech's `raw` text has both. Scored are the 64 recordings that training keeps back (the first by name). Words are aligned
-after normalizing; a capital or a mark counts as found when the word in the same place has it: a wrong word loses what it carried.
+LJ Speech's `raw` text has both. The 64 recordings that training holds out (the first by name) are scored. Words are aligned
+after normalizing; a capital or a mark counts as found when the word in the same place has it, so a wrong word loses its own.
 """
 
 import difflib

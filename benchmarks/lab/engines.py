@@ -2,10 +2,10 @@
 
     python -m benchmarks.lab.engines --bundles FP32 --bundles INT8 --bundles LITERT-FP32 --bundles LITERT-INT8
 
-Every graph of fixed sizes is called with all of it in use, on random numbers; what is padded and cut is timed with it. A bundle
-with graphs of any size runs in ONNX Runtime, another in the engine that its graphs are for. All bundles and thread counts take
-turns in random order in one process. Writes a Markdown table a thread count: the first bundle's milliseconds, and the others as
-ratios to it, their median and quartiles over rounds.
+Every graph of fixed sizes is called at its full size, on random numbers; padding and cutting are part of the time. A bundle with
+graphs of any size runs in ONNX Runtime, another one in the engine that its graphs are for. All bundles and thread counts take
+turns in random order in one process. Writes a Markdown table for each thread count: the first bundle's milliseconds, and the
+others' ratios to it, median and quartiles over rounds.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from unmask.errors import InputError
 @dataclass(frozen=True)
 class EnginesOptions:
     bundles: tuple[Path, ...]
-    """The first is what the others are compared with; one at least has graphs of fixed sizes."""
+    """The first is the base of the comparison; at least one has graphs of fixed sizes."""
     threads: tuple[int, ...] = (1, 2)
     roles: tuple[str, ...] = ()
     """Only graphs of these roles."""
@@ -56,7 +56,7 @@ def main(options: Annotated[EnginesOptions, cyclopts.Parameter(name="*")]) -> No
 
 
 def buckets_of(bundles: list[Bundle], roles: tuple[str, ...]) -> list[Bucket]:
-    """Graphs of the first bundle that has fixed ones. Raises InputError when none has."""
+    """Graphs of the first bundle that has fixed sizes. Raises InputError when none has."""
     for bundle in bundles:
         found = [bucket for bucket in bundle.manifest.buckets if not roles or bucket.role in roles]
         if found:
@@ -73,7 +73,7 @@ def calls_of(bundle: Bundle, threads: int, buckets: list[Bucket], seed: int) -> 
 
 
 def feeds_of(engine: Engine, padding: Padding, bucket: Bucket, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    """A call that leaves nothing of a graph to padding but the place at which it would stand."""
+    """Inputs of the graph's full size, with one slot left for padding in a window."""
     sizes = dict(bucket.sizes)
     if bucket.role == "window" and sizes["slots"] == sizes["rows"] + 1:
         sizes["slots"] = sizes["rows"]

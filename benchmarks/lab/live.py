@@ -57,7 +57,7 @@ class Live:
     data: Path
     """Folder with `test/sessions.jsonl` and `test/librispeech`."""
     whisper: Path
-    """Whisper's folder; its attention tells when words were spoken."""
+    """Whisper's folder; its attention gives the times of spoken words."""
     bundle: Path
     sessions: tuple[str, ...] = ()
     """All unless named."""
@@ -66,7 +66,7 @@ class Live:
     update_s: tuple[float, ...] = (0.4,)
     context_s: tuple[float, ...] = (8.0,)
     without_drafts: bool = False
-    """Also with each update started from masks."""
+    """Also with each update starting from masks."""
     realtime: bool = False
     repeat: int = 1
     out: Path | None = None

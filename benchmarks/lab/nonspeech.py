@@ -1,9 +1,9 @@
-"""Words invented where nobody speaks: per minute of silence, noise, music-like tones and babble.
+"""Words written where nobody speaks: per minute of silence, noise, music-like tones and babble.
 
     python -m benchmarks.lab.nonspeech --data DATA --bundles models/caption-tiny-en [--whisper WHISPER]
 
-Noise is of the kinds kept for testing, babble is seven test speakers at once. Babble holds speech, so a word there is no proof of
-invention; it shows how much of a crowd is written down. Whisper decodes greedily in PyTorch on windows padded to 30 s.
+Noise is of the kinds kept for testing; babble is seven test speakers at once. Babble contains speech, so a word there is not
+necessarily invented; it shows how much of a crowd is written down. Whisper decodes greedily in PyTorch on windows padded to 30 s.
 """
 
 from dataclasses import dataclass

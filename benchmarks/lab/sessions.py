@@ -1,7 +1,7 @@
 """Test speech joined into sessions, and when each of its words and utterances ends.
 
-Word times are Whisper's own: its decoder reads the transcript and a monotonic path goes through its cross-attention (good to a
-tenth of a second). An utterance ends where its last 20 ms within 35 dB of its loudest do.
+Word times are Whisper's: its decoder reads the transcript, and a monotonic path through its cross-attention gives the times (to
+about a tenth of a second). An utterance ends with its last 20 ms that are within 35 dB of its loudest.
 Knows corpora and PyTorch. Knows no captioner.
 """
 
@@ -23,12 +23,12 @@ from unmask.training.corpus import Utterance, read_corpus, read_lines
 
 FRAME = SAMPLE_RATE_HZ // 50
 LOUD_DB = 35.0
-LAST_TOKEN_S = 0.3  # attention lets a word's last token run on through the pause behind it
+LAST_TOKEN_S = 0.3  # attention extends a word's last token through the pause after it
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A word as it was said."""
+class SpokenWord:
+    """A word and when it was spoken."""
 
     text: str
     start_s: float
@@ -39,19 +39,19 @@ class Spoken:
 class Session:
     name: str
     samples: NDArray[np.float32]
-    words: tuple[Spoken, ...]
+    words: tuple[SpokenWord, ...]
     ends_s: tuple[float, ...]  # of each utterance's speech
 
 
 class Aligner:
-    """Whisper as a clock of words."""
+    """Times of words by Whisper."""
 
     def __init__(self, folder: Path) -> None:
         self.model: Whisper = load_whisper(folder)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         _, self.heads = read_settings(folder)
 
-    def words(self, utterance: Utterance) -> list[Spoken]:
+    def words(self, utterance: Utterance) -> list[SpokenWord]:
         """Each word of the transcript, in seconds since the utterance's start."""
         padded = np.pad(utterance.samples, (0, SAMPLE_RATE_HZ))
         with torch.inference_mode():
@@ -61,13 +61,13 @@ class Aligner:
         first = monotonic_path(scores) / FRAMES_PER_SECOND
         starts = [i for i, token in enumerate(encoded.tokens) if starts_word(token)]
         return [
-            Spoken(text, float(first[start]), float(min(first[stop], first[stop - 1] + LAST_TOKEN_S)))
+            SpokenWord(text, float(first[start]), float(min(first[stop], first[stop - 1] + LAST_TOKEN_S)))
             for text, start, stop in zip(utterance.text.split(), starts, [*starts[1:], len(encoded.ids)], strict=True)
         ]
 
 
 def session_utterances(data: Path, names: tuple[str, ...] = ()) -> Iterator[tuple[str, list[Utterance], NDArray[np.float32]]]:
-    """The name, the utterances and the silence behind each of them of each session, or of those named."""
+    """Yield each session's name, its utterances, and the silence after each of them."""
     rows = [row for row in read_lines(data / "test" / "sessions.jsonl") if not names or row["id"] in names]
     if not rows:
         raise ValueError(f"{data}/test/sessions.jsonl has no session {', '.join(names)}")
@@ -88,9 +88,9 @@ def read_sessions(data: Path, whisper: Path, names: tuple[str, ...] = ()) -> lis
 
 
 def timed(name: str, utterances: list[Utterance], gap: NDArray[np.float32], aligner: Aligner) -> Session:
-    words, ends_s, at_s = list[Spoken](), [], 0.0
+    words, ends_s, at_s = list[SpokenWord](), [], 0.0
     for u in utterances:
-        words += [Spoken(w.text, at_s + w.start_s, at_s + w.end_s) for w in aligner.words(u)]
+        words += [SpokenWord(w.text, at_s + w.start_s, at_s + w.end_s) for w in aligner.words(u)]
         ends_s.append(at_s + speech_end_s(u.samples))
         at_s += (len(u.samples) + len(gap)) / SAMPLE_RATE_HZ
     return Session(name, joined(utterances, gap), tuple(words), tuple(ends_s))

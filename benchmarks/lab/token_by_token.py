@@ -1,6 +1,7 @@
-"""The same weights in the same engine, writing one token a pass with a cache: what unmasking is measured against.
+"""The same weights in the same engine, writing one token a pass with a cache: the base that unmasking is compared with.
 
-Of a caption bundle the causal verifier, on the captioner's own encoder states. Of a backbone all of it under a causal mask.
+In a caption bundle it is the causal verifier, on the captioner's own encoder states; in a backbone the whole model under a causal
+mask.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from unmask.text.generator import Generator, Request
 
 
 def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, int]:
-    """Greedy text of the verifier alone, and how many tokens it took. Eight tokens a second are a loop and are cut there."""
+    """Greedy text of the verifier alone, and its number of tokens. More than eight tokens a second are cut off as a loop."""
     manifest = captioner.bundle.manifest
     texts, count = [], 0
     for window in windows:
@@ -36,7 +37,7 @@ def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, in
 
 @dataclass(frozen=True)
 class Written:
-    """ids (N,): the canvas, with masks behind an end of text."""
+    """ids (N,): the canvas, with masks after an end of text."""
 
     ids: NDArray[np.int64]
     passes: int
@@ -49,12 +50,12 @@ def causal(bundle: Bundle) -> Bundle:
 
 
 def write_in_order(generator: Generator, request: Request) -> Written:
-    """The surest token at each position from left to right, up to an end of text; every settled row is computed once.
+    """The most probable token at each position from left to right, up to an end of text; every settled row is computed once.
 
-    generator: of a `causal` bundle. Raises InputError for an answer in several pieces.
+    generator: of a `causal` bundle. Raises InputError for an answer in several spans.
     """
     if len(request.canvas.spans) != 1:
-        raise InputError(f"task {request.task} answers in {len(request.canvas.spans)} pieces; one is written token by token")
+        raise InputError(f"task {request.task} answers in {len(request.canvas.spans)} spans; it needs one")
     (span,), manifest = request.canvas.spans, generator.bundle.manifest
     ends = {span.end_id, *manifest.end_ids}
     denoiser = BackboneDenoiser(generator.engine, len(request.canvas.ids), request.prompt)

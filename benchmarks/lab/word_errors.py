@@ -3,7 +3,7 @@
     python -m benchmarks.lab.word_errors --corpus DATA/test/librispeech --bundles models/caption-tiny-en [--whisper WHISPER]
 
 Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
-context to the words; `token by token` is the bundle's own verifier decoding greedily with its key-value cache, the same runtime.
+context to the words; `token by token` is the bundle's own verifier, decoding greedily with its key-value cache in this runtime.
 `--ways "1 pass, checked" --ahead 4 --ahead 8` compares how far the verifier's passes read; `--noise NOISE --snr-db 10` mixes
 noise of the test kinds in. Writes a Markdown table to stdout and, with
 --out, every utterance's text and counts as JSON.
@@ -45,7 +45,7 @@ VERIFIED = {
     "1 pass, 1 check": replace(CHECKED, verify=1, verify_lookahead=None),
     "1 pass, 4 checks": replace(CHECKED, verify=4, verify_lookahead=None),
     "1 pass, checked": CHECKED,
-    "1 pass, checked, near second choices stand": replace(CHECKED, verify_accept_ratio=0.3),
+    "1 pass, checked, near second choices accepted": replace(CHECKED, verify_accept_ratio=0.3),
 }
 TOKEN_BY_TOKEN = "token by token"
 DRAFTED = "draft of the first three quarters, 1 pass, checked"
@@ -62,7 +62,7 @@ class Wer:
     limit: int | None = None
     """The first utterances only, this many."""
     ways: tuple[str, ...] = ()
-    """Of decoding, by the names in the table; all unless given."""
+    """Ways of decoding, by their names in the table; all by default."""
     ahead: tuple[int, ...] = ()
     """Also checked by passes that read only this many tokens after the settled text."""
     noise: Path | None = None
@@ -71,16 +71,16 @@ class Wer:
     resamples: int = RATE_RESAMPLES
     threads: int = 1
     engine: str | None = None
-    """What runs the bundles; for each of them what its graphs are for, unless given."""
+    """Engine that runs the bundles; by default the one that each bundle's graphs are for."""
     provider: str = "cpu"
-    """ONNX Runtime's."""
+    """Provider of ONNX Runtime."""
     static: bool = False
-    """Run graphs of fixed sizes also where there are graphs of any size."""
+    """Run graphs of fixed sizes even if there are graphs of any size."""
 
 
 @dataclass
 class Row:
-    """One setting's result; one entry an utterance."""
+    """One setting's result; one entry for each utterance."""
 
     name: str
     texts: list[str] = field(default_factory=list)
@@ -152,7 +152,7 @@ def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[
 
 
 def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
-    """Ways of decoding that were asked for, by name; None for those that are more than a schedule."""
+    """The chosen ways of decoding by name; None for those that are more than a schedule."""
     checked = {f"1 pass, checked, {n} ahead": replace(CHECKED, verify_lookahead=n) for n in options.ahead}
     found: dict[str, Schedule | None] = dict(SCHEDULES)
     if verifier:
@@ -163,7 +163,7 @@ def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
 
 
 def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> Known:
-    """What the captioner made of the window's first three quarters, as live captions know it when more audio comes."""
+    """The caption of the window's first three quarters, as live captions have it when more audio arrives."""
     start = round(window.start_s * SAMPLE_RATE_HZ)
     early = captioner.window(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
     border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3  # the last half second is read again
@@ -171,7 +171,7 @@ def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> K
 
 
 def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Known]) -> tuple[str, int, int, int]:
-    """Text, passes, rows and tokens when a draft stands but for its last half second and the rest is filled and checked."""
+    """Text, passes, rows and tokens when a draft is kept except its last half second, and the rest is filled and checked."""
     readings = [captioner.decode(w, CHECKED, known) for w, known in zip(windows, drafts, strict=True)]
     texts = [word.text for reading in readings for word in captioner.spell(reading.text)]
     return " ".join(texts), *(sum(n) for n in zip(*((r.passes, r.rows, len(r.text.ids)) for r in readings), strict=True))

@@ -2,8 +2,8 @@
 
     python -m benchmarks.lab.word_timestamps --corpus DATA/test/librispeech --bundles models/caption-tiny-en --whisper WHISPER
 
-The alignment is Whisper's own: its decoder reads the transcript and a monotonic path goes through its cross-attention; it is good
-to about a tenth of a second. Only words that the captioner got right are compared, by their starts.
+The alignment is Whisper's: its decoder reads the transcript, and a monotonic path through its cross-attention gives the times, to
+about a tenth of a second. Only words that the captioner got right are compared, by their starts.
 """
 
 import difflib
@@ -15,7 +15,7 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lab.sessions import Aligner, Spoken
+from benchmarks.lab.sessions import Aligner, SpokenWord
 from benchmarks.lab.word_errors import progress
 from unmask import Captioner, load_bundle
 from unmask.benchmarks.measure.statistics import summarize
@@ -44,7 +44,7 @@ def main(options: Annotated[Times, cyclopts.Parameter(name="*")]) -> None:
         print(f"| {path.name} | {errors.n} | {shifts.mean():+.2f} | {errors.p50:.2f} | {errors.p90:.2f} |")
 
 
-def shift(captioner: Captioner, utterance: Utterance, truth: list[Spoken]) -> NDArray[np.float64]:
+def shift(captioner: Captioner, utterance: Utterance, truth: list[SpokenWord]) -> NDArray[np.float64]:
     """Ours minus the alignment's, for each word that both have."""
     words = captioner.caption(utterance.samples).words
     ours, theirs = [normalize(word.text) for word in words], [normalize(word.text) for word in truth]

@@ -1,7 +1,7 @@
-"""What this machine can do at most: products of matrices in float32 and int8, and bytes read, through ONNX Runtime and NumPy.
+"""The most that this machine can do: products of matrices in float32 and int8, and bytes read, through ONNX Runtime and NumPy.
 
-A share of the ceiling says how much of the time went into the work that cannot be left out. The peak is that of the engine on
-this machine, not the processor's data sheet. Each number of threads is measured in a process of its own.
+A share of the ceiling says how much of the time went into unavoidable work. The peak is that of the engine on this machine, not
+that of the processor's data sheet. Each number of threads is measured in a process of its own.
 """
 
 import time
@@ -30,7 +30,7 @@ class Ceiling:
     bytes_per_s: float
 
     def macs_per_s(self, precision: str) -> float:
-        """The peak that a bundle's products are held against. precision: the manifest's."""
+        """The peak that a bundle's products are compared with. precision: the manifest's."""
         return self.fp32_macs_per_s if precision in IN_FP32 else self.int8_macs_per_s
 
 
@@ -63,7 +63,7 @@ def _measure(threads: int, side: int, long: int, seconds: float) -> Ceiling:
 
 
 def _product(kind: str, weights: np.ndarray | None, threads: int) -> Callable[..., object]:
-    """x @ weights in a graph of its own, its weights a constant as in a bundle's graphs. None: given with each call, uncopied."""
+    """x @ weights in a graph of its own, its weights a constant as in a bundle's graphs. None: passed with each call."""
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
@@ -87,7 +87,7 @@ def _product(kind: str, weights: np.ndarray | None, threads: int) -> Callable[..
 
 
 def _best(call: Callable[[], object], seconds: float) -> float:
-    """Seconds of the fastest call; three at least."""
+    """Seconds of the fastest call; at least three calls."""
     began, best, calls = time.perf_counter(), float("inf"), 0
     while calls < 3 or time.perf_counter() - began < seconds:
         start = time.perf_counter()

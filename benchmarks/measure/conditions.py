@@ -1,6 +1,7 @@
-"""The conditions that a run had: governor, power source, load, temperature, energy, as far as the system tells an ordinary user.
+"""The conditions of a run: governor, power source, load, temperature and energy, as far as an ordinary user may read them.
 
-What is not told is None. Nothing is estimated. Knows Linux's files; other systems tell their load alone.
+What cannot be read is None; nothing is estimated. Knows Linux's files; on other systems only the load is read, and on macOS the
+power source.
 """
 
 import os
@@ -18,7 +19,7 @@ RAPL = "sys/class/powercap/intel-rapl:0/energy_uj"
 class Conditions:
     """At one moment."""
 
-    load: tuple[float, ...]  # average of the last 1, 5 and 15 minutes; empty where it is not told
+    load: tuple[float, ...]  # average of the last 1, 5 and 15 minutes; empty if unknown
     governor: str | None
     mhz: float | None  # of the first processor
     power: str | None  # mains or battery
@@ -40,10 +41,10 @@ def read_conditions(root: Path = ROOT) -> Conditions:
 
 
 def power_source(root: Path = ROOT) -> str | None:
-    """mains or battery; None where neither is told."""
+    """mains or battery; None if unknown."""
     if platform.system() == "Darwin" and root == ROOT:
-        told = subprocess.run(["/usr/bin/pmset", "-g", "ps"], capture_output=True, text=True, check=False).stdout
-        return "mains" if "AC Power" in told else "battery" if "Battery Power" in told else None
+        shown = subprocess.run(["/usr/bin/pmset", "-g", "ps"], capture_output=True, text=True, check=False).stdout
+        return "mains" if "AC Power" in shown else "battery" if "Battery Power" in shown else None
     supplies = list((root / "sys/class/power_supply").glob("*"))
     kinds = {path: _text(path / "type") for path in supplies}
     if any(kind in ("Mains", "USB") and _text(path / "online") == "1" for path, kind in kinds.items()):
@@ -61,8 +62,8 @@ def temperature_c(root: Path = ROOT) -> float | None:
 def free_mib(root: Path = ROOT) -> int | None:
     from unmask.engines.devices import system_fields
 
-    told = system_fields(root / "proc/meminfo").get("MemAvailable", "").split()
-    return int(told[0]) // 1024 if told else None
+    available = system_fields(root / "proc/meminfo").get("MemAvailable", "").split()
+    return int(available[0]) // 1024 if available else None
 
 
 # ---- energy
@@ -70,7 +71,7 @@ def free_mib(root: Path = ROOT) -> int | None:
 
 @dataclass(frozen=True)
 class Energy:
-    """Joules since `EnergyMeter` began, of the whole package or the whole machine, the idle share included."""
+    """Joules since the `EnergyMeter` was made, of the whole package or the whole machine, including idle power."""
 
     joules: float
     seconds: float
@@ -78,7 +79,7 @@ class Energy:
 
 
 class EnergyMeter:
-    """Reads a counter that an ordinary user may read: RAPL's, else the battery's. `read` is None where there is neither."""
+    """Reads RAPL's counter if an ordinary user may read it, otherwise the battery's. `read` returns None without either."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
@@ -90,15 +91,15 @@ class EnergyMeter:
             return None
         source, joules = last[0], last[1] - self._first[1]
         if source == "battery":
-            return Energy(-joules, seconds, source) if joules < 0 else None  # it charges, or its counter has not moved yet
+            return Energy(-joules, seconds, source) if joules < 0 else None  # it is charging, or its counter has not moved yet
         most = _text((self._root / RAPL).with_name("max_energy_range_uj"))
         wrapped = joules + int(most) / 1e6 if joules < 0 and most else joules
         return Energy(wrapped, seconds, source) if wrapped >= 0 else None
 
     def _counter(self) -> tuple[str, float] | None:
-        told = _text(self._root / RAPL)
-        if told:
-            return "rapl", int(told) / 1e6
+        counter = _text(self._root / RAPL)
+        if counter:
+            return "rapl", int(counter) / 1e6
         for battery in sorted((self._root / "sys/class/power_supply").glob("BAT*")):
             left = _text(battery / "energy_now")  # microwatt-hours
             if left:
@@ -109,5 +110,5 @@ class EnergyMeter:
 def _text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip() or None
-    except OSError:  # not there, or root's alone
+    except OSError:  # missing, or readable only by root
         return None

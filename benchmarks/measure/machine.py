@@ -1,4 +1,4 @@
-"""What machine a figure was taken on, and how much memory a process held."""
+"""The machine that a figure was taken on, and the memory of this process."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def describe_machine() -> str:
 
 
 def peak_rss_mib() -> float:
-    """Most memory that the process held. Linux keeps the parent's figure in getrusage across a spawn, so its own comes first."""
+    """Peak memory of the process. On Linux getrusage keeps the parent's figure across a spawn, so /proc is read first."""
     own = system_fields(Path("/proc/self/status")).get("VmHWM")
     if own:
         return int(own.split()[0]) / 1024
@@ -24,6 +24,6 @@ def peak_rss_mib() -> float:
 
 
 def rss_mib() -> float:
-    """Memory that the process holds now; the most it held where the system tells no more."""
+    """Memory of the process now; its peak if the system does not say."""
     own = system_fields(Path("/proc/self/status")).get("VmRSS")
     return int(own.split()[0]) / 1024 if own else peak_rss_mib()

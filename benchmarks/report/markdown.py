@@ -22,8 +22,14 @@ NOTES = (
 
 
 def to_markdown(report: Report) -> str:
-    told = "  \n".join(conditions(report))
-    parts = [f"# {title(report)}", told, tables.summary(report).to_markdown(), "## Ceiling", tables.ceiling(report).to_markdown()]
+    lines = "  \n".join(conditions(report))
+    parts = [
+        f"# {title(report)}",
+        lines,
+        tables.summary(report).to_markdown(),
+        "## Ceiling",
+        tables.ceiling(report).to_markdown(),
+    ]
     for name in scenarios(report):
         parts += [f"## {name}", tables.scenario(report, name).to_markdown()]
     return "\n\n".join([*parts, *ending(report, NOTES)]) + "\n"
@@ -31,8 +37,8 @@ def to_markdown(report: Report) -> str:
 
 def one_table(name: str, table: tables.Table, asked: str, report: Report, notes: Sequence[str]) -> str:
     """A page with one table instead of the scenarios'. asked: a line on what was measured, shown after the conditions."""
-    told = "  \n".join([*conditions(report), asked])
-    return "\n\n".join([f"# {name}", told, table.to_markdown(), *ending(report, notes)]) + "\n"
+    lines = "  \n".join([*conditions(report), asked])
+    return "\n\n".join([f"# {name}", lines, table.to_markdown(), *ending(report, notes)]) + "\n"
 
 
 def ending(report: Report, notes: Sequence[str]) -> list[str]:

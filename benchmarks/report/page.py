@@ -17,14 +17,14 @@ th, td { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid color-
 th { white-space: nowrap; }
 figure { margin: 1.5rem 0; }
 figure img { max-width: 100%; border-radius: 4px; }
-figcaption, .told, .notes { color: color-mix(in srgb, currentColor 70%, transparent); }
+figcaption, .conditions, .notes { color: color-mix(in srgb, currentColor 70%, transparent); }
 """
 
 
 def to_html(report: Report, pictures: Mapping[str, Picture]) -> str:
     parts = [
         f"<h1>{escape(title(report))}</h1>",
-        f"<p class=told>{'<br>'.join(escape(line) for line in conditions(report))}</p>",
+        f"<p class=conditions>{'<br>'.join(escape(line) for line in conditions(report))}</p>",
         table(tables.summary(report)),
         *(figure(picture) for picture in pictures.values()),
         "<h2>Ceiling</h2>",

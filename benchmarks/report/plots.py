@@ -17,7 +17,17 @@ from unmask.benchmarks.report.record import Report, Row, thinned
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444", "#8B6914")  # told apart by most eyes
+# Also distinguishable with color blindness.
+COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#444444",
+    "#8B6914",
+)
 MOST_LINES = len(COLORS)
 SIZE, DPI = (8.0, 4.5), 110
 

@@ -3,7 +3,7 @@
     python -m unmask.benchmarks.scenarios.checkpoints .cache/tiny-dream --family dream
     python -m unmask.benchmarks.scenarios.checkpoints .cache/dream-0.5b --shape dream-0.5b
 
-The tokenizer knows bytes, an end of text, two chat marks and a mask; the other ids are fillers that tell their number.
+The tokenizer knows bytes, an end of text, two chat marks and a mask; the other ids are fillers that spell their number.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a pass must do at least: multiplications with weights, and bytes of weights read, counted from the graphs.
+"""The least that a pass must do: multiplications with weights, and bytes of weights read, counted from the graphs.
 
 Products of activations with each other (attention) and convolutions are left out, so a share of the ceiling is a lower bound.
 Knows ONNX graphs of any size and the roles that bundles give them.
@@ -33,25 +33,25 @@ class GraphCost:
 
 
 def graph_cost(path: Path) -> GraphCost:
-    """In a graph that predicts ids, products that no other one follows are its head."""
+    """In a graph that predicts ids, the products that no other product follows are its head."""
     import onnx
 
     graph = onnx.load(path, load_external_data=False).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     predicts = PREDICTED in {value.name for value in graph.output}
-    followed = set[str]()  # tensors that a product lies behind
+    followed = set[str]()  # tensors that a product depends on
     row = wanted = size = 0
-    for node in reversed(graph.node):  # a graph's nodes stand in the order of their use
+    for node in reversed(graph.node):  # a graph's nodes are in the order of their use
         found = _matrix(node, constants, makers)
-        behind = not followed.isdisjoint(node.output)
-        if found is not None or behind:
+        precedes = not followed.isdisjoint(node.output)
+        if found is not None or precedes:
             followed.update(node.input)
         if found is None:
             continue
         dims, bits = found
         count = int(np.prod(dims))
-        row, wanted = (row, wanted + count) if predicts and not behind else (row + count, wanted)
+        row, wanted = (row, wanted + count) if predicts and not precedes else (row + count, wanted)
         size += count * bits // 8
     return GraphCost(row, wanted, size)
 
@@ -81,7 +81,7 @@ def bundle_costs(bundle: Bundle) -> dict[str, list[int]]:
 
 
 class Counter:
-    """Adds up what graphs of any size are asked to do; `take` says and forgets it."""
+    """Adds up the work of graphs of any size; `take` returns the sums and resets them."""
 
     def __init__(self, costs: Mapping[str, Sequence[int]]) -> None:
         self._costs = {role: GraphCost(*cost) for role, cost in costs.items()}

@@ -1,6 +1,6 @@
-"""Bundles with random weights of a model's shape, made once in the user's cache: a device can be measured without weights.
+"""Bundles with random weights of a model's shape, made once in the user's cache, to measure a device without real weights.
 
-Knows names and sizes. PyTorch and the exporter are imported when a bundle must be made.
+Knows names and sizes. PyTorch and the exporter are imported when a bundle has to be made.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ KEYS = {
     "positions": "max_position_embeddings",
 }
 PRECISIONS = ("fp32", "int8")
-MAKING = 2.2  # a checkpoint and a bundle lie on disk together for a while
+MAKING = 2.2  # a checkpoint and a bundle are on disk at the same time for a while
 OVERHEAD_MIB = 600  # of a process that runs a bundle, weights aside
 
 
@@ -61,7 +61,7 @@ def read_shape(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def shape_bundle(text: str, precision: str = "int8", root: Path | None = None) -> Path:
-    """The bundle of a shape, made where it is not there yet. Raises InputError where memory or disk do not hold it."""
+    """The bundle of a shape, made if it does not exist yet. Raises InputError when memory or disk are too small."""
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     family, config = read_shape(text)
@@ -87,7 +87,7 @@ def shape_bundle(text: str, precision: str = "int8", root: Path | None = None) -
 
 
 def check_room(text: str, parameters: int, precision: str, root: Path) -> None:
-    """Raises InputError where the free memory does not hold the weights, or the disk what making them needs."""
+    """Raises InputError when the weights do not fit into free memory, or making them does not fit on the disk."""
     need = parameters * (4 if precision == "fp32" else 1) // 2**20 + OVERHEAD_MIB
     free = free_mib()
     if free is not None and need > free:

@@ -27,7 +27,7 @@ def bundle(folder: str, engine: dict[str, Any], recordings: list[str], costs: Co
         key = json.dumps([kind, arguments], sort_keys=True)
         if key not in prepared:
             if kind not in PREPARED or not hasattr(subject, kind):
-                raise InputError(f"{folder}: cannot be asked for {kind}")
+                raise InputError(f"{folder}: does not support {kind}")
             prepared[key] = getattr(subject, kind)(**arguments)
             subject.engine.take()  # the cost of preparing is no part of the first call
         return prepared[key]

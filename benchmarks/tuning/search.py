@@ -22,13 +22,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Trials:
-    """Runs settings. quality is known of what ran once: answers do not change from run to run."""
+    """Runs settings. quality: of every setting that ran; answers do not change from run to run."""
 
     run: Callable[[Setting], float]
     """Seconds a unit."""
     quality: dict[Setting, float]
     keep: Callable[[Sequence[Setting]], None]
-    """Called with the settings of each stage: nothing else need stay open."""
+    """Called with the settings of each stage: nothing else has to stay open."""
     rounds: int
     warmup: int = 1
 
@@ -37,15 +37,15 @@ class Trials:
 class Found:
     measured: Measured
     choice: Choice | None
-    """None: nothing keeps both the quality and the budget."""
+    """None: no setting keeps both the quality and the budget."""
     stopped: bool
-    """Interrupted: chosen among what was measured until then."""
+    """Whether the search was interrupted; the choice is among what was measured until then."""
 
 
 def search(
     default: Setting, stages: Sequence[Stage], trials: Trials, rules: Rules, say: Callable[[str], None] = lambda line: None
 ) -> Found:
-    """Measure; Ctrl-C keeps the stages that are whole, and is raised again only when there is none."""
+    """Measure stage by stage. Ctrl-C keeps the complete stages, and is raised again only when there is none."""
     measured, stopped, best = Measured(default, ()), False, default
     try:
         for run, stage in enumerate(stages):
@@ -70,7 +70,7 @@ def search(
 
 
 def last_ones(measured: Measured, rules: Rules) -> list[Setting]:
-    """The front and what is chosen so far; where that is too many, those nearest the choice in time."""
+    """The front and the choice so far; if these are too many, those whose times are nearest to the choice."""
     choice = choose(measured, rules)
     middle = choice.point if choice else measured.base
     points = sorted(front(measured), key=lambda point: abs(measured.ms(point) - measured.ms(middle)))
@@ -79,7 +79,7 @@ def last_ones(measured: Measured, rules: Rules) -> list[Setting]:
 
 
 def timed_together(measured: Measured, settings: Sequence[Setting], trials: Trials, rounds: int, run: int) -> Measured:
-    """Time the default and the settings in turns; what an interrupted run took is lost."""
+    """Time the default and the settings in turns; the times of an interrupted run are lost."""
     trials.keep([measured.default, *settings])
     variants = {setting: (lambda s=setting: trials.run(s)) for setting in (measured.default, *settings)}
     seconds = interleave(variants, rounds, seed=run, warmup=trials.warmup)
@@ -87,7 +87,7 @@ def timed_together(measured: Measured, settings: Sequence[Setting], trials: Tria
 
 
 def runs_of(default: Setting, stages: Sequence[Stage], rounds: int, warmup: int = 1) -> list[tuple[str, int]]:
-    """Each stage with the calls that it takes at most, around the default."""
+    """Each stage with the largest number of calls that it takes, around the default."""
     tried = [(stage.name, len({default, *stage.around(default)})) for stage in stages]
     counts = [(name, count * (rounds + warmup)) for name, count in tried if count > 1 or name == stages[0].name]
     return [*counts, ("the best once more", (FINALISTS + 1) * (FINAL_SHARE * rounds + warmup))]

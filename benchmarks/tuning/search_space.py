@@ -1,4 +1,4 @@
-"""What is tried, in which stages. Knows options and what a bundle's model can; measures nothing."""
+"""Which settings are tried, in which stages. Knows options and what a bundle's model supports; measures nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ def machine(bundles: Sequence[tuple[Path, EngineOptions]], counts: Sequence[int]
 
 
 def caption_stages(manifest: Manifest) -> list[Stage]:
-    """Passes and commit rule, order, reuse; then what the verifier reads and lets stand."""
+    """Passes and commit rule, order, reuse; then how far the verifier reads and what it accepts."""
     stages = [Stage("passes and rule", _caption_rules), Stage("order", _orders), Stage("rows", _reuse)]
     return [*stages, Stage("verifier", _checks)] if manifest.verifier else stages
 
@@ -41,23 +41,26 @@ def answer_stages(manifest: Manifest, length: int) -> list[Stage]:
         return [best.having(block=size) for size in (None, *sizes)]
 
     stages = [Stage("passes and rule", rules), Stage("order", _orders)]
-    if manifest.attention != "block":  # whose blocks are the model's own
+    if manifest.attention != "block":  # its blocks are part of the model
         stages.append(Stage("block", blocks))
     return [*stages, Stage("rows", _reuse)]
 
 
 def _caption_rules(best: Setting) -> list[Setting]:
-    found = [best.having(passes=1), *(best.having(rule="quota", passes=passes) for passes in (2, 4))]  # of one pass any rule
+    found = [
+        best.having(passes=1),
+        *(best.having(rule="quota", passes=passes) for passes in (2, 4)),
+    ]  # one pass: any rule
     return [*found, *(best.having(rule="threshold", threshold=p, passes=None) for p in (0.9, 0.7))]
 
 
 def _orders(best: Setting) -> list[Setting]:
-    """Only where there is a second pass, or order changes nothing."""
+    """Only with a second pass; otherwise the order changes nothing."""
     return [] if best.schedule.passes == 1 else [best.having(order=order) for order in ORDERS]
 
 
 def _reuse(best: Setting) -> list[Setting]:
-    """How many rows a pass computes, and how long keys and values of the others are used again."""
+    """How many rows a pass computes, and for how many passes the keys and values of the others are reused."""
     if best.schedule.passes == 1:
         return []
     windows = ("masked", "block", "suffix") if best.schedule.block else ("masked",)

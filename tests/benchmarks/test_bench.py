@@ -27,7 +27,7 @@ def test_a_run_leaves_its_samples_and_prints_them_as_tables(command: Command, ba
     assert all(len(row.samples_us) == row.taken == 2 for row in report.rows)
     assert to_json(report) == (folder / "report.json").read_text(encoding="utf-8")
     assert {path.name for path in (folder / "plots").iterdir()} == {"window.png", "step.png", "fill.png"}
-    assert report.subjects[0]["sha256"]
+    assert report.subjects[0].sha256
     assert str(tmp_path) not in to_json(report)  # a report is shown to others
 
 

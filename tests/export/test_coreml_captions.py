@@ -15,7 +15,7 @@ from unmask.export.modules.static import captioner_graph
 from unmask.speech.captioner import Captioner
 
 pytest.importorskip("coremltools")
-from tests.export.mil_drift import measure, recorded
+from benchmarks.lab.coreml_drift import measure, recorded
 from tests.export.mil_engine import COREML, MilRunner
 from unmask.export.coreml import CoremlForm
 from unmask.export.coreml_bundle import write_coreml

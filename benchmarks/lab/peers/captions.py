@@ -22,8 +22,8 @@ from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, captio
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, table
 from benchmarks.lab.program import run as run_program
 from unmask.apps.cli.bench import read_recordings
-from unmask.apps.cli.requirements import check_folder, say_on_stderr
 from unmask.apps.cli.options import SHIPPED
+from unmask.apps.cli.requirements import check_folder, say_on_stderr
 from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report
 from unmask.benchmarks.report.write import write_report
@@ -156,7 +156,7 @@ def measure(
     say: Say,
     pytorch: Sequence[str] = (),
 ) -> Compared:
-    """weights: by a peer's option; pytorch: ways to run the bundle's own weights besides.
+    """weights: by a peer's option; pytorch: further ways to run the bundle's own weights.
 
     Raises BundleError, and InputError for a bundle that cannot decode token by token.
     """

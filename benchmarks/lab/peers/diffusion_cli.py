@@ -1,7 +1,7 @@
-"""llama.cpp's `llama-diffusion-cli` as a system: what it is told, what it prints, its own clock.
+"""llama.cpp's `llama-diffusion-cli` as a system: its command line, what it prints, its own clock.
 
-The program is started anew for each answer and opens the weights each time; the time that it tells begins behind that.
-Knows one program and GGUF files. Knows no other system and no report.
+The program is started for each answer and opens the weights each time; the time that it prints starts after that. Knows one
+program and GGUF files. Knows no other system and no report.
 """
 
 import re
@@ -19,12 +19,12 @@ NAME = "llama-diffusion-cli"
 CONFIDENCE = "4"  # its algorithm; Dream's maskgit_plus
 PREFIX = re.compile(r"^\d+\.\d\d\.\d{3}\.\d{3} [A-Z] ", re.MULTILINE)  # of what it logs: minutes.seconds.ms.us and the level
 FINISHED = re.compile(r"^total time: ([\d.]+)ms[^\n]*\n\n(.*)\n", re.MULTILINE | re.DOTALL)
-TRIES = 5  # its log is written by a thread that it does not wait for: now and then the end is lost (ggml-org/llama.cpp#22142)
+TRIES = 5  # its log is written by a thread that it does not wait for: sometimes the end is lost (ggml-org/llama.cpp#22142)
 VERSION = re.compile(r"version: (.+)")
 
 
 def absent(program: Path | None, weights: tuple[Path, ...]) -> str | None:
-    """Why it cannot be measured; None where it can. Raises InputError for what was named and is not there."""
+    """Why it cannot be measured; None if it can. Raises InputError for a program or file that is given and does not exist."""
     if program is None and not weights:
         return "not given; name the program with --llama-diffusion-cli and the same weights with --gguf"
     if program is None:
@@ -46,20 +46,20 @@ def version(program: Path) -> str:
 
 
 def arguments(weights: str, threads: int, prompt: str, canvas: int, steps: int) -> list[str]:
-    """Greedy, by the published schedule, on the CPU. canvas: positions, the prompt's with its chat marks included.
+    """Greedy, by the published schedule, on the CPU. canvas: positions, including the prompt's with its chat marks.
 
-    A temperature of 0 draws as 1 does there: greedy is the best id alone. Then all positions are equally sure, and the first
-    are committed first.
+    A temperature of 0 samples as 1 does in that program; only top-k 1 is greedy. Then all positions have equal confidence, and
+    the first ones are committed first.
     """
     count, wide = str(threads), str(canvas)
-    told = {"-m": weights, "-p": prompt, "-t": count, "-tb": count, "-ub": wide, "-b": wide, "-c": wide, "--device": "none"}
+    model = {"-m": weights, "-p": prompt, "-t": count, "-tb": count, "-ub": wide, "-b": wide, "-c": wide, "--device": "none"}
     greedy = {"--temp": "0", "--top-k": "1", "--top-p": "1"}
     schedule = {"--diffusion-eps": "0.001", "--diffusion-algorithm": CONFIDENCE, "--diffusion-steps": str(steps)}
-    return ["--no-escape", *(word for pair in {**told, **greedy, **schedule}.items() for word in pair)]
+    return ["--no-escape", *(word for pair in {**model, **greedy, **schedule}.items() for word in pair)]
 
 
 def finished(said: str, code: int) -> tuple[float, str]:
-    """Seconds and text of a log without prefixes. Raises InputError where it did not finish, with the last it said."""
+    """Seconds and text of a log without prefixes. Raises InputError with its last line if the program did not finish."""
     found = FINISHED.search(said)
     if code or found is None:
         last = [line.strip() for line in said.splitlines() if line.strip()]
@@ -84,7 +84,7 @@ def answers(program: str, weights: str, threads: int, prompt: str, canvas: int, 
 
 
 def children_rss_mib() -> float:
-    """Most memory that a process held which this one started; 0 where the system does not tell."""
+    """Largest peak memory of the processes that this one started; 0 if the system does not say."""
     if sys.platform == "win32":
         return 0.0
     import resource

@@ -1,7 +1,7 @@
-"""A caption bundle's own weights in PyTorch, eager or compiled, behind the same sampler: what ONNX Runtime and int8 save.
+"""A caption bundle's own weights in PyTorch, eager or compiled, under the same sampler: what ONNX Runtime and int8 save.
 
-PyTorch modules stand in for the bundle's graphs (`unmask.export.reload`), in float32; all that decodes is the runtime's own.
-Knows graphs' roles and tensors. Knows no recording but the one given.
+PyTorch modules replace the bundle's graphs (`unmask.export.reload`), in float32; decoding is the runtime's. Knows the roles and
+tensors of graphs.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ ORDER = {
 
 
 class TorchEngine(Engine):
-    """PyTorch modules instead of sessions. compiled: by torch.compile, anew for each kind of shapes that it cannot generalize."""
+    """PyTorch modules instead of sessions. compiled: by torch.compile, again for each set of shapes that it cannot generalize."""
 
     def __init__(self, bundle: Bundle, threads: int, compiled: bool) -> None:
         super().__init__(bundle)

@@ -1,4 +1,4 @@
-"""Which systems there are, what each needs, and why one is left out.
+"""Which systems exist, what each needs, and why one is left out.
 
 Knows names, packages and paths. Opens nothing.
 """
@@ -43,7 +43,7 @@ CAPTIONS = (
         "faster-whisper",
         "a folder with Whisper in CTranslate2's form",
         "faster_whisper",
-        {"int8, beam 1": {"beam_size": 1, "without_timestamps": True}, "int8, as it comes (beam 5)": {}},
+        {"int8, beam 1": {"beam_size": 1, "without_timestamps": True}, "int8, default (beam 5)": {}},
     ),
     Peer("whisper.cpp", "pywhispercpp", "pywhispercpp", "a ggml file of Whisper", "whisper_cpp"),
     Peer("vosk", "vosk", "vosk", "a folder of a Vosk model", "vosk"),
@@ -53,7 +53,7 @@ CAPTIONS = (
 
 
 def absent(peer: Peer, weights: Path | None) -> str | None:
-    """Why a peer cannot be measured; None where it can. Raises InputError for weights that were named and are not there."""
+    """Why a peer cannot be measured; None if it can. Raises InputError for weights that are given and do not exist."""
     if weights is None:
         return f"no weights given; name them with --{peer.option.replace('_', '-')} ({peer.weights})"
     if not weights.exists():
@@ -64,9 +64,9 @@ def absent(peer: Peer, weights: Path | None) -> str | None:
 
 
 def torch_absent(way: str, asked: Sequence[str]) -> str | None:
-    """Why the bundle's own weights cannot be run by PyTorch in this way; None where they can."""
+    """Why PyTorch cannot run the bundle's own weights in this way; None if it can."""
     if way not in asked:
-        return f"not asked for; --pytorch {way} runs the bundle's own weights"
+        return f"not chosen; --pytorch {way} runs the bundle's own weights"
     missing = [name for name in ("torch", "onnx") if importlib.util.find_spec(name) is None]
     if missing:
         return f"{' and '.join(missing)} not installed; pip install 'unmask[export]'"
@@ -84,9 +84,9 @@ def caption_cases(
     recordings: Sequence[str],
     pytorch: Sequence[str] = (),
 ) -> tuple[list[Case], dict[str, str]]:
-    """Cases of the bundle and of every peer that is there, the bundle's own decoding first; and of the others why not.
+    """Cases of the bundle, its own decoding first, and of every available peer; and why the others are left out.
 
-    given: weights by the peer's option; pytorch: of `TORCH`. Raises InputError for weights that are not there.
+    given: weights by the peer's option; pytorch: of `TORCH`. Raises InputError for weights that do not exist.
     """
     skipped: dict[str, str] = {}
     own = {"own decoding": "default", "canvas alone": "canvas", "token by token": "greedy"}

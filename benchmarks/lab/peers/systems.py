@@ -1,7 +1,7 @@
-"""The measured side: a system opened in a process of its own, asked to read one recording after another.
+"""The measured side: a system opened in a process of its own, which transcribes one recording after another.
 
-A target takes weights, threads and recordings as .npy files, and returns a function of a recording's number and of settings of
-the reading. Packages are imported on use, so that a process holds no system but its own. Knows no other system and no report.
+A target takes weights, threads and recordings as .npy files, and returns a function of a recording's number and of further
+settings. Packages are imported on use, so that a process holds only its own system. Knows no report.
 """
 
 import time
@@ -20,7 +20,7 @@ Calls = Callable[..., dict[str, Any]]
 
 
 def reader(read: Read, recordings: list[str]) -> Calls:
-    """read: a function of samples at 16 kHz and settings to their text and its tokens, 0 where the system does not tell."""
+    """read: a function of samples at 16 kHz and settings to their text and its tokens, 0 if the system does not say."""
 
     def call(recording: int, **settings: Any) -> dict[str, Any]:
         samples: Samples = np.load(recordings[recording])
@@ -33,7 +33,7 @@ def reader(read: Read, recordings: list[str]) -> Calls:
 
 
 def ours(weights: str, threads: int, recordings: list[str]) -> Calls:
-    """A caption bundle; `way` is its own decoding, its canvas alone, or its verifier token by token."""
+    """A caption bundle; `way` is its own decoding, only its canvas, or its verifier token by token."""
     from pathlib import Path
 
     from unmask import Captioner, EngineOptions, load_bundle
@@ -42,7 +42,7 @@ def ours(weights: str, threads: int, recordings: list[str]) -> Calls:
 
 
 def captioner_calls(captioner: Any, recordings: list[str]) -> Calls:
-    """Everything is timed from the samples on; `decoding` is what follows the encoder, which is the same for every way."""
+    """Times start with the samples; `decoding` is what follows the encoder, which is the same for every way."""
     from dataclasses import replace
 
     from benchmarks.lab.token_by_token import token_by_token
@@ -71,7 +71,7 @@ def captioner_calls(captioner: Any, recordings: list[str]) -> Calls:
 
 
 def faster_whisper(weights: str, threads: int, recordings: list[str]) -> Calls:
-    """Whisper in int8 through CTranslate2. weights: a folder in CTranslate2's form."""
+    """Whisper in int8 through CTranslate2. weights: a folder in CTranslate2's format."""
     from faster_whisper import WhisperModel
 
     model = WhisperModel(weights, device="cpu", compute_type="int8", cpu_threads=threads, num_workers=1)
@@ -90,7 +90,7 @@ def whisper_cpp(weights: str, threads: int, recordings: list[str]) -> Calls:
     from unmask.errors import InputError
 
     with open(weights, "rb") as file:
-        if file.read(4) != b"lmgg":  # GGML_FILE_MAGIC; with another file the package dies when it is asked to read
+        if file.read(4) != b"lmgg":  # GGML_FILE_MAGIC; with another file the package crashes when it transcribes
             raise InputError(f"{weights}: not a ggml file; give one of Whisper for whisper.cpp")
     model = Model(weights, redirect_whispercpp_logs_to=None, n_threads=threads, language="en", print_progress=False)
     return reader(lambda samples: (" ".join(segment.text for segment in model.transcribe(samples)), 0), recordings)
@@ -111,7 +111,7 @@ def vosk(weights: str, threads: int, recordings: list[str]) -> Calls:
         recognizer = KaldiRecognizer(model, SAMPLE_RATE_HZ)
         texts = []
         for part in np.array_split((np.clip(samples, -1, 1) * 32767).astype("<i2"), 1 + len(samples) // SAMPLE_RATE_HZ):
-            if recognizer.AcceptWaveform(part.tobytes()):  # an utterance ended; its text is told only now
+            if recognizer.AcceptWaveform(part.tobytes()):  # an utterance ended; its text is complete only now
                 texts.append(json.loads(recognizer.Result())["text"])
         return " ".join([*texts, json.loads(recognizer.FinalResult())["text"]]), 0
 
@@ -135,7 +135,7 @@ def moonshine(weights: str, threads: int, recordings: list[str]) -> Calls:
 
 
 def sherpa_onnx(weights: str, threads: int, recordings: list[str]) -> Calls:
-    """A transducer through sherpa-onnx, greedy; int8 files where there are such. weights: a folder."""
+    """A transducer through sherpa-onnx, greedy; int8 files if there are any. weights: a folder."""
     from pathlib import Path
 
     from sherpa_onnx import OfflineRecognizer

@@ -149,7 +149,7 @@ def test_times_on_a_clock_that_ticks(backbones: dict[str, Path], monkeypatch: py
     assert [done.timed.a.median for done in found.passes] == pytest.approx([1000 / canvases] * 2)
     assert [found.load.ratio.value, *(done.timed.ratio.value for done in found.passes)] == [1, 1, 1]
     rounds = 1 + 3  # the first does not count
-    assert next(ticks) == 3 * (1 + rounds * (2 * 2 + 1))  # three things timed; both bundles twice a round, and the round's end
+    assert next(ticks) == 3 * (1 + 2 * 2 * rounds + 1)  # three things timed: start, both bundles twice a round, end
     assert said == ["drift", "memory", "time to load", "time of a pass, threads: 1", "time of a pass, threads: 2", "texts"]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.lab.live import final_delays, stability, word_delays
-from benchmarks.lab.sessions import Spoken, speech_end_s
+from benchmarks.lab.sessions import SpokenWord, speech_end_s
 from unmask import Event, LiveCaptioner, Word
 from unmask.benchmarks.scenarios import live_delays
 from unmask.benchmarks.scenarios.live_delays import Emitted, play
@@ -28,14 +28,14 @@ STREAM = [
 
 
 def test_delays_count_from_the_end_of_the_word_to_when_it_read_right_and_when_it_was_stable() -> None:
-    spoken = (Spoken("we", 0, 0.9), Spoken("went", 0.9, 1.9), Spoken("home", 2, 2.8))
+    spoken = (SpokenWord("we", 0, 0.9), SpokenWord("went", 0.9, 1.9), SpokenWord("home", 2, 2.8))
     delays = word_delays(STREAM, spoken)
     assert [word.text for word, _, _ in delays] == ["we", "went", "home"]
     assert [(shown, settled) for _, shown, settled in delays] == [(1.2, 2.2), (3.3, 3.9), (3.3, 3.9)]
 
 
 def test_words_that_the_transcript_lacks_are_left_out() -> None:
-    spoken = (Spoken("we", 0, 0.9), Spoken("sent", 0.9, 1.9), Spoken("home", 2, 2.8))
+    spoken = (SpokenWord("we", 0, 0.9), SpokenWord("sent", 0.9, 1.9), SpokenWord("home", 2, 2.8))
     assert [word.text for word, _, _ in word_delays(STREAM, spoken)] == ["we", "home"]
 
 

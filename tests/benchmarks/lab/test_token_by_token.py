@@ -48,8 +48,8 @@ def test_it_ends_with_the_text(backbones: dict[str, Path]) -> None:
     assert done.ids[span.start :].tolist() == whole[: done.passes] + [request.canvas.mask_id] * (LENGTH - done.passes)
 
 
-def test_an_answer_in_pieces_is_refused(omni: Path) -> None:
+def test_an_answer_in_several_spans_is_refused(omni: Path) -> None:
     generator = Generator(causal(load_bundle(omni)))
     request = generator.request("svqa", {"speech": [1, 2], "image": [1] * 4})
-    with pytest.raises(InputError, match="one is written token by token"):
+    with pytest.raises(InputError, match="answers in 2 spans; it needs one"):
         write_in_order(generator, request)

@@ -1,10 +1,11 @@
 """What a captioner loses as a CoreML package: size, same best ids, same captions, each form evaluated in NumPy.
 
-    python -m tests.export.mil_drift FP32 [--forms fp32 fp16 int8 int4] [--clips apps/clips/*.flac]
+    python -m benchmarks.lab.coreml_drift FP32 [--forms fp32 fp16 int8 int4] [--clips apps/clips/*.flac]
 
-FP32: a caption bundle with graphs of any size, which ONNX Runtime runs and which the packages are made of. Each form reads what
-ONNX Runtime read in each pass, but for the recording, which goes through its own encoder: which best ids are the same? Then it
-captions on its own. Packages have one size a role, so that evaluating takes minutes and not hours; weights do not depend on it.
+FP32: a caption bundle with graphs of any size, which ONNX Runtime runs and which the packages are made of. Each form gets the
+inputs that ONNX Runtime got in each pass, except the recording, which goes through its own encoder: which best ids are the same?
+Then it captions on its own. Packages have one size for each role, so that evaluating takes minutes and not hours; weights do not
+depend on it.
 """
 
 import tempfile
@@ -42,8 +43,8 @@ class MilDrift:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a form keeps of the model that it was made of."""
+class Agreement:
+    """How far a form agrees with the model that it was made of."""
 
     bytes: int  # of the package
     rows: int
@@ -52,8 +53,8 @@ class Kept:
     same_captions: int
 
 
-class Recording(Engine):
-    """Keeps what each pass read and said."""
+class RecordingEngine(Engine):
+    """Keeps the inputs and outputs of each pass."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
@@ -82,7 +83,7 @@ def main(options: Annotated[MilDrift, cyclopts.Parameter(name="*")]) -> None:
         )
 
 
-def measure(bundle: Bundle, made: Bundle, clips: list[Samples]) -> Kept:
+def measure(bundle: Bundle, made: Bundle, clips: list[Samples]) -> Agreement:
     """made: of `bundle`, for CoreML."""
     captioner, engine = Captioner(made, COREML), Engine(made, COREML)
     rows = same_ids = same_captions = 0
@@ -92,13 +93,13 @@ def measure(bundle: Bundle, made: Bundle, clips: list[Samples]) -> Kept:
         rows, same_ids = rows + len(found), same_ids + int(found.sum())
         same_captions += captioner.caption(clip).text == text
     size = sum(file.bytes for name, file in made.manifest.files.items() if ".mlpackage/" in name)
-    return Kept(size, rows, same_ids, len(clips), same_captions)
+    return Agreement(size, rows, same_ids, len(clips), same_captions)
 
 
 def recorded(bundle: Bundle, clip: Samples) -> tuple[str, list[Call]]:
     """The caption by the graphs of any size, and every pass that it took."""
     captioner = Captioner(bundle)
-    captioner.engine = engine = Recording(bundle)
+    captioner.engine = engine = RecordingEngine(bundle)
     return captioner.caption(clip).text, engine.calls
 
 
