@@ -14,13 +14,10 @@ import numpy as np
 
 from unmask.benchmarks.measure.ceiling import Ceiling
 from unmask.benchmarks.measure.conditions import Conditions, Energy
-from unmask.benchmarks.scenarios.runner import Case, Sample
 from unmask.bundle.dataclass_json import from_json
 from unmask.errors import BundleError, InputError
 
 FORMAT = 2  # 1 counted word errors without a normalizer, and repeated figures that follow from the samples
-MOST_SAMPLES = 1000  # of a row that are stored; evenly spread over the run where there are more
-MOST_POINTS = 200  # of a series
 
 
 @dataclass(frozen=True)
@@ -103,49 +100,11 @@ class Report:
     format: int = FORMAT
 
 
-# ---- from samples
-
-
-def rows_of(case: Case, samples: list[Sample]) -> list[Row]:
-    """A case's rows: the whole call, unless it ran once, and each further measure."""
-    measures = {} if case.once else {"": [sample.seconds for sample in samples]}
-    for name in dict.fromkeys(name for sample in samples for name in sample.more):
-        measures[name] = [seconds for sample in samples for seconds in sample.more.get(name, [])]
-    common = {
-        **{
-            name: round(float(np.mean([getattr(s, name) for s in samples])), 2)
-            for name in ("passes", "rows", "tokens", "macs", "bytes")
-        },
-        "audio_s": case.audio_s,
-        "error_rate": error_rate(case.reference, samples[-1].text),
-        "rss_mib": round(max(sample.rss_mib for sample in samples), 1),
-    }
-    rows = []
-    for name, seconds in measures.items():
-        if not seconds:
-            continue  # live audio without a word has no delays
-        series = samples[-1].series if not rows else {}
-        thin = {key: tuple((round(t, 3), round(v, 6)) for t, v in thinned(points, MOST_POINTS)) for key, points in series.items()}
-        whole = tuple(round(1e6 * s) for s in thinned(seconds, MOST_SAMPLES))
-        own = common if not name or case.once else {"rss_mib": common["rss_mib"]}
-        rows.append(Row(case.scenario, case.subject, case.name, name, case.threads, whole, len(seconds), **own, series=thin))
-    return rows
-
-
 def thinned(values: Sequence[Any], most: int) -> list[Any]:
     """At most `most` values, evenly spread, the first and the last among them."""
     if len(values) <= most:
         return list(values)
     return [values[i] for i in np.linspace(0, len(values) - 1, most).round().astype(int)]
-
-
-def error_rate(reference: str | None, text: str | None) -> float | None:
-    """None where a text is not known."""
-    if reference is None or text is None:
-        return None
-    from unmask.benchmarks.measure.word_errors import word_error_rate  # its packages are an extra
-
-    return round(word_error_rate([reference], [text]), 4)
 
 
 # ---- JSON

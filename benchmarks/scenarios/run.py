@@ -13,9 +13,10 @@ import unmask
 from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.benchmarks.measure.ceiling import measure_ceiling
 from unmask.benchmarks.measure.conditions import EnergyMeter, read_conditions
-from unmask.benchmarks.report.record import MachineRecord, Report, Row, SubjectRecord, rows_of
+from unmask.benchmarks.report.record import MachineRecord, Report, Row, SubjectRecord
 from unmask.benchmarks.scenarios.catalog import Recording, Subject, cases
 from unmask.benchmarks.scenarios.graph_cost import bundle_costs, overhead_s
+from unmask.benchmarks.scenarios.rows import rows_of
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, run_cases
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.devices import read_machine

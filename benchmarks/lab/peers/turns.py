@@ -15,8 +15,9 @@ from unmask.benchmarks.measure.harness import interleave
 from unmask.benchmarks.measure.statistics import Counts, Ratio, bootstrap_rate, paired_ratio, summarize
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, word_errors
 from unmask.benchmarks.measure.worker import Worker
-from unmask.benchmarks.report.record import Row, rows_of
+from unmask.benchmarks.report.record import Row
 from unmask.benchmarks.report.tables import Table, number
+from unmask.benchmarks.scenarios.rows import rows_of
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, processors
 from unmask.errors import InputError
 
