@@ -3,12 +3,16 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import unmask.apps.cli.main
+from unmask import Captioner, LiveCaptioner, load_bundle
+from unmask.apps.audio.silero import Silero
+from unmask.apps.cli.options import SHIPPED
 
 CLIPS = Path(__file__).parents[2] / "apps" / "clips"
 TRANSCRIPTS = {
@@ -38,6 +42,17 @@ class Command:
         code = unmask.apps.cli.main.main([str(argument) for argument in arguments])
         captured = self._capfd.readouterr()
         return Result(code, captured.out, captured.err)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Captioner:
+    """The shipped captioner, loaded."""
+    return Captioner(load_bundle(SHIPPED)).load()
+
+
+@pytest.fixture(scope="session")
+def open_live(shipped: Captioner) -> Callable[[], LiveCaptioner]:
+    return lambda: LiveCaptioner(shipped, Silero())
 
 
 @pytest.fixture(autouse=True)

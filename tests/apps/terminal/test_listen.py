@@ -18,20 +18,14 @@ from rich.console import Console
 from tests.apps.captions.test_append_only_file import pcm
 from tests.apps.conftest import CLIPS, Command
 from tests.apps.conftest import listen as can_be_interrupted
-from unmask import Captioner, LiveOptions, load_bundle
+from unmask import Captioner, LiveOptions
 from unmask.apps.audio.backlog import Item
-from unmask.apps.cli.options import SHIPPED
 from unmask.apps.terminal.listen import ListenOptions, Outputs, listen
 from unmask.apps.terminal.live_view import TerminalView
 from unmask.errors import AudioError
 from unmask.speech.events import Event
 
 LINE = [sys.executable, "-m", "unmask.apps.cli.main", "caption"]
-
-
-@pytest.fixture(scope="module")
-def captioner() -> Captioner:
-    return Captioner(load_bundle(SHIPPED)).load()
 
 
 @pytest.fixture
@@ -141,10 +135,10 @@ def talk() -> np.ndarray:
     return np.frombuffer(pcm(CLIPS / "lj-jail.flac"), np.int16).astype(np.float32) / 32768
 
 
-def test_a_machine_that_falls_behind_drops_the_oldest_and_says_so(captioner: Captioner) -> None:
+def test_a_machine_that_falls_behind_drops_the_oldest_and_says_so(shipped: Captioner) -> None:
     blocks: list[Item] = [talk()[i : i + 1600] for i in range(0, 3 * 16_000, 1600)] * 4
     outputs = Noted(slow_s=0.3)
-    summary = listen(captioner, Script(blocks, pace_s=0.01), ListenOptions(backlog_s=1), LiveOptions(), outputs)
+    summary = listen(shipped, Script(blocks, pace_s=0.01), ListenOptions(backlog_s=1), LiveOptions(), outputs)
     dropped = sum(e.dropped_s for e in outputs.events if e.event == "dropped")
     assert dropped == pytest.approx(summary.dropped_s)
     assert dropped > 1
@@ -152,10 +146,10 @@ def test_a_machine_that_falls_behind_drops_the_oldest_and_says_so(captioner: Cap
     assert outputs.events[-1].time_s == pytest.approx(12, abs=0.01)
 
 
-def test_what_a_failing_source_gave_is_finished_before_its_error(captioner: Captioner) -> None:
+def test_what_a_failing_source_gave_is_finished_before_its_error(shipped: Captioner) -> None:
     outputs = Noted()
     with pytest.raises(AudioError, match="unplugged for good"):
-        listen(captioner, Script([talk()], AudioError("unplugged for good")), ListenOptions(backlog_s=60), LiveOptions(), outputs)
+        listen(shipped, Script([talk()], AudioError("unplugged for good")), ListenOptions(backlog_s=60), LiveOptions(), outputs)
     assert outputs.events[-1].event == "segment_ended"
     assert "London" in outputs.events[-1].stable
 

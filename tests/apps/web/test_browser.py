@@ -13,10 +13,8 @@ import pytest
 import soundfile
 
 from tests.apps.conftest import CLIPS
-from unmask import Captioner, LiveCaptioner, load_bundle
+from unmask import LiveCaptioner
 from unmask.apps.audio.files import read_recording
-from unmask.apps.audio.silero import Silero
-from unmask.apps.cli.options import SHIPPED
 from unmask.apps.cli.serve import listen
 from unmask.apps.web.server import Server, make_app
 
@@ -37,12 +35,6 @@ FLAGS = [
     "--use-fake-device-for-media-stream",
 ]
 Page = Any
-
-
-@pytest.fixture(scope="module")
-def open_live() -> Callable[[], LiveCaptioner]:
-    captioner = Captioner(load_bundle(SHIPPED)).load()
-    return lambda: LiveCaptioner(captioner, Silero())
 
 
 class Served:

@@ -26,10 +26,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.apps.conftest import CLIPS, Command, start
-from unmask import Captioner, LiveCaptioner, load_bundle
+from unmask import LiveCaptioner
 from unmask.apps.audio.files import read_recording
-from unmask.apps.audio.silero import Silero
-from unmask.apps.cli.options import SHIPPED
 from unmask.apps.cli.serve import listen
 from unmask.apps.web.access import Access
 from unmask.apps.web.server import HEADERS, Server, make_app
@@ -38,12 +36,6 @@ from unmask.apps.web.session import Limits
 Samples = NDArray[np.float32]
 Message = dict[str, Any]
 OPEN = Limits(backlog_s=30, rate=100)  # tests do not wait for the time that speech takes
-
-
-@pytest.fixture(scope="module")
-def open_live() -> Callable[[], LiveCaptioner]:
-    captioner = Captioner(load_bundle(SHIPPED)).load()
-    return lambda: LiveCaptioner(captioner, Silero())
 
 
 @pytest.fixture(scope="module")
