@@ -31,6 +31,7 @@ def test_a_run_leaves_its_samples_and_prints_them_as_tables(command: Command, ba
     assert str(tmp_path) not in to_json(report)  # a report is shown to others
 
 
+@pytest.mark.slow
 def test_the_shipped_captioner_is_measured_unless_another_is_named(command: Command) -> None:
     result = command("bench", "--scenario", "fill", *QUICK, "--json", "--audio", CLIPS / "librispeech-533.flac")
     report = json.loads(result.out)

@@ -56,6 +56,7 @@ def test_a_search_keeps_what_it_found(command: Command, fp32_bundle: Path, tmp_p
     assert "matrices fp16" in load_bundle(tmp_path / "out").manifest.provenance["quantized"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_needs_no_fp32_bundle(command: Command, checkpoints: dict[str, Path], tmp_path: Path) -> None:
     source, out = checkpoints["dream"], tmp_path / "small"
     result = command("quantize", source, "--out", out)

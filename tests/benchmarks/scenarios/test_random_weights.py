@@ -44,6 +44,7 @@ def test_other_shapes_are_told(text: str, message: str) -> None:
         read_shape(text)
 
 
+@pytest.mark.slow
 def test_a_shape_is_made_once_in_either_precision(tmp_path: Path) -> None:
     small = shape_bundle(SMALL, "int8", tmp_path)
     manifest = load_bundle(small).manifest
