@@ -1,7 +1,8 @@
-"""How far two models' answers to the same canvas lie apart. Pure functions of logits; knows no bundle and no clock.
+"""How much two models' answers to the same canvas differ. Pure functions of logits; knows no bundle and no clock.
 
-A sampler reads two things of a row, the best id and how probable it is, and commits the surest rows first. So three questions:
-do they choose the same id, would they commit the same rows first, and how far apart are their distributions.
+A sampler reads two things from a row, the best id and its probability, and commits the most confident rows first. So there are
+three questions: do the models choose the same id, would they commit the same rows first, and how much do their distributions
+differ.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
-EARLY = 0.25  # of the masked rows: what the first passes commit
+EARLY = 0.25  # share of the masked rows that the first passes commit
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Drift:
     argmax: float
     """Share of rows with the same best id."""
     first: float
-    """Share of canvases with the same surest row."""
+    """Share of canvases with the same most confident row."""
     early: float
-    """Of A's surest quarter of each canvas's rows, the share that is in B's too."""
+    """Share of A's most confident quarter of each canvas's rows that is in B's too."""
     kl: float
     """Mean of KL(A || B) over rows, nats."""
     kl_p95: float
@@ -43,8 +44,8 @@ def kl_rows(a: Floats, b: Floats) -> Floats:
     return np.maximum(0, (np.exp(a) * (a - b)).sum(-1))
 
 
-def surest(logs: Floats, count: int) -> NDArray[np.int64]:
-    """The `count` rows with the most probable best id; of equals the first, as the sampler has it."""
+def most_confident(logs: Floats, count: int) -> NDArray[np.int64]:
+    """The `count` rows with the most probable best id; of equal rows the first, as in the sampler."""
     return np.argsort(-logs.max(-1), kind="stable")[:count]
 
 
@@ -52,11 +53,11 @@ def drift(ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
     """pairs: for each canvas (R, V) log-probabilities of A and of B."""
     kl = np.concatenate([kl_rows(a, b) for a, b in pairs])
     argmax = np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in pairs])
-    first = [surest(a, 1)[0] == surest(b, 1)[0] for a, b in pairs]
+    first = [most_confident(a, 1)[0] == most_confident(b, 1)[0] for a, b in pairs]
     early, wanted = 0, 0
     for a, b in pairs:
         count = max(1, round(EARLY * len(a)))
-        early += len(np.intersect1d(surest(a, count), surest(b, count)))
+        early += len(np.intersect1d(most_confident(a, count), most_confident(b, count)))
         wanted += count
     return Drift(
         ratio,

@@ -74,9 +74,9 @@ def compare(
     if any((folder / MANIFEST).is_file() for folder in (a, b)):
         found = _bundles(a, b, options, material, engine)
     else:
-        from unmask.benchmarks.compare.reports import compare_reports, read_side
-
-        found = compare_reports(read_side(a), read_side(b), same_threads=not options.any_threads)
+        if material != MaterialOptions() or engine.given():
+            raise InputError("reports are compared as they are: leave out what bundles are asked and how they are run")
+        found = _reports(a, b, options)
     missed = found.failures(gates)
     if options.json:
         print(json.dumps({**dataclasses.asdict(found), "missed": missed}, ensure_ascii=False))
@@ -88,6 +88,8 @@ def compare(
 
 
 def _bundles(a: Path, b: Path, options: CompareOptions, material: MaterialOptions, engine: EngineChoice) -> "BundleComparison":
+    if options.any_threads:
+        raise InputError("--any-threads compares reports; leave it out for bundles")
     require("onnx", "jiwer", "whisper_normalizer")
     from unmask.benchmarks.compare.bundles import compare_bundles
 
@@ -96,3 +98,11 @@ def _bundles(a: Path, b: Path, options: CompareOptions, material: MaterialOption
     threads = [engine.threads] if engine.threads else [count for count in (1, 2) if count <= read_cpu().cores]
     say = say_on_stderr(options.quiet)
     return compare_bundles(ours, theirs, examples, transcripts, options.runs, engine.options(), threads=threads, say=say)
+
+
+def _reports(a: Path, b: Path, options: CompareOptions) -> "ReportComparison":
+    if options.runs != CompareOptions.runs:
+        raise InputError("--runs measures bundles; leave it out for reports")
+    from unmask.benchmarks.compare.reports import compare_reports, read_side
+
+    return compare_reports(read_side(a), read_side(b), same_threads=not options.any_threads)

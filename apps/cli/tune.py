@@ -14,7 +14,7 @@ from unmask.apps.cli.options import EngineChoice
 from unmask.apps.cli.requirements import require, say_on_stderr
 from unmask.benchmarks.tuning.pareto import Rules
 from unmask.benchmarks.tuning.report import FORMATS, named, picture, table
-from unmask.benchmarks.tuning.search import Found
+from unmask.benchmarks.tuning.search import TuningResult
 from unmask.benchmarks.tuning.tune import Examples, TuningPlan, make_plan, to_store
 from unmask.benchmarks.tuning.tune import tune as search
 from unmask.bundle.manifest import Bundle, load_bundle
@@ -116,7 +116,7 @@ def described(plan: TuningPlan) -> str:
     return "\n".join([*lines, f"about {plan.minutes():.1f} minutes, if all settings were as slow as the default"])
 
 
-def run(plan: TuningPlan, rules: Rules, quiet: bool) -> Found:
+def run(plan: TuningPlan, rules: Rules, quiet: bool) -> TuningResult:
     console = Console(stderr=True, quiet=quiet)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
@@ -130,7 +130,7 @@ def run(plan: TuningPlan, rules: Rules, quiet: bool) -> Found:
         return search(plan, rules, say, lambda: bar.advance(done))
 
 
-def finish(plan: TuningPlan, found: Found, options: TuneOptions) -> int:
+def finish(plan: TuningPlan, found: TuningResult, options: TuneOptions) -> int:
     """Store the choice and report it. When the default is best, an older stored setting is removed."""
     say = say_on_stderr(options.quiet, "unmask")
     if not options.json:

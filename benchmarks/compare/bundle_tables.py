@@ -13,7 +13,7 @@ from unmask.quant.drift import Drift
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedPair:
     """What one thing takes with A and with B, milliseconds."""
 
     a: Quartiles
@@ -24,7 +24,7 @@ class Timed:
 @dataclass(frozen=True)
 class PassTime:
     threads: int
-    timed: Timed
+    timed: TimedPair
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class BundleComparison:
     bytes_a: int
     bytes_b: int
     memory: Memory | None
-    load: Timed | None
+    load: TimedPair | None
     passes: tuple[PassTime, ...]  # one for each number of threads; empty when no times were taken
     drift: tuple[Drift, ...]
     texts: Texts

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, Timed
+from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, TimedPair
 from unmask.benchmarks.measure.bundles import bundle_bytes, same_model
 from unmask.benchmarks.measure.footprint import can_measure_memory, peak_memory
 from unmask.benchmarks.measure.harness import Clock, interleave, timed
@@ -107,8 +107,8 @@ def _all(subject: Subject, states: Sequence[State]) -> None:
         subject.ask(state)
 
 
-def _timed(jobs: Sequence[Callable[[], None]], runs: int, clock: Clock, count: int = 1) -> Timed:
+def _timed(jobs: Sequence[Callable[[], None]], runs: int, clock: Clock, count: int = 1) -> TimedPair:
     """Two jobs of `count` equal parts each: milliseconds of a part."""
     taken = interleave({i: timed(job, clock) for i, job in enumerate(jobs)}, runs, clock=clock)
     a, b = ([1000 * seconds / count for seconds in taken[i]] for i in range(2))
-    return Timed(quartiles(a), quartiles(b), paired_ratio(a, b))
+    return TimedPair(quartiles(a), quartiles(b), paired_ratio(a, b))

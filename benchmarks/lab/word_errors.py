@@ -79,7 +79,7 @@ class Wer:
 
 
 @dataclass
-class Row:
+class WayScores:
     """One setting's result; one entry for each utterance."""
 
     name: str
@@ -125,14 +125,14 @@ def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[U
         yield replace(u, samples=mix(u.samples, np.roll(sound, rng.integers(len(sound))), snr_db))
 
 
-def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[Row]:
+def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[WayScores]:
     bundle = load_bundle(path)
     engine = options.engine or engine_of(bundle.manifest)
     chosen = EngineOptions(options.threads, engine=engine, provider=options.provider, static=options.static)
     captioner = Captioner(bundle, chosen).load()
     schedules = ways(options, captioner.bundle.manifest.verifier is not None)
     label = f"{path.name} ({engine}, {captioner.bundle.manifest.precision})"
-    results = {name: Row(f"{label}, {name}") for name in schedules}
+    results = {name: WayScores(f"{label}, {name}") for name in schedules}
     rng = np.random.default_rng(0)
     for utterance in progress(utterances):
         windows = list(captioner.windows(utterance.samples))
@@ -177,11 +177,11 @@ def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Known]
     return " ".join(texts), *(sum(n) for n in zip(*((r.passes, r.rows, len(r.text.ids)) for r in readings), strict=True))
 
 
-def score_whisper(folder: Path, utterances: list[Utterance]) -> list[Row]:
+def score_whisper(folder: Path, utterances: list[Utterance]) -> list[WayScores]:
     read = whisper_reader(folder)
     rows = []
     for name, longest_s in (("Whisper greedy, 30 s windows", 30), ("Whisper greedy, speech and 1 s", None)):
-        row = Row(name)
+        row = WayScores(name)
         for utterance in progress(utterances):
             size = longest_s * SAMPLE_RATE_HZ if longest_s else len(utterance.samples) + SAMPLE_RATE_HZ
             text, tokens, seconds = read(utterance.samples, size)
@@ -229,7 +229,7 @@ def bundle_text(path: Path, schedule: Schedule | None = None) -> Write:
     return lambda samples: captioner.caption(samples, schedule).text
 
 
-def table(results: list[Row], speakers: NDArray[np.str_], resamples: int) -> str:
+def table(results: list[WayScores], speakers: NDArray[np.str_], resamples: int) -> str:
     """Markdown: all speakers with interval, then the commonest speaker and the others apart (one reader may dominate)."""
     names, counts = np.unique(speakers, return_counts=True)
     common = speakers == names[counts.argmax()]

@@ -68,7 +68,7 @@ class MachineRecord:
 
 
 @dataclass(frozen=True)
-class SubjectRecord:
+class BundleRecord:
     """A bundle that was measured, so that it can be found again."""
 
     name: str
@@ -93,7 +93,7 @@ class Report:
     after: Conditions
     energy: Energy | None  # of the whole run
     plan: dict[str, Any]  # what was asked for
-    subjects: tuple[SubjectRecord, ...]
+    subjects: tuple[BundleRecord, ...]
     ceiling: tuple[Ceiling, ...]
     rows: tuple[Row, ...]
     skipped: dict[str, str] = field(default_factory=dict)  # what could not be measured -> why

@@ -33,7 +33,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Subject:
+class MeasuredBundle:
     """A bundle to be measured, with one setting of the engine."""
 
     name: str
@@ -55,7 +55,7 @@ class Subject:
         return Case(scenario, self.name, name, target, arguments, call, self.engine.threads, **more)
 
 
-def cases(subject: Subject, scenarios: Sequence[str], minutes: float) -> Iterator[Case]:
+def cases(subject: MeasuredBundle, scenarios: Sequence[str], minutes: float) -> Iterator[Case]:
     """minutes: length of a soak. Raises InputError for an unknown scenario."""
     for scenario in scenarios:
         if scenario not in SCENARIOS:
@@ -66,7 +66,7 @@ def cases(subject: Subject, scenarios: Sequence[str], minutes: float) -> Iterato
             yield from MAKERS[scenario](subject)
 
 
-def step(subject: Subject) -> Iterator[Case]:
+def step(subject: MeasuredBundle) -> Iterator[Case]:
     """A pass, by rows in the window and length of the context."""
     if subject.captions:
         slot_s = subject.manifest.timeline.slot_s
@@ -82,7 +82,7 @@ def step(subject: Subject) -> Iterator[Case]:
             yield subject.case("step", f"{_count(rows)}, context {context}", {"kind": "step", "rows": rows, "context": context})
 
 
-def fill(subject: Subject) -> Iterator[Case]:
+def fill(subject: MeasuredBundle) -> Iterator[Case]:
     """A whole canvas, by schedule and length."""
     for label, changes in schedules(subject):
         for length in _seconds(subject) if subject.captions else LENGTHS:
@@ -92,7 +92,7 @@ def fill(subject: Subject) -> Iterator[Case]:
             yield subject.case("fill", f"{label}, {unit}", call, reference=reference)
 
 
-def schedules(subject: Subject) -> list[tuple[str, dict[str, Any]]]:
+def schedules(subject: MeasuredBundle) -> list[tuple[str, dict[str, Any]]]:
     """Name -> changes of the task's own schedule."""
     if subject.captions:
         quick = [(f"{n} pass{'es' * (n > 1)}", {"passes": n, "verify": 0}) for n in (1, 2, 4, 8)]
@@ -103,7 +103,7 @@ def schedules(subject: Subject) -> list[tuple[str, dict[str, Any]]]:
     return [(f"{n} pass{'es' * (n > 1)} a block of {block}", {"rule": "quota", "passes": n, "block": block}) for n in counts]
 
 
-def caption(subject: Subject) -> Iterator[Case]:
+def caption(subject: MeasuredBundle) -> Iterator[Case]:
     """Recordings captioned as fast as possible, and played in real time. Nothing for a bundle that does not caption."""
     if not subject.captions:
         return
@@ -116,12 +116,12 @@ def caption(subject: Subject) -> Iterator[Case]:
             yield subject.case("caption", f"{way} {recording.name}", {**call, "recording": i}, **own)
 
 
-def load(subject: Subject) -> Iterator[Case]:
+def load(subject: MeasuredBundle) -> Iterator[Case]:
     for cold in (False, True) if can_forget() else (False,):
         yield subject.case("load", "cold" if cold else "warm", {"cold": cold}, START, fresh=True)
 
 
-def soak(subject: Subject, minutes: float) -> Iterator[Case]:
+def soak(subject: MeasuredBundle, minutes: float) -> Iterator[Case]:
     """The task's own fill for minutes."""
     length = _seconds(subject)[-1] if subject.captions else LENGTHS[-1]
     changes = {} if subject.captions else schedules(subject)[-1][1]
@@ -129,19 +129,19 @@ def soak(subject: Subject, minutes: float) -> Iterator[Case]:
     yield subject.case("soak", f"{minutes:g} minutes of fills", call, once=True)
 
 
-MAKERS: dict[str, Callable[[Subject], Iterator[Case]]] = {"step": step, "fill": fill, "caption": caption, "load": load}
+MAKERS: dict[str, Callable[[MeasuredBundle], Iterator[Case]]] = {"step": step, "fill": fill, "caption": caption, "load": load}
 
 
 def _count(rows: int) -> str:
     return f"{rows} row{'s' * (rows > 1)}"
 
 
-def _seconds(subject: Subject) -> list[float]:
+def _seconds(subject: MeasuredBundle) -> list[float]:
     """Lengths of the first recording to try: fixed ones that it reaches, and all of it up to ten seconds."""
     whole = min(round(subject.recordings[0].seconds, 1), 10.0)
     return [*(s for s in SECONDS if s < whole), whole]
 
 
-def _said(subject: Subject, seconds: float) -> str | None:
+def _said(subject: MeasuredBundle, seconds: float) -> str | None:
     recording = subject.recordings[0]
     return recording.said if seconds >= round(recording.seconds, 1) else None

@@ -13,8 +13,8 @@ import unmask
 from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.benchmarks.measure.ceiling import measure_ceiling
 from unmask.benchmarks.measure.conditions import EnergyMeter, read_conditions
-from unmask.benchmarks.report.record import MachineRecord, Report, Row, SubjectRecord
-from unmask.benchmarks.scenarios.catalog import Recording, Subject, cases
+from unmask.benchmarks.report.record import BundleRecord, MachineRecord, Report, Row
+from unmask.benchmarks.scenarios.catalog import MeasuredBundle, Recording, cases
 from unmask.benchmarks.scenarios.graph_cost import bundle_costs, overhead_s
 from unmask.benchmarks.scenarios.rows import rows_of
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, run_cases
@@ -30,14 +30,14 @@ Take = Callable[[Sequence[Case], Plan, Say], list[tuple[Case, list[Sample]]]]
 
 def read_subject(
     folder: Path, engine: EngineOptions, recordings: Sequence[Recording] = (), voice_detector: str | None = None
-) -> Subject:
+) -> MeasuredBundle:
     """Verify the bundle and count what its graphs cost. Raises BundleError."""
     bundle = load_bundle(folder)
     name = bundle.manifest.name
-    return Subject(name, folder, bundle.manifest, engine, tuple(recordings), bundle_costs(bundle), voice_detector)
+    return MeasuredBundle(name, folder, bundle.manifest, engine, tuple(recordings), bundle_costs(bundle), voice_detector)
 
 
-def with_distinct_names(subjects: Sequence[Subject]) -> list[Subject]:
+def with_distinct_names(subjects: Sequence[MeasuredBundle]) -> list[MeasuredBundle]:
     """Subjects that share a name get their precision as a suffix. Raises InputError where that is the same too."""
     names = [subject.name for subject in subjects]
     out = [dataclasses.replace(s, name=f"{s.name} {s.manifest.precision}") if names.count(s.name) > 1 else s for s in subjects]
@@ -48,7 +48,7 @@ def with_distinct_names(subjects: Sequence[Subject]) -> list[Subject]:
 
 def run(
     own: Sequence[Case],
-    subjects: Sequence[Subject],
+    subjects: Sequence[MeasuredBundle],
     plan: Plan,
     settings: dict[str, Any],
     say: Say,
@@ -82,7 +82,7 @@ def run(
     )
 
 
-def subject_cases(subjects: Sequence[Subject], scenarios: Sequence[str], minutes: float) -> list[Case]:
+def subject_cases(subjects: Sequence[MeasuredBundle], scenarios: Sequence[str], minutes: float) -> list[Case]:
     return [case for subject in subjects for case in cases(subject, scenarios, minutes)]
 
 
@@ -101,9 +101,9 @@ def machine() -> MachineRecord:
     )
 
 
-def described(subject: Subject) -> SubjectRecord:
+def described(subject: MeasuredBundle) -> BundleRecord:
     manifest = subject.manifest
-    return SubjectRecord(
+    return BundleRecord(
         name=subject.name,
         family=manifest.family,
         precision=manifest.precision,

@@ -7,7 +7,7 @@ import numpy as np
 from unmask.benchmarks.measure.statistics import Interval
 from unmask.benchmarks.report.plots import drawn
 from unmask.benchmarks.tuning.pareto import Measured, Point, changes, front
-from unmask.benchmarks.tuning.search import Found
+from unmask.benchmarks.tuning.search import TuningResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ def named(measured: Measured, point: Point) -> str:
     return ", ".join(changes(point.setting, measured.default)) or "default"
 
 
-def table(found: Found, unit: str, measure: str) -> str:
+def table(found: TuningResult, unit: str, measure: str) -> str:
     """Markdown: the front, the default and what was chosen."""
     measured, chosen = found.measured, found.choice.point.setting if found.choice else None
     kept = {point.setting for point in front(measured)} | {measured.default, chosen}
@@ -40,7 +40,7 @@ def _spread(interval: Interval | None) -> str:
     return f" ({interval.low:.1f} to {interval.high:.1f})" if interval else ""
 
 
-def picture(found: Found, title: str, unit: str, measure: str, kind: str = "svg") -> bytes:
+def picture(found: TuningResult, title: str, unit: str, measure: str, kind: str = "svg") -> bytes:
     """Time to the right, quality upwards; the front is joined, other settings are pale, bars are intervals of time.
 
     kind: of `FORMATS`.

@@ -34,7 +34,7 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class Found:
+class TuningResult:
     measured: Measured
     choice: Choice | None
     """None: no setting keeps both the quality and the budget."""
@@ -44,7 +44,7 @@ class Found:
 
 def search(
     default: Setting, stages: Sequence[Stage], trials: Trials, rules: Rules, say: Callable[[str], None] = lambda line: None
-) -> Found:
+) -> TuningResult:
     """Measure stage by stage. Ctrl-C keeps the complete stages, and is raised again only when there is none."""
     measured, stopped, best = Measured(default, ()), False, default
     try:
@@ -66,7 +66,7 @@ def search(
         stopped = True
     newest = max(point.run for point in measured.points)
     last = Measured(default, tuple(point for point in measured.points if point.run == newest))
-    return Found(measured, choose(measured if stopped else last, rules), stopped)
+    return TuningResult(measured, choose(measured if stopped else last, rules), stopped)
 
 
 def last_ones(measured: Measured, rules: Rules) -> list[Setting]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unmask.benchmarks.measure.bundles import engine_of, same_model
 from unmask.benchmarks.tuning.objective import AnswerObjective, CaptionObjective, Objective
 from unmask.benchmarks.tuning.pareto import Choice, Measured, Rules, Setting
-from unmask.benchmarks.tuning.search import Found, Stage, Trials, runs_of, search
+from unmask.benchmarks.tuning.search import Stage, Trials, TuningResult, runs_of, search
 from unmask.benchmarks.tuning.search_space import answer_stages, caption_stages, machine, thread_counts
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine_options import EngineOptions
@@ -92,7 +92,7 @@ def _engine(bundle: Bundle, given: EngineOptions) -> EngineOptions:
     return given if given.engine == own else EngineOptions(engine=own)
 
 
-def tune(plan: TuningPlan, rules: Rules, say: Callable[[str], None], ran: Callable[[], None]) -> Found:
+def tune(plan: TuningPlan, rules: Rules, say: Callable[[str], None], ran: Callable[[], None]) -> TuningResult:
     """Search. say: called with each stage's name. ran: called after each run. Ctrl-C ends the search with what it has found."""
 
     def run(setting: Setting) -> float:

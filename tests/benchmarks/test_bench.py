@@ -7,7 +7,7 @@ import pytest
 
 from tests.apps.conftest import CLIPS, Command, command
 from unmask.benchmarks.report.record import read_report, to_json
-from unmask.benchmarks.scenarios.catalog import Subject
+from unmask.benchmarks.scenarios.catalog import MeasuredBundle
 from unmask.benchmarks.scenarios.run import with_distinct_names
 from unmask.bundle.manifest import read_manifest
 from unmask.engines.engine_options import EngineOptions
@@ -72,6 +72,6 @@ def test_a_backbone_has_nothing_to_caption(command: Command, backbones: dict[str
 
 
 def test_bundles_of_one_name_are_distinguished_by_precision(fp32_bundle: Path, int8_bundle: Path) -> None:
-    own = [Subject("tiny", folder, read_manifest(folder), EngineOptions()) for folder in (fp32_bundle, int8_bundle)]
+    own = [MeasuredBundle("tiny", folder, read_manifest(folder), EngineOptions()) for folder in (fp32_bundle, int8_bundle)]
     assert [subject.name for subject in with_distinct_names(own)] == ["tiny fp32", "tiny int8"]
     assert [subject.name for subject in with_distinct_names(own[:1])] == ["tiny"]

@@ -29,7 +29,7 @@ def test_forbidden_ids_do_not_count() -> None:
 
 
 def test_a_canvas_by_hand() -> None:
-    """Five rows: B chooses otherwise in the last one. A's surest is row 0, B's is row 1."""
+    """Five rows: B chooses otherwise in the last one. A's most confident row is 0, B's is row 1."""
     a = logs((0.9, 0.1), (0.8, 0.2), (0.3, 0.7), (0.6, 0.4), (0.55, 0.45))
     b = logs((0.85, 0.15), (0.95, 0.05), (0.3, 0.7), (0.6, 0.4), (0.45, 0.55))
     found = drift(0.5, [(a, b)])
@@ -50,14 +50,14 @@ def test_canvases_are_weighted_by_rows_and_by_canvas() -> None:
     assert found.kl_p95 == pytest.approx(0.9 * 0.2 * math.log(1.5), rel=1e-3)  # between the second and the third of three
 
 
-def test_the_surest_quarter_is_an_overlap() -> None:
+def test_the_most_confident_quarter_is_an_overlap() -> None:
     best = np.linspace(0.6, 0.95, 8)
     a = logs(*((p, 1 - p) for p in best))
-    b = logs(*((p, 1 - p) for p in np.roll(best, 1)))  # A's surest are rows 7 and 6, B's rows 0 and 7
+    b = logs(*((p, 1 - p) for p in np.roll(best, 1)))  # A's most confident are rows 7 and 6, B's rows 0 and 7
     assert drift(1.0, [(a, b)]).early == pytest.approx(1 / 2)
 
 
-def test_of_equal_rows_the_first_is_the_surest() -> None:
+def test_of_equal_rows_the_first_is_the_most_confident() -> None:
     a, b = logs((0.5, 0.5), (0.5, 0.5)), logs((0.5, 0.5), (0.4999, 0.5001))
     assert drift(1.0, [(a, a)]).first == 1
     assert drift(1.0, [(a, b)]).first == 0

@@ -141,7 +141,7 @@ def read_transcribed(options: PeerOptions, folder: Path) -> Iterator[Recording]:
 
 
 @dataclass(frozen=True)
-class Compared:
+class CaptionResults:
     report: Report
     transcribed: tuple[Transcribed, ...]
     recordings: tuple[Recording, ...]
@@ -155,7 +155,7 @@ def measure(
     plan: Plan,
     say: Say,
     pytorch: Sequence[str] = (),
-) -> Compared:
+) -> CaptionResults:
     """weights: by a peer's option; pytorch: further ways to run the bundle's own weights.
 
     Raises BundleError, and InputError for a bundle that cannot decode token by token.
@@ -168,7 +168,7 @@ def measure(
     turns = CaptionTurns([recording.said or "" for recording in recordings], [recording.seconds for recording in recordings])
     settings = {"scenarios": [SCENARIO], "peers": described(weights, pytorch), "recordings": len(recordings)}
     report = run(cases, [subject], plan, settings, say, turns.take, turns.rows)
-    return Compared(replace(report, skipped=skipped), tuple(turns.transcribed), tuple(recordings))
+    return CaptionResults(replace(report, skipped=skipped), tuple(turns.transcribed), tuple(recordings))
 
 
 def described(weights: Mapping[str, Path | None], pytorch: Sequence[str]) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def described(weights: Mapping[str, Path | None], pytorch: Sequence[str]) -> dic
     return named
 
 
-def to_markdown(found: Compared) -> str:
+def to_markdown(found: CaptionResults) -> str:
     report, audio_s = found.report, sum(recording.seconds for recording in found.recordings)
     peers = [f"{name} {own['version']} ({own['weights']})" for name, own in report.plan["peers"].items()]
     count = len(found.recordings)
@@ -192,7 +192,7 @@ def to_markdown(found: Compared) -> str:
     return one_table("Peers: captions", table(found.transcribed), asked, report, NOTES)
 
 
-def write(found: Compared, folder: Path) -> None:
+def write(found: CaptionResults, folder: Path) -> None:
     """The folder is made if it is missing; files of an earlier run are overwritten."""
     write_report(found.report, folder)
     (folder / "peers.md").write_text(to_markdown(found), encoding="utf-8")

@@ -124,12 +124,12 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Compared:
+class AnswerResults:
     report: Report
     answered: tuple[Answered, ...]
 
 
-def measure(bundle: Path, question: Question, llama: LlamaOptions, threads: int, plan: Plan, say: Say) -> Compared:
+def measure(bundle: Path, question: Question, llama: LlamaOptions, threads: int, plan: Plan, say: Say) -> AnswerResults:
     """Raises BundleError, and InputError for a bundle of another family and for a program or file that is missing."""
     why = diffusion_cli.absent(llama.llama_diffusion_cli, llama.gguf)
     subject = read_subject(bundle, EngineOptions(threads=threads))
@@ -148,7 +148,7 @@ def measure(bundle: Path, question: Question, llama: LlamaOptions, threads: int,
 
     report = run(cases, [subject], plan, settings, say, take)
     skipped = {diffusion_cli.NAME: why} if why else {}
-    return Compared(replace(report, skipped=skipped), tuple(Answered(case, samples) for case, samples in taken))
+    return AnswerResults(replace(report, skipped=skipped), tuple(Answered(case, samples) for case, samples in taken))
 
 
 def our_cases(bundle: Path, name: str, question: Question, threads: int) -> list[Case]:
@@ -205,7 +205,7 @@ def _cells(base: Answered, published: Answered, own: Answered) -> tuple[str, ...
     )
 
 
-def to_markdown(found: Compared) -> str:
+def to_markdown(found: AnswerResults) -> str:
     report, plan = found.report, found.report.plan
     peers = ", ".join(f"{name} {version}" for name, version in plan["peers"].items())
     length, prompt = plan["length"], plan["canvas"] - plan["length"]
@@ -213,7 +213,7 @@ def to_markdown(found: Compared) -> str:
     return one_table("Peers: text", table(found.answered), asked, report, NOTES)
 
 
-def write(found: Compared, folder: Path) -> None:
+def write(found: AnswerResults, folder: Path) -> None:
     """The folder is made if it is missing; files of an earlier run are overwritten."""
     write_report(found.report, folder)
     (folder / "peers.md").write_text(to_markdown(found), encoding="utf-8")

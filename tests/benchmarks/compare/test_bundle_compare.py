@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unmask.benchmarks.compare import bundles
-from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, Timed, measured
+from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, TimedPair, measured
 from unmask.benchmarks.compare.bundles import compare_bundles, compare_texts
 from unmask.benchmarks.compare.gates import Gates
 from unmask.benchmarks.measure.bundles import bundle_bytes
@@ -27,10 +27,10 @@ FOUND = BundleComparison(
     bytes_a=1000,
     bytes_b=270,
     memory=Memory(400, 300),
-    load=Timed(Quartiles(90, 100, 120, 6), Quartiles(40, 50, 60, 6), HALF),
+    load=TimedPair(Quartiles(90, 100, 120, 6), Quartiles(40, 50, 60, 6), HALF),
     passes=(
-        PassTime(1, Timed(Quartiles(9, 10, 11, 6), Quartiles(7, 8, 9, 6), Ratio(0.7, Interval(0.6, 0.8), 6))),
-        PassTime(2, Timed(Quartiles(5, 6, 7, 6), Quartiles(4, 5, 6, 6), Ratio(0.8, Interval(0.7, 0.9), 6))),
+        PassTime(1, TimedPair(Quartiles(9, 10, 11, 6), Quartiles(7, 8, 9, 6), Ratio(0.7, Interval(0.6, 0.8), 6))),
+        PassTime(2, TimedPair(Quartiles(5, 6, 7, 6), Quartiles(4, 5, 6, 6), Ratio(0.8, Interval(0.7, 0.9), 6))),
     ),
     drift=(
         Drift(0.5, canvases=4, rows=10, argmax=1.0, first=0.5, early=1.0, kl=0.01, kl_p95=0.02),

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.lab.word_errors import Row, Wer, score_bundle, table, ways
+from benchmarks.lab.word_errors import WayScores, Wer, score_bundle, table, ways
 from unmask.training.corpus import Utterance
 
 CHECKED = "1 pass, checked"
@@ -45,6 +45,6 @@ def test_every_way_is_read_and_counted(fp32_bundle: Path) -> None:
 
 
 def test_errors_are_those_of_words_after_the_normalizer() -> None:
-    row = Row("row")
+    row = WayScores("row")
     row.add("he will not come", "He won't come, there!", 1, 9, 3, 0.5)  # one inserted
     assert (row.errors, row.words, row.milliseconds) == ([1], [4], [500])

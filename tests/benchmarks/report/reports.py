@@ -4,7 +4,7 @@ from typing import Any
 
 from unmask.benchmarks.measure.ceiling import Ceiling
 from unmask.benchmarks.measure.conditions import Conditions
-from unmask.benchmarks.report.record import MachineRecord, Report, Row, SubjectRecord
+from unmask.benchmarks.report.record import BundleRecord, MachineRecord, Report, Row
 
 CEILING = Ceiling(threads=1, fp32_macs_per_s=1e9, int8_macs_per_s=4e9, bytes_per_s=1e10)
 QUIET = Conditions((0.0, 0.0, 0.0), governor=None, mhz=None, power=None, temperature_c=None, memory_free_mib=100)
@@ -18,7 +18,7 @@ def row(*samples_ms: float, **changes: Any) -> Row:
 
 
 def report(*rows: Row, precision: str = "int8", on_cpu: bool = True, **changes: Any) -> Report:
-    subject = SubjectRecord("m", "dream", precision, 2**20, "0" * 64, {"threads": 1}, on_cpu, {})
+    subject = BundleRecord("m", "dream", precision, 2**20, "0" * 64, {"threads": 1}, on_cpu, {})
     own: dict[str, Any] = {
         "version": "0.1.0",
         "created": "2026-01-01T00:00:00+00:00",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unmask.benchmarks.scenarios import runner as cases_module
-from unmask.benchmarks.scenarios.catalog import SCENARIOS, Recording, Subject, cases
+from unmask.benchmarks.scenarios.catalog import SCENARIOS, MeasuredBundle, Recording, cases
 from unmask.benchmarks.scenarios.graph_cost import GraphCost, bundle_costs, graph_cost, rows_of
 from unmask.benchmarks.scenarios.live_delays import Emitted, delays
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, run_cases
@@ -118,8 +118,8 @@ def test_the_shipped_window_reads_its_matrices_once() -> None:
 # ---- scenarios
 
 
-def subject(folder: Path, recordings: tuple[Recording, ...] = ()) -> Subject:
-    return Subject("m", folder, read_manifest(folder), EngineOptions(), recordings, bundle_costs(load_bundle(folder)))
+def subject(folder: Path, recordings: tuple[Recording, ...] = ()) -> MeasuredBundle:
+    return MeasuredBundle("m", folder, read_manifest(folder), EngineOptions(), recordings, bundle_costs(load_bundle(folder)))
 
 
 def test_every_scenario_of_a_tiny_backbone(backbones: dict[str, Path]) -> None:

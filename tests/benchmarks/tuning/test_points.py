@@ -8,7 +8,7 @@ import pytest
 from unmask import EngineOptions, Schedule
 from unmask.benchmarks.tuning.pareto import Measured, Point, Rules, Setting, changes, choose, clearly_different, front
 from unmask.benchmarks.tuning.report import picture, table
-from unmask.benchmarks.tuning.search import Found
+from unmask.benchmarks.tuning.search import TuningResult
 
 DEFAULT = Setting(Path("models/a"), EngineOptions(), Schedule())
 BASE = (0.100, 0.101, 0.099, 0.102, 0.100, 0.098, 0.100, 0.101)
@@ -133,7 +133,7 @@ def test_points_of_two_runs_are_apart_when_their_intervals_are() -> None:
 
 def test_the_table_and_the_drawing_hold_the_front() -> None:
     found = measured(point(passes(1), 0.5, 0.6), point(passes(2), 0.7, 0.9), point(passes(3), 0.9, 0.5))
-    told = Found(found, choose(found, Rules()), stopped=False)
+    told = TuningResult(found, choose(found, Rules()), stopped=False)
     lines = table(told, "a window", "words right").splitlines()
     assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == ["passes 1", "**passes 2**", "default"]
     assert "| 70.0 (70.0 to 70.0) | 0.70 (0.70 to 0.70) |" in lines[3]
