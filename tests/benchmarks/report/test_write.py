@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.report.reports import report, row
+from unmask.benchmarks.report.markdown import to_markdown
 from unmask.benchmarks.report.page import to_html
 from unmask.benchmarks.report.plots import PICTURES, pictures
 from unmask.benchmarks.report.record import Report, read_report, to_json
@@ -40,11 +41,13 @@ def test_json_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert read_report(tmp_path / "report.json") == own
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "benchmarks" / "reports").rglob("report-*.json")), ids=lambda path: path.parent.name
-)
-def test_stored_reports_are_read(path: Path) -> None:
-    assert read_report(path).rows
+STORED = sorted((ROOT / "benchmarks" / "reports").rglob("report-*.json"))
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_stored_reports_are_read_and_their_tables_are_theirs(path: Path) -> None:
+    report, page = read_report(path), path.with_suffix(".md")
+    assert not page.exists() or page.read_text(encoding="utf-8") == to_markdown(report)
 
 
 @pytest.mark.parametrize(
