@@ -1,36 +1,48 @@
-"""A bundle with graphs of fixed sizes for one engine, from a bundle with graphs of any size.
+"""Bundles with graphs of fixed sizes for one engine, and what commands must know of each engine to make them.
 
-Knows which targets there are, their formats, and which converter makes them. Converters are imported on use.
+Knows the targets, their number formats, and which converter writes them. Converters are imported on use.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 
+if TYPE_CHECKING:
+    from unmask.export.modules.static import Fixed
+
 Say = Callable[[str], None]
-FORMATS = {
+Target = Literal["onnx", "onnx-static", "coreml", "litert"]
+CheckpointTarget = Literal["onnx", "coreml", "litert"]
+System = Literal["iOS17", "iOS18", "macOS14", "macOS15"]
+FORMATS: Mapping[str, Sequence[str]] = {
     "onnx-static": ("int8-static", "fp32"),
     "coreml": ("fp16", "fp32", "int8", "int4"),
     "litert": ("int8", "fp32", "int8-static"),
 }
-"""Target -> its number formats, the default first. The target onnx has graphs of any size and formats of its own."""
+"""Target -> the number formats of a bundle made from a bundle, the default first. onnx has formats of its own."""
+CHECKPOINT_FORMATS: Mapping[str, Sequence[str]] = {
+    "onnx": ("fp32",),
+    "litert": ("fp32", "int8"),
+    "coreml": ("fp16", "fp32", "int8", "int4"),
+}
+"""Target -> the number formats of a bundle made from a checkpoint, the default first."""
 
 
 @dataclass(frozen=True)
 class TargetOptions:
     """The engine that a bundle is made for."""
 
-    target: Literal["onnx", "onnx-static", "coreml", "litert"] = "onnx"
+    target: Target = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. onnx-static: for NPUs with an ONNX Runtime provider.
     coreml: for Macs, iPhones and iPads. litert: for boards and phones."""
     activations: Literal["u8", "u16"] = "u8"
     """onnx-static in int8-static only: 8 or 16 bits for activations. Heads always have 16."""
-    deployment_target: Literal["iOS17", "iOS18", "macOS14", "macOS15"] = "iOS18"
+    deployment_target: System = "iOS18"
     """coreml only: the oldest system that runs the bundle. Before iOS18 and macOS15, graphs share no weights and int4 is not
     available."""
     longest_s: float | None = None
@@ -47,7 +59,7 @@ class TargetOptions:
 def write_target(
     source: Bundle, folder: Path, options: TargetOptions, number_format: str, data: Material | None, say: Say
 ) -> None:
-    """Write a bundle for `options.target`, which is not onnx, at `folder`.
+    """Write a caption bundle for `options.target`, which is not onnx, at `folder`.
 
     data: what ranges of activations are measured on; needed for int8-static. Raises InputError for audio that is longer than
     the bundle takes.
@@ -61,23 +73,35 @@ def write_target(
         else:
             write_quantized(source, folder, sizes, data, options.activations, say)
         return
+    write = converter(options.target, options.deployment_target, number_format)
     from unmask.export.graphs import captioner_graphs
-
-    graphs = captioner_graphs(source, sizes)
-    if options.target == "coreml":
-        from unmask.export.coreml import CoremlForm
-        from unmask.export.coreml_bundle import write_coreml
-
-        write_coreml(source, folder, graphs, CoremlForm(number_format, options.deployment_target), say)
-        return
-    from unmask.export.litert_bundle import write_litert
     from unmask.quant.calibration.calibration_calls import record_calls
 
-    calls = None
+    graphs, calls = captioner_graphs(source, sizes), None
     if data is not None:
         say("running captions to measure the ranges of activations")
         calls = record_calls(source, data.recordings, graphs)
-    write_litert(source, folder, graphs, number_format, calls, say)
+    write(source, folder, graphs, calls, say)
+
+
+Convert = Callable[[Bundle, Path, Iterable["Fixed"], Any, Say], object]
+
+
+def converter(target: str, system: System, number_format: str) -> Convert:
+    """The function that converts graphs for LiteRT or CoreML into a bundle: (source, folder, graphs, calls, say).
+
+    system: the oldest one that runs CoreML graphs. calls: from `record_calls` for int8-static, else None. Raises InputError now,
+    before minutes of export, for a format that the system does not have.
+    """
+    if target == "coreml":
+        from unmask.export.coreml import CoremlForm
+        from unmask.export.coreml_bundle import write_coreml
+
+        form = CoremlForm(number_format, system)
+        return lambda source, folder, graphs, calls, say: write_coreml(source, folder, graphs, form, say)
+    from unmask.export.litert_bundle import write_litert
+
+    return lambda source, folder, graphs, calls, say: write_litert(source, folder, graphs, number_format, calls, say)
 
 
 def caption_sizes(source: Bundle, longest_s: float | None) -> list[tuple[str, dict[str, int]]]:

@@ -12,9 +12,7 @@ from cyclopts import Parameter
 from unmask.apps.cli.options import FLAG, check_target
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
-
-FORMATS = {"onnx": ("fp32",), "litert": ("fp32", "int8"), "coreml": ("fp16", "fp32", "int8", "int4")}
-"""Target -> values of `--to`, the default first."""
+from unmask.quant.targets import CHECKPOINT_FORMATS, CheckpointTarget, System, converter
 
 
 @Parameter(name="*")
@@ -30,14 +28,14 @@ class ExportOptions:
     """Number of best ids that a head returns for each row; the published decodings use 50."""
     block: int | None = None
     """Block length of a block-causal model, if config.json does not give it."""
-    target: Literal["onnx", "litert", "coreml"] = "onnx"
+    target: CheckpointTarget = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. litert: for boards and phones. coreml: for Macs, iPhones
     and iPads."""
     to: Literal["fp32", "fp16", "int8", "int4"] | None = None
     """Number format of a target of fixed sizes. litert: fp32 (default) or int8. coreml: fp16 (default), fp32, int8 or int4."""
     longest: int = 512
     """Fixed sizes only: positions of the longest canvas, prompt included."""
-    deployment_target: Literal["iOS17", "iOS18", "macOS14", "macOS15"] = "iOS18"
+    deployment_target: System = "iOS18"
     """coreml only: the oldest system that runs the bundle. Before iOS18 and macOS15, graphs share no weights and int4 is not
     available."""
     replace: Annotated[bool, FLAG] = False
@@ -61,7 +59,7 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
         raise InputError(f"{checkpoint}: no such folder; give the folder of a downloaded checkpoint")
     if (checkpoint / MANIFEST).is_file():
         raise InputError(f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert|coreml")
-    formats = FORMATS[options.target]
+    formats = CHECKPOINT_FORMATS[options.target]
     if options.to is not None and options.to not in formats:
         raise InputError(
             f"--target {options.target} is exported in {' or '.join(formats)}, not in {options.to}; see unmask quantize"
@@ -87,20 +85,12 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
 
 def export_fixed(checkpoint: Path, target: Path, options: ExportOptions, number_format: str, say: Callable[[str], None]) -> None:
     """Export graphs of fixed sizes, with a temporary bundle of graphs of any size that provides the manifest."""
-    from unmask.export.coreml import CoremlForm
+    write = converter(options.target, options.deployment_target, number_format)
     from unmask.export.graphs import backbone_graphs
     from unmask.export.onnx.backbone import export_model
 
-    coreml = CoremlForm(number_format, options.deployment_target) if options.target == "coreml" else None
     name = options.name or checkpoint.resolve().name
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.resolve().parent) as part:
         source = load_bundle(export_model(checkpoint, Path(part) / "any", name, options.top, options.block, say))
         graphs = backbone_graphs(checkpoint, source.manifest, options.longest, options.top)
-        if coreml is not None:
-            from unmask.export.coreml_bundle import write_coreml
-
-            write_coreml(source, target, graphs, coreml, say)
-        else:
-            from unmask.export.litert_bundle import write_litert
-
-            write_litert(source, target, graphs, number_format, None, say)
+        write(source, target, graphs, None, say)
