@@ -1,4 +1,4 @@
-"""Read a recording from a file in any format that libsndfile knows, as one channel at 16 kHz.
+"""Read recordings from files in any format that libsndfile knows, as one channel at 16 kHz, and their transcripts.
 
 Knows files. soundfile and soxr are imported on use: commands without audio do not need them.
 """
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
+
+CLIPS = Path(__file__).resolve().parents[1] / "clips"  # resolved: an editable installation links every file
 
 
 def read_recording(path: Path) -> NDArray[np.float32]:
@@ -39,3 +41,14 @@ def read_recording(path: Path) -> NDArray[np.float32]:
     if rate_hz != SAMPLE_RATE_HZ:
         mono = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ)
     return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def read_transcript(recording: Path) -> str | None:
+    """What the .txt file beside a recording says; None if there is no such file."""
+    path = recording.with_suffix(".txt")
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def demo_clips() -> tuple[Path, ...]:
+    """The recordings that come with the package, each with a transcript; empty if they are not installed."""
+    return tuple(sorted(CLIPS.glob("*.flac")))

@@ -8,10 +8,8 @@ from typing import Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 
-from unmask.apps.audio.files import read_recording
-from unmask.apps.cli.material import demo_clips, transcript
-from unmask.apps.cli.options import SHIPPED, EngineChoice
-from unmask.apps.cli.requirements import check_folder, require, say_on_stderr
+from unmask.apps.audio.files import demo_clips, read_recording, read_transcript
+from unmask.apps.cli.options import FLAG, MANY, SHIPPED, EngineChoice, check_folder, require, say_on_stderr
 from unmask.benchmarks.scenarios.catalog import Recording
 from unmask.benchmarks.scenarios.runner import Plan
 from unmask.errors import InputError
@@ -26,22 +24,22 @@ Scenario = Literal["step", "fill", "caption", "load", "soak"]
 class BenchOptions:
     """Options of `unmask bench`."""
 
-    shape: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    shape: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
     """Random weights of a shape, instead of bundles or in addition: dream-small, dream-0.5b, dream-1.5b, dream-3b, dream-7b, or
     sizes as in d=896,layers=24,heads=14,kv=2,ff=4864,vocab=151936. Made once, in the cache. Needs the extra export."""
     precision: Literal["int8", "fp32"] = "int8"
     """Precision of shapes."""
     scenario: Annotated[tuple[Scenario, ...], Parameter(consume_multiple=True, negative="")] = ("step", "fill", "caption", "load")
     """step: one pass; fill: a whole canvas; caption: recordings offline and live; load: starting; soak: fills for minutes."""
-    audio: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = ()
+    audio: Annotated[tuple[Path, ...], MANY] = ()
     """Recordings for a bundle that captions; the demo clips by default. A .txt file beside a recording is its transcript."""
     minutes: float = 5.0
     """Length of a soak."""
     output: Path | None = None
     """Folder for report.json, report.md, report.html and plots; made if it is missing."""
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: Annotated[bool, FLAG] = False
     """Print the report as JSON instead of Markdown."""
-    quiet: Annotated[bool, Parameter(negative="")] = False
+    quiet: Annotated[bool, FLAG] = False
     """Print no progress on stderr."""
 
     def __post_init__(self) -> None:
@@ -97,5 +95,5 @@ def read_recordings(paths: tuple[Path, ...], folder: Path) -> list[Recording]:
         if stored.exists():
             raise InputError(f"two recordings are called {path.stem}; rename one of them")
         np.save(stored, samples)
-        found.append(Recording(path.stem, str(stored), len(samples) / SAMPLE_RATE_HZ, transcript(path)))
+        found.append(Recording(path.stem, str(stored), len(samples) / SAMPLE_RATE_HZ, read_transcript(path)))
     return found

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.material import MaterialOptions, read_material
-from unmask.apps.cli.options import EngineChoice
-from unmask.apps.cli.requirements import require, say_on_stderr
+from unmask.apps.cli.options import FLAG, EngineChoice, MaterialOptions, read_material, require, say_on_stderr
 from unmask.benchmarks.compare.gates import Gates
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.engines.devices import read_cpu
@@ -31,11 +29,11 @@ class CompareOptions:
 
     runs: int = 6
     """Of bundles: samples of the time to load and of a pass; 0 measures neither times nor memory."""
-    any_threads: Annotated[bool, Parameter(negative="")] = False
+    any_threads: Annotated[bool, FLAG] = False
     """Of reports: compare rows regardless of their number of threads."""
-    json: Annotated[bool, Parameter(negative="")] = False
+    json: Annotated[bool, FLAG] = False
     """Print one JSON object instead of tables."""
-    quiet: Annotated[bool, Parameter(negative="")] = False
+    quiet: Annotated[bool, FLAG] = False
     """Print no progress on stderr; missed gates are still printed."""
 
 

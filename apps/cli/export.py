@@ -1,6 +1,5 @@
 """`unmask export`: a checkpoint folder becomes a bundle. Everything else that people read goes to stderr."""
 
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import FLAG, check_target
+from unmask.apps.cli.options import FLAG, check_target, say_on_stderr
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
 from unmask.quant.targets import CHECKPOINT_FORMATS, CheckpointTarget, System, converter
@@ -68,10 +67,7 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
         raise InputError(f"--longest {options.longest}: a canvas has 2 positions at least")
     check_target(target, options.replace)
 
-    def say(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    say = say_on_stderr(options.quiet, "")
     if options.target != "onnx":
         export_fixed(checkpoint, target, options, options.to or formats[0], say)
         say(f"next: unmask generate {target} --engine {options.target} --prompt ...")

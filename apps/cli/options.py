@@ -1,9 +1,10 @@
-"""Options that several commands share, made from the records of the runtime, and the setting that a command runs with.
+"""What commands share: options made from the records of the runtime, the setting that a command runs with, its material.
 
 An option is defined once: its type, default and help are those of a field of `Schedule`, `EngineOptions` or `LiveOptions`.
-Knows bundles and stored settings. Runs nothing.
+Knows bundles, stored settings and recordings. Runs nothing.
 """
 
+import importlib.util
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, make_dataclass, replace
@@ -14,17 +15,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast, get_ty
 import docstring_parser
 from cyclopts import Group, Parameter
 
-from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
+from unmask.apps.audio.files import demo_clips, read_recording, read_transcript
+from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.tuned_settings import Tuned, bundle_key, read_tuned
 from unmask.errors import BundleError, InputError, UnmaskError
+from unmask.speech.captioner import FAMILY
 from unmask.speech.live import LiveOptions
+
+if TYPE_CHECKING:
+    from unmask.quant.calibration.calibration_data import Material
 
 Record = TypeVar("Record")
 Made = TypeVar("Made")
 FLAG = Parameter(negative="", show_default=False)
 """For an option that is off unless given."""
+MANY = Parameter(consume_multiple=True, negative="", show_default=False)
+"""For an option that takes several values."""
 
 # Resolved by its manifest: an editable installation links every file, and a bundle holds no links.
 SHIPPED = (Path(str(files("unmask.models"))) / "caption-tiny-en" / MANIFEST).resolve().parent
@@ -171,3 +179,57 @@ def check_target(folder: Path, replaced: bool) -> None:
         raise InputError(f"{folder}: exists already; pass --replace, or --out with another folder")
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: not a bundle, so it is not replaced; pass --out with another folder")
+
+
+def check_folder(output: Path | None) -> None:
+    """Raises InputError where a report cannot go."""
+    if output is not None and output.exists() and not output.is_dir():
+        raise InputError(f"{output}: the report is a folder; name one")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class MaterialOptions:
+    """What a bundle is measured on. A .txt file beside a recording is its transcript."""
+
+    audio: Annotated[tuple[Path, ...], MANY, Parameter(name=("--audio", "--calibrate"))] = ()
+    """Recordings for a bundle that captions. Default: the demo clips."""
+    prompt: Annotated[tuple[str, ...], MANY] = ()
+    """Prompts for a bundle that generates text. Default: three short ones."""
+    length: int | None = None
+    """Number of positions in an answer. Default: the task's own."""
+    seed: int = 0
+    """Seed of the positions that are masked again."""
+
+
+def read_material(manifest: Manifest, options: MaterialOptions) -> tuple["Material", list[str | None]]:
+    """The recordings or prompts to measure on, and the transcript of each recording, None if unknown.
+
+    Raises AudioError for a recording that cannot be read, InputError if none is given and the demo clips are not installed.
+    """
+    from unmask.quant.calibration.calibration_data import PROMPTS, Material
+
+    if manifest.family != FAMILY:
+        return Material(prompts=options.prompt or PROMPTS, length=options.length, seed=options.seed), []
+    paths = options.audio or demo_clips()
+    if not paths:
+        raise InputError(f"{manifest.name} writes captions: give recordings with --audio")
+    return Material(tuple(map(read_recording, paths)), seed=options.seed), list(map(read_transcript, paths))
+
+
+def require(*packages: str) -> None:
+    """Check for packages of the extra `bench` before minutes of measuring. Raises InputError that names the extra."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        verb = "are" if len(missing) > 1 else "is"
+        raise InputError(f"{' and '.join(missing)} {verb} not installed; this needs an extra: pip install 'unmask[bench]'")
+
+
+def say_on_stderr(quiet: bool, prefix: str = "measuring: ") -> Callable[[str], None]:
+    """A function that prints lines of progress after a prefix, or drops them."""
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(f"{prefix}{line}", file=sys.stderr)
+
+    return say

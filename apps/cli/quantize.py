@@ -1,7 +1,6 @@
 """`unmask quantize`: a bundle or a checkpoint becomes a smaller bundle. Everything else that people read goes to stderr."""
 
 import dataclasses
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.material import MaterialOptions, read_material
-from unmask.apps.cli.options import FLAG, check_target
+from unmask.apps.cli.options import FLAG, MANY, MaterialOptions, check_target, read_material, say_on_stderr
 from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.errors import InputError
 from unmask.quant.targets import TargetOptions, write_target
@@ -40,7 +38,7 @@ class QuantizeOptions:
     """Format of the embedding table. Default: head, which shares an int8 head's weights, if the two are tied."""
     rare: Literal["int4"] | None = None
     """A different format for the head's rows that only a verifier uses."""
-    keep: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    keep: Annotated[tuple[str, ...], MANY] = ()
     """Matrices that stay in fp16: role:name, or a pattern such as `window:*down*`."""
     keep_bytes: int | None = None
     """Keep the most sensitive matrices in fp16, found by a search, for at most this many additional bytes."""
@@ -85,10 +83,7 @@ def quantize(
     if target.resolve() == bundle.resolve():
         raise InputError(f"{target}: this is the bundle itself; pass --out with another folder")
 
-    def say(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    say = say_on_stderr(options.quiet, "")
     if from_checkpoint:
         before, command = shrink_checkpoint(bundle, target, number_format, options, say), f"unmask generate {target}"
     elif fixed.target == "onnx":

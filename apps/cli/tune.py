@@ -9,9 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from unmask.apps.cli.material import MaterialOptions, read_material
-from unmask.apps.cli.options import EngineChoice
-from unmask.apps.cli.requirements import require, say_on_stderr
+from unmask.apps.cli.options import FLAG, MANY, EngineChoice, MaterialOptions, read_material, require, say_on_stderr
 from unmask.benchmarks.tuning.pareto import Rules
 from unmask.benchmarks.tuning.report import FORMATS, named, picture, table
 from unmask.benchmarks.tuning.search import TuningResult
@@ -24,7 +22,6 @@ from unmask.errors import InputError
 from unmask.speech.captioner import FAMILY
 
 NOTHING_FITS = 1
-FLAG = Parameter(negative="")
 
 
 @Parameter(name="*")
@@ -38,7 +35,7 @@ class TuneOptions:
     """Longest time that a segment of speech, encoder included, or an answer may take."""
     tolerance: float = 0.01
     """Loss of quality against the default that is allowed: a share of the words, or of the ids."""
-    also: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = ()
+    also: Annotated[tuple[Path, ...], MANY] = ()
     """Bundles of the same model in other precisions."""
     rounds: int = 7
     """Runs of each setting in its stage, and twice as many in the last stage; with fewer than 6 no difference is clear."""
@@ -132,7 +129,7 @@ def run(plan: TuningPlan, rules: Rules, quiet: bool) -> TuningResult:
 
 def finish(plan: TuningPlan, found: TuningResult, options: TuneOptions) -> int:
     """Store the choice and report it. When the default is best, an older stored setting is removed."""
-    say = say_on_stderr(options.quiet, "unmask")
+    say = say_on_stderr(options.quiet, "unmask: ")
     if not options.json:
         print(table(found, plan.objective.unit, plan.objective.measure))
     if found.stopped:

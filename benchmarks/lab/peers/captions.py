@@ -22,8 +22,7 @@ from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, captio
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, table
 from benchmarks.lab.program import run as run_program
 from unmask.apps.cli.bench import read_recordings
-from unmask.apps.cli.options import SHIPPED
-from unmask.apps.cli.requirements import check_folder, say_on_stderr
+from unmask.apps.cli.options import SHIPPED, check_folder, say_on_stderr
 from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report
 from unmask.benchmarks.report.write import write_report

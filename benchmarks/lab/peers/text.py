@@ -18,7 +18,7 @@ from benchmarks.lab.peers import diffusion_cli
 from benchmarks.lab.peers.peers import SCENARIO
 from benchmarks.lab.peers.text_ways import EVERY, FAMILY, SINGLE, TASK, TRIMMED, Question
 from benchmarks.lab.program import run as run_program
-from unmask.apps.cli.requirements import check_folder, say_on_stderr
+from unmask.apps.cli.options import check_folder, say_on_stderr
 from unmask.benchmarks.measure.statistics import paired_ratio, summarize
 from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report
