@@ -57,7 +57,7 @@ class Wer:
     """The corpus's manifest without its ending."""
     bundles: tuple[Path, ...]
     whisper: Path | None = None
-    """Also decode greedily with this Whisper (in PyTorch), on windows padded to 30 s and on the captioner's own."""
+    """Also decode greedily with this Whisper (in PyTorch), on segments padded to 30 s and on the captioner's own."""
     out: Path | None = None
     limit: int | None = None
     """The first utterances only, this many."""
@@ -180,7 +180,7 @@ def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Known]
 def score_whisper(folder: Path, utterances: list[Utterance]) -> list[WayScores]:
     read = whisper_reader(folder)
     rows = []
-    for name, longest_s in (("Whisper greedy, 30 s windows", 30), ("Whisper greedy, speech and 1 s", None)):
+    for name, longest_s in (("Whisper greedy, 30 s segments", 30), ("Whisper greedy, speech and 1 s", None)):
         row = WayScores(name)
         for utterance in progress(utterances):
             size = longest_s * SAMPLE_RATE_HZ if longest_s else len(utterance.samples) + SAMPLE_RATE_HZ
@@ -218,7 +218,7 @@ Write = Callable[[NDArray[np.float32]], str]
 
 
 def whisper_text(folder: Path) -> Write:
-    """A function of a recording of up to 30 s to Whisper's greedy text, on a window padded to 30 s."""
+    """A function of a recording of up to 30 s to Whisper's greedy text, on a segment padded to 30 s."""
     read = whisper_reader(folder)
     return lambda samples: read(samples, 30 * SAMPLE_RATE_HZ)[0]
 
