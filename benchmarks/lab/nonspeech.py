@@ -3,7 +3,8 @@
     python -m benchmarks.lab.nonspeech --data DATA --bundles models/caption-tiny-en [--whisper WHISPER]
 
 Noise is of the kinds kept for testing; babble is seven test speakers at once. Babble contains speech, so a word there is not
-necessarily invented; it shows how much of a crowd is written down. Whisper decodes greedily in PyTorch on segments padded to 30 s.
+necessarily invented; it shows how much of a crowd is written down. Whisper decodes greedily in PyTorch, segments padded to
+30 s.
 """
 
 from dataclasses import dataclass

@@ -239,5 +239,5 @@ class Verify(nn.Module):
 
 
 def log_sum_exp(logits: Tensor, probabilities: Tensor) -> Tensor:
-    """By way of their softmax: ONNX Runtime's ReduceLogSumExp is several times slower (docs/measurements.md)."""
+    """By way of their softmax: ONNX Runtime's ReduceLogSumExp is several times slower (docs/log.md)."""
     return logits.amax(-1) - probabilities.amax(-1).log()

@@ -15,7 +15,7 @@ from unmask.export.bundle_writer import write_bundle
 from unmask.export.modules.captioner import BLANK, Captioner, Context, Verify, Window
 from unmask.export.modules.whisper import FRAMES_PER_SECOND
 
-OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/measurements.md)
+OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/log.md)
 TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
 LONGEST_S = 30.0  # of Whisper's encoder
 PARAMETER = "model."  # before the name of a constant that is a parameter

@@ -1,4 +1,4 @@
-"""From a bundle, or a checkpoint, to LiteRT's graphs and what they say, by the commands of docs/litert.md."""
+"""From a bundle, or a checkpoint, to LiteRT's graphs and what they say, by the commands of docs/targets/linux-arm64.md."""
 
 from pathlib import Path
 
