@@ -165,21 +165,21 @@ def _machine(a: Sequence[Report], b: Sequence[Report]) -> str | None:
 
 def _unlike(a: Sequence[Report], b: Sequence[Report]) -> Iterator[str]:
     """What else was not the same on both sides, so that nobody takes one difference for another."""
-    for name, value in (
-        ("processor", lambda report: report.machine.cpu),
-        ("system", lambda report: report.machine.system),
-        ("unmask", lambda report: report.version),
-        ("engines", lambda report: _pairs(report.machine.engines)),
-        ("bundles", lambda report: _pairs({s.name: s.sha256[:8] for s in report.subjects})),
-        ("engine options", lambda report: "; ".join(sorted({_pairs(s.engine) for s in report.subjects}))),
-    ):
-        left, right = ({value(report) for report in side} for side in (a, b))
+    sides = [[_circumstances(report) for report in side] for side in (a, b)]
+    for name in dict.fromkeys(name for side in sides for found in side for name in found):
+        left, right = ({found[name] for found in side if name in found} for side in sides)
         if left != right:
-            yield f"{name}: {' or '.join(sorted(left))} -> {' or '.join(sorted(right))}"
+            yield f"{name}: {' or '.join(sorted(left)) or 'none'} -> {' or '.join(sorted(right)) or 'none'}"
 
 
-def _pairs(found: dict) -> str:
-    return ", ".join(f"{key} {value}" for key, value in found.items())
+def _circumstances(report: Report) -> dict[str, str]:
+    """What a difference may be due to, by name."""
+    found = {"processor": report.machine.cpu, "system": report.machine.system, "unmask": report.version}
+    found |= {f"version of {engine}": version for engine, version in report.machine.engines.items()}
+    found |= {f"bundle {subject.name}": subject.sha256[:8] for subject in report.subjects}
+    return found | {
+        f"{option} of {subject.name}": str(value) for subject in report.subjects for option, value in subject.engine.items()
+    }
 
 
 def _rows(report: Report, same_threads: bool) -> dict[Key, Row]:

@@ -88,6 +88,9 @@ def test_other_differences_are_listed() -> None:
     text = compare_reports([noisy(10, 1)], [other]).to_markdown()
     assert "the sides differ in processor: A CPU -> Another" in text
     assert "the sides differ in unmask: 0.1.0 -> 0.2.0" in text
+    threads = report(*other.rows, subjects=(replace(other.subjects[0], engine={"threads": 2}),))
+    text = compare_reports([noisy(10, 1)], [threads]).to_markdown()
+    assert [line for line in text.splitlines() if "the sides differ" in line] == ["- the sides differ in threads of m: 1 -> 2"]
     assert "the sides differ" not in compare_reports([noisy(10, 1)], [noisy(10, 2)]).to_markdown()
 
 
