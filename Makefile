@@ -1,4 +1,4 @@
-# Works on a fresh Debian or macOS machine with Python 3.11+ and nothing else: both commands make .venv themselves.
+# Works on a fresh Debian or macOS machine with Python 3.11+ and nothing else: every command makes .venv itself.
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 CLIPS := apps/clips/lj-jail.flac apps/clips/austen-dashwood.flac apps/clips/librispeech-533.flac
@@ -11,7 +11,7 @@ PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 demo: .venv/apps
 	.venv/bin/unmask caption $(CLIPS)
 
-# In minutes: everything that needs no converter, no browser and no real time.
+# What needs no converter, no browser and no waiting: minutes. `test-rest` runs what it leaves out, in the same .venv with more in it.
 test: lint
 	$(PYTEST) -m "$(QUICK)"
 
@@ -34,7 +34,7 @@ MINUTES ?= 120
 CACHE ?= .cache/caption
 SYNTHETIC := $(CACHE)/synthetic
 RUN = --whisper $(WHISPER) --cache $(CACHE)
-train-caption: .venv/dev
+train-caption: .venv/training
 	mkdir -p $(CACHE)
 	test -e $(SYNTHETIC).tar || .venv/bin/python -m unmask.training.synthesize --text $(DATA)/text/ljspeech.txt \
 	  --without $(DATA)/train/ljspeech.jsonl --out $(SYNTHETIC) --lines 5200
@@ -53,6 +53,10 @@ train-caption: .venv/dev
 	$(PIP) install --no-compile -c constraints.txt -e '.[dev]'
 	touch $@
 
+.venv/training: .venv/dev
+	$(PIP) install -c constraints.txt -e '.[training]'
+	touch $@
+
 .venv/dev-all: .venv/dev
 	$(PIP) install --no-compile -c constraints.txt -e '.[dev,dev-convert,dev-browser]'
 	touch $@
@@ -64,4 +68,4 @@ train-caption: .venv/dev
 	ln -s $(addprefix $(CURDIR)/,$(wildcard runtime/*) export quant apps benchmarks training models) $@/unmask
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
