@@ -32,7 +32,9 @@ def commands() -> list[str]:
 
 
 UNMASK = [line for line in commands() if line.startswith("unmask ")]
-QUICK = {line.split()[1]: line for line in UNMASK if not re.search(r"unmask (bench|tune|compare \.cache)|--realtime", line)}.values()
+QUICK = {
+    line.split()[1]: line for line in UNMASK if not re.search(r"unmask (bench|tune|compare \.cache)|--realtime", line)
+}.values()
 
 
 @pytest.fixture(scope="module")

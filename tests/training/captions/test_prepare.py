@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from unmask.benchmarks.measure.word_errors import normalize
 from unmask.export.modules.captioner import Captioner
 from unmask.export.modules.whisper import Whisper, load_whisper
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
@@ -24,7 +25,6 @@ from unmask.training.captions import prepare, teacher
 from unmask.training.captions.prepare import (
     BATCH,
     FRAME_SAMPLES,
-    NORMAL,
     SOFT,
     TAIL_SAMPLES,
     Prepare,
@@ -197,7 +197,7 @@ def test_main_writes_what_training_reads(asked: Prepare) -> None:
     tokenizer = Tokenizer.from_file(str(asked.cache / "tokenizer.json"))
     labels = {label.id: label for label in read_labels(asked.cache, tokenizer)}
     assert {"a", "s"} <= labels.keys() <= {"a", "b", "s"}  # what a random teacher says of `b` may be believed or not
-    assert NORMAL(labels["a"].text) == "turn it off"
+    assert normalize(labels["a"].text) == "turn it off"
     assert labels["s"].text == "Hello, Ada!"
     assert labels["s"].center is None
     for label in labels.values():
@@ -273,7 +273,7 @@ def test_looped_teacher_text_is_not_believed() -> None:
     assert looped(LOOP)
     assert not looped("and then he said " * 2 + "that it was late and so he went back home to sleep")
     assert written("", LOOP) == ""
-    assert NORMAL(written("and then he said good night", LOOP)) == "and then he said good night"
+    assert normalize(written("and then he said good night", LOOP)) == "and then he said good night"
 
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "john", "went", "home"]
@@ -287,4 +287,4 @@ TEACHER_WORD = st.builds(
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=10), st.lists(TEACHER_WORD, max_size=10))
 def test_words_are_always_those_of_the_transcript(words: list[str], teacher: list[str]) -> None:
-    assert NORMAL(written(" ".join(words), " ".join(teacher))).split() == words
+    assert normalize(written(" ".join(words), " ".join(teacher))).split() == words
