@@ -1,4 +1,9 @@
-"""Makes the tiny models with random weights, their checkpoints and bundles. Imports torch, which their readers need not."""
+"""Makes the tiny models with random weights, their checkpoints and bundles. Imports torch, which their readers need not.
+
+    python -m tests.tiny
+
+makes tests/data/window.tflite anew, the one graph that is stored, since LiteRT's converter is not in the extra `dev`.
+"""
 
 from pathlib import Path
 
@@ -7,6 +12,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 
 from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
 from unmask.export.modules.captioner import Captioner, CaptionerConfig
+from unmask.export.modules.static import Fixed, captioner_graph
 from unmask.export.modules.whisper import WhisperConfig
 from unmask.export.onnx.backbone import export_model
 from unmask.export.onnx.captioner import export_captioner
@@ -46,3 +52,14 @@ def export_omni(folder: Path, checkpoint: Path) -> None:
     small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
     write_checkpoint(checkpoint, "dream", omni_tokenizer(), **small, max_position_embeddings=2048)
     export_model(checkpoint, folder)
+
+
+def litert_window() -> Fixed:
+    """The tiny captioner's window at one size."""
+    return captioner_graph(make_captioner(), "window", {"rows": 4, "wanted": 4, "slots": 6}, 2)
+
+
+if __name__ == "__main__":
+    from unmask.export.litert import write_tflite
+
+    write_tflite([litert_window()], Path(__file__).parent / "data" / "window.tflite")

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.runtime.engines.test_litert import DATA
+from tests.tiny import litert_window
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
 from unmask.bundle.manifest import Bundle
-from unmask.engines.litert import Compiled, Interpreted, LitertRunner
+from unmask.engines.litert import Interpreted, LitertRunner
 from unmask.errors import InputError
 from unmask.export.graphs import backbone_graphs
-from unmask.export.litert import check_calls, check_size, round_tflite, signature_of
+from unmask.export.litert import check_calls, check_size, round_tflite, signature_of, write_tflite
 from unmask.export.litert_bundle import write_litert
 from unmask.export.modules import captioner as dynamic
 from unmask.export.modules.static import Fixed, captioner_graph, head_graph
@@ -44,8 +46,8 @@ def recordings() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def litert(fp32_bundle: Path, graphs: list[Fixed]) -> Bundle:
-    return load_bundle(write_litert(load_bundle(fp32_bundle), fp32_bundle.with_name("tiny-litert"), graphs))
+def litert(fp32_bundle: Path, graphs: list[Fixed], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return load_bundle(write_litert(load_bundle(fp32_bundle), tmp_path_factory.mktemp("litert") / "tiny", graphs))
 
 
 def texts(bundle: Bundle, options: EngineOptions, recordings: list[np.ndarray]) -> list[str]:
@@ -77,21 +79,19 @@ def test_int8_stays_near_and_is_smaller(
             assert 0 < error < 0.05, (name, output, error)
 
 
-def test_the_compiled_model_is_the_interpreter(litert: Bundle, graphs: list[Fixed]) -> None:
-    """What a GPU would be run through, on the CPU."""
-    path = litert.path("graphs.tflite")
-    compiled, interpreted = Compiled(path, EngineOptions(engine="litert")), Interpreted(path, 1)
-    rng = np.random.default_rng(0)
-    for graph in graphs:
-        name = signature_of(graph)
-        assert compiled.inputs(name) == interpreted.inputs(name) == {key: tuple(t.shape) for key, t in graph.example.items()}
-        feeds = {key: rng.normal(size=tuple(t.shape)).astype(np.float32) for key, t in graph.example.items()}
-        feeds |= {key: np.zeros(tuple(t.shape), np.int32) for key, t in graph.example.items() if t.dtype == torch.int32}
-        for _ in range(2):  # buffers are used again
-            one, other = compiled.run(name, feeds), interpreted.run(name, feeds)
-        assert one.keys() == other.keys() == set(graph.outputs)
-        for key in one:
-            np.testing.assert_allclose(one[key], other[key], rtol=0, atol=1e-5)
+def test_the_stored_graph_is_what_conversion_makes(tmp_path: Path) -> None:
+    """Else: python -m tests.tiny."""
+    graph, rng = litert_window(), np.random.default_rng(0)
+    write_tflite([graph], tmp_path / "window.tflite")
+    fresh, stored = Interpreted(tmp_path / "window.tflite", 1), Interpreted(DATA / "window.tflite", 1)
+    name = signature_of(graph)
+    assert stored.inputs(name) == fresh.inputs(name) == {key: tuple(t.shape) for key, t in graph.example.items()}
+    feeds = {key: rng.normal(size=tuple(t.shape)).astype(np.float32) for key, t in graph.example.items()}
+    feeds |= {key: np.zeros(tuple(t.shape), np.int32) for key, t in graph.example.items() if t.dtype == torch.int32}
+    one, other = fresh.run(name, feeds), stored.run(name, feeds)
+    assert one.keys() == other.keys() == set(graph.outputs)
+    for key in one:
+        np.testing.assert_allclose(one[key], other[key], rtol=0, atol=1e-5)
 
 
 def test_a_gpu_that_is_not_here_is_told(litert: Bundle) -> None:

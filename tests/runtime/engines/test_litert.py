@@ -1,18 +1,23 @@
-"""LiteRT's errors name the file, the reason and what to do; that its numbers are right is tested where its graphs are made."""
+"""LiteRT runs a stored graph (tests/data) as ONNX Runtime runs its own; errors name the file, the reason and a way out."""
 
 import builtins
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bucket, Bundle, load_bundle
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.litert import LitertRunner
+from unmask.engines.litert import Compiled, Interpreted, LitertRunner
 from unmask.errors import BundleError, InputError
 
+DATA = Path(__file__).parents[2] / "data"
 LITERT = EngineOptions(engine="litert")
 BUCKET = Bucket("litert", "window", "tokenizer.json", {"rows": 4}, "fp32", "window_4")
 
@@ -22,6 +27,47 @@ def bundle(fp32_bundle: Path) -> Bundle:
     """A file that is no .tflite stands where one should."""
     plain = load_bundle(fp32_bundle)
     return Bundle(plain.folder, replace(plain.manifest, buckets=(BUCKET,)))
+
+
+@pytest.fixture
+def window(fp32_bundle: Path) -> Bucket:
+    """The tiny captioner's window for LiteRT."""
+    pytest.importorskip("ai_edge_litert")
+    return Bucket("litert", "window", "window.tflite", {"rows": 4, "wanted": 4, "slots": 6}, "fp32", "window_4_4_6")
+
+
+def random_call(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
+    """Rows at the first positions, with nothing hidden."""
+    rng = np.random.default_rng(0)
+    feeds: dict[str, NDArray[Any]] = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    feeds |= {name: np.arange(*shapes[name], dtype=np.int32) for name in ("positions", "wanted")}
+    return feeds | {name: np.zeros(shapes[name], np.float32) for name in ("mask", "frame_mask")}
+
+
+def test_a_graph_is_run_as_onnx_runtime_runs_it(fp32_bundle: Path, window: Bucket) -> None:
+    runner = LitertRunner(Bundle(DATA, load_bundle(fp32_bundle).manifest), LITERT)
+    feeds = random_call(runner.inputs(window))
+    session = onnxruntime.InferenceSession(fp32_bundle / "window.onnx")
+    given = {value.name: feeds[value.name] for value in session.get_inputs()}
+    wide = {name: array.astype(np.int64) if array.dtype == np.int32 else array for name, array in given.items()}
+    names = [value.name for value in session.get_outputs()]
+    for _ in range(2):  # a second call uses the same buffers
+        found = runner.run(window, feeds)
+        for name, expected in zip(names, session.run(names, wide), strict=True):
+            np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-4, err_msg=f"{name}; python -m tests.tiny")
+
+
+def test_a_compiled_model_gives_the_numbers_of_the_interpreter(window: Bucket) -> None:
+    """What a GPU would be run through, on the CPU."""
+    path, name = DATA / window.file, window.function
+    compiled, interpreted = Compiled(path, LITERT), Interpreted(path, 1)
+    assert compiled.inputs(name) == interpreted.inputs(name)
+    feeds = random_call(compiled.inputs(name))
+    for _ in range(2):
+        one, other = compiled.run(name, feeds), interpreted.run(name, feeds)
+    assert one.keys() == other.keys()
+    for output in one:
+        np.testing.assert_allclose(one[output], other[output], rtol=0, atol=1e-5)
 
 
 def test_without_the_package_the_extra_is_named(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
