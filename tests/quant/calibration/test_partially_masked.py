@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from unmask.benchmarks.compare.compare import measure_drift
+from unmask.benchmarks.compare.bundles import measure_drift
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
 from unmask.export.onnx.backbone import export_model

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from unmask.benchmarks.compare.compare import measure_drift
+from unmask.benchmarks.compare.bundles import measure_drift
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError, InputError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tests.runtime.engines.test_onnx_providers import openvino
 from unmask import Captioner, load_bundle
-from unmask.benchmarks.compare import compare
+from unmask.benchmarks.compare import bundles as compare
 from unmask.bundle.manifest import Bundle
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.weights.onnx_static import write_fixed, write_quantized
