@@ -15,8 +15,7 @@ from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
 from unmask.export.modules.captioner import Captioner, CaptionerConfig
 from unmask.export.modules.whisper import WhisperConfig
-from unmask.export.onnx.captioner import PARAMETER
-from unmask.speech.captioner import FAMILY
+from unmask.export.onnx.captioner import FAMILY, PARAMETER
 
 Floats = NDArray[np.float32]
 PENALTY = "penalty"  # what the window graph takes off blank's logit

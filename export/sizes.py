@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from unmask.bundle.graph_spec import TIMELINE
 from unmask.bundle.manifest import Manifest
-from unmask.engines.padding import WORK, Sizes, fits
+from unmask.engines.padding import Sizes, fits
 from unmask.errors import InputError
 
 
@@ -70,15 +71,6 @@ def captioner_sizes(longest: int, prompt: int, positions: int, rule: SizeRule = 
     return made
 
 
-def _reads(text: int, rule: SizeRule) -> list[int]:
-    """Upwards from the smallest check: what later ones read does not depend on the text's length."""
-    size, found = float(rule.read), [text]
-    while size * rule.read_ratio**0.5 < text:  # a step that is nearly the whole text is left out
-        found.append(math.ceil(size))
-        size *= rule.read_ratio
-    return sorted(found)
-
-
 def backbone_sizes(
     longest: int, windows: Sequence[int], heads: Sequence[str], rule: SizeRule = SizeRule()
 ) -> list[tuple[str, dict[str, int]]]:
@@ -104,7 +96,7 @@ def waste(role: str, needs: Iterable[Sizes], sizes: Sequence[Mapping[str, int]])
 
     Raises InputError for a call that none holds.
     """
-    work, computed, useful = "slots" if role == "context" else WORK[role], 0, 0
+    work, computed, useful = "slots" if role == "context" else TIMELINE.graph(role).work, 0, 0
     for need in needs:
         holding = [size for size in sizes if fits(role, need, size)]
         if not holding:

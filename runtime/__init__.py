@@ -6,7 +6,7 @@ opens nothing and loads neither a graph nor an audio library.
 
 from unmask.bundle.manifest import Bundle, Manifest, load_bundle
 from unmask.bundle.task_template import AnswerSpan, Template
-from unmask.decoding.canvas import Canvas, Draft, Span
+from unmask.decoding.canvas import Canvas, Draft, Rows, Span
 from unmask.decoding.denoiser import Denoiser, Step, TopKScores
 from unmask.decoding.reference import reference_fill
 from unmask.decoding.row_selection import AttentionLayout
@@ -15,6 +15,7 @@ from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import AudioError, BundleError, InputError, UnmaskError
+from unmask.session import RunOptions, Session, Task, open_model
 from unmask.speech.captioner import Caption, Captioner
 from unmask.speech.endpointing import SpeechOptions
 from unmask.speech.events import Event
@@ -45,10 +46,14 @@ __all__ = [
     "LiveOptions",
     "Manifest",
     "Reference",
+    "Rows",
+    "RunOptions",
     "Schedule",
+    "Session",
     "Span",
     "SpeechOptions",
     "Step",
+    "Task",
     "Template",
     "TopKScores",
     "UnmaskError",
@@ -56,5 +61,6 @@ __all__ = [
     "captions",
     "fill",
     "load_bundle",
+    "open_model",
     "reference_fill",
 ]

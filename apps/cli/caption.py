@@ -32,7 +32,7 @@ from unmask.bundle.manifest import load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError, InputError
-from unmask.speech.captioner import TASK, Caption, Captioner, Window
+from unmask.speech.captioner import TASK, Caption, Captioner, Segment
 from unmask.speech.live import LiveOptions
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
@@ -143,7 +143,7 @@ def _caption_file(captioner: Captioner, path: Path, schedule: Schedule, options:
     view = CanvasView(captioner.tokenizer, mask_id, captioner.blank) if options.show else None
     progress = None if view or options.quiet else DelayedProgress(path.name, len(samples) / SAMPLE_RATE_HZ)
 
-    def on_step(window: Window, step: Step) -> None:
+    def on_step(window: Segment, step: Step) -> None:
         if view:
             view.show(step)
         if progress and step.masked == 0:
@@ -226,5 +226,5 @@ def figures(done: Caption, seconds: float) -> str:
     """One line with the time and passes that a caption took."""
     if not done.tokens:
         return f"no speech in {done.audio_s:.1f} s of audio, {seconds:.2f} s"
-    cost = f"{done.passes} passes over {done.windows} windows" if done.windows > 1 else f"{done.passes} passes"
+    cost = f"{done.passes} passes over {done.segments} segments" if done.segments > 1 else f"{done.passes} passes"
     return f"{done.audio_s:.1f} s of audio in {seconds:.2f} s, {cost}, {done.rows_per_token:.1f} rows per token"

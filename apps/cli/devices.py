@@ -14,10 +14,10 @@ from rich.table import Table
 from unmask.apps.cli.options import FLAG
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import Machine, read_machine
-from unmask.engines.engine import RUNNERS
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.onnx import placed
 from unmask.engines.onnx_providers import CPU, PROVIDERS, available, read_provider
+from unmask.engines.table import ENGINES
 from unmask.errors import UnmaskError
 
 
@@ -96,12 +96,12 @@ def bundle_support(bundle: Bundle, machine: Machine, providers: Iterable[str]) -
 
     def support(engine: str, role: str, file: str, precision: str, sizes: dict[str, int]) -> GraphSupport:
         reason = ""
-        if engine not in RUNNERS:
+        if engine not in ENGINES:
             reason = f"this version has no engine {engine}"
         elif engine in missing:
             reason = f"{engine} is not installed: {missing[engine]}"
-        elif engine == "coreml" and not machine.system.startswith("Darwin"):
-            reason = "CoreML runs on macOS"
+        elif not machine.system.startswith(ENGINES[engine].system):
+            reason = f"{engine} runs on {ENGINES[engine].system} only"
         shares = tuple(share(bundle.path(file), name) for name in asked) if engine == "onnx" else ()
         return GraphSupport(engine, role, file, precision, sizes, not reason, reason, shares)
 

@@ -16,12 +16,12 @@ import docstring_parser
 from cyclopts import Group, Parameter
 
 from unmask.apps.audio.files import demo_clips, read_recording, read_transcript
+from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.tuned_settings import Tuned, bundle_key, read_tuned
 from unmask.errors import BundleError, InputError, UnmaskError
-from unmask.speech.captioner import FAMILY
 from unmask.speech.live import LiveOptions
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def read_material(manifest: Manifest, options: MaterialOptions) -> tuple["Materi
     """
     from unmask.quant.calibration.calibration_data import PROMPTS, Material
 
-    if manifest.family != FAMILY:
+    if kind_of(manifest).takes != "speech":
         return Material(prompts=options.prompt or PROMPTS, length=options.length, seed=options.seed), []
     paths = options.audio or demo_clips()
     if not paths:

@@ -15,11 +15,11 @@ from unmask.benchmarks.tuning.report import FORMATS, named, picture, table
 from unmask.benchmarks.tuning.search import TuningResult
 from unmask.benchmarks.tuning.tune import Examples, TuningPlan, make_plan, to_store
 from unmask.benchmarks.tuning.tune import tune as search
+from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import describe_cpu, read_cpu
 from unmask.engines.tuned_settings import forget, write_tuned
 from unmask.errors import InputError
-from unmask.speech.captioner import FAMILY
 
 NOTHING_FITS = 1
 
@@ -97,7 +97,7 @@ def check(options: TuneOptions) -> None:
 def planned(bundle: Bundle, options: TuneOptions, material: MaterialOptions, engine: EngineChoice) -> TuningPlan:
     others = [load_bundle(folder) for folder in options.also]
     given, transcripts = read_material(bundle.manifest, material)
-    if bundle.manifest.family == FAMILY:
+    if kind_of(bundle.manifest).takes == "speech":
         require("jiwer", "whisper_normalizer")
         if None in transcripts:
             raise InputError("quality is the word error rate: put a .txt with the transcript beside each recording of --audio")

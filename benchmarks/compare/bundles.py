@@ -21,8 +21,7 @@ from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
 from unmask.quant.calibration.partially_masked import State, Subject, subject_of
 from unmask.quant.drift import Drift, drift, log_softmax
-from unmask.speech.captioner import FAMILY, Captioner
-from unmask.text.generator import Generator
+from unmask.session import open_model
 
 Say = Callable[[str], None]
 
@@ -99,7 +98,7 @@ def compare_texts(a: list[str], b: list[str], transcripts: Sequence[str | None])
 def opened(bundle: Bundle, options: EngineOptions | None) -> None:
     """Verify a bundle and open its graphs."""
     loaded = load_bundle(bundle.folder)
-    (Captioner if loaded.manifest.family == FAMILY else Generator)(loaded, options).load()
+    open_model(loaded, options).load()
 
 
 def _all(subject: Subject, states: Sequence[State]) -> None:

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cyclopts
 import numpy as np
@@ -32,11 +32,11 @@ from unmask.decoding.denoiser import Denoiser, TopKScores
 from unmask.decoding.reference import reference_fill
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Reference, Schedule
-from unmask.engines.engine import Engine
+from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.engine_options import EngineOptions
 from unmask.speech.captioner import Captioner
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
-from unmask.text.denoiser import BackboneDenoiser, geometry
+from unmask.text.denoiser import BackboneDenoiser, attention_layout
 
 BLOCK, PROMPT, ANSWER = 32, 64, 192
 # Positions committed in each pass over a block. recorded: --record apps/clips/lj-jail.flac, the sure ones at once, then singly.
@@ -111,17 +111,14 @@ class Taken:
 
 
 class Timed(Engine):
-    """Counts the time that ONNX Runtime takes."""
+    """Adds up the time that its graphs take, in seconds."""
 
     def __init__(self, bundle: Path, threads: int) -> None:
-        super().__init__(load_bundle(bundle), EngineOptions(threads=threads))
+        super().__init__(load_bundle(bundle), EngineOptions(threads=threads), observe=self._add)
         self.seconds = 0.0
 
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        began = time.perf_counter()
-        outputs = super().run(role, feeds)
-        self.seconds += time.perf_counter() - began
-        return outputs
+    def _add(self, run: GraphRun) -> None:
+        self.seconds += run.seconds
 
 
 class Replayed:
@@ -179,7 +176,7 @@ def trimmed(engine: Timed, canvas: Canvas, window: str, trace: tuple[int, ...]) 
     denoiser = Replayed(BackboneDenoiser(engine, len(canvas.ids), PROMPT), trace)
     schedule = Schedule(threshold=0.9, reuse=True, window=window, block=BLOCK)
     began, engine.seconds = time.perf_counter(), 0.0
-    steps = list(fill(canvas, denoiser, schedule, geometry=geometry(engine.bundle.manifest)))
+    steps = list(fill(canvas, denoiser, schedule, layout=attention_layout(engine.bundle.manifest)))
     return Taken(time.perf_counter() - began, len(steps), sum(step.rows for step in steps), engine.seconds)
 
 
@@ -268,7 +265,7 @@ def record(recording: Path, bundle: Path) -> list[int]:
     samples, rate = soundfile.read(recording, dtype="float32")
     assert rate == SAMPLE_RATE_HZ
     captioner = Captioner(load_bundle(bundle)).load()
-    window = next(iter(captioner.windows(samples)))
+    window = next(iter(captioner.segments(samples)))
     steps = captioner.steps(window, Schedule(threshold=0.9, block=BLOCK))
     return [len(step.committed) for step in steps if len(step.committed) and step.committed[0] < BLOCK]
 

@@ -9,7 +9,6 @@ depend on it.
 """
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from tests.export.mil_engine import COREML, evaluate_coreml
 from unmask.apps.audio.files import read_recording
 from unmask.bundle.manifest import Bundle, load_bundle
-from unmask.engines.engine import Engine
+from unmask.engines.engine import Engine, GraphRun
 from unmask.export.coreml import PRECISIONS, CoremlForm
 from unmask.export.coreml_bundle import write_coreml
 from unmask.export.graphs import captioner_graphs
@@ -29,10 +28,9 @@ from unmask.export.sizes import SizeRule, caption_limits, captioner_sizes
 from unmask.speech.captioner import Captioner
 
 CLIPS = tuple(sorted((Path(__file__).parents[2] / "apps" / "clips").glob("*.flac")))
-CONTEXT = ("cross_k", "cross_v", "slots", "verify_k", "verify_v")
 ONE_SIZE = SizeRule(shortest=10_000, read=10_000)
 Samples = NDArray[np.float32]
-Call = tuple[str, dict[str, Any], list[NDArray[Any]]]  # role, inputs, outputs
+Call = tuple[str, dict[str, Any], dict[str, NDArray[Any]]]  # role, inputs, outputs
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,11 @@ class RecordingEngine(Engine):
     """Keeps the inputs and outputs of each pass."""
 
     def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle)
+        super().__init__(bundle, observe=self._keep)
         self.calls: list[Call] = []
 
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        made = super().run(role, feeds)
-        self.calls.append((role, {name: np.array(array) for name, array in feeds.items()}, made))
-        return made
+    def _keep(self, run: GraphRun) -> None:
+        self.calls.append((run.role, {name: np.array(array) for name, array in run.feeds.items()}, dict(run.outputs)))
 
 
 def main(options: Annotated[MilDrift, cyclopts.Parameter(name="*")]) -> None:
@@ -98,9 +94,8 @@ def measure(bundle: Bundle, made: Bundle, clips: list[Samples]) -> Agreement:
 
 def recorded(bundle: Bundle, clip: Samples) -> tuple[str, list[Call]]:
     """The caption by the graphs of any size, and every pass that it took."""
-    captioner = Captioner(bundle)
-    captioner.engine = engine = RecordingEngine(bundle)
-    return captioner.caption(clip).text, engine.calls
+    engine = RecordingEngine(bundle)
+    return Captioner(bundle, engine=engine).caption(clip).text, engine.calls
 
 
 def replayed(engine: Engine, calls: list[Call]) -> NDArray[np.bool_]:
@@ -109,10 +104,10 @@ def replayed(engine: Engine, calls: list[Call]) -> NDArray[np.bool_]:
     same = []
     for role, feeds, made in calls:
         if role == "context":
-            context = dict(zip(CONTEXT, engine.run(role, feeds), strict=True))
+            context = dict(engine.run(role, feeds))
             continue
         own = engine.run(role, {name: context.get(name, array) for name, array in feeds.items()})
-        same.append(own[0][:, 0] == made[0][:, 0])
+        same.append(own["ids"][:, 0] == made["ids"][:, 0])
     return np.concatenate(same)
 
 

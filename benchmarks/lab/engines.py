@@ -68,7 +68,7 @@ def calls_of(bundle: Bundle, threads: int, buckets: list[Bucket], seed: int) -> 
     manifest = bundle.manifest
     engine = Engine(bundle, EngineOptions(engine=engine_of(manifest), threads=threads)).load()
     rng = np.random.default_rng(seed)
-    padding = Padding(manifest.timeline.frames_per_slot if manifest.timeline else None)
+    padding = Padding(engine.kind, manifest.timeline.frames_per_slot if manifest.timeline else None)
     return [partial(engine.run, bucket.role, feeds_of(engine, padding, bucket, rng)) for bucket in buckets]
 
 
@@ -79,8 +79,9 @@ def feeds_of(engine: Engine, padding: Padding, bucket: Bucket, rng: np.random.Ge
         sizes["slots"] = sizes["rows"]
     size, shapes = padding.whole(sizes), engine.inputs(bucket.role)
     feeds: dict[str, NDArray[Any]] = {}
-    for name, axes in padding.tensors(bucket.role)[0].items():
-        shape = [size[axes[axis]] if axis in axes else count for axis, count in enumerate(shapes[name])]
+    for tensor in padding.graph(bucket.role).inputs:
+        name, varying = tensor.name, tensor.varying
+        shape = [size[varying[axis]] if axis in varying else count for axis, count in enumerate(shapes[name])]
         if name == "bias":
             shape[0] = 1
         if name in ("bias", "mask"):

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
-from unmask.speech.captioner import Captioner, Window
-from unmask.text.denoiser import BackboneDenoiser, geometry
+from unmask.speech.captioner import Captioner, Segment
+from unmask.text.denoiser import BackboneDenoiser, attention_layout
 from unmask.text.generator import Generator, Request
 
 
-def token_by_token(captioner: Captioner, windows: list[Window]) -> tuple[str, int]:
+def token_by_token(captioner: Captioner, windows: list[Segment]) -> tuple[str, int]:
     """Greedy text of the verifier alone, and its number of tokens. More than eight tokens a second are cut off as a loop."""
     manifest = captioner.bundle.manifest
     texts, count = [], 0
@@ -62,7 +62,7 @@ def write_in_order(generator: Generator, request: Request) -> Written:
     ids, settled, passes, rows = request.canvas.ids.copy(), 0, 0, 0
     for position in range(span.start, span.stop):
         predicted = np.array([position])
-        window = np.arange(settled, geometry(manifest).sources(predicted)[0] + 1)
+        window = np.arange(settled, attention_layout(manifest).sources(predicted)[0] + 1)
         ids[position] = denoiser.predict(ids[window], window, predicted, (span.allowed,)).ids[0, 0]
         settled, passes, rows = position, passes + 1, rows + len(window)
         if ids[position] in ends:

@@ -27,7 +27,8 @@ from unmask.benchmarks.measure.bundles import engine_of
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.measure.statistics import RATE_RESAMPLES, bootstrap_rate, summarize
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, word_errors
-from unmask.speech.captioner import Known, Window
+from unmask.decoding.canvas import Draft
+from unmask.speech.captioner import Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix
 from unmask.training.captions.prepare import read_corpus_split
@@ -135,7 +136,7 @@ def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[
     results = {name: WayScores(f"{label}, {name}") for name in schedules}
     rng = np.random.default_rng(0)
     for utterance in progress(utterances):
-        windows = list(captioner.windows(utterance.samples))
+        windows = list(captioner.segments(utterance.samples))
         drafts = [early_draft(captioner, utterance, window) for window in windows] if DRAFTED in schedules else []
         for name in rng.permutation(list(schedules)):
             began = time.perf_counter()
@@ -162,15 +163,15 @@ def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
     return {name: way for name, way in found.items() if not options.ways or name in options.ways or name in checked}
 
 
-def early_draft(captioner: Captioner, utterance: Utterance, window: Window) -> Known:
-    """The caption of the window's first three quarters, as live captions have it when more audio arrives."""
+def early_draft(captioner: Captioner, utterance: Utterance, window: Segment) -> Draft:
+    """The caption of the segment's first three quarters, as live captions have it when more audio arrives."""
     start = round(window.start_s * SAMPLE_RATE_HZ)
-    early = captioner.window(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
+    early = captioner.encode(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
     border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3  # the last half second is read again
-    return Known(captioner.decode(early, CHECKED).text, border)
+    return captioner.decode(early, CHECKED).text.as_draft(trusted_until=border)
 
 
-def from_drafts(captioner: Captioner, windows: list[Window], drafts: list[Known]) -> tuple[str, int, int, int]:
+def from_drafts(captioner: Captioner, windows: list[Segment], drafts: list[Draft]) -> tuple[str, int, int, int]:
     """Text, passes, rows and tokens when a draft is kept except its last half second, and the rest is filled and checked."""
     readings = [captioner.decode(w, CHECKED, known) for w, known in zip(windows, drafts, strict=True)]
     texts = [word.text for reading in readings for word in captioner.spell(reading.text)]

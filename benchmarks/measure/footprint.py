@@ -14,10 +14,11 @@ import numpy as np
 
 from unmask.benchmarks.measure.machine import peak_rss_mib
 from unmask.benchmarks.measure.worker import Worker
+from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.quant.calibration.calibration_data import Material
-from unmask.speech.captioner import FAMILY, Captioner
+from unmask.speech.captioner import Captioner
 from unmask.text.generator import Generator
 
 
@@ -65,4 +66,4 @@ def open_bundle(
             generator.generate(task, dict.fromkeys(templates[task].inputs, prompt), length)
         return peak_rss_mib()
 
-    return captions if bundle.manifest.family == FAMILY else answers
+    return captions if kind_of(bundle.manifest).takes == "speech" else answers

@@ -8,10 +8,11 @@ from typing import Any
 
 from unmask.benchmarks.scenarios.runner import Case
 from unmask.benchmarks.scenarios.startup import can_forget
+from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Manifest
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
-from unmask.speech.captioner import FAMILY, TASK
+from unmask.speech.captioner import TASK
 
 TARGET = "unmask.benchmarks.scenarios.worker_side:bundle"
 START = "unmask.benchmarks.scenarios.startup:start"
@@ -46,7 +47,7 @@ class MeasuredBundle:
 
     @property
     def captions(self) -> bool:
-        return self.manifest.family == FAMILY
+        return kind_of(self.manifest).takes == "speech"
 
     def case(self, scenario: str, name: str, call: dict[str, Any], target: str = TARGET, **more: Any) -> Case:
         recordings = [recording.path for recording in self.recordings]

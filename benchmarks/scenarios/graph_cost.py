@@ -100,16 +100,12 @@ class Counter:
 
 
 class CostCounter(Engine):
-    """An engine that counts before it runs."""
+    """An engine that adds up the cost of its runs."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, costs: Mapping[str, Sequence[int]]) -> None:
-        super().__init__(bundle, options)
-        self._counter = Counter(costs)
-        self.take = self._counter.take
-
-    def run(self, role: str, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        self._counter.count(role, feeds)
-        return super().run(role, feeds)
+        counter = Counter(costs)
+        super().__init__(bundle, options, observe=lambda run: counter.count(run.role, run.feeds))
+        self.take = counter.take
 
 
 def overhead_s(clock: Clock = time.perf_counter, calls: int = 1000) -> float:

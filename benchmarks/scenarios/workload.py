@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from unmask.benchmarks.measure.machine import peak_rss_mib
 from unmask.benchmarks.scenarios.graph_cost import CostCounter
 from unmask.benchmarks.scenarios.runner import Sample
+from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
-from unmask.speech.captioner import FAMILY, TASK, Captioner, Window
+from unmask.speech.captioner import TASK, Captioner, Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Request
@@ -33,8 +34,8 @@ class CaptionWorkload:
     """A captioner: contexts are seconds of a recording, windows rows of its canvas."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, recordings: list[str], costs: Costs) -> None:
-        self.captioner = Captioner(bundle, options)
-        self.engine = self.captioner.engine = CostCounter(bundle, options, costs)
+        self.engine = CostCounter(bundle, options, costs)
+        self.captioner = Captioner(bundle, engine=self.engine)
         self.captioner.load()
         self._recordings = recordings
 
@@ -42,8 +43,8 @@ class CaptionWorkload:
         audio: Samples = np.load(self._recordings[recording])
         return audio if seconds is None else audio[: round(seconds * SAMPLE_RATE_HZ)]
 
-    def window(self, recording: int, seconds: float) -> Window:
-        return self.captioner.window(self.samples(recording, seconds))
+    def window(self, recording: int, seconds: float) -> Segment:
+        return self.captioner.encode(self.samples(recording, seconds))
 
     def step(self, rows: int, context: float) -> Callable[[], Sample]:
         """context: seconds of the first recording."""
@@ -80,8 +81,8 @@ class GenerationWorkload:
     """A generator: contexts are rows before the window, which are in its cache."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, costs: Costs) -> None:
-        self.generator = Generator(bundle, options)
-        self.engine = self.generator.engine = CostCounter(bundle, options, costs)
+        self.engine = CostCounter(bundle, options, costs)
+        self.generator = Generator(bundle, engine=self.engine)
         self.generator.load()
         templates = bundle.manifest.templates
         self.task = next((name for name, t in templates.items() if set(t.inputs.values()) == {"text"}), None)
@@ -114,7 +115,7 @@ class GenerationWorkload:
 def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> CaptionWorkload | GenerationWorkload:
     """A bundle's folder, `EngineOptions` as a dictionary, recordings at 16 kHz as .npy files, and `bundle_costs`."""
     bundle, options = load_bundle(Path(folder)), EngineOptions(**engine)
-    captions = bundle.manifest.family == FAMILY
+    captions = kind_of(bundle.manifest).takes == "speech"
     return CaptionWorkload(bundle, options, recordings, costs) if captions else GenerationWorkload(bundle, options, costs)
 
 

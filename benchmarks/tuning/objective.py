@@ -60,7 +60,7 @@ class CaptionObjective:
         captioner, began = self._open[key], self._clock()
         captions = [captioner.caption(samples, setting.schedule) for samples in self._recordings]
         taken = self._clock() - began
-        windows = sum(caption.windows for caption in captions)
+        windows = sum(caption.segments for caption in captions)
         if not windows:
             raise InputError("the recordings are silent; give recordings of speech")
         self.quality[setting] = max(0.0, 1 - word_error_rate(self._texts, [caption.text for caption in captions]))

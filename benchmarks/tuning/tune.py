@@ -15,11 +15,11 @@ from unmask.benchmarks.tuning.objective import AnswerObjective, CaptionObjective
 from unmask.benchmarks.tuning.pareto import Choice, Measured, Rules, Setting
 from unmask.benchmarks.tuning.search import Stage, Trials, TuningResult, runs_of, search
 from unmask.benchmarks.tuning.search_space import answer_stages, caption_stages, machine, thread_counts
+from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_key, device_key
 from unmask.errors import InputError
-from unmask.speech.captioner import FAMILY
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def make_plan(
     counts = [threads] if threads else thread_counts(cores)
     bundles = [(bundle.folder, engine), *((other.folder, _engine(other, engine)) for other in others)]
     objective: Objective
-    if bundle.manifest.family == FAMILY:
+    if kind_of(bundle.manifest).takes == "speech":
         objective, stages = CaptionObjective(examples.recordings, examples.texts), caption_stages(bundle.manifest)
     else:
         objective = AnswerObjective(default, task, examples.prompts, examples.length)

@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unmask.engines.padding import BACKBONE, CAPTION, MEL_FRAMES, Axes, Padding
+from unmask.bundle.graph_spec import BACKBONE, TIMELINE, GraphSpec
+from unmask.engines.padding import Padding
+from unmask.export.graph_inputs import example_inputs
 from unmask.export.modules import backbone
 from unmask.export.modules.backbone import Backbone, BackboneConfig, rotate, rotation
 from unmask.export.modules.captioner import BLANK, Captioner, log_sum_exp
@@ -192,54 +194,23 @@ class Verify(nn.Module):
 def captioner_graph(model: Captioner, role: str, sizes: Sizes, top: int, blank_penalty: float = 0.0) -> Fixed:
     """A captioner's context, window or verify graph of one bucket's sizes. top and blank_penalty as in `captioner.Window`."""
     config, whisper = model.config, model.config.whisper
-    size = Padding(config.frames_per_slot).whole(sizes)
-    frames, layers, heads = size["frames"], whisper.decoder_layers, whisper.heads
-    cross = (layers, heads, frames, whisper.width // heads)
-    if role == "context":
-        shapes = {"mel": (1, whisper.mels, size[MEL_FRAMES]), "frame_mask": (frames,)}
-        return _fixed(role, sizes, Context(model), shapes, CAPTION)
-    if role == "window":
-        rows, slots = size["rows"], size["slots"]
-        cache = (layers, heads, slots, whisper.width // heads)
-        shapes = {
-            "rows": (rows, whisper.width),
-            "positions": (rows,),
-            "wanted": (size["wanted"],),
-            "bias": (1, config.vocabulary),
-            "cross_k": cross,
-            "cross_v": cross,
-            "slots": (slots, whisper.width),
-            "cache_k": cache,
-            "cache_v": cache,
-            "frame_mask": (frames,),
-            "mask": (slots,),
-        }
-        return _fixed(role, sizes, Window(model, top, blank_penalty), shapes, CAPTION)
-    tokens, past = size["tokens"], (layers, heads, size["past"], whisper.width // heads)
-    shapes = {
-        "rows": (tokens, whisper.width),
-        "verify_k": cross,
-        "verify_v": cross,
-        "past_k": past,
-        "past_v": past,
-        "positions": (tokens,),
-        "mask": (tokens, size["past"] + tokens),
-        "frame_mask": (frames,),
+    modules = {"context": Context, "window": lambda m: Window(m, top, blank_penalty), "verify": lambda m: Verify(m, top)}
+    dims = {
+        **Padding(TIMELINE, config.frames_per_slot).whole(sizes),
+        "mels": whisper.mels,
+        "width": whisper.width,
+        "layers": whisper.decoder_layers,
+        "heads": whisper.heads,
+        "head_width": whisper.width // whisper.heads,
+        "vocabulary": config.vocabulary,
+        "1 or wanted": 1,
+        "past + tokens": sizes.get("past", 0) + sizes.get("tokens", 0),
     }
-    return _fixed(role, sizes, Verify(model, top), shapes, CAPTION)
+    return _fixed(TIMELINE.graph(role), role, sizes, modules[role](model), dims)
 
 
-def _fixed(
-    role: str,
-    sizes: Sizes,
-    module: nn.Module,
-    shapes: dict[str, tuple[int, ...]],
-    roles: Mapping[str, tuple[Axes, Axes]],
-) -> Fixed:
-    whole = {"positions": torch.int32, "wanted": torch.int32}
-    example = {name: torch.zeros(shape, dtype=whole.get(name, torch.float32)) for name, shape in shapes.items()}
-    outputs = tuple(roles["head" if role.startswith("head") else role][1])
-    return Fixed(role, dict(sizes), module.eval(), example, outputs)
+def _fixed(graph: GraphSpec, role: str, sizes: Sizes, module: nn.Module, dims: Mapping[str, int]) -> Fixed:
+    return Fixed(role, dict(sizes), module.eval(), example_inputs(graph, dims, fixed=True), tuple(graph.output_names))
 
 
 # ---- backbones
@@ -309,20 +280,17 @@ class BackboneHead(nn.Module):
 def backbone_graph(model: Backbone, sizes: Sizes) -> Fixed:
     """A backbone's window graph of one bucket's sizes: rows, wanted, slots."""
     config: BackboneConfig = model.config
-    rows, slots = sizes["rows"], sizes["slots"]
-    cache = (config.layers, config.kv_heads, slots, config.head_width)
-    shapes = {
-        "rows": (rows, config.width),
-        "positions": (rows,),
-        "wanted": (sizes["wanted"],),
-        "mask": (rows, slots),
-        "cache_k": cache,
-        "cache_v": cache,
+    dims = {
+        **sizes,
+        "width": config.width,
+        "layers": config.layers,
+        "kv_heads": config.kv_heads,
+        "head_width": config.head_width,
     }
-    return _fixed("window", sizes, BackboneWindow(model), shapes, BACKBONE)
+    return _fixed(BACKBONE.graph("window"), "window", sizes, BackboneWindow(model), dims)
 
 
 def head_graph(role: str, weight: nn.Parameter, ids: tuple[int, int], sizes: Sizes, top: int) -> Fixed:
     """A backbone's head (or `head_<modality>`) over ids [start, stop), of one bucket's size: wanted. weight (vocabulary, d)."""
-    shapes = {"hidden": (sizes["wanted"], weight.shape[1]), "bias": (1, ids[1] - ids[0]), "scale": (1,)}
-    return _fixed(role, sizes, BackboneHead(weight, ids, top), shapes, BACKBONE)
+    dims = {**sizes, "width": weight.shape[1], "vocabulary": ids[1] - ids[0], "1 or wanted": 1}
+    return _fixed(BACKBONE.graph(role), role, sizes, BackboneHead(weight, ids, top), dims)

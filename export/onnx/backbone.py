@@ -6,7 +6,7 @@ file, so that memory follows the largest part of a tensor and not the model. Fam
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +19,14 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from unmask.bundle.embedding import Embedding
+from unmask.bundle.graph_spec import BACKBONE, GraphSpec
 from unmask.bundle.manifest import FORMAT, MANIFEST, Manifest, Vocabulary
 from unmask.errors import InputError
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, Weights, seal, staging
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
+from unmask.export.graph_inputs import dynamic_shapes, example_inputs
 from unmask.export.modules.backbone import Backbone, BackboneConfig, Head, Window
 from unmask.export.tokenizer import checkpoint_tokenizer
 
@@ -198,20 +200,17 @@ def _export_window(drawn: Drawn) -> onnx.ModelProto:
     with torch.device("meta"):
         module = Window(Backbone(config))
     names = {f"backbone.{ours}": theirs for ours, theirs in drawn.model.adapter.names(config).items()}
-    rows, seen, wanted = 12, 20, 5
-    cache = torch.zeros(config.layers, config.kv_heads, seen, config.head_width)
-    example = (
-        torch.zeros(rows, config.width),
-        torch.arange(rows),
-        torch.arange(wanted),
-        torch.zeros(rows, seen),
-        cache,
-        torch.zeros_like(cache),  # the exporter takes one tensor given twice for one input
-    )
     w, s, r = (torch.export.Dim(dim, min=1, max=MOST) for dim in ("rows", "positions", "wanted"))
-    shapes = ({0: w}, {0: w}, {0: r}, {0: w, 1: s}, {2: s}, {2: s})
-    inputs = ["rows", "positions", "wanted", "mask", "cache_k", "cache_v"]
-    program = _trace(module, example, shapes, inputs, ["hidden", "k", "v"])
+    dims = {
+        "rows": 12,
+        "slots": 20,
+        "wanted": 5,
+        "width": config.width,
+        "layers": config.layers,
+        "kv_heads": config.kv_heads,
+        "head_width": config.head_width,
+    }
+    program = _trace(module, BACKBONE.graph("window"), dims, {"rows": w, "slots": s, "wanted": r})
     return _point(drawn, program, {ours: (theirs, 0) for ours, theirs in names.items()})
 
 
@@ -220,8 +219,8 @@ def _export_head(drawn: Drawn, start: int, stop: int) -> onnx.ModelProto:
     with torch.device("meta"):
         module = Head(width, start, stop - start, drawn.model.top)
     r = torch.export.Dim("wanted", min=1, max=MOST)
-    example = (torch.zeros(5, width), torch.zeros(1, stop - start), torch.ones(1))
-    program = _trace(module, example, ({0: r}, {}, {}), ["hidden", "bias", "scale"], ["ids", "logits", "logsumexp", "entropy"])
+    dims = {"wanted": 5, "width": width, "vocabulary": stop - start, "1 or wanted": 1}
+    program = _trace(module, BACKBONE.graph("head"), dims, {"wanted": r})
     graph = _point(drawn, program, {"weight": (drawn.model.head, 4 * width * start)})
     # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
     bias = next(value for value in graph.graph.input if value.name == "bias")
@@ -229,9 +228,7 @@ def _export_head(drawn: Drawn, start: int, stop: int) -> onnx.ModelProto:
     return graph
 
 
-def _trace(
-    module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[object, ...], inputs: list[str], outputs: list[str]
-) -> Any:
+def _trace(module: nn.Module, graph: GraphSpec, dims: Mapping[str, int], varying: Mapping[str, Any]) -> Any:
     """Export a module made on the meta device. Each parameter is one stored number, stretched: no two alike, so that the
     exporter merges none of them, and of no value that could be optimized away."""
     number = 0.37
@@ -243,12 +240,12 @@ def _trace(
     with torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
-            example,
+            tuple(example_inputs(graph, dims).values()),
             dynamo=True,
-            dynamic_shapes=shapes,
+            dynamic_shapes=dynamic_shapes(graph, varying),
             opset_version=OPSET,
-            input_names=inputs,
-            output_names=outputs,
+            input_names=graph.input_names,
+            output_names=graph.output_names,
             verbose=False,
         )
     assert program is not None  # only when it writes a file itself

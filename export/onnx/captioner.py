@@ -1,7 +1,9 @@
 """Export a captioner: its context and window graphs at opset 23 and the manifest that describes them."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,12 +11,15 @@ import torch
 from torch import nn
 
 from unmask.bundle.embedding import Embedding
+from unmask.bundle.graph_spec import TIMELINE
 from unmask.bundle.manifest import FORMAT, Manifest, Timeline, Verifier, Vocabulary
 from unmask.decoding.schedule import Schedule
 from unmask.export.bundle_writer import write_bundle
+from unmask.export.graph_inputs import dynamic_shapes, example_inputs
 from unmask.export.modules.captioner import BLANK, Captioner, Context, Verify, Window
 from unmask.export.modules.whisper import FRAMES_PER_SECOND
 
+FAMILY = "whisper-timeline"
 OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/log.md)
 TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
 LONGEST_S = 30.0  # of Whisper's encoder
@@ -37,7 +42,7 @@ def export_captioner(
     manifest = Manifest(
         format=FORMAT,
         name=name,
-        family="whisper-timeline",
+        family=FAMILY,
         description="English speech to text on a timeline canvas",
         precision="fp32",
         attention="full",
@@ -86,34 +91,17 @@ def digest(array: np.ndarray) -> bytes:
 def _export_context(model: Captioner) -> onnx.ModelProto:
     config = model.config
     step = 2 * config.frames_per_slot  # mel frames of a slot
-    units = torch.export.Dim("slots", min=2, max=config.whisper.encoder_positions // config.frames_per_slot)
-    mel = torch.zeros(1, config.whisper.mels, 20 * step)
-    return _export(Context(model), (mel,), ({2: step * units},), ["mel"], ["cross_k", "cross_v", "slots", "verify_k", "verify_v"])
+    slots = torch.export.Dim("slots", min=2, max=config.whisper.encoder_positions // config.frames_per_slot)
+    return _export(model, "context", Context(model), {"mel_frames": 20 * step}, {"mel_frames": step * slots})
 
 
 def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
-    config, sizes = model.config, model.config.whisper
-    per, slots, rows, wanted = config.frames_per_slot, 20, 12, 5
-    longest = config.slots
+    per, longest = model.config.frames_per_slot, model.config.slots
     w, r = torch.export.Dim("rows", min=1, max=longest), torch.export.Dim("wanted", min=1, max=longest)
     s = torch.export.Dim("slots", min=2, max=longest)
-    cross = torch.zeros(sizes.decoder_layers, sizes.heads, slots * per, sizes.width // sizes.heads)
-    cache = torch.zeros(sizes.decoder_layers, sizes.heads, slots, sizes.width // sizes.heads)
-    example = (
-        torch.zeros(rows, sizes.width),
-        torch.arange(rows),
-        torch.arange(wanted),
-        torch.zeros(1, config.vocabulary),
-        cross,
-        cross.clone(),  # the exporter takes one tensor given twice for one input
-        torch.zeros(slots, sizes.width),
-        cache,
-        cache.clone(),
-    )
-    shapes = ({0: w}, {0: w}, {0: r}, {}, {2: per * s}, {2: per * s}, {0: s}, {2: s}, {2: s})
-    names = ["rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"]
+    sizes = {"rows": 12, "wanted": 5, "slots": 20, "frames": 20 * per, "1 or wanted": 1}
     graph = _export(
-        Window(model, TOP, blank_penalty), example, shapes, names, ["ids", "logits", "logsumexp", "entropy", "k", "v"]
+        model, "window", Window(model, TOP, blank_penalty), sizes, {"rows": w, "wanted": r, "slots": s, "frames": per * s}
     )
     # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
     bias = next(value for value in graph.graph.input if value.name == "bias")
@@ -122,31 +110,37 @@ def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
 
 
 def _export_verify(model: Captioner) -> onnx.ModelProto:
-    config, sizes = model.config, model.config.whisper
-    per, slots, rows, past = config.frames_per_slot, 20, 12, 5
-    n = torch.export.Dim("tokens", min=1, max=sizes.decoder_positions // 2)
-    p = torch.export.Dim("past", min=0, max=sizes.decoder_positions // 2 - 1)
-    s = torch.export.Dim("slots", min=2, max=sizes.encoder_positions // per)
-    cross = torch.zeros(sizes.decoder_layers, sizes.heads, slots * per, sizes.width // sizes.heads)
-    before = torch.zeros(sizes.decoder_layers, sizes.heads, past, sizes.width // sizes.heads)
-    example = (torch.zeros(rows, sizes.width), cross, cross.clone(), before, before.clone())
-    shapes = ({0: n}, {2: per * s}, {2: per * s}, {2: p}, {2: p})
-    names = ["rows", "verify_k", "verify_v", "past_k", "past_v"]
-    return _export(Verify(model, TOP), example, shapes, names, ["ids", "logits", "logsumexp", "k", "v"])
+    per, whisper = model.config.frames_per_slot, model.config.whisper
+    n = torch.export.Dim("tokens", min=1, max=whisper.decoder_positions // 2)
+    p = torch.export.Dim("past", min=0, max=whisper.decoder_positions // 2 - 1)
+    s = torch.export.Dim("slots", min=2, max=whisper.encoder_positions // per)
+    sizes = {"tokens": 12, "past": 5, "frames": 20 * per}
+    return _export(model, "verify", Verify(model, TOP), sizes, {"tokens": n, "past": p, "frames": per * s})
 
 
 def _export(
-    module: nn.Module, example: tuple[torch.Tensor, ...], shapes: tuple[object, ...], inputs: list[str], outputs: list[str]
+    model: Captioner, role: str, module: nn.Module, sizes: Mapping[str, int], varying: Mapping[str, Any]
 ) -> onnx.ModelProto:
+    """sizes: of the call that is traced. varying: torch.export.Dim of each dimension that differs from call to call."""
+    graph, whisper = TIMELINE.graph(role), model.config.whisper
+    dims = {
+        **sizes,
+        "mels": whisper.mels,
+        "width": whisper.width,
+        "layers": whisper.decoder_layers,
+        "heads": whisper.heads,
+        "head_width": whisper.width // whisper.heads,
+        "vocabulary": model.config.vocabulary,
+    }
     with torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
-            example,
+            tuple(example_inputs(graph, dims).values()),
             dynamo=True,
-            dynamic_shapes=shapes,
+            dynamic_shapes=dynamic_shapes(graph, varying),
             opset_version=OPSET,
-            input_names=inputs,
-            output_names=outputs,
+            input_names=graph.input_names,
+            output_names=graph.output_names,
             verbose=False,
         )
     assert program is not None  # only when it writes a file itself

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.schedule import Schedule
-from unmask.engines.engine import Engine
+from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.padding import Padding, fits
 from unmask.export.litert import signature_of
 from unmask.export.modules.static import Fixed
@@ -24,17 +24,17 @@ MOST = 6  # calls of each graph
 Feeds = Mapping[str, NDArray[Any]]
 
 
-class Recorder(Engine):
-    """Runs graphs of any size and keeps what they were given."""
+class Recorder:
+    """Observes an engine and keeps what its graphs were given."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle)
+    def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, NDArray[Any]]]] = []
 
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        own = {name: array if array.nbytes > 1 << 16 else array.copy() for name, array in feeds.items()}
-        self.calls.append((role, {**own, **{name: feeds[name].copy() for name in ("cache_k", "cache_v") if name in feeds}}))
-        return super().run(role, feeds)
+    def __call__(self, run: GraphRun) -> None:
+        """Large arrays are the recording's own; caches change from pass to pass, so they are copied as small arrays are."""
+        reused = ("cache_k", "cache_v")
+        kept = {n: array if array.nbytes > 1 << 16 and n not in reused else array.copy() for n, array in run.feeds.items()}
+        self.calls.append((run.role, kept))
 
 
 class Padded(Sequence[dict[str, NDArray[Any]]]):
@@ -57,8 +57,8 @@ def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], grap
 
     bundle: with graphs of any size. recordings (N,) float32 at 16 kHz.
     """
-    captioner = Captioner(bundle)
-    captioner.engine = recorder = Recorder(bundle)
+    recorder = Recorder()
+    captioner = Captioner(bundle, engine=Engine(bundle, observe=recorder))
     line = captioner.timeline
     tail_s = line.tail_ms / 1000
     lengths_s = [graph.sizes["slots"] * line.slot_s - tail_s for graph in graphs if graph.role == "context"]
@@ -68,7 +68,7 @@ def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], grap
             if 0 < count <= len(recording):
                 captioner.caption(recording[:count])
                 captioner.caption(recording[:count], PARTLY)
-    padding = Padding(line.frames_per_slot)
+    padding = Padding(captioner.engine.kind, line.frames_per_slot)
     return {signature_of(graph): Padded(graph, padding, held(graph, padding, recorder.calls)) for graph in graphs}
 
 

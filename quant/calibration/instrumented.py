@@ -1,10 +1,9 @@
-"""An engine that also tells what flows inside its graphs: whole logits, ranges of activations.
+"""An engine that also shows what flows inside its graphs: whole logits, ranges of activations.
 
 Knows ONNX nodes and sessions. Knows no canvas and no comparison. Graphs may be replaced by others over the same weights file.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,24 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from unmask.bundle.manifest import Bucket, Bundle
-from unmask.engines.engine import Engine
+from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.onnx import OnnxRunner, open_session, session_options
+from unmask.engines.runner import Arrays
+from unmask.engines.table import DEFAULT
 from unmask.errors import InputError
 from unmask.quant.weights.matrices import matrices, ranked
 
 Tap = Callable[[str, onnx.ModelProto], list[str]]
-"""Given a role and its graph, adds nodes where needed and returns the tensors to tell of."""
+"""Given a role and its graph, adds nodes where needed and returns the names of the tensors to show."""
 
 
 class InstrumentedEngine(Engine):
-    """`last[role]` holds the tapped tensors of a graph's last run; everything else is as with `Engine`."""
+    """`last[role]` holds the tapped tensors of a graph's last run; everything else is as with `Engine`.
+
+    models: graphs to run instead of the bundle's own, with their weights in `folder`. Raises InputError for an engine whose
+    graphs cannot be tapped.
+    """
 
     def __init__(
         self,
@@ -34,58 +39,53 @@ class InstrumentedEngine(Engine):
         models: Mapping[str, onnx.ModelProto] | None = None,
         folder: Path | None = None,
     ) -> None:
-        """models: graphs to run instead of the bundle's own, with their weights in `folder`."""
-        super().__init__(bundle, options)
+        options = options or EngineOptions()
+        if options.engine != DEFAULT:
+            raise InputError(f"graphs of {options.engine} do not show what flows inside them; use the engine {DEFAULT}")
+        self._tapped = InstrumentedRunner(bundle, options, tap, models, folder)
+        super().__init__(bundle, options, observe=self._keep, runner=self._tapped)
         self.last: dict[str, list[NDArray[Any]]] = {}
-        self._tap, self._models, self._folder = tap, dict(models or {}), folder or bundle.folder
-        self._outputs: dict[str, int] = {}
 
     def replace(self, role: str, model: onnx.ModelProto) -> None:
         """Run another graph in this role from now on."""
-        self._models[role] = model
-        self._sessions.pop(role, None)
+        self._tapped.replace(role, model)
 
-    @cached_property
-    def _runner(self) -> "InstrumentedRunner":
-        """Of graphs of fixed sizes."""
-        if self.options.engine != "onnx":
-            raise InputError(f"graphs of {self.options.engine} do not tell what flows inside them; take the engine onnx")
-        return InstrumentedRunner(self.bundle, self.options, self._tap)
-
-    def _open(self, role: str) -> Any:
-        model = onnx.ModelProto()
-        own = self._models.get(role)
-        folder = self.bundle.folder if own is None else self._folder
-        model.CopyFrom(own or onnx.load(self.bundle.path(self.bundle.manifest.graphs[role]), load_external_data=False))
-        self._outputs[role] = len(model.graph.output)
-        return _opened(model, self._tap(role, model), self.options, folder)
-
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        outputs = super().run(role, feeds)
-        if not self.dynamic(role):  # rows of padding stand behind the real ones
-            self.last[role] = [array[: len(outputs[0])] if array.ndim else array for array in self._runner.last]
-            return outputs
-        own = self._outputs[role]
-        self.last[role] = outputs[own:]
-        return outputs[:own]
+    def _keep(self, run: GraphRun) -> None:
+        rows = None if self.dynamic(run.role) else len(next(iter(run.outputs.values())))  # rows of padding follow the real ones
+        self.last[run.role] = [array[:rows] if array.ndim else array for array in self._tapped.last]
 
 
 class InstrumentedRunner(OnnxRunner):
-    """Graphs of fixed sizes; `last` holds the tapped tensors of the last run."""
+    """ONNX graphs that also give tensors from inside; `last` holds those of the last run."""
 
-    def __init__(self, bundle: Bundle, options: EngineOptions, tap: Tap) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        options: EngineOptions,
+        tap: Tap,
+        models: Mapping[str, onnx.ModelProto] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         super().__init__(bundle, options)
         self.last: list[NDArray[Any]] = []
-        self._tap, self._names = tap, dict[str, list[str]]()
+        self._tap, self._models, self._folder = tap, dict(models or {}), folder or bundle.folder
+        self._names: dict[str, list[str]] = {}
 
-    def _open(self, bucket: Bucket) -> Any:
-        model = onnx.load(self._bundle.path(bucket.file), load_external_data=False)
-        self._names[bucket.file] = self._tap(bucket.role, model)
-        return _opened(model, self._names[bucket.file], self._options, self._bundle.folder)
+    def replace(self, role: str, model: onnx.ModelProto) -> None:
+        self._models[role] = model
+        self._sessions.pop(self._bundle.manifest.graphs[role], None)
 
-    def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        outputs = super().run(bucket, feeds)
-        self.last = [outputs.pop(name) for name in self._names[bucket.file]]
+    def _open(self, graph: Bucket) -> Any:
+        model = onnx.ModelProto()
+        own = None if graph.sizes else self._models.get(graph.role)
+        model.CopyFrom(own or onnx.load(self._bundle.path(graph.file), load_external_data=False))
+        self._names[graph.file] = self._tap(graph.role, model)
+        folder = self._bundle.folder if own is None else self._folder
+        return _opened(model, self._names[graph.file], self._options, folder)
+
+    def run(self, graph: Bucket, feeds: Arrays) -> dict[str, NDArray[Any]]:
+        outputs = super().run(graph, feeds)
+        self.last = [outputs.pop(name) for name in self._names[graph.file]]
         return outputs
 
 

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine
-from unmask.speech.captioner import FAMILY, Captioner, Window
+from unmask.speech.captioner import Captioner, Segment
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator
 
@@ -27,7 +28,7 @@ DRAFT = Schedule(rule="quota", passes=1)
 class State:
     """A canvas part-way, or the finished draft that a verifier reads."""
 
-    source: int  # which window of the recordings, or which prompt
+    source: int  # which segment of the recordings, or which prompt
     ratio: float | None  # share of masks; None: a draft for the verifier
     ids: NDArray[np.int64] = field(repr=False)  # (N,)
     rows: NDArray[np.int64] = field(repr=False)  # (M,) what is predicted: masked positions, or the draft's tokens and its end
@@ -60,46 +61,44 @@ class Subject(Protocol):
 def subject_of(bundle: Bundle, material: Material, engine: Engine | None = None) -> Subject:
     """Raises InputError when there is nothing to ask the bundle about."""
     engine = engine or Engine(bundle)
-    if bundle.manifest.family == FAMILY:
-        return CaptionSubject(bundle, material, engine)
-    return BackboneSubject(bundle, material, engine)
+    subject = CaptionSubject if kind_of(bundle.manifest).takes == "speech" else BackboneSubject
+    return subject(bundle, material, engine)
 
 
 class CaptionSubject:
-    """Windows of recordings, encoded once."""
+    """Segments of recordings, encoded once."""
 
     def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
         if not material.recordings:
             raise InputError(f"{bundle.manifest.name} writes captions: give recordings to ask it about")
-        self.captioner, self.material, self.engine = Captioner(bundle), material, engine
-        self.captioner.engine = engine
+        self.captioner, self.material, self.engine = Captioner(bundle, engine=engine), material, engine
         self.prepare()
 
     def prepare(self) -> None:
-        self.windows: list[Window] = [w for samples in self.material.recordings for w in self.captioner.windows(samples)]
-        if not self.windows:
+        self.segments: list[Segment] = [s for samples in self.material.recordings for s in self.captioner.segments(samples)]
+        if not self.segments:
             raise InputError("the recordings are silent; give recordings of speech")
 
     def states(self) -> list[State]:
         rng, states = np.random.default_rng(self.material.seed), []
-        for source, window in enumerate(self.windows):
-            *_, step = self.captioner.steps(window, DRAFT)
-            states += _masked_again(source, window.canvas.ids, step.ids, self.material, rng)
-            draft = self.captioner.draft(step).ids
-            if window.verifier is not None:
+        for source, segment in enumerate(self.segments):
+            *_, step = self.captioner.steps(segment, DRAFT)
+            states += _masked_again(source, segment.canvas.ids, step.ids, self.material, rng)
+            draft = self.captioner.heard(step).ids
+            if segment.verifier is not None:
                 states.append(State(source, None, draft, np.arange(len(draft) + 1)))
         return states
 
     def ask(self, state: State) -> None:
-        window = self.windows[state.source]
+        segment = self.segments[state.source]
         if state.ratio is None:
-            assert window.verifier is not None
-            window.verifier.reset()
-            window.verifier.next_token_scores(state.ids, 0)
+            assert segment.verifier is not None
+            segment.verifier.reset()
+            segment.verifier.next_token_scores(state.ids, 0)
         else:
-            window.denoiser.reset()
-            allowed = (window.canvas.spans[0].allowed,)
-            window.denoiser.window(state.ids, np.arange(len(state.ids)), state.rows, allowed)
+            segment.denoiser.reset()
+            allowed = (segment.canvas.spans[0].allowed,)
+            segment.denoiser.window(state.ids, np.arange(len(state.ids)), state.rows, allowed)
 
     def logits(self, state: State) -> NDArray[np.float32]:
         self.ask(state)
@@ -120,8 +119,7 @@ class BackboneSubject:
     """Prompts of the first task that takes nothing but a text."""
 
     def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
-        self.generator, self.material, self.engine = Generator(bundle), material, engine
-        self.generator.engine = engine
+        self.generator, self.material, self.engine = Generator(bundle, engine=engine), material, engine
         texts = [task for task, template in bundle.manifest.templates.items() if set(template.inputs.values()) == {"text"}]
         if not texts or not material.prompts:
             raise InputError(f"{bundle.manifest.name} has no task that takes a text alone, or no prompts were given")

@@ -19,7 +19,6 @@ from unmask.errors import BundleError, InputError
 FORMAT = 2
 MANIFEST = "bundle.json"
 LARGEST_MANIFEST_BYTES = 1 << 20
-ENGINES = ("onnx", "litert", "coreml")
 
 
 @dataclass(frozen=True)
@@ -228,8 +227,6 @@ def _plain(part: str) -> bool:
 def _check_buckets(manifest: Manifest, path: Path) -> None:
     for bucket in manifest.buckets:
         inside = f"{bucket.file}/"
-        if bucket.engine not in ENGINES:
-            raise BundleError(f"{path}: a bucket for the engine {bucket.engine!r}; known are {', '.join(ENGINES)}")
         if bucket.file not in manifest.files and not any(name.startswith(inside) for name in manifest.files):
             raise BundleError(f"{path}: the bucket {bucket.name} names {bucket.file!r}, which is not among its files")
         if not bucket.sizes or min(bucket.sizes.values()) < 1:

@@ -51,6 +51,8 @@ def reference_fill(
     """
     if reference.sampler == "dream" and reference.guidance and unconditional is None:
         raise InputError("guidance leads away from an unconditional prompt, and this task has none; set guidance to 0")
+    if canvas.draft is not None:
+        raise InputError("a published decoding starts from masks; leave the draft out")
     state = _State(canvas, denoiser, reference, unconditional)
     passes = _dream(state) if reference.sampler == "dream" else _llada(state)
     start = clock()

@@ -26,16 +26,16 @@ class AttentionLayout:
         return np.maximum(predicted - self.shift, 0)
 
 
-def block_of(first: int, origin: int, length: int, block: int | None, geometry: AttentionLayout) -> tuple[int, int]:
+def block_of(first: int, origin: int, length: int, block: int | None, layout: AttentionLayout) -> tuple[int, int]:
     """The block [start, stop) that holds position `first`.
 
     origin: where the schedule's blocks are counted from, the first position that was ever masked. A schedule's block never
     reaches over a block-causal model's own, since rows behind it cannot be seen.
     """
     start, stop = 0, length
-    if geometry.block is not None:
-        start = first // geometry.block * geometry.block
-        stop = min(length, start + geometry.block)
+    if layout.block is not None:
+        start = first // layout.block * layout.block
+        stop = min(length, start + layout.block)
     if block is not None:
         own = origin + (first - origin) // block * block
         start, stop = max(start, own), min(stop, own + block)
@@ -49,7 +49,7 @@ def rows_of_pass(
     block: tuple[int, int],
     before: tuple[int, int] | None,
     window: str | None,
-    geometry: AttentionLayout,
+    layout: AttentionLayout,
 ) -> Positions:
     """Rows to compute, rising.
 
@@ -59,15 +59,15 @@ def rows_of_pass(
     """
     chosen = np.zeros(len(masked), dtype=bool)
     start, stop = block
-    seen = stop if geometry.block is not None else len(masked)
-    if before is None or (window is None and geometry.block is None):
+    seen = stop if layout.block is not None else len(masked)
+    if before is None or (window is None and layout.block is None):
         chosen[:seen] = True
-    elif window is None or (before != block and geometry.block is not None):
+    elif window is None or (before != block and layout.block is not None):
         chosen[min(before[0], start) : seen] = True  # what was committed there last settles with this pass
     elif window == "masked":
         chosen[start:stop] = masked[start:stop]
         chosen |= fresh
     else:
         chosen[start : stop if window == "block" else seen] = True
-    chosen[geometry.sources(predicted)] = True
+    chosen[layout.sources(predicted)] = True
     return np.flatnonzero(chosen)

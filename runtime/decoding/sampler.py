@@ -25,14 +25,14 @@ def fill(
     denoiser: Denoiser,
     schedule: Schedule,
     clock: Callable[[], float] = time.perf_counter,
-    geometry: AttentionLayout = PLAIN,
+    layout: AttentionLayout = PLAIN,
 ) -> Iterator[Step]:
     """Yield a Step after each pass until nothing is masked. Deterministic: one canvas and schedule give the same bytes.
 
-    Close the generator to cancel. A canvas without masks yields nothing. clock: seconds, only differences matter. geometry: what
+    Close the generator to cancel. A canvas without masks yields nothing. clock: seconds, only differences matter. layout: what
     the model's rows have to do with positions.
     """
-    filling = _Fill(canvas, denoiser, schedule, clock, geometry)
+    filling = _Fill(canvas, denoiser, schedule, clock, layout)
     yield from filling.run()
     if schedule.revise and filling.number:
         yield filling.revise()
@@ -43,10 +43,10 @@ class _Fill:
     """One fill in progress: what is known of the canvas, and what the passes cost."""
 
     def __init__(
-        self, canvas: Canvas, denoiser: Denoiser, schedule: Schedule, clock: Callable[[], float], geometry: AttentionLayout
+        self, canvas: Canvas, denoiser: Denoiser, schedule: Schedule, clock: Callable[[], float], layout: AttentionLayout
     ) -> None:
         self.began = clock()
-        self.denoiser, self.schedule, self.clock, self.geometry = denoiser, schedule, clock, geometry
+        self.denoiser, self.schedule, self.clock, self.layout = denoiser, schedule, clock, layout
         self.state = _State(canvas, schedule)
         self.number = 0  # of passes
         self.slowest = 0.0  # seconds
@@ -65,7 +65,7 @@ class _Fill:
         before, (block, window) = self.block, self._plan(start)
         inside = np.arange(*block)
         wanted = self._wanted(inside[state.masked[inside]])
-        rows = rows_of_pass(state.masked, state.fresh, wanted, block, before, window, self.geometry)
+        rows = rows_of_pass(state.masked, state.fresh, wanted, block, before, window, self.layout)
         numbers = self._compute(rows, wanted)
         spent = self.clock()
         self.slowest = max(self.slowest, spent - start)
@@ -79,8 +79,8 @@ class _Fill:
     def _plan(self, now: float) -> tuple[tuple[int, int], str | None]:
         """The block of this pass, and the window over it; None for all rows."""
         state, schedule = self.state, self.schedule
-        block = block_of(state.first, self.origin, len(state.ids), schedule.block, self.geometry)
-        if schedule.budget_ms is not None and self.geometry.block is None:
+        block = block_of(state.first, self.origin, len(state.ids), schedule.block, self.layout)
+        if schedule.budget_ms is not None and self.layout.block is None:
             block = block[0], max(block[1], self._hurry(now))
         if block != self.block:
             self.block, self.in_block, self.since_all = block, 0, 0
@@ -173,11 +173,11 @@ class _State:
 
     def __init__(self, canvas: Canvas, schedule: Schedule) -> None:
         self.spans, self.mask_id, self.schedule = canvas.spans, canvas.mask_id, schedule
-        self.ids = canvas.ids.copy()
-        self.masked = canvas.ids == canvas.mask_id
+        self.ids = canvas.start(schedule.draft_min_confidence)
+        self.masked = self.ids == canvas.mask_id
         self.fillable = self.masked.copy()
         self.fresh = np.zeros(len(self.ids), dtype=bool)
-        self.tentative = canvas.ids.copy()
+        self.tentative = self.ids.copy()
         self.confidence = np.where(self.masked, 0.0, 1.0).astype(np.float32)
         self.span_of = np.full(len(self.ids), -1)
         for i, span in enumerate(canvas.spans):

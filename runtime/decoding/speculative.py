@@ -14,18 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
 
 SURE = 0.5  # what a guess behind the first disagreement must reach
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A text with the place of each token on its canvas. Arrays of one length, read-only by convention."""
-
-    ids: NDArray[np.int64]
-    places: NDArray[np.float64]  # positions on the canvas, never falling
-    confidence: NDArray[np.float32]  # the probability of each token where it was last looked at
 
 
 @dataclass(frozen=True)
@@ -68,14 +60,13 @@ class VerifyStep:
 
 
 def verify(
-    draft: Tokens,
+    draft: Draft,
     verifier: Verifier,
     end_id: int,
     passes: int,
     accept: float = 1.0,
     *,
     ahead: int | None = None,
-    settled: int = 0,
     longest: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[VerifyStep]:
@@ -89,7 +80,7 @@ def verify(
     the verifier can read. Close the generator to cancel.
     """
     verifier.reset()
-    text, agreed = TokenSequence(draft.ids, draft.confidence), min(settled, len(draft.ids))
+    text, agreed = TokenSequence(draft.ids, draft.confidence), min(draft.final, len(draft.ids))
     loop = 2 * len(draft.ids) + 16
     longest = loop if longest is None else min(loop, longest)
     skipped = -1  # the token that the last correction put away

@@ -8,14 +8,12 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.runner import Arrays
 from unmask.engines.user_cache import cache_folder
 from unmask.errors import BundleError, InputError
 
@@ -34,14 +32,20 @@ class CoremlRunner:
 
     def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
         """Shapes by name; opens the graph. Raises InputError where CoreML is not, BundleError when it refuses the graph."""
+        return {value.name: tuple(value.type.multiArrayType.shape) for value in self._described_function(bucket).input}
+
+    def outputs(self, bucket: Bucket) -> tuple[str, ...]:
+        return tuple(value.name for value in self._described_function(bucket).output)
+
+    def _described_function(self, bucket: Bucket) -> Any:
         self._model(bucket)
         if bucket.file not in self._described:
             self._described[bucket.file] = _coremltools().utils.load_spec(str(self._bundle.path(bucket.file))).description
-        return shapes(self._described[bucket.file], bucket)
+        return function_of(self._described[bucket.file], bucket)
 
-    def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    def run(self, bucket: Bucket, feeds: Arrays) -> Arrays:
         """float32 and int32 in and out."""
-        outputs: Mapping[str, NDArray[Any]] = self._model(bucket).predict(dict(feeds))
+        outputs: Arrays = self._model(bucket).predict(dict(feeds))
         return outputs
 
     def _model(self, bucket: Bucket) -> Any:
@@ -77,12 +81,12 @@ class CoremlRunner:
         return self._compiled[name]
 
 
-def shapes(description: Any, bucket: Bucket) -> dict[str, tuple[int, ...]]:
-    """Inputs of a bucket's function by name. description: of the package's specification. Raises BundleError without it."""
+def function_of(description: Any, bucket: Bucket) -> Any:
+    """A bucket's function in a package's specification, with its inputs and outputs. Raises BundleError where it is not there."""
     function = next((f for f in description.functions if f.name == bucket.function), None)
     if function is None and description.functions:
         raise BundleError(f"{bucket.file}: no function {bucket.function!r} is in this package; export the bundle again")
-    return {value.name: tuple(value.type.multiArrayType.shape) for value in (function or description).input}
+    return function or description
 
 
 def compile_package(package: Path, target: Path) -> None:

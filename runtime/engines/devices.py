@@ -13,16 +13,12 @@ from importlib import metadata
 from pathlib import Path
 
 from unmask.engines.onnx_providers import PROVIDERS, available, kind, plugin_devices
+from unmask.engines.table import ENGINES
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16")
 """What the speed of int8 and bfloat16 products depends on, as Linux calls it."""
 _MACOS = {"FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16", "AdvSIMD": "asimd"}  # hw.optional.arm.*
 _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x1022: "AMD", 0x8086: "Intel", 0x5143: "Qualcomm", 0x106B: "Apple"}
-_ENGINES = {  # module, distribution, what brings it
-    "onnx": ("onnxruntime", "onnxruntime", "pip install onnxruntime"),
-    "litert": ("ai_edge_litert", "ai-edge-litert", "pip install 'unmask[litert]'"),
-    "coreml": ("coremltools", "coremltools", "pip install 'unmask[coreml]', on macOS"),
-}
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def read_machine() -> Machine:
         python=platform.python_version(),
         memory_mib=read_memory_mib(),
         cpu=read_cpu(),
-        engines=tuple(EngineFound(engine, _version(*where[:2]), where[2]) for engine, where in _ENGINES.items()),
+        engines=tuple(EngineFound(e.name, _version(e.needs, e.distribution), e.brought_by) for e in ENGINES.values()),
         providers=providers,
         missing=missing,
         accelerators=tuple(dict.fromkeys([*_system_accelerators(), *_onnx_accelerators()])),
@@ -137,8 +133,7 @@ def sysctl(name: str) -> str | None:
 
 def engine_version(engine: str) -> str | None:
     """None where it is not installed."""
-    module, distribution, _ = _ENGINES[engine]
-    return _version(module, distribution)
+    return _version(ENGINES[engine].needs, ENGINES[engine].distribution)
 
 
 def _cores() -> int:

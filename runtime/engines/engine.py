@@ -1,53 +1,59 @@
-"""Run a bundle's graphs with an engine.
+"""Run a bundle's graphs with an engine: tensors by name in, tensors by name out.
 
-Knows roles and tensors. Knows no audio, no schedule and no text. Engines are imported on first use.
+Knows roles and tensors. Knows no engine by name, no audio, no schedule and no text.
 """
 
-from collections.abc import Callable, Mapping
+import importlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle.embedding import Embedding, EmbeddingTable
+from unmask.bundle.graph_spec import BundleKind, kind_of
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.canvas import IdRange
-from unmask.engines.coreml import CoremlRunner
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.litert import LitertRunner
-from unmask.engines.onnx import OnnxRunner, open_session
 from unmask.engines.padding import StaticShapes
+from unmask.engines.runner import Arrays, Runner
+from unmask.engines.table import ENGINES
 from unmask.errors import BundleError, InputError
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 FORBIDDEN = np.float32(-1e9)  # finite, so that a row with everything forbidden stays a number
 
 
-class Runner(Protocol):
-    """Runs the graphs of fixed sizes that a bundle holds for one engine. Imports its engine on first use."""
+@dataclass(frozen=True)
+class GraphRun:
+    """One run of a graph, as an observer sees it. Arrays may be reused after the observer returns: copy what is kept."""
 
-    def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
-        """Shapes by name; opens the graph."""
-        ...
-
-    def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-        """Inputs of exactly the bucket's sizes; all outputs by name."""
-        ...
+    role: str
+    feeds: Arrays
+    outputs: Arrays
+    seconds: float
 
 
 class Engine:
     """A bundle's graphs, opened. Constructing it does nothing; `load` opens the graphs. Thread-safe once loaded.
 
-    With the engine onnx it runs the bundle's graphs of any size where there are such, and its buckets otherwise.
+    An engine that can runs the bundle's graphs of any size where there are some, and graphs of fixed sizes otherwise.
     """
 
-    def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        options: EngineOptions | None = None,
+        *,
+        observe: Callable[[GraphRun], None] | None = None,
+        runner: Runner | None = None,
+    ) -> None:
+        """observe: called after each run. runner: what runs the graphs instead of the engine that the options name."""
         self.bundle = bundle
         self.options = options or EngineOptions()
-        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._observe, self._given_runner = observe, runner
         self._tables: dict[Embedding, EmbeddingTable] = {}
         self._biases: dict[tuple[IdRange, ...], NDArray[np.float32]] = {}
 
@@ -59,7 +65,13 @@ class Engine:
 
     def dynamic(self, role: str) -> bool:
         """Whether the role is run by a graph of any size."""
-        return self.options.engine == "onnx" and not self.options.static and role in self.bundle.manifest.graphs
+        any_size = ENGINES[self.options.engine].any_size and not self.options.static
+        return any_size and role in self.bundle.manifest.graphs
+
+    @cached_property
+    def kind(self) -> BundleKind:
+        """Which graphs the bundle has. Raises BundleError where this runtime does not know them."""
+        return kind_of(self.bundle.manifest)
 
     @cached_property
     def static(self) -> StaticShapes:
@@ -67,43 +79,61 @@ class Engine:
         manifest = self.bundle.manifest
         buckets = tuple(bucket for bucket in manifest.buckets if bucket.engine == self.options.engine)
         per = manifest.timeline.frames_per_slot if manifest.timeline else None
-        return StaticShapes(buckets, per, self._runner.run)
+        return StaticShapes(self.kind, buckets, per, self.runner.run)
 
     @cached_property
-    def _runner(self) -> Runner:
-        return RUNNERS[self.options.engine](self.bundle, self.options)
+    def runner(self) -> Runner:
+        """What runs the graphs, one at a time."""
+        if self._given_runner is not None:
+            return self._given_runner
+        module, _, name = ENGINES[self.options.engine].runner.partition(":")
+        made: Runner = getattr(importlib.import_module(module), name)(self.bundle, self.options)
+        return made
 
     def inputs(self, role: str) -> dict[str, tuple[Any, ...]]:
-        """Shapes of a role's inputs by name, of its first bucket where sizes are fixed; opens its graphs."""
+        """Name -> shape of a role's inputs, of its first graph where sizes are fixed; opens its graphs."""
+        shapes = [self.runner.inputs(graph) for graph in self._graphs(role)]
+        return shapes[0]
+
+    def outputs(self, role: str) -> tuple[str, ...]:
+        """Names of a role's outputs."""
+        return self.runner.outputs(self._graphs(role)[0])
+
+    def check(self, role: str) -> None:
+        """Hold a role's graph against `unmask.bundle.graph_spec`; opens it. Raises BundleError that names what differs."""
+        spec, folder = self.kind.graph(role), self.bundle.folder
+        found, expected = self.inputs(role).keys(), set(spec.input_names)
+        if not found >= expected or (self.dynamic(role) and found != expected):  # fixed sizes take masks besides
+            raise BundleError(f"{folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}; export it again")
+        unused = set() if self.bundle.manifest.verifier else self.kind.optional_outputs
+        missing = set(spec.output_names) - unused - set(self.outputs(role))
+        if missing:
+            raise BundleError(f"{folder}: the {role} graph does not make {', '.join(sorted(missing))}; export the bundle again")
+
+    def _graphs(self, role: str) -> tuple[Bucket, ...]:
+        """Raises BundleError where this engine has none."""
+        manifest = self.bundle.manifest
         if self.dynamic(role):
-            return {value.name: tuple(value.shape) for value in self.session(role).get_inputs()}
-        found = [self._runner.inputs(bucket) for bucket in self.static.of(role)]
+            return (Bucket(self.options.engine, role, manifest.graphs[role], {}, manifest.precision),)
+        found = self.static.of(role)
         if not found:
-            others = sorted({bucket.engine for bucket in self.bundle.manifest.buckets if bucket.role == role})
+            others = sorted({bucket.engine for bucket in manifest.buckets if bucket.role == role})
             raise BundleError(
                 f"{self.bundle.folder}: no {role} graph of fixed sizes for the engine {self.options.engine}; "
                 + (f"it has one for --engine {' and '.join(others)}; " if others else "")
                 + f"`unmask inspect {self.bundle.folder}` lists what it holds"
             )
-        return found[0]
+        return found
 
-    def session(self, role: str) -> "onnxruntime.InferenceSession":
-        """The graph of any size of a role, opened once."""
-        if role not in self._sessions:
-            self._sessions[role] = self._open(role)
-        return self._sessions[role]
+    def run(self, role: str, feeds: Arrays) -> Arrays:
+        """Run a graph: tensors by the names that `unmask.bundle.graph_spec` gives them, ids as int64.
 
-    def _open(self, role: str) -> "onnxruntime.InferenceSession":
-        return open_session(self.bundle.path(self.bundle.manifest.graphs[role]), self.options)
-
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        """Run a graph on NumPy arrays; graphs of any size use contiguous inputs in place.
-
-        Raises InputError when graphs of fixed sizes are too small for the call.
+        Graphs of any size use contiguous inputs in place. Raises InputError where graphs of fixed sizes are too small.
         """
-        if not self.dynamic(role):
-            return self.static(role, feeds)
-        outputs: list[NDArray[Any]] = self.session(role).run(None, dict(feeds))
+        began = time.perf_counter()
+        outputs = self.runner.run(self._graphs(role)[0], feeds) if self.dynamic(role) else self.static(role, feeds)
+        if self._observe is not None:
+            self._observe(GraphRun(role, feeds, outputs, time.perf_counter() - began))
         return outputs
 
     def embed(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -140,10 +170,3 @@ class Engine:
                 row[low:high] = 0
             self._biases[ranges] = row
         return self._biases[ranges]
-
-
-RUNNERS: dict[str, Callable[[Bundle, EngineOptions], Runner]] = {
-    "onnx": OnnxRunner,
-    "litert": LitertRunner,
-    "coreml": CoremlRunner,
-}

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.runner import Arrays
 from unmask.errors import BundleError, InputError
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 class Opened(Protocol):
     """A file of graphs, each under its signature."""
 
     def inputs(self, signature: str) -> dict[str, tuple[int, ...]]: ...
+
+    def outputs(self, signature: str) -> tuple[str, ...]: ...
 
     def run(self, signature: str, feeds: Arrays) -> Arrays: ...
 
@@ -37,6 +38,9 @@ class LitertRunner:
     def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
         """Shapes by name; opens the file. Raises InputError without LiteRT or its GPU, BundleError for what is no such graph."""
         return self._file(bucket).inputs(bucket.function)
+
+    def outputs(self, bucket: Bucket) -> tuple[str, ...]:
+        return self._file(bucket).outputs(bucket.function)
 
     def run(self, bucket: Bucket, feeds: Arrays) -> Arrays:
         """float32 and int32 in and out."""
@@ -84,6 +88,9 @@ class Interpreted:
         details = self._runner(signature).get_input_details()
         return {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
 
+    def outputs(self, signature: str) -> tuple[str, ...]:
+        return tuple(self._runner(signature).get_output_details())
+
     def run(self, signature: str, feeds: Arrays) -> Arrays:
         made: dict[str, NDArray[Any]] = self._runner(signature)(**feeds)
         return made
@@ -115,6 +122,9 @@ class Compiled:
         _known(self._path, signature, self._signatures)
         details = self._model.get_input_tensor_details(signature)
         return {name: tuple(map(int, detail["shape"])) for name, detail in details.items()}
+
+    def outputs(self, signature: str) -> tuple[str, ...]:
+        return tuple(_known(self._path, signature, self._signatures)["outputs"])
 
     def run(self, signature: str, feeds: Arrays) -> Arrays:
         if signature not in self._buffers:

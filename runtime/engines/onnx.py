@@ -1,6 +1,5 @@
 """Open and run ONNX graphs with ONNX Runtime, which is imported on first use. Knows files, sessions and options."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.onnx_providers import CPU, PROVIDERS, RECORD, Assigned, assigned, attach, read_provider
+from unmask.engines.runner import Arrays
 from unmask.errors import BundleError, InputError
 
 if TYPE_CHECKING:
@@ -94,25 +94,28 @@ def _name(graph: Path | bytes) -> str:
 
 
 class OnnxRunner:
-    """A bundle's ONNX graphs of fixed sizes."""
+    """A bundle's ONNX graphs. Thread-safe once a graph is open."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
         self._bundle, self._options = bundle, options
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
-    def _session(self, bucket: Bucket) -> "onnxruntime.InferenceSession":
-        if bucket.file not in self._sessions:
-            self._sessions[bucket.file] = self._open(bucket)
-        return self._sessions[bucket.file]
+    def session(self, graph: Bucket) -> "onnxruntime.InferenceSession":
+        """Opened once. Raises as `open_session`."""
+        if graph.file not in self._sessions:
+            self._sessions[graph.file] = self._open(graph)
+        return self._sessions[graph.file]
 
-    def _open(self, bucket: Bucket) -> "onnxruntime.InferenceSession":
-        return open_session(self._bundle.path(bucket.file), self._options)
+    def _open(self, graph: Bucket) -> "onnxruntime.InferenceSession":
+        return open_session(self._bundle.path(graph.file), self._options)
 
-    def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
-        """Shapes by name; opens the graph."""
-        return {value.name: tuple(value.shape) for value in self._session(bucket).get_inputs()}
+    def inputs(self, graph: Bucket) -> dict[str, tuple[Any, ...]]:
+        return {value.name: tuple(value.shape) for value in self.session(graph).get_inputs()}
 
-    def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        session = self._session(bucket)
+    def outputs(self, graph: Bucket) -> tuple[str, ...]:
+        return tuple(value.name for value in self.session(graph).get_outputs())
+
+    def run(self, graph: Bucket, feeds: Arrays) -> dict[str, NDArray[Any]]:
+        session = self.session(graph)
         made = session.run(None, dict(feeds))
         return {output.name: array for output, array in zip(session.get_outputs(), made, strict=True)}

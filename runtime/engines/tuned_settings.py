@@ -15,6 +15,7 @@ from unmask.bundle.manifest import MANIFEST, Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.devices import describe_cpu, engine_version, read_cpu
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.table import ENGINES
 from unmask.engines.user_cache import cache_folder
 from unmask.errors import BundleError, InputError
 
@@ -62,7 +63,8 @@ def bundle_key(folder: Path) -> str:
 
 def device_key(options: EngineOptions) -> str:
     """What a measured setting depends on, for people too: processor, its flags, engine with its version, provider."""
-    where = {"onnx": options.provider, "coreml": options.units}.get(options.engine, "")
+    device = ENGINES[options.engine].device_option
+    where = getattr(options, device) if device else ""
     how = " ".join(part for part in (where, "static" if options.static else "") if part)
     return f"{describe_cpu(read_cpu())}; {options.engine} {engine_version(options.engine)} {how}".strip()
 

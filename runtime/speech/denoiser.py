@@ -41,10 +41,10 @@ class TimelineDenoiser:
         wanted: NDArray[np.int64],
         allowed: tuple[tuple[IdRange, ...], ...],
     ) -> TopKScores:
-        best, top, logsumexp, entropy, k, v = self._engine.run("window", self.feeds(ids, positions, wanted, allowed))
-        self._k[:, :, positions] = k
-        self._v[:, :, positions] = v
-        return TopKScores(best, top, logsumexp, entropy)
+        made = self._engine.run("window", self.feeds(ids, positions, wanted, allowed))
+        self._k[:, :, positions] = made["k"]
+        self._v[:, :, positions] = made["v"]
+        return TopKScores(made["ids"], made["logits"], made["logsumexp"], made["entropy"])
 
     def feeds(
         self,
@@ -87,7 +87,9 @@ class TimelineVerifier:
         read = len(self._prompt) + known - 1 if known else 0  # rows whose keys and values stay
         rows = self._table.gather(np.concatenate([self._prompt, ids])[read:])
         past = {"past_k": self._k[:, :, :read], "past_v": self._v[:, :, :read]}
-        best, top, logsumexp, k, v = self._engine.run("verify", {"rows": rows, **past, **self._context})
-        self._k, self._v = np.concatenate([past["past_k"], k], 2), np.concatenate([past["past_v"], v], 2)
-        own = slice(0 if known else len(self._prompt) - 1, None)  # the prompt's earlier rows expect nothing
-        return TopKScores(best[own], top[own], logsumexp[own], np.zeros_like(logsumexp[own]))
+        made = self._engine.run("verify", {"rows": rows, **past, **self._context})
+        self._k = np.concatenate([past["past_k"], made["k"]], 2)
+        self._v = np.concatenate([past["past_v"], made["v"]], 2)
+        own = slice(0 if known else len(self._prompt) - 1, None)  # the prompt's earlier rows predict nothing of the text
+        scores = made["logsumexp"][own]
+        return TopKScores(made["ids"][own], made["logits"][own], scores, np.zeros_like(scores))

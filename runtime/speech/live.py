@@ -15,22 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.decoding.schedule import Schedule
-from unmask.decoding.speculative import Tokens
 from unmask.errors import AudioError, InputError
-from unmask.speech.captioner import SILENCE_PEAK, Captioner, Decoded, Known
+from unmask.speech.captioner import SILENCE_PEAK, Captioner, Decoded
 from unmask.speech.endpointing import Endpointer, SpeechOptions, Vad
 from unmask.speech.events import Event, Kind
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.split_audio import quietest
 from unmask.speech.stability import StabilityPolicy, agreements, stable_words
-from unmask.speech.words import Word
+from unmask.speech.words import TimedTokens, Word
 
 Samples = NDArray[np.float32]
 PART_OF_A_LETTER = "\N{REPLACEMENT CHARACTER}"  # what some bytes of a letter are decoded to without the others
 REREAD_S = 0.8  # the newest audio of an update is read again by the next: words were cut there
 WIDEST_S = 20.0  # most that an update encodes, unless the segment alone is longer
 REST = 1.5  # an update comes after this many times what the last one took, so that updates cannot pile up
-NOTHING = Tokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
+NOTHING = TimedTokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,10 @@ class LiveOptions:
 
 
 @dataclass
-class _Segment:
+class _OpenSegment:
     start: int  # sample of the stream's heard audio
     heard: int  # up to where the last update read
-    text: Tokens = NOTHING
+    text: TimedTokens = NOTHING
     settled: int = 0  # tokens that stand
     silent: int = 0  # sample where the last pause that settled all began
     words: tuple[Word, ...] = ()
@@ -95,8 +94,8 @@ class LiveCaptioner:
         self._gate.reset()
         self._audio = np.zeros(0, np.float32)  # from sample `_kept` on; `_heard` of the stream were given to the detector
         self._kept = self._heard = 0
-        self._segment: _Segment | None = None
-        self._past: list[_Segment] = []  # ended ones whose audio is still kept
+        self._segment: _OpenSegment | None = None
+        self._past: list[_OpenSegment] = []  # ended ones whose audio is still kept
         self._ended = 0  # sample where the last one ended
         self._number, self._cost_s = 0, 0.0
 
@@ -170,17 +169,17 @@ class LiveCaptioner:
     def _start(self, start: int) -> Event:
         self._forget(start)
         self._number += 1
-        self._segment = _Segment(start, start)
+        self._segment = _OpenSegment(start, start)
         return self._event("segment_started", self._segment)
 
-    def _end(self, segment: _Segment, stop: int) -> list[Event]:
+    def _end(self, segment: _OpenSegment, stop: int) -> list[Event]:
         cost = None if segment.quiet else self._read(segment, stop, settle=True)
         self._segment, self._ended = None, stop
         self._past.append(segment)
         self._forget(stop)
         return [self._event("segment_ended", segment, cost, stop)]
 
-    def _cut(self, segment: _Segment) -> list[Event]:
+    def _cut(self, segment: _OpenSegment) -> list[Event]:
         """End a long segment at its quietest point behind what stands, and go on in a new one."""
         first = segment.start + (self._heard - segment.start) // 2
         if segment.stable:
@@ -202,10 +201,10 @@ class LiveCaptioner:
 
     # ---- text
 
-    def _update(self, segment: _Segment, settle: bool = False) -> Event:
+    def _update(self, segment: _OpenSegment, settle: bool = False) -> Event:
         return self._event("updated", segment, self._read(segment, self._heard, settle), self._heard)
 
-    def _read(self, segment: _Segment, stop: int, settle: bool) -> tuple[Decoded, float]:
+    def _read(self, segment: _OpenSegment, stop: int, settle: bool) -> tuple[Decoded, float]:
         """Read the segment's audio up to `stop` and decide what stands; what it cost."""
         began = self._clock()
         reading = self._decode(segment, stop)
@@ -221,7 +220,7 @@ class LiveCaptioner:
         self._cost_s = self._clock() - began
         return reading, self._cost_s
 
-    def _decode(self, segment: _Segment, stop: int) -> Decoded:
+    def _decode(self, segment: _OpenSegment, stop: int) -> Decoded:
         samples = self._between(segment.start, stop)
         if not len(samples) or np.abs(samples).max() < SILENCE_PEAK:
             return Decoded(_first(segment.text, segment.settled), 0, 0)
@@ -233,11 +232,13 @@ class LiveCaptioner:
         given = len(text.ids) - len(segment.text.ids)
         reread = min(segment.heard, stop) - _samples(REREAD_S) if self.options.drafts else 0
         border, silent = (max(place, segment.start) - first for place in (reread, segment.silent))
-        known = Known(text, border / slot, given + segment.settled, silent / slot)
-        reading = self.captioner.decode(self.captioner.window(self._between(first, stop)), self.options.schedule, known)
+        draft = text.as_draft(given + segment.settled, border / slot, silent / slot)
+        reading = self.captioner.decode(self.captioner.encode(self._between(first, stop)), self.options.schedule, draft)
         return replace(reading, text=_behind(reading.text, given, (segment.start - first) / slot))
 
-    def _event(self, event: Kind, segment: _Segment, cost: tuple[Decoded, float] | None = None, stop: int | None = None) -> Event:
+    def _event(
+        self, event: Kind, segment: _OpenSegment, cost: tuple[Decoded, float] | None = None, stop: int | None = None
+    ) -> Event:
         decode = self.captioner.tokenizer.decode
         text = decode(segment.text.ids.tolist()).strip()
         stable = decode(segment.text.ids[: segment.settled].tolist()).strip()
@@ -264,22 +265,22 @@ def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE_HZ)
 
 
-def _joined(parts: list[tuple[Tokens, float]]) -> Tokens:
+def _joined(parts: list[tuple[TimedTokens, float]]) -> TimedTokens:
     """One text of several, each moved right by so many slots."""
-    return Tokens(
+    return TimedTokens(
         np.concatenate([text.ids for text, _ in parts]),
         np.concatenate([text.places + slots for text, slots in parts]),
         np.concatenate([text.confidence for text, _ in parts]),
     )
 
 
-def _behind(text: Tokens, count: int, slots: float) -> Tokens:
+def _behind(text: TimedTokens, count: int, slots: float) -> TimedTokens:
     """The text without its first `count` tokens, moved left by so many slots."""
-    return Tokens(text.ids[count:], np.maximum(text.places[count:] - slots, 0.0), text.confidence[count:])
+    return TimedTokens(text.ids[count:], np.maximum(text.places[count:] - slots, 0.0), text.confidence[count:])
 
 
-def _first(text: Tokens, count: int) -> Tokens:
-    return Tokens(text.ids[:count], text.places[:count], text.confidence[:count])
+def _first(text: TimedTokens, count: int) -> TimedTokens:
+    return TimedTokens(text.ids[:count], text.places[:count], text.confidence[:count])
 
 
 async def captions(live: LiveCaptioner, source: AsyncIterable[Samples]) -> AsyncIterator[Event]:

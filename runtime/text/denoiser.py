@@ -4,39 +4,44 @@ Serves `unmask.decoding.sampler.Denoiser` (windows, allowed ids) and `Backbone` 
 Knows tensors, masks of attention and which head holds an id. Knows no schedule and no text.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Manifest
 from unmask.decoding.canvas import IdRange
+from unmask.decoding.canvas import Rows as GivenRows
 from unmask.decoding.denoiser import TopKScores
 from unmask.decoding.row_selection import AttentionLayout
 from unmask.engines.engine import Engine
-from unmask.errors import BundleError
+from unmask.errors import BundleError, InputError
 
 Rows = NDArray[np.float32]
 Ids = NDArray[np.int64]
 HIDDEN_FROM = np.float32(-1e9)  # added to scores of rows that may not be seen: finite, for engines that dislike -inf
 
 
-def geometry(manifest: Manifest) -> AttentionLayout:
+def attention_layout(manifest: Manifest) -> AttentionLayout:
     return AttentionLayout(manifest.logits_shift, manifest.block)
 
 
 class BackboneDenoiser:
     """The window and head graphs over a canvas of `length` positions whose first `prompt` are the prompt. Not thread-safe.
 
-    Keys and values of all rows are kept between passes; `reset` forgets them.
+    Keys and values of all rows are kept between passes; `reset` forgets them. given: rows that stand in for embeddings, of the
+    model's width. Raises InputError for rows of another width, BundleError for a window graph of another form.
     """
 
-    def __init__(self, engine: Engine, length: int, prompt: int = 0) -> None:
-        self._engine, self._length, self._prompt = engine, length, prompt
+    def __init__(self, engine: Engine, length: int, prompt: int = 0, given: GivenRows | None = None) -> None:
+        self._engine, self._length, self._prompt, self._given = engine, length, prompt, given
         self._manifest = engine.bundle.manifest
-        self._geometry = geometry(self._manifest)
-        inputs = engine.inputs("window")
-        if "cache_k" not in inputs or "mask" not in inputs:
-            raise BundleError(f"{engine.bundle.folder}: its window graph takes {', '.join(inputs)}; export the bundle again")
-        layers, heads, _, width = inputs["cache_k"]
+        self._layout = attention_layout(self._manifest)
+        width = self._manifest.embedding.width
+        if given is not None and given.values.shape[1] != width:
+            raise InputError(f"rows of {given.values.shape[1]} numbers were given; {self._manifest.name} takes rows of {width}")
+        engine.check("window")
+        layers, heads, _, width = engine.inputs("window")["cache_k"]
         self._k: Rows = np.zeros((layers, heads, length, width), np.float32)
         self._v: Rows = np.zeros_like(self._k)
 
@@ -51,25 +56,39 @@ class BackboneDenoiser:
 
     def predict(self, ids: Ids, positions: Ids, predicted: Ids, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
         """`window` of positions (R,) that may stand outside it; the rows that predict them must stand inside."""
-        sources = np.searchsorted(positions, self._geometry.sources(predicted))
-        hidden = self._pass(self._engine.embed(ids), positions, sources)
+        sources = np.searchsorted(positions, self._layout.sources(predicted))
+        hidden = self._pass(self._embed(ids, positions), positions, sources)
         return self._among(hidden, allowed)
+
+    def _embed(self, ids: Ids, positions: Ids) -> Rows:
+        """(W,) ids at rising positions -> (W, d)."""
+        rows = self._engine.embed(ids)
+        if self._given is not None:
+            _, at, which = np.intersect1d(positions, self._given.positions, assume_unique=True, return_indices=True)
+            rows[at] = self._given.values[which]
+        return rows
 
     def _pass(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:
         """Compute rows, keep their keys and values, and return the hidden rows at `sources`, (R, d)."""
         stop = self._seen(int(positions[-1]))
         asked = sources if len(sources) else np.zeros(1, np.int64)  # a pass that only settles a block predicts nothing
-        feeds = {"rows": rows, "positions": positions, "wanted": asked, "mask": self._mask(positions, stop)}
-        kept = {"cache_k": np.ascontiguousarray(self._k[:, :, :stop]), "cache_v": np.ascontiguousarray(self._v[:, :, :stop])}
-        hidden, k, v = self._engine.run("window", {**feeds, **kept})
-        self._k[:, :, positions] = k
-        self._v[:, :, positions] = v
-        return hidden[: len(sources)]
+        feeds: dict[str, NDArray[Any]] = {
+            "rows": rows,
+            "positions": positions,
+            "wanted": asked,
+            "mask": self._mask(positions, stop),
+            "cache_k": np.ascontiguousarray(self._k[:, :, :stop]),
+            "cache_v": np.ascontiguousarray(self._v[:, :, :stop]),
+        }
+        made = self._engine.run("window", feeds)
+        self._k[:, :, positions] = made["k"]
+        self._v[:, :, positions] = made["v"]
+        return made["hidden"][: len(sources)]
 
     def _seen(self, last: int) -> int:
         """How many positions the rows up to `last` can see."""
-        if self._geometry.block is not None:
-            return min(self._length, (last // self._geometry.block + 1) * self._geometry.block)
+        if self._layout.block is not None:
+            return min(self._length, (last // self._layout.block + 1) * self._layout.block)
         if self._manifest.attention == "prefix" and last < self._prompt:
             return self._prompt
         return self._length
@@ -104,7 +123,11 @@ class BackboneDenoiser:
             return _nothing()
         role, (start, stop) = self._smallest(ranges)
         bias = self._engine.bias((ranges,), (start, stop))
-        return TopKScores(*self._engine.run(role, {"hidden": hidden, "bias": bias, "scale": np.ones(1, np.float32)}))
+        return self._scores(role, hidden, bias, 1.0)
+
+    def _scores(self, role: str, hidden: Rows, bias: Rows, scale: float) -> TopKScores:
+        made = self._engine.run(role, {"hidden": hidden, "bias": bias, "scale": np.full(1, scale, np.float32)})
+        return TopKScores(made["ids"], made["logits"], made["logsumexp"], made["entropy"])
 
     def _smallest(self, ranges: tuple[IdRange, ...]) -> tuple[str, IdRange]:
         """The smallest head that holds every id of the ranges."""
@@ -122,17 +145,17 @@ class BackboneDenoiser:
 
     def hidden(self, ids: Ids, wanted: Ids) -> Rows:
         """A pass over all rows, nothing reused: ids (N,), wanted (R,) positions to predict -> (R, d)."""
-        return self.hidden_of(self._engine.embed(ids), wanted)
+        return self.hidden_of(self._embed(ids, np.arange(len(ids))), wanted)
 
     def hidden_of(self, rows: Rows, wanted: Ids) -> Rows:
         """The same of embedded rows (N, d)."""
         self.reset()
-        return self._pass(rows, np.arange(len(rows)), self._geometry.sources(wanted))
+        return self._pass(rows, np.arange(len(rows)), self._layout.sources(wanted))
 
     def numbers(self, hidden: Rows, scale: float) -> TopKScores:
         """The best of the whole vocabulary of logits * scale."""
         bias = self._engine.bias((((0, self._manifest.vocabulary.size),),))
-        return TopKScores(*self._engine.run("head", {"hidden": hidden, "bias": bias, "scale": np.full(1, scale, np.float32)}))
+        return self._scores("head", hidden, bias, scale)
 
 
 class Unconditional:

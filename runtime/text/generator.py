@@ -1,7 +1,7 @@
 """Answer a task with a backbone bundle: prompt and inputs in, a canvas filled, text and codes out.
 
-Knows bundles with a window graph and heads (families dream, llada, block). Knows no audio, no pictures, no files and no screen:
-speech and images go in and come out as token ids.
+Knows bundles with a window graph and heads. Knows no audio, no pictures, no files and no screen: speech and images go in as codes
+or rows and come out as codes.
 """
 
 import re
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from unmask.bundle.graph_spec import BACKBONE, kind_of, missing_roles
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.task_template import AnswerSpan, Template
 from unmask.bundle.tokenizer import read_tokenizer
-from unmask.decoding.canvas import Canvas, IdRange, Span
+from unmask.decoding.canvas import Canvas, IdRange, Rows, Span
 from unmask.decoding.denoiser import Step
 from unmask.decoding.reference import reference_fill
 from unmask.decoding.sampler import fill
@@ -24,10 +25,12 @@ from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
-from unmask.text.denoiser import BackboneDenoiser, Unconditional, geometry
+from unmask.text.denoiser import BackboneDenoiser, Unconditional, attention_layout
 
-FAMILIES = ("dream", "llada", "block")
-Inputs = Mapping[str, str | Sequence[int]]
+Floats = NDArray[np.float32]
+Input = str | Sequence[int] | Floats
+"""A text; codes, 0 the first of their modality's range; or rows (R, d) that stand in for embeddings."""
+Inputs = Mapping[str, Input]
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -65,21 +68,22 @@ class Generator:
     Holds no state between requests; one generator must not be used by two threads at once.
     """
 
-    def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
-        manifest = bundle.manifest
-        if manifest.family not in FAMILIES or not {"window", "head"} <= manifest.roles:
+    def __init__(self, bundle: Bundle, options: EngineOptions | None = None, *, engine: Engine | None = None) -> None:
+        """engine: what runs the graphs, by default one made with the options. Raises BundleError for a bundle of another kind."""
+        if kind_of(bundle.manifest) is not BACKBONE:
             raise BundleError(
-                f"{bundle.folder}: family {manifest.family!r} does not generate; {', '.join(FAMILIES)} do. "
-                "`unmask caption` runs caption bundles"
+                f"{bundle.folder}: family {bundle.manifest.family!r} does not generate; `unmask caption` runs it if it captions"
             )
+        if lacking := missing_roles(bundle.manifest):
+            raise BundleError(f"{bundle.folder}: a generator needs {' and '.join(lacking)}, which {bundle.manifest.name} lacks")
         self.bundle = bundle
-        self.engine = Engine(bundle, options)
+        self.engine = engine or Engine(bundle, options)
         self._tokenizer: Tokenizer | None = None
 
     def load(self) -> "Generator":
         """Open the window graph, the whole head and the tokenizer now; sliced heads are opened when first needed."""
         for role in ("window", "head"):
-            self.engine.inputs(role)
+            self.engine.check(role)
         self.tokenizer  # noqa: B018  (opens it)
         return self
 
@@ -94,12 +98,12 @@ class Generator:
     def request(self, task: str, inputs: Inputs, length: int | None = None, reference: bool = False) -> Request:
         """Lay out a task's canvas.
 
-        inputs: for each of the template's inputs a text, or the codes of its modality, 0 the first. length: of the answer, the
+        inputs: for each of the template's inputs a text, codes or rows, see `Input`. length: of the answer, the
         template's own unless given. reference: one span in which every id may stand, as the family's own code has it.
         Raises InputError for an unknown task, missing, unknown or empty inputs, codes out of range, and a canvas too long.
         """
         template = self.template(task)
-        prompt = self.encode(template, inputs)
+        prompt, rows = self._encode_prompt(template, inputs)
         pieces = template.resized(length)
         manifest = self.bundle.manifest
         most = manifest.positions
@@ -117,7 +121,7 @@ class Generator:
             ids += piece.ids if given else [manifest.vocabulary.mask_id] * piece.size
         if reference:
             spans = [Span(len(prompt), len(ids), "any", self._around_mask((0, manifest.vocabulary.size)))]
-        canvas = Canvas(np.array(ids, dtype=np.int64), tuple(spans), manifest.vocabulary.mask_id)
+        canvas = Canvas(np.array(ids, dtype=np.int64), tuple(spans), manifest.vocabulary.mask_id, rows=rows)
         return Request(task, template, canvas, len(prompt), reference)
 
     def template(self, task: str) -> Template:
@@ -126,34 +130,47 @@ class Generator:
             raise InputError(f"{self.bundle.manifest.name} has no task {task!r}; its tasks: {', '.join(templates) or 'none'}")
         return templates[task]
 
-    def encode(self, template: Template, inputs: Inputs, prompt: str | None = None) -> list[int]:
-        """Ids of a prompt with its inputs in place: texts are tokenized with what stands around them, codes are spliced in."""
+    def encode(self, template: Template, inputs: Inputs) -> list[int]:
+        """Ids of a prompt with its inputs in place: texts are tokenized with what surrounds them, codes are spliced in."""
+        return self._encode_prompt(template, inputs)[0]
+
+    def _encode_prompt(self, template: Template, inputs: Inputs) -> tuple[list[int], Rows | None]:
+        """The ids, and the rows that replace some of their embeddings. Where rows go, the ids are never looked at."""
+        self._check_names(template, inputs)
+        ids, text, given = list[int](), "", list[tuple[int, Floats]]()
+        for i, part in enumerate(PLACEHOLDER.split(template.prompt)):  # literal, name, literal, name, ...
+            if i % 2 == 0 or part not in template.inputs:
+                text += part if i % 2 == 0 else "{" + part + "}"
+                continue
+            value, kind = inputs[part], template.inputs[part]
+            if not len(value):
+                raise InputError(f"the input {part} is empty; there is nothing to answer")
+            if kind == "text":
+                text += self._text(part, value)
+                continue
+            ids, text = ids + self._encode(text), ""
+            if isinstance(value, np.ndarray) and value.ndim == 2:
+                given.append((len(ids), value))
+                ids += [self.bundle.manifest.vocabulary.ranges[kind][0]] * len(value)
+            else:
+                ids += self._codes(part, kind, value)
+        ids += self._encode(text)
+        if not ids:
+            raise InputError("the prompt is empty; there is nothing to answer")
+        at = [np.arange(start, start + len(rows)) for start, rows in given]
+        return ids, Rows(np.concatenate(at), np.concatenate([rows for _, rows in given])) if given else None
+
+    @staticmethod
+    def _check_names(template: Template, inputs: Inputs) -> None:
         unknown, missing = set(inputs) - set(template.inputs), set(template.inputs) - set(inputs)
         if unknown or missing:
             raise InputError(
                 f"this task takes {', '.join(template.inputs) or 'no input'}; "
                 f"not given: {sorted(missing)}, unknown: {sorted(unknown)}"
             )
-        ids, text = list[int](), ""
-        parts = PLACEHOLDER.split(template.prompt if prompt is None else prompt)
-        for i, part in enumerate(parts):  # literal, name, literal, name, ...
-            if i % 2 == 0 or part not in template.inputs:
-                text += part if i % 2 == 0 else "{" + part + "}"
-                continue
-            value, kind = inputs[part], template.inputs[part]
-            if not value:
-                raise InputError(f"the input {part} is empty; there is nothing to answer")
-            if kind == "text":
-                text += self._text(part, value)
-            else:
-                ids, text = ids + self._encode(text) + self._codes(part, kind, value), ""
-        ids += self._encode(text)
-        if not ids:
-            raise InputError("the prompt is empty; there is nothing to answer")
-        return ids
 
     @staticmethod
-    def _text(name: str, value: str | Sequence[int]) -> str:
+    def _text(name: str, value: Input) -> str:
         if not isinstance(value, str):
             raise InputError(f"the input {name} is text, not ids")
         return value
@@ -166,14 +183,14 @@ class Generator:
             raise InputError(f"the prompt holds {token!r}, which stands for a mask; write it differently")
         return ids
 
-    def _codes(self, name: str, kind: str, value: str | Sequence[int]) -> list[int]:
+    def _codes(self, name: str, kind: str, value: Input) -> list[int]:
         if isinstance(value, str):
             raise InputError(f"the input {name} is a row of {kind} codes, not text")
         low, high = self.bundle.manifest.vocabulary.ranges[kind]
         wrong = [code for code in value if not 0 <= code < high - low]
         if wrong:
             raise InputError(f"the {kind} code {wrong[0]} is out of range; {self.bundle.manifest.name} has 0 to {high - low - 1}")
-        return [low + code for code in value]
+        return [low + int(code) for code in value]
 
     def _allowed(self, piece: AnswerSpan) -> tuple[IdRange, ...]:
         vocabulary = self.bundle.manifest.vocabulary
@@ -193,10 +210,10 @@ class Generator:
 
     def steps(self, request: Request, schedule: Schedule | None = None) -> Iterator[Step]:
         """Fill a request's canvas, a Step after each pass; by the published decoding where it was laid out for that."""
-        denoiser = BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt)
+        denoiser = BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows)
         if not request.reference:
             chosen = schedule or self.bundle.schedule(request.task)
-            return fill(request.canvas, denoiser, chosen, geometry=geometry(self.bundle.manifest))
+            return fill(request.canvas, denoiser, chosen, layout=attention_layout(self.bundle.manifest))
         reference = request.template.reference
         if reference is None:
             name = self.bundle.manifest.name

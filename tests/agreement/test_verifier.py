@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from tests.runtime.conftest import Watched
 from unmask.bundle.manifest import Verifier, load_bundle
+from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
-from unmask.decoding.speculative import Tokens, verify
+from unmask.decoding.speculative import verify
 from unmask.engines.engine import Engine
 from unmask.export.modules.captioner import Captioner
 from unmask.speech.denoiser import TimelineVerifier
@@ -32,8 +33,8 @@ def mel() -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def context(engine: Watched, mel: NDArray[np.float32]) -> Context:
-    *_, k, v = engine.run("context", {"mel": mel})
-    return {"verify_k": k, "verify_v": v}
+    made = engine.run("context", {"mel": mel})
+    return {name: made[name] for name in ("verify_k", "verify_v")}
 
 
 def listed(engine: Engine) -> Verifier:
@@ -148,7 +149,7 @@ def test_verify_ends_on_the_models_greedy_text(
         if best == end:
             break
         greedy.append(best)
-    start = Tokens(ids_of(*draft), np.arange(len(draft), dtype=np.float64), np.ones(len(draft), np.float32))
+    start = Draft(ids_of(*draft), np.ones(len(draft), np.float32))
     *_, last = verify(start, verifier, end, 200)
     assert last.done
     assert last.text.ids[:longest].tolist() == greedy
@@ -158,9 +159,10 @@ def test_an_int8_verifier_agrees_with_fp32(
     engine: Watched, context: Context, int8_bundle: Path, mel: NDArray[np.float32]
 ) -> None:
     small = Engine(load_bundle(int8_bundle))
-    *_, k, v = small.run("context", {"mel": mel})
+    made = small.run("context", {"mel": mel})
     ids = np.random.default_rng(0).integers(1, 257, 40)
-    ours = TimelineVerifier(small, listed(small), {"verify_k": k, "verify_v": v}).next_token_scores(ids, 0)
+    own = {name: made[name] for name in ("verify_k", "verify_v")}
+    ours = TimelineVerifier(small, listed(small), own).next_token_scores(ids, 0)
     theirs = TimelineVerifier(engine, listed(engine), context).next_token_scores(ids, 0)
     assert np.mean(ours.ids[:, 0] == theirs.ids[:, 0]) >= 0.8
     assert 0 < np.abs(ours.logsumexp - theirs.logsumexp).max() < 0.2 * theirs.logsumexp.std() + 0.2

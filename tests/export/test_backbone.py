@@ -115,7 +115,7 @@ class Exported:
 
     def __init__(self, folder: Path, length: int) -> None:
         self.engine = Engine(load_bundle(folder))
-        shape = self.engine.session("window").get_inputs()[4].shape
+        shape = self.engine.inputs("window")["cache_k"]
         self.k = np.zeros((shape[0], shape[1], length, shape[3]), np.float32)
         self.v = np.zeros_like(self.k)
 
@@ -123,8 +123,9 @@ class Exported:
         k, v = (np.ascontiguousarray(cache[:, :, :seen]) for cache in (self.k, self.v))
         mask = np.zeros((len(at), seen), np.float32)
         feeds = {"rows": self.engine.embed(ids[at]), "positions": at, "wanted": wanted, "mask": mask, "cache_k": k, "cache_v": v}
-        hidden, self.k[:, :, at], self.v[:, :, at] = self.engine.run("window", feeds)
-        return hidden
+        made = self.engine.run("window", feeds)
+        self.k[:, :, at], self.v[:, :, at] = made["k"], made["v"]
+        return made["hidden"]
 
 
 @pytest.mark.parametrize("family", NAMES)
@@ -151,7 +152,7 @@ def test_positions_turn_as_in_transformers_far_from_the_start(
     mask = np.where(np.arange(30_006) < 30_000, np.float32(-1e9), np.float32(0))
     cache = np.zeros((config.layers, config.kv_heads, 30_006, config.head_width), np.float32)
     feeds = {"rows": engine.embed(ids), "positions": at, "wanted": np.arange(6), "mask": np.tile(mask, (6, 1))}
-    hidden = engine.run("window", {**feeds, "cache_k": cache, "cache_v": cache})[0]
+    hidden = engine.run("window", {**feeds, "cache_k": cache, "cache_v": cache})["hidden"]
     asked = {"input_ids": torch.from_numpy(ids)[None], "position_ids": torch.from_numpy(at)[None]}
     with torch.no_grad():
         told = theirs(family, ours.checkpoint)(**asked, attention_mask=torch.zeros(1, 1, 6, 6), output_hidden_states=True)
@@ -204,7 +205,7 @@ def test_the_head_reduces_what_pytorch_reduces(family: str, checkpoints: dict[st
     bias[3, 60:] = -1e9
     for scale in (1.0, 5.0):
         feeds = {"hidden": hidden.numpy(), "bias": bias, "scale": np.full(1, scale, np.float32)}
-        ids, logits, logsumexp, entropy = engine.run("head", feeds)
+        ids, logits, logsumexp, entropy = engine.run("head", feeds).values()
         expected = hidden @ ours.head.T * scale + torch.from_numpy(bias)
         top = expected.topk(ids.shape[1])
         assert np.allclose(logits[:, :8], top.values[:, :8], atol=1e-4)
@@ -212,4 +213,4 @@ def test_the_head_reduces_what_pytorch_reduces(family: str, checkpoints: dict[st
         assert np.allclose(logsumexp, expected.logsumexp(-1), **CLOSE)
         assert np.allclose(entropy, torch.distributions.Categorical(logits=expected).entropy(), atol=1e-3)
     one = engine.run("head", {"hidden": hidden.numpy(), "bias": bias[:1], "scale": np.ones(1, np.float32)})
-    assert one[0].shape == (7, 64)
+    assert one["ids"].shape == (7, 64)

@@ -9,14 +9,14 @@ import pytest
 from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bucket, load_bundle
-from unmask.engines.engine import RUNNERS
+from unmask.engines.table import ENGINES
 from unmask.export.modules.captioner import Captioner as Model
 from unmask.export.modules.static import captioner_graph
 from unmask.speech.captioner import Captioner
 
 pytest.importorskip("coremltools")
 from benchmarks.lab.coreml_drift import measure, recorded
-from tests.export.mil_engine import COREML, MilRunner
+from tests.export.mil_engine import COREML, MilRunner, evaluated
 from unmask.export.coreml import CoremlForm
 from unmask.export.coreml_bundle import write_coreml
 
@@ -31,7 +31,7 @@ SIZES = [
 
 @pytest.fixture(autouse=True)
 def _numpy_instead_of_macos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(RUNNERS, "coreml", MilRunner)
+    monkeypatch.setitem(ENGINES, "coreml", evaluated())
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_same_audio_gives_the_same_tokens(fp32_bundle: Path, bundle: Path, s
     readings = []
     for folder, options in ((fp32_bundle, None), (bundle, COREML)):
         captioner = Captioner(load_bundle(folder), options).load()
-        (window,) = captioner.windows(noise(seconds))
+        (window,) = captioner.segments(noise(seconds))
         readings.append(captioner.decode(window))
     expected, found = readings
     assert len(expected.text.ids) > 10
@@ -85,6 +85,6 @@ def test_what_a_form_keeps_is_counted(fp32_bundle: Path, bundle: Path, monkeypat
     kept = measure(source, made, [noise(1)])
     assert (kept.rows, kept.same_ids, kept.captions, kept.same_captions) == (sum(rows.values()), sum(rows.values()), 1, 1)
     assert kept.bytes == sum(path.stat().st_size for path in (bundle / "graphs.mlpackage").rglob("*") if path.is_file())
-    monkeypatch.setitem(RUNNERS, "coreml", Mistaken)
+    monkeypatch.setitem(ENGINES, "coreml", evaluated(Mistaken))
     wrong = measure(source, made, [noise(1)])
     assert (wrong.rows, wrong.same_ids) == (kept.rows, rows["verify"])

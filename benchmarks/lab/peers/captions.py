@@ -29,9 +29,9 @@ from unmask.benchmarks.report.write import write_report
 from unmask.benchmarks.scenarios.catalog import Recording
 from unmask.benchmarks.scenarios.run import read_subject, run
 from unmask.benchmarks.scenarios.runner import Plan, Say
+from unmask.bundle.graph_spec import kind_of
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
-from unmask.speech.captioner import FAMILY
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.training.corpus import read_corpus
 
@@ -160,7 +160,7 @@ def measure(
     Raises BundleError, and InputError for a bundle that cannot decode token by token.
     """
     subject = read_subject(bundle, EngineOptions(threads=threads))
-    if subject.manifest.family != FAMILY or subject.manifest.verifier is None:
+    if kind_of(subject.manifest).takes != "speech" or subject.manifest.verifier is None:
         raise InputError(f"{bundle}: {subject.name} has no verifier to decode token by token with; give a bundle that captions")
     paths = [recording.path for recording in recordings]
     cases, skipped = caption_cases(bundle, subject.name, weights, threads, paths, pytorch)

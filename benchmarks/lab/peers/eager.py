@@ -4,7 +4,6 @@ PyTorch modules replace the bundle's graphs (`unmask.export.reload`), in float32
 tensors of graphs.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from unmask.bundle.manifest import Bundle
-from unmask.engines.engine import Engine
+from unmask.bundle.graph_spec import TIMELINE
+from unmask.bundle.manifest import Bucket, Bundle
+from unmask.engines.runner import Arrays
 from unmask.export.modules.captioner import Context, Verify, Window
 from unmask.export.onnx.captioner import TOP
 from unmask.export.reload import reload_captioner
-from unmask.speech.captioner import INPUTS
-
-ORDER = {
-    "context": ("mel",),
-    "window": ("rows", "positions", "wanted", "bias", "cross_k", "cross_v", "slots", "cache_k", "cache_v"),
-    "verify": ("rows", "verify_k", "verify_v", "past_k", "past_v"),
-}  # of the modules' arguments; `INPUTS` has their names
 
 
-class TorchEngine(Engine):
-    """PyTorch modules instead of sessions. compiled: by torch.compile, again for each set of shapes that it cannot generalize."""
+class TorchRunner:
+    """PyTorch modules instead of sessions: a runner for `Engine`, float32.
+
+    compiled: by torch.compile, again for each set of shapes that it cannot generalize.
+    """
 
     def __init__(self, bundle: Bundle, threads: int, compiled: bool) -> None:
-        super().__init__(bundle)
         torch.set_num_threads(threads)
         model, penalty = reload_captioner(bundle)
         modules: dict[str, nn.Module] = {
@@ -38,13 +33,16 @@ class TorchEngine(Engine):
             "window": Window(model, TOP, penalty),
             "verify": Verify(model, TOP),
         }
-        assert {role: set(names) for role, names in ORDER.items()} == INPUTS
         self._modules = {role: torch.compile(m.eval(), dynamic=True) if compiled else m.eval() for role, m in modules.items()}
 
-    def load(self) -> "TorchEngine":
-        return self
+    def inputs(self, graph: Bucket) -> dict[str, tuple[Any, ...]]:
+        return {tensor.name: tensor.dims for tensor in TIMELINE.graph(graph.role).inputs}
+
+    def outputs(self, graph: Bucket) -> tuple[str, ...]:
+        return tuple(TIMELINE.graph(graph.role).output_names)
 
     @torch.inference_mode()
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
-        given = (torch.from_numpy(np.ascontiguousarray(feeds[name])) for name in ORDER[role])
-        return [tensor.numpy() for tensor in self._modules[role](*given)]
+    def run(self, graph: Bucket, feeds: Arrays) -> dict[str, NDArray[Any]]:
+        spec = TIMELINE.graph(graph.role)
+        given = (torch.from_numpy(np.ascontiguousarray(feeds[name])) for name in spec.input_names)
+        return {name: t.numpy() for name, t in zip(spec.output_names, self._modules[graph.role](*given), strict=True)}

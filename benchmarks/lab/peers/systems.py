@@ -55,7 +55,7 @@ def captioner_calls(captioner: Any, recordings: list[str]) -> Calls:
     def call(recording: int, way: str) -> dict[str, Any]:
         samples: Samples = np.load(recordings[recording])
         began = time.perf_counter()
-        windows = list(captioner.windows(samples))
+        windows = list(captioner.segments(samples))
         encoded = time.perf_counter()
         if way in schedules:
             done = captioner.read(windows, len(samples) / SAMPLE_RATE_HZ, schedules[way])
@@ -165,9 +165,9 @@ def pytorch(weights: str, threads: int, recordings: list[str], compiled: bool = 
     """The bundle's own weights through PyTorch in float32; ways as of `ours`."""
     from pathlib import Path
 
-    from benchmarks.lab.peers.eager import TorchEngine
-    from unmask import Captioner, load_bundle
+    from benchmarks.lab.peers.eager import TorchRunner
+    from unmask import Captioner, Engine, load_bundle
 
-    captioner = Captioner(load_bundle(Path(weights)))
-    captioner.engine = TorchEngine(captioner.bundle, threads, compiled)
-    return captioner_calls(captioner, recordings)
+    bundle = load_bundle(Path(weights))
+    engine = Engine(bundle, runner=TorchRunner(bundle, threads, compiled))
+    return captioner_calls(Captioner(bundle, engine=engine), recordings)

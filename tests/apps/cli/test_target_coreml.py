@@ -7,7 +7,7 @@ import pytest
 
 from tests.apps.conftest import Command
 from unmask.bundle.manifest import load_bundle
-from unmask.engines.engine import RUNNERS
+from unmask.engines.table import ENGINES
 
 
 @pytest.mark.convert
@@ -35,7 +35,7 @@ def test_a_checkpoint_becomes_a_package_that_generates(
     command: Command, checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("coremltools")
-    from tests.export.mil_engine import MilRunner
+    from tests.export.mil_engine import evaluated
 
     out = tmp_path / "llada"
     told = command("export", checkpoints["llada"], "--target", "coreml", "--to", "fp32", "--longest", "60", "--out", out)
@@ -44,7 +44,7 @@ def test_a_checkpoint_becomes_a_package_that_generates(
     manifest = load_bundle(out).manifest
     assert (manifest.name, manifest.precision, manifest.graphs) == (checkpoints["llada"].name, "fp32", {})
     assert {bucket.role for bucket in manifest.buckets} == {"window", "head"}
-    monkeypatch.setitem(RUNNERS, "coreml", MilRunner)
+    monkeypatch.setitem(ENGINES, "coreml", evaluated())
     asked = ("--prompt", "hello", "--length", "8")
     answer = command("generate", out, "--engine", "coreml", *asked)
     assert (answer.code, answer.out) == (0, command("generate", backbones["llada"], *asked).out)

@@ -84,9 +84,9 @@ class Watched(InstrumentedEngine):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.rows: list[np.ndarray] = []
-        self.answers: list[list[np.ndarray]] = []
+        self.answers: list[Mapping[str, np.ndarray]] = []
 
-    def run(self, role: str, feeds: Mapping[str, Any]) -> list[np.ndarray]:
+    def run(self, role: str, feeds: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
         self.answers.append(super().run(role, feeds))
         if "hidden" in feeds:
             self.rows.append(feeds["hidden"])
@@ -100,7 +100,7 @@ def test_whole_logits_hold_the_best_ones(source: Path) -> None:
     state = next(s for s in subject.states() if s.ratio == 0.5)
     logits = subject.logits(state)
     assert logits.shape == (len(state.rows), bundle.manifest.vocabulary.size)
-    ids, best, logsumexp, *_ = engine.answers[-1]
+    ids, best, logsumexp = (engine.answers[-1][name] for name in ("ids", "logits", "logsumexp"))
     np.testing.assert_array_equal(logits.argmax(-1), ids[:, 0])
     np.testing.assert_allclose(logits.max(-1), best[:, 0], rtol=1e-6)
     np.testing.assert_allclose(np.logaddexp.reduce(logits, -1), logsumexp, rtol=1e-5)

@@ -160,7 +160,7 @@ def test_sliced_heads_are_stored_once_and_agree_with_the_whole(omni: Path, tmp_p
     whole = denoiser.numbers(hidden, 1.0)
     for role, (low, high) in manifest.vocabulary.ranges.items():
         bias, scale = np.zeros((1, high - low), np.float32), np.ones(1, np.float32)
-        ids, logits, *_ = engine.run(f"head_{role}", {"hidden": hidden, "bias": bias, "scale": scale})
+        ids, logits, *_ = engine.run(f"head_{role}", {"hidden": hidden, "bias": bias, "scale": scale}).values()
         assert ((ids >= low) & (ids < high)).all()
         for row, (best, value) in enumerate(zip(ids, logits, strict=True)):
             known = dict(zip(whole.ids[row].tolist(), whole.logits[row].tolist(), strict=True))

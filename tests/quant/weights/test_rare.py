@@ -84,11 +84,11 @@ def test_the_canvas_answers_as_before(made: dict[str, Bundle]) -> None:
     samples = np.random.default_rng(1).standard_normal(24000).astype(np.float32) * 0.1
     answers = []
     for name in ("int8", "rare"):
-        captioner = Runtime(made[name])
-        captioner.engine = InstrumentedEngine(made[name], whole_logits)
-        window = captioner.window(samples)
+        engine = InstrumentedEngine(made[name], whole_logits)
+        captioner = Runtime(made[name], engine=engine)
+        window = captioner.encode(samples)
         list(captioner.steps(window))
-        answers.append(log_softmax(captioner.engine.last["window"][0]))
+        answers.append(log_softmax(engine.last["window"][0]))
     np.testing.assert_array_equal(*answers)
 
 

@@ -63,7 +63,7 @@ def test_weights_inside_the_bundle_are_read(folder: Path) -> None:
     weights = np.arange(COUNT, dtype=np.float32)
     put(folder, "own.bin", weights.tobytes())
     put(folder, "window.onnx", adds_weights_from("own.bin"))
-    (total,) = Engine(load_bundle(folder)).load().run("window", {"x": np.ones(COUNT, np.float32)})
+    (total,) = Engine(load_bundle(folder)).load().run("window", {"x": np.ones(COUNT, np.float32)}).values()
     np.testing.assert_array_equal(total, weights + 1)
 
 

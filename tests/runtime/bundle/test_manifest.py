@@ -318,7 +318,6 @@ def test_a_folder_below_is_no_link(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("engine", "abacus", "a bucket for the engine 'abacus'; known are onnx, litert, coreml"),
         ("file", "window", "names 'window', which is not among its files"),
         ("sizes", {}, "has no sizes of 1 or more"),
         ("sizes", {"rows": 0}, "has no sizes of 1 or more"),

@@ -203,7 +203,7 @@ def test_reuse_computes_masked_and_fresh_rows(canvas: Canvas, schedule: Schedule
 
 def test_draft_positions_start_filled() -> None:
     draft = Draft(np.array([3, 4, 5, 6]), np.array([0.95, 0.2, 0.9, 0.89], dtype=np.float32))
-    canvas = Canvas.masked(4, "text", ((0, 12),), MASK).with_draft(draft, Schedule().draft_min_confidence)
+    canvas = Canvas.masked(4, "text", ((0, 12),), MASK).with_draft(draft)
     steps, fake = run(canvas, Schedule(passes=2, rule="quota"))
     assert fake.calls[0].wanted == [1, 3]
     assert steps[-1].ids[[0, 2]].tolist() == [3, 5]

@@ -76,7 +76,7 @@ def test_rows_committed_before_the_end_stay() -> None:
 
 def test_end_in_the_draft_is_an_end() -> None:
     draft = Draft(np.array([5, END, 7, 7]), np.array([1.0, 1.0, 0.0, 0.0], dtype=np.float32))
-    canvas = Canvas.masked(4, "text", WIDE, MASK, END).with_draft(draft, keep=0.9)
+    canvas = Canvas.masked(4, "text", WIDE, MASK, END).with_draft(draft)
     model = Scripted([1, 1, 1, 1], [0.5, 0.5, 0.5, 0.5])
     steps = list(fill(canvas, model, Schedule(threshold=0.9)))
     assert steps[-1].ids.tolist() == [5, END, END, END]

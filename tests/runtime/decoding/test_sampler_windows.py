@@ -20,8 +20,8 @@ MASK, K = 20, 4
 class Model:
     """Random numbers made of the ids; it remembers what each row was computed from, as keys and values would."""
 
-    def __init__(self, length: int, geometry: AttentionLayout) -> None:
-        self.geometry, self.seen, self.calls = geometry, np.full(length, -1), list[tuple[list[int], list[int]]]()
+    def __init__(self, length: int, layout: AttentionLayout) -> None:
+        self.layout, self.seen, self.calls = layout, np.full(length, -1), list[tuple[list[int], list[int]]]()
 
     def reset(self) -> None:
         self.seen[:] = -1
@@ -34,7 +34,7 @@ class Model:
         allowed: tuple[tuple[IdRange, ...], ...],
     ) -> TopKScores:
         assert (np.diff(positions) > 0).all()
-        assert np.isin(self.geometry.sources(positions[wanted]), positions).all(), "the row that predicts is computed"
+        assert np.isin(self.layout.sources(positions[wanted]), positions).all(), "the row that predicts is computed"
         self.seen[positions] = ids
         self.calls.append((positions.tolist(), positions[wanted].tolist()))
         rng = np.random.default_rng(zlib.crc32(ids.tobytes()))
@@ -51,9 +51,9 @@ def canvas_of(prompt: int, masks: int) -> Canvas:
     return Canvas(ids, (Span(prompt, prompt + masks, "text", ((0, MASK),)),), MASK)
 
 
-def run(canvas: Canvas, schedule: Schedule, geometry: AttentionLayout = AttentionLayout()) -> tuple[list[Step], Model]:  # noqa: B008
-    model = Model(len(canvas.ids), geometry)
-    return list(fill(canvas, model, schedule, geometry=geometry)), model
+def run(canvas: Canvas, schedule: Schedule, layout: AttentionLayout = AttentionLayout()) -> tuple[list[Step], Model]:  # noqa: B008
+    model = Model(len(canvas.ids), layout)
+    return list(fill(canvas, model, schedule, layout=layout)), model
 
 
 @st.composite
@@ -80,12 +80,12 @@ def schedules(draw: st.DrawFn) -> Schedule:
 GEOMETRIES = st.builds(AttentionLayout, st.sampled_from([0, 1]), st.sampled_from([None, 4]))
 
 
-@given(prompt=st.integers(0, 9), masks=st.integers(0, 25), schedule=schedules(), geometry=GEOMETRIES)
+@given(prompt=st.integers(0, 9), masks=st.integers(0, 25), schedule=schedules(), layout=GEOMETRIES)
 def test_every_fill_ends_full_and_takes_back_only_when_it_revises(
-    prompt: int, masks: int, schedule: Schedule, geometry: AttentionLayout
+    prompt: int, masks: int, schedule: Schedule, layout: AttentionLayout
 ) -> None:
     canvas = canvas_of(prompt, masks)
-    steps, _ = run(canvas, schedule, geometry)
+    steps, _ = run(canvas, schedule, layout)
     assert bool(steps) == bool(masks)
     known, left = canvas.ids, masks
     for number, step in enumerate(steps, start=1):
@@ -100,9 +100,9 @@ def test_every_fill_ends_full_and_takes_back_only_when_it_revises(
     assert sum(bool(len(step.committed) == 0) for step in steps) == (1 if schedule.revise and masks else 0)
 
 
-@given(prompt=st.integers(0, 9), masks=st.integers(1, 25), schedule=schedules(), geometry=GEOMETRIES)
-def test_one_seed_gives_the_same_bytes(prompt: int, masks: int, schedule: Schedule, geometry: AttentionLayout) -> None:
-    first, second = (run(canvas_of(prompt, masks), schedule, geometry)[0] for _ in range(2))
+@given(prompt=st.integers(0, 9), masks=st.integers(1, 25), schedule=schedules(), layout=GEOMETRIES)
+def test_one_seed_gives_the_same_bytes(prompt: int, masks: int, schedule: Schedule, layout: AttentionLayout) -> None:
+    first, second = (run(canvas_of(prompt, masks), schedule, layout)[0] for _ in range(2))
     assert [s.ids.tobytes() + s.confidence.tobytes() for s in first] == [s.ids.tobytes() + s.confidence.tobytes() for s in second]
 
 
@@ -141,12 +141,12 @@ def test_a_suffix_window_computes_the_block_and_what_follows() -> None:
 @given(prompt=st.integers(0, 9), masks=st.integers(1, 25), schedule=schedules(), shift=st.sampled_from([0, 1]))
 def test_block_causal_context_is_exact(prompt: int, masks: int, schedule: Schedule, shift: int) -> None:
     """When a block is read, every row before it was last computed with the id that stands there now."""
-    geometry, canvas = AttentionLayout(shift, 4), canvas_of(prompt, masks)
+    layout, canvas = AttentionLayout(shift, 4), canvas_of(prompt, masks)
     if schedule.revise:
         return  # what is masked again is read with what stood there
-    model = Model(len(canvas.ids), geometry)
+    model = Model(len(canvas.ids), layout)
     known = canvas.ids
-    for step in fill(canvas, model, schedule, geometry=geometry):
+    for step in fill(canvas, model, schedule, layout=layout):
         rows, wanted = model.calls[-1]
         start = min(wanted) // 4 * 4
         assert (model.seen[:start] == known[:start]).all()

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
-from unmask.decoding.speculative import Tokens, VerifyStep, verify
+from unmask.decoding.speculative import VerifyStep, verify
 
 END, SIZE = 0, 6
 Ids = NDArray[np.int64]
@@ -73,8 +74,8 @@ def greedy(model: Model, most: int = 60) -> list[int]:
     return text
 
 
-def tokens(ids: list[int]) -> Tokens:
-    return Tokens(np.array(ids, dtype=np.int64), np.arange(len(ids), dtype=np.float64) * 2, np.ones(len(ids), np.float32))
+def tokens(ids: list[int]) -> Draft:
+    return Draft(np.array(ids, dtype=np.int64), np.ones(len(ids), np.float32))
 
 
 def checks(ids: list[int], model: Model, passes: int = 200, accept: float = 1.0, ahead: int | None = None) -> list[VerifyStep]:

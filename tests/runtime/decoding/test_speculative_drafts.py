@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
-from unmask.decoding.speculative import Tokens, TokenSequence, VerifyStep, verify
+from unmask.decoding.speculative import TokenSequence, VerifyStep, verify
 
 END, SIZE = 0, 9
 Ids = NDArray[np.int64]
@@ -65,8 +66,8 @@ def endless(rng_seed: int) -> Rows:
     return rows
 
 
-def tokens(ids: list[int]) -> Tokens:
-    return Tokens(np.array(ids, np.int64), np.arange(len(ids), dtype=np.float64), np.full(len(ids), 0.5, np.float32))
+def tokens(ids: list[int], final: int = 0) -> Draft:
+    return Draft(np.array(ids, np.int64), np.full(len(ids), 0.5, np.float32), final=final)
 
 
 def damaged(truth: tuple[int, ...], edits: list[tuple[str, int, int]]) -> list[int]:
@@ -130,7 +131,7 @@ def test_what_is_settled_stands_and_the_rest_is_written_behind_it(
     text = draft[:settled]
     while len(text) < 2 * len(draft) + 16 and (best := int(rows(tuple(text)).argmax())) != END:
         text.append(best)
-    *_, last = verify(tokens(draft), Remembering(rows), END, 99, ahead=ahead, settled=settled)
+    *_, last = verify(tokens(draft, settled), Remembering(rows), END, 99, ahead=ahead)
     assert last.text.ids.tolist() == text
 
 
@@ -174,11 +175,11 @@ def test_a_runaway_draft_ends_where_the_model_ends(truth: tuple[int, ...], tail:
 @given(TRUTH, EDITS, SEED)
 def test_the_draft_is_left_as_it_was(truth: tuple[int, ...], edits: list[tuple[str, int, int]], seed: int) -> None:
     draft = tokens(damaged(truth, edits))
-    before = [array.copy() for array in (draft.ids, draft.places, draft.confidence)]
-    for array in (draft.ids, draft.places, draft.confidence):
+    before = [array.copy() for array in (draft.ids, draft.confidence)]
+    for array in (draft.ids, draft.confidence):
         array.flags.writeable = False
     list(verify(draft, Remembering(hears(truth, seed)), END, 99))
-    for after, old in zip((draft.ids, draft.places, draft.confidence), before, strict=True):
+    for after, old in zip((draft.ids, draft.confidence), before, strict=True):
         np.testing.assert_array_equal(after, old)
 
 

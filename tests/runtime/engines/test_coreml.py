@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from unmask.bundle.manifest import Bucket, Bundle, File, load_bundle
 from unmask.engines.coreml import UNITS, CoremlRunner
 from unmask.engines.engine import Engine
-from unmask.engines.engine_options import UNITS as OPTIONS
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.table import ENGINES
 from unmask.errors import BundleError, InputError
 
 PACKAGE = "graphs.mlpackage"
@@ -83,7 +83,7 @@ def test_a_call_runs_in_the_function_of_its_bucket(tools: Coreml, bundle: Bundle
     engine = Engine(bundle, replace(COREML, units="cpu+ne"))
     assert engine.inputs("context") == {"mel": MEL[2]}
     mel = np.ones((1, 80, 48), np.float32)
-    k, *_ = engine.run("context", {"mel": mel})
+    k = engine.run("context", {"mel": mel})["cross_k"]
     assert k.shape == (2, 2, 24, 16)
     assert k[0, 0, 0, 0] == mel.sum()
     ((package, made),) = tools.compiled
@@ -138,6 +138,6 @@ def test_without_coremltools_it_says_how_to_install_it(bundle: Bundle, monkeypat
 
 
 def test_units_are_those_of_the_options() -> None:
-    assert tuple(UNITS) == OPTIONS
+    assert tuple(UNITS) == ENGINES["coreml"].choices["units"]
     with pytest.raises(InputError, match="units 'npu' is not one of all, cpu"):
         EngineOptions(units="npu")

@@ -14,7 +14,7 @@ from unmask.decoding.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.decoding.denoiser import TopKScores
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Schedule
-from unmask.engines.engine import FORBIDDEN, Engine
+from unmask.engines.engine import FORBIDDEN, Engine, GraphRun
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
 from unmask.speech.captioner import Captioner
@@ -28,7 +28,8 @@ ALL: Allowed = (((0, 257),),)
 @pytest.fixture(scope="module")
 def context(engine: Watched) -> dict[str, NDArray[np.float32]]:
     mel = np.random.default_rng(3).normal(size=(1, 80, 16 * SLOTS)).astype(np.float32)
-    return dict(zip(("cross_k", "cross_v", "slots"), engine.run("context", {"mel": mel}), strict=False))
+    made = engine.run("context", {"mel": mel})
+    return {name: made[name] for name in ("cross_k", "cross_v", "slots")}
 
 
 @pytest.fixture
@@ -209,10 +210,10 @@ def test_constructing_opens_no_graph(fp32_bundle: Path, monkeypatch: pytest.Monk
 @pytest.fixture
 def verifier(engine: Watched) -> TimelineVerifier:
     mel = np.random.default_rng(3).normal(size=(1, 80, 16 * SLOTS)).astype(np.float32)
-    *_, k, v = engine.run("context", {"mel": mel})
+    made = engine.run("context", {"mel": mel})
     manifest = engine.bundle.manifest.verifier
     assert manifest is not None
-    return TimelineVerifier(engine, manifest, {"verify_k": k, "verify_v": v})
+    return TimelineVerifier(engine, manifest, {name: made[name] for name in ("verify_k", "verify_v")})
 
 
 def test_what_was_read_is_not_computed_again(verifier: TimelineVerifier, engine: Watched) -> None:
@@ -249,9 +250,27 @@ def test_what_cannot_be_run_is_told(fp32_bundle: Path) -> None:
     asked = Bundle(bundle.folder, replace(bundle.manifest, buckets=(held,)))
     with pytest.raises(BundleError, match="for the engine onnx; it has one for --engine litert; `unmask inspect"):
         Engine(asked, EngineOptions(static=True)).inputs("window")
-    with pytest.raises(InputError, match="delegate 'gpu' is LiteRT's; with the engine onnx give none"):
+    with pytest.raises(InputError, match="delegate 'gpu' belongs to the engine litert; leave it out with onnx"):
         EngineOptions(delegate="gpu")
     with pytest.raises(InputError, match="delegate 'npu' is not one of cpu, gpu"):
         EngineOptions(engine="litert", delegate="npu")
     with pytest.raises(InputError, match="engine 'abacus' is not one of onnx, litert, coreml"):
         EngineOptions(engine="abacus")
+
+
+def test_graphs_for_an_engine_that_came_later_do_no_harm(fp32_bundle: Path) -> None:
+    bundle = load_bundle(fp32_bundle)
+    held = Bucket("abacus", "window", "window.onnx", {"rows": 4}, "fp32")
+    later = Bundle(bundle.folder, replace(bundle.manifest, buckets=(held,)))
+    assert Engine(later).load().inputs("window")
+    with pytest.raises(InputError, match="engine 'abacus' is not one of onnx, litert, coreml"):
+        EngineOptions(engine="abacus")
+
+
+def test_an_observer_sees_each_run(engine: Watched) -> None:
+    runs: list[GraphRun] = []
+    mel = np.zeros((1, 80, 16 * SLOTS), np.float32)
+    outputs = Engine(engine.bundle, observe=runs.append).run("context", {"mel": mel})
+    (seen,) = runs
+    assert (seen.role, seen.feeds["mel"] is mel, seen.outputs is outputs) == ("context", True, True)
+    assert seen.seconds > 0

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from unmask.bundle.graph_spec import BACKBONE, TIMELINE
 from unmask.bundle.manifest import Bucket
 from unmask.engines.padding import HIDDEN, StaticShapes, hide
 from unmask.errors import InputError
@@ -71,7 +72,7 @@ def static(role: str, sizes: dict[str, int], run: Any, per: int | None = None) -
             assert feeds["positions"].dtype == feeds["wanted"].dtype == np.int32
         return run(feeds)  # type: ignore[no-any-return]
 
-    return StaticShapes((Bucket("onnx", role, "f", sizes, "fp32"),), per, fixed)
+    return StaticShapes(TIMELINE if per else BACKBONE, (Bucket("onnx", role, "f", sizes, "fp32"),), per, fixed)
 
 
 @settings(max_examples=60, deadline=None)
@@ -94,7 +95,7 @@ def test_padding_changes_nothing_of_a_backbones_window(data: st.DataObject) -> N
     }
     runner = static("window", sizes, window)
     given_mask = mask.copy()
-    for ours, plain in zip(runner("window", feeds), window(feeds).values(), strict=True):
+    for ours, plain in zip(runner("window", feeds).values(), window(feeds).values(), strict=True):
         np.testing.assert_allclose(ours, plain, atol=1e-12)
     assert (runner.useful["window"], runner.computed["window"]) == (len(positions), sizes["rows"])
     np.testing.assert_array_equal(mask, given_mask, "the caller's arrays stay as they were")
@@ -112,7 +113,7 @@ def test_padding_changes_nothing_of_the_verifier(tokens: int, past: int, slots: 
     causal = np.concatenate([np.zeros((tokens, past)), np.where(np.tri(tokens, dtype=bool), 0, -np.inf)], 1)
     plain = verify({**feeds, "positions": past + np.arange(tokens), "mask": causal, "frame_mask": np.zeros(slots * PER)})
     sizes = {"tokens": tokens + more[0], "past": max(1, past) + more[1], "slots": slots + more[2]}
-    for ours, expected in zip(static("verify", sizes, verify, PER)("verify", feeds), plain.values(), strict=True):
+    for ours, expected in zip(static("verify", sizes, verify, PER)("verify", feeds).values(), plain.values(), strict=True):
         np.testing.assert_allclose(ours, expected, atol=1e-12)
 
 
@@ -125,7 +126,7 @@ def test_ids_come_back_as_int64_and_bias_stays_within_float16() -> None:
         return {"ids": np.ones((n, 1), np.int32), "logits": np.ones((n, 1)), "logsumexp": np.ones(n), "entropy": np.ones(n)}
 
     feeds = {"hidden": np.ones((3, 2), np.float32), "bias": np.array([[0, -1e9]], np.float32), "scale": np.ones(1, np.float32)}
-    ids, *_ = static("head", {"wanted": 4}, head)("head", feeds)
+    ids = static("head", {"wanted": 4}, head)("head", feeds)["ids"]
     assert ids.dtype == np.int64
     assert ids.shape == (3, 1)
     np.testing.assert_array_equal(seen["bias"], [[0, HIDDEN]])
@@ -143,7 +144,7 @@ def test_the_smallest_that_fits_is_chosen_and_none_is_told() -> None:
         asked.append(bucket.file)
         return window(feeds)
 
-    runner = StaticShapes((bucket(8, 8), bucket(4, 32), bucket(4, 16), bucket(8, 16)), None, run)
+    runner = StaticShapes(BACKBONE, (bucket(8, 8), bucket(4, 32), bucket(4, 16), bucket(8, 16)), None, run)
 
     def call(rows: int, slots: int) -> None:
         cache = np.zeros((LAYERS, HEADS, slots, WIDTH // HEADS), np.float32)

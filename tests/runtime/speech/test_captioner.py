@@ -13,7 +13,7 @@ from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError, BundleError
-from unmask.speech.captioner import Caption, Captioner, Window
+from unmask.speech.captioner import Caption, Captioner, Segment
 from unmask.speech.words import Word
 
 RATE, SLOT_S, TAIL_S, MASK = 16_000, 0.16, 1.0, 257
@@ -60,13 +60,13 @@ def filled(tokenizer: Tokenizer, slots: list[str | None], confidence: list[float
 
 @pytest.mark.parametrize("samples", [np.zeros(3 * RATE, np.float32), np.full(45 * RATE, 5e-5, np.float32)])
 def test_silence_is_an_empty_caption(fp32: Captioner, samples: NDArray[np.float32]) -> None:
-    assert fp32.caption(samples) == Caption("", (), len(samples) / RATE, windows=0, passes=0, rows=0, tokens=0)
+    assert fp32.caption(samples) == Caption("", (), len(samples) / RATE, segments=0, passes=0, rows=0, tokens=0)
     assert fp32.caption(samples).rows_per_token is None
 
 
 def test_silent_windows_are_left_out(fp32: Captioner) -> None:
     samples = np.concatenate([np.zeros(30 * RATE, np.float32), noise(2)])
-    (window,) = fp32.windows(samples)
+    (window,) = fp32.segments(samples)
     assert 20 <= window.start_s <= 30
     assert window.start_s + window.audio_s == 32.0
 
@@ -91,25 +91,25 @@ def test_any_length(any_captioner: Captioner, count: int) -> None:
     caption = any_captioner.caption(noise(count / RATE))
     slots = -(-(count + RATE) // 2560)
     assert caption.audio_s == count / RATE
-    assert caption.windows == 1
+    assert caption.segments == 1
     assert 1 <= caption.passes <= 1 + any_captioner.bundle.schedule("caption").verify
     filled = any_captioner.caption(noise(count / RATE), Schedule(passes=2, rule="quota"))
     assert (filled.passes, filled.rows) == (2, 2 * slots)
 
 
 def test_the_longest_window_fits_the_encoder(fp32: Captioner) -> None:
-    assert len(fp32.window(noise(28.9)).canvas.ids) == 187  # of 187.5 slots in 30 s
+    assert len(fp32.encode(noise(28.9)).canvas.ids) == 187  # of 187.5 slots in 30 s
 
 
 @pytest.mark.parametrize("seconds", [29.0, 31.0])
 def test_window_too_long_for_the_encoder(fp32: Captioner, seconds: float) -> None:
     """With the second of silence behind it."""
     with pytest.raises(AudioError, match="30"):
-        fp32.window(noise(seconds))
+        fp32.encode(noise(seconds))
 
 
 def test_canvas_covers_the_tail(fp32: Captioner) -> None:
-    window = fp32.window(noise(2.0), start_s=7.0)
+    window = fp32.encode(noise(2.0), start_s=7.0)
     assert (window.start_s, window.audio_s) == (7.0, 2.0)
     assert len(window.canvas.ids) == 19  # 3 s in slots of 160 ms
     assert (window.canvas.ids == MASK).all()
@@ -117,7 +117,7 @@ def test_canvas_covers_the_tail(fp32: Captioner) -> None:
 
 
 def test_long_recordings_come_in_windows(fp32: Captioner, long_recording: NDArray[np.float32]) -> None:
-    windows = list(fp32.windows(long_recording))
+    windows = list(fp32.segments(long_recording))
     assert [round(window.start_s, 1) for window in windows[:3]] == pytest.approx([0, 15.5, 31.5], abs=0.5)
     assert all(window.audio_s <= 20 for window in windows)
     for before, after in itertools.pairwise(windows):
@@ -127,7 +127,7 @@ def test_long_recordings_come_in_windows(fp32: Captioner, long_recording: NDArra
 
 def test_long_caption_adds_up(long_caption: Caption) -> None:
     assert long_caption.audio_s == 50.0
-    assert long_caption.windows == 3
+    assert long_caption.segments == 3
     assert 3 <= long_caption.passes <= 3 * (1 + 64)
     assert long_caption.text == " ".join(word.text for word in long_caption.words)
     assert long_caption.rows_per_token == long_caption.rows / long_caption.tokens
@@ -152,7 +152,7 @@ def test_same_bytes_twice(any_captioner: Captioner) -> None:
     def trace() -> tuple[Caption, list[bytes]]:
         seen: list[bytes] = []
 
-        def keep(_: Window, step: Step) -> None:
+        def keep(_: Segment, step: Step) -> None:
             seen.extend([step.ids.tobytes(), step.tentative.tobytes(), step.confidence.tobytes()])
 
         return any_captioner.caption(noise(6), on_step=keep), seen
@@ -170,7 +170,7 @@ def test_schedule_given_by_the_caller(fp32: Captioner) -> None:
 def test_on_step_sees_every_pass_and_may_cancel(fp32: Captioner) -> None:
     seen: list[tuple[float, int]] = []
 
-    def stop_at_second(window: Window, step: Step) -> None:
+    def stop_at_second(window: Segment, step: Step) -> None:
         seen.append((window.audio_s, step.number))
         if step.number == 2:
             raise KeyboardInterrupt
@@ -185,27 +185,27 @@ def test_on_step_sees_every_pass_and_may_cancel(fp32: Captioner) -> None:
 
 
 def test_checks_are_bounded_by_count_and_time(fp32: Captioner) -> None:
-    window = fp32.window(noise(3))
+    window = fp32.encode(noise(3))
     *_, step = fp32.steps(window, Schedule(passes=1, rule="quota"))
-    draft = fp32.draft(step)
-    assert len(list(fp32.checks(window, draft, Schedule(verify=0)))) == 0
-    assert 1 <= len(list(fp32.checks(window, draft, Schedule(verify=3)))) <= 3
-    assert not list(fp32.checks(window, draft, Schedule(verify=3, budget_ms=1e-6)))
-    assert not list(fp32.checks(window, draft, Schedule(verify=3, budget_ms=50), began=0.0))
+    draft = fp32.heard(step)
+    assert len(list(fp32.checks(window, draft.as_draft(), Schedule(verify=0)))) == 0
+    assert 1 <= len(list(fp32.checks(window, draft.as_draft(), Schedule(verify=3)))) <= 3
+    assert not list(fp32.checks(window, draft.as_draft(), Schedule(verify=3, budget_ms=1e-6)))
+    assert not list(fp32.checks(window, draft.as_draft(), Schedule(verify=3, budget_ms=50), began=0.0))
 
 
 def test_captions_are_what_the_checks_end_on(fp32: Captioner) -> None:
     schedule = Schedule(passes=1, rule="quota", verify=5)
-    (window,) = fp32.windows(noise(3))
+    (window,) = fp32.segments(noise(3))
     *_, step = fp32.steps(window, schedule)
-    draft = fp32.draft(step)
-    *_, check = fp32.checks(window, draft, schedule)
+    draft = fp32.heard(step)
+    *_, check = fp32.checks(window, draft.as_draft(), schedule)
     assert fp32.caption(noise(3), schedule).words == tuple(fp32.spell(fp32.placed(window, draft, check.text), stop_s=3.0))
 
 
 @pytest.mark.parametrize("ahead", [1, 4, 32])
 def test_reading_less_far_ahead_ends_on_the_same_words(fp32: Captioner, ahead: int) -> None:
-    windows, schedule = list(fp32.windows(noise(4))), Schedule(passes=2, rule="quota", verify=200)
+    windows, schedule = list(fp32.segments(noise(4))), Schedule(passes=2, rule="quota", verify=200)
     whole, part = (fp32.read(windows, 4.0, replace(schedule, verify_lookahead=n)) for n in (None, ahead))
     assert [(w.text, w.start_s, w.end_s) for w in part.words] == [(w.text, w.start_s, w.end_s) for w in whole.words]
 
@@ -225,14 +225,14 @@ def test_a_verifier_without_its_graph(fp32: Captioner) -> None:
         Captioner(Bundle(fp32.bundle.folder, replace(fp32.bundle.manifest, graphs=graphs)))
 
 
-def test_bundle_that_does_not_caption(fp32: Captioner) -> None:
+def test_bundle_that_does_not_caption(fp32: Captioner, backbones: dict[str, Path]) -> None:
     manifest = fp32.bundle.manifest
     for other in (
-        replace(manifest, family="dream"),
+        load_bundle(backbones["dream"]).manifest,
         replace(manifest, timeline=None),
         replace(manifest, vocabulary=replace(manifest.vocabulary, blank_id=None)),
     ):
-        with pytest.raises(BundleError, match=f"{other.family}.* does not caption; a whisper-timeline bundle does"):
+        with pytest.raises(BundleError, match=f"{other.family}.* does not caption; `unmask generate` runs"):
             Captioner(Bundle(fp32.bundle.folder, other))
 
 

@@ -13,10 +13,9 @@ from tokenizers import pre_tokenizers
 from unmask.bundle.manifest import Bundle, Manifest, load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
-from unmask.decoding.speculative import Tokens
 from unmask.errors import BundleError
-from unmask.speech.captioner import Caption, Captioner, Known, Window
-from unmask.speech.words import respelled
+from unmask.speech.captioner import Caption, Captioner, Segment
+from unmask.speech.words import TimedTokens, respelled
 from unmask.training.captions.vocabulary import byte_level
 
 RATE = 16_000
@@ -48,23 +47,23 @@ def test_passes_and_rows_of_the_verifier_are_counted(captions: Captioner) -> Non
     """Over two windows, against both loops run by hand."""
     samples, schedule = noise(25), replace(FILLED, verify=3)
     passes = rows = tokens = 0
-    for window in captions.windows(samples):
+    for window in captions.segments(samples):
         steps = list(captions.steps(window, schedule))
-        checks = list(captions.checks(window, captions.draft(steps[-1]), schedule))
+        checks = list(captions.checks(window, captions.heard(steps[-1]).as_draft(), schedule))
         assert 1 <= len(checks) <= 3
         passes += len(steps) + len(checks)
         rows += sum(step.rows for step in steps) + sum(check.rows for check in checks)
         tokens += len(checks[-1].text.ids)
     found = captions.caption(samples, schedule)
-    assert found.windows == 2
+    assert found.segments == 2
     assert (found.passes, found.rows, found.tokens) == (passes, rows, tokens)
 
 
 def test_more_passes_never_cost_a_settled_word(captions: Captioner) -> None:
-    window = captions.window(noise(4))
+    window = captions.encode(noise(4))
     *_, step = captions.steps(window, FILLED)
-    long = list(captions.checks(window, captions.draft(step), replace(FILLED, verify=6)))
-    short = list(captions.checks(window, captions.draft(step), replace(FILLED, verify=2)))
+    long = list(captions.checks(window, captions.heard(step).as_draft(), replace(FILLED, verify=6)))
+    short = list(captions.checks(window, captions.heard(step).as_draft(), replace(FILLED, verify=2)))
     for ours, theirs in zip(short, long, strict=False):
         np.testing.assert_array_equal(ours.text.ids, theirs.text.ids)
     settled = short[-1].agreed
@@ -72,39 +71,39 @@ def test_more_passes_never_cost_a_settled_word(captions: Captioner) -> None:
 
 
 def test_a_checked_text_is_left_by_a_second_look(captions: Captioner) -> None:
-    window = captions.window(noise(3))
+    window = captions.encode(noise(3))
     *_, step = captions.steps(window, FILLED)
-    draft = captions.draft(step)
-    *_, last = captions.checks(window, draft, replace(FILLED, verify=200))
+    draft = captions.heard(step)
+    *_, last = captions.checks(window, draft.as_draft(), replace(FILLED, verify=200))
     assert last.done
-    again = list(captions.checks(window, captions.placed(window, draft, last.text), replace(FILLED, verify=1)))
+    again = list(captions.checks(window, captions.placed(window, draft, last.text).as_draft(), replace(FILLED, verify=1)))
     settled = again[0].agreed - (not again[0].done)
     assert settled >= 0.9 * len(last.text.ids)
     np.testing.assert_array_equal(again[0].text.ids[:settled], last.text.ids[:settled])
 
 
 def test_verify_at_0_leaves_the_filled_text(captions: Captioner) -> None:
-    (window,) = captions.windows(noise(3))
+    (window,) = captions.segments(noise(3))
     *_, step = captions.steps(window, FILLED)
-    assert list(captions.checks(window, captions.draft(step), FILLED)) == []
+    assert list(captions.checks(window, captions.heard(step).as_draft(), FILLED)) == []
     found = captions.caption(noise(3), FILLED)
     assert found.words == tuple(captions.words(step, stop_s=3.0))
     assert (found.passes, found.rows) == (2, 2 * len(window.canvas.ids))
-    assert found.tokens == len(captions.draft(step).ids)
+    assert found.tokens == len(captions.heard(step).ids)
 
 
 def test_a_bundle_without_a_verifier_captions(captions: Captioner, plain: Captioner) -> None:
-    (window,) = plain.windows(noise(3))
+    (window,) = plain.segments(noise(3))
     assert window.verifier is None
     *_, step = plain.steps(window, FILLED)
-    assert list(plain.checks(window, plain.draft(step), replace(FILLED, verify=9))) == []
-    assert list(plain.checks(window, plain.draft(step))) == []  # the bundle's own schedule asks for checks
+    assert list(plain.checks(window, plain.heard(step).as_draft(), replace(FILLED, verify=9))) == []
+    assert list(plain.checks(window, plain.heard(step).as_draft())) == []  # the bundle's own schedule asks for checks
     assert plain.caption(noise(3), replace(FILLED, verify=9)) == captions.caption(noise(3), FILLED)
 
 
 def test_windows_can_be_read_again(captions: Captioner) -> None:
     """The verifier remembers nothing of the reading before, whichever schedule it had."""
-    windows, schedule = list(captions.windows(noise(4))), replace(FILLED, verify=5)
+    windows, schedule = list(captions.segments(noise(4))), replace(FILLED, verify=5)
 
     def read(chosen: Schedule) -> Caption:
         return captions.read(windows, 4.0, chosen)
@@ -118,7 +117,7 @@ def test_steps_are_seen_before_the_checks(captions: Captioner) -> None:
     """Passes of the verifier are no steps: a caller that watches the canvas sees each fill once."""
     seen: list[int] = []
 
-    def keep(_: Window, step: Step) -> None:
+    def keep(_: Segment, step: Step) -> None:
         seen.append(step.number)
 
     assert captions.caption(noise(3), replace(FILLED, verify=4), keep).passes > 2
@@ -126,10 +125,10 @@ def test_steps_are_seen_before_the_checks(captions: Captioner) -> None:
 
 
 def test_settled_tokens_keep_their_places(captions: Captioner) -> None:
-    (window,) = captions.windows(noise(4))
+    (window,) = captions.segments(noise(4))
     known = captions.decode(window, replace(FILLED, verify=200)).text
-    moved = Tokens(known.ids, known.places + 0.25, known.confidence)
-    found = captions.decode(window, replace(FILLED, verify=200, verify_lookahead=4), Known(moved, 5.0, settled=3)).text
+    moved = TimedTokens(known.ids, known.places + 0.25, known.confidence)
+    found = captions.decode(window, replace(FILLED, verify=200, verify_lookahead=4), moved.as_draft(3, 5.0)).text
     np.testing.assert_array_equal(found.ids[:3], known.ids[:3])
     np.testing.assert_array_equal(found.places[:3], moved.places[:3])
     assert (np.diff(found.places) >= 0).all()
@@ -137,12 +136,12 @@ def test_settled_tokens_keep_their_places(captions: Captioner) -> None:
 
 def test_words_behind_a_pause_do_not_begin_before_it(captions: Captioner) -> None:
     """What the canvas puts into time that was read and settled before moves into the pause; settled tokens stay."""
-    (window,) = captions.windows(noise(4))
+    (window,) = captions.segments(noise(4))
     schedule = replace(FILLED, verify=200)
     known = captions.decode(window, schedule).text
     settled, silent = 3, float(known.places[6]) + 0.5
-    freely = captions.decode(window, schedule, Known(known, 0.0, settled)).text
-    found = captions.decode(window, schedule, Known(known, 0.0, settled, silent)).text
+    freely = captions.decode(window, schedule, known.as_draft(settled, 0.0)).text
+    found = captions.decode(window, schedule, known.as_draft(settled, 0.0, silent)).text
     np.testing.assert_array_equal(found.ids, freely.ids)
     np.testing.assert_array_equal(found.places[:settled], known.places[:settled])
     np.testing.assert_array_equal(found.places[settled:], np.maximum(freely.places[settled:], silent))
@@ -171,12 +170,12 @@ def test_pieces_of_a_word_become_the_token_that_spells_it() -> None:
     tokenizer = byte_level({token: i for i, token in enumerate([*letters, "ox", "fox"])}, merges)
     f, o, x, space = (tokenizer.token_to_id(token) for token in ("f", "o", "x", "Ġ"))
     ids = np.array([space, f, o, x, space, o])
-    written = Tokens(ids, np.array([1.0, 2, 3, 4, 7, 8]), np.array([0.9, 0.8, 0.3, 0.7, 0.6, 0.5], np.float32))
+    written = TimedTokens(ids, np.array([1.0, 2, 3, 4, 7, 8]), np.array([0.9, 0.8, 0.3, 0.7, 0.6, 0.5], np.float32))
     found = respelled(written, tokenizer)
     assert [tokenizer.id_to_token(int(i)) for i in found.ids] == ["Ġ", "fox", "Ġ", "o"]
     np.testing.assert_array_equal(found.places, [1, 2, 7, 8])
     np.testing.assert_allclose(found.confidence, [0.9, 0.3, 0.6, 0.5])
-    half = Tokens(np.array([tokenizer.token_to_id("Ã")]), np.ones(1), np.ones(1, np.float32))  # half of a letter
+    half = TimedTokens(np.array([tokenizer.token_to_id("Ã")]), np.ones(1), np.ones(1, np.float32))  # half of a letter
     assert respelled(half, tokenizer) is half
-    nothing = Tokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
+    nothing = TimedTokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
     assert respelled(nothing, tokenizer) is nothing

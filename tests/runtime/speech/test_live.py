@@ -24,7 +24,8 @@ from unmask import (
     captions,
     load_bundle,
 )
-from unmask.speech.captioner import Decoded, Known, Window
+from unmask.decoding.canvas import Draft
+from unmask.speech.captioner import Decoded, Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.float32]
@@ -132,10 +133,10 @@ def test_segments_follow_speech_and_do_not_overlap(tiny: Captioner) -> None:
 class Watched(Captioner):
     """Notes what it is asked to decode."""
 
-    def decode(self, window: Window, schedule: Schedule | None = None, known: Known | None = None) -> Decoded:
-        assert known is not None
-        reading = super().decode(window, schedule, known)
-        self.asked.append((window.audio_s, known, reading))
+    def decode(self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None) -> Decoded:  # type: ignore[override]
+        assert draft is not None
+        reading = super().decode(segment, schedule, draft)
+        self.asked.append((segment.audio_s, draft, reading))
         return reading
 
 
@@ -145,7 +146,7 @@ def test_segments_just_before_are_read_along_and_stay_as_they_are(fp32_bundle: P
     loud = lambda seconds: (rng.standard_normal(int(seconds * SAMPLE_RATE_HZ)) * 0.3).astype(np.float32)  # noqa: E731
     quiet = np.zeros(SAMPLE_RATE_HZ, np.float32)
     watched = Watched(load_bundle(fp32_bundle))
-    watched.asked = list[tuple[float, Known, Decoded]]()
+    watched.asked = list[tuple[float, Draft, Decoded]]()
     live = LiveCaptioner(watched, Loudness(), LiveOptions(speech=SPEECH, context_s=context_s))
     events = run(live, np.concatenate([loud(1), quiet, loud(1.5), quiet, loud(2), quiet]), 0)
     check_promises(events)
@@ -155,9 +156,9 @@ def test_segments_just_before_are_read_along_and_stay_as_they_are(fp32_bundle: P
     assert len(context) == {0.0: 0, 2.5: 1, 8.0: 2}[context_s]
     first_s = context[0].start_s if context else last.start_s
     assert audio_s == pytest.approx(last.end_s - first_s, abs=0.2)
-    said = watched.tokenizer.decode(known.text.ids[: known.settled].tolist())
+    said = watched.tokenizer.decode(known.ids[: known.final].tolist())
     assert [e.text for e in context if e.text not in said] == []
-    np.testing.assert_array_equal(known.text.ids[: known.settled], reading.text.ids[: known.settled])
+    np.testing.assert_array_equal(known.ids[: known.final], reading.text.ids[: known.final])
     assert watched.tokenizer.decode(reading.text.ids.tolist()).strip().endswith(last.text)
 
 

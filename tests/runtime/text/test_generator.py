@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unmask.bundle.manifest import load_bundle
-from unmask.decoding.canvas import Canvas, Span
+from unmask.decoding.canvas import Canvas, Draft, Span
 from unmask.decoding.schedule import Schedule
 from unmask.errors import BundleError, InputError
 from unmask.text.generator import Generator, Inputs
@@ -187,7 +187,7 @@ def test_placeholders_in_a_text_are_text(everything: Generator) -> None:
 
 
 def test_a_caption_bundle_does_not_generate(fp32_bundle: Path) -> None:
-    with pytest.raises(BundleError, match="does not generate; dream, llada, block do"):
+    with pytest.raises(BundleError, match="does not generate; `unmask caption` runs it"):
         Generator(load_bundle(fp32_bundle))
 
 
@@ -195,3 +195,51 @@ def test_no_published_decoding_is_said(backbones: dict[str, Path]) -> None:
     generator = Generator(load_bundle(backbones["block"]))
     with pytest.raises(InputError, match="says nothing of the published decoding of generate"):
         generator.generate("generate", {"text": "x"}, reference=True)
+
+
+# ---- rows instead of embeddings
+
+
+def test_rows_answer_as_the_codes_whose_embeddings_they_are(everything: Generator) -> None:
+    """Encoder output enters a prompt where codes would; with the codes' own embeddings nothing else changes."""
+    low, _ = everything.bundle.manifest.vocabulary.ranges["speech"]
+    rows = everything.engine.embed(np.array(SPEECH, np.int64) + low)
+    schedule = Schedule(passes=2, rule="quota")
+    by_codes = everything.generate("asr", {"speech": SPEECH}, 8, schedule)
+    by_rows = everything.generate("asr", {"speech": rows}, 8, schedule)
+    assert by_rows.ids == by_codes.ids
+    other = everything.generate("asr", {"speech": rows[::-1] + 1}, 8, schedule)
+    assert other.ids != by_codes.ids
+    by_rows = everything.generate("asr", {"speech": rows}, 8, reference=True)
+    assert by_rows.ids == everything.generate("asr", {"speech": SPEECH}, 8, reference=True).ids
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [((3, 5), "rows of 5 numbers were given; .* takes rows of 16"), ((0, 16), "is empty")]
+)
+def test_rows_of_another_width_are_named(everything: Generator, shape: tuple[int, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        everything.generate("asr", {"speech": np.zeros(shape, np.float32)}, 8)
+
+
+# ---- drafts
+
+
+def test_an_edit_keeps_what_the_draft_is_sure_of(small: Generator) -> None:
+    task = next(name for name, t in small.bundle.manifest.templates.items() if set(t.inputs.values()) == {"text"})
+    request = small.request(task, dict.fromkeys(small.template(task).inputs, "hello"), 8)
+    *_, first = small.steps(request)
+    confidence = np.ones(len(first.ids), np.float32)
+    again = np.arange(request.prompt + 2, request.prompt + 5)
+    confidence[again] = 0
+    edited = dataclasses.replace(request, canvas=request.canvas.with_draft(Draft(first.ids, confidence)))
+    steps = list(small.steps(edited))
+    kept = np.setdiff1d(np.arange(len(first.ids)), again)
+    assert (steps[-1].ids[kept] == first.ids[kept]).all()
+    assert {int(at) for step in steps for at in step.committed} <= set(again.tolist())
+    if small.template(task).reference is None:
+        return
+    reference = small.request(task, dict.fromkeys(small.template(task).inputs, "hello"), 8, reference=True)
+    published = dataclasses.replace(reference, canvas=reference.canvas.with_draft(Draft(first.ids, confidence)))
+    with pytest.raises(InputError, match="leave the draft out"):
+        list(small.steps(published))

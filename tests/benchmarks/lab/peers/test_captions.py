@@ -40,7 +40,7 @@ def test_every_system_reads_every_recording_in_step(fp32_bundle: Path, recording
     captioner = Captioner(load_bundle(fp32_bundle)).load()
     audio = [np.load(path) for path in recordings]
     assert own == 2 * [captioner.caption(samples).text for samples in audio]
-    assert single == 2 * [token_by_token(captioner, list(captioner.windows(samples)))[0] for samples in audio]
+    assert single == 2 * [token_by_token(captioner, list(captioner.segments(samples)))[0] for samples in audio]
     assert len(canvas) == 4
     assert all(0 < s.more["decoding"][0] < s.seconds for _, samples in taken for s in samples)
     assert [int(count) for count in turns.transcribed[0].words] == [2, 3, 2, 3]
