@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import Manifest
 from unmask.decoding.canvas import IdRange
 from unmask.decoding.canvas import Rows as GivenRows
@@ -40,6 +41,8 @@ class BackboneDenoiser:
         width = self._manifest.embedding.width
         if given is not None and given.values.shape[1] != width:
             raise InputError(f"rows of {given.values.shape[1]} numbers were given; {self._manifest.name} takes rows of {width}")
+        if engine.kind is not BACKBONE:
+            raise BundleError(f"{engine.bundle.folder}: has the graphs of a {engine.kind.name}, not of a backbone")
         engine.check("window")
         layers, heads, _, width = engine.inputs("window")["cache_k"]
         self._k: Rows = np.zeros((layers, heads, length, width), np.float32)

@@ -22,9 +22,9 @@ def test_every_graph_is_called_with_all_that_it_holds(fp32_bundle: Path) -> None
     plain = load_bundle(fp32_bundle)
     asked = buckets_of([plain, Bundle(plain.folder, replace(plain.manifest, buckets=BUCKETS))], ())
     context, window, verify = (call() for call in calls_of(plain, 1, asked, seed=0))
-    assert context[2].shape[0] == 5
-    assert (window[0].shape[0], window[-1].shape[2]) == (3, 5)
-    assert verify[0].shape[0] == verify[-1].shape[2] == 4
+    assert context["slots"].shape[0] == 5
+    assert (window["ids"].shape[0], window["v"].shape[2]) == (3, 5)
+    assert verify["ids"].shape[0] == verify["v"].shape[2] == 4
 
 
 def test_without_fixed_graphs_the_command_that_makes_them_is_named(fp32_bundle: Path) -> None:
