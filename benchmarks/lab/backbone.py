@@ -46,7 +46,7 @@ WINDOWS = ("masked", "block", "suffix")
 
 
 @dataclass(frozen=True)
-class Cost:
+class BackboneOptions:
     shape: str = "dream-small"
     """A named shape of `unmask.benchmarks.scenarios.checkpoints`."""
     work: Path = Path(".cache/shapes")
@@ -62,7 +62,7 @@ class Cost:
     """One variant, once, and its peak memory in MiB: trimmed, reference or torch."""
 
 
-def main(options: Annotated[Cost, cyclopts.Parameter(name="*")] = Cost()) -> None:
+def main(options: Annotated[BackboneOptions, cyclopts.Parameter(name="*")] = BackboneOptions()) -> None:
     if options.record:
         print(*record(options.record, options.captioner))
         return
@@ -148,7 +148,7 @@ class Replayed:
         return TopKScores(numbers.ids, logits, np.zeros_like(numbers.logsumexp), numbers.entropy)
 
 
-def variants(checkpoint: Path, bundle: Path, options: Cost, names: set[str]) -> dict[str, Callable[[], Taken]]:
+def variants(checkpoint: Path, bundle: Path, options: BackboneOptions, names: set[str]) -> dict[str, Callable[[], Taken]]:
     calls: dict[str, Callable[[], Taken]] = {}
     if names & {"trimmed", "reference", *WINDOWS}:
         engine = Timed(bundle, options.threads)
@@ -224,7 +224,7 @@ def torch_passes(checkpoint: Path, threads: int) -> Callable[[], Taken]:
     return run
 
 
-def memory(options: Cost, name: str) -> str:
+def memory(options: BackboneOptions, name: str) -> str:
     """Peak memory of one variant in a process of its own."""
     if name.startswith("trimmed,"):
         return ""

@@ -22,7 +22,7 @@ MARKS = ".,?!;:"
 
 
 @dataclass(frozen=True)
-class Writing:
+class CapitalizationOptions:
     corpus: Path
     """The corpus's manifest without its ending; lines have `raw`."""
     bundles: tuple[Path, ...]
@@ -30,7 +30,7 @@ class Writing:
     limit: int = 64
 
 
-def main(options: Annotated[Writing, cyclopts.Parameter(name="*")]) -> None:
+def main(options: Annotated[CapitalizationOptions, cyclopts.Parameter(name="*")]) -> None:
     raw = {row["id"]: row["raw"] for row in read_lines(options.corpus.with_suffix(".jsonl"))}
     utterances = sorted(read_corpus(options.corpus), key=lambda u: u.id)[: options.limit]
     writers = {path.name: bundle_text(path) for path in options.bundles}

@@ -34,7 +34,7 @@ Call = tuple[str, dict[str, Any], dict[str, NDArray[Any]]]  # role, inputs, outp
 
 
 @dataclass(frozen=True)
-class MilDrift:
+class CoremlDriftOptions:
     fp32: Path
     forms: Annotated[tuple[str, ...], cyclopts.Parameter(consume_multiple=True)] = PRECISIONS
     clips: Annotated[tuple[Path, ...], cyclopts.Parameter(consume_multiple=True)] = CLIPS
@@ -62,7 +62,7 @@ class RecordingEngine(Engine):
         self.calls.append((run.role, {name: np.array(array) for name, array in run.feeds.items()}, dict(run.outputs)))
 
 
-def main(options: Annotated[MilDrift, cyclopts.Parameter(name="*")]) -> None:
+def main(options: Annotated[CoremlDriftOptions, cyclopts.Parameter(name="*")]) -> None:
     evaluate_coreml()
     bundle = load_bundle(options.fp32)
     sizes = captioner_sizes(*caption_limits(bundle.manifest), ONE_SIZE)

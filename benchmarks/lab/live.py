@@ -53,7 +53,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveRunOptions:
     data: Path
     """Folder with `test/sessions.jsonl` and `test/librispeech`."""
     whisper: Path
@@ -84,7 +84,7 @@ class Played:
     rss_mib: list[float]  # peak so far, after each session
 
 
-def main(options: Annotated[Live, cyclopts.Parameter(name="*")]) -> None:
+def main(options: Annotated[LiveRunOptions, cyclopts.Parameter(name="*")]) -> None:
     from benchmarks.lab.sessions import read_sessions  # PyTorch: not for the processes that are measured
 
     sessions = read_sessions(options.data, options.whisper, options.sessions)
@@ -108,7 +108,7 @@ def main(options: Annotated[Live, cyclopts.Parameter(name="*")]) -> None:
         options.out.write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8")
 
 
-def variants(options: Live) -> list[tuple[str, int, LiveOptions]]:
+def variants(options: LiveRunOptions) -> list[tuple[str, int, LiveOptions]]:
     out = []
     for threads, stability, update_s, context_s in product(
         options.threads, options.stability, options.update_s, options.context_s

@@ -28,7 +28,7 @@ ONE_PASS = Schedule(rule="quota", passes=1)
 
 
 @dataclass(frozen=True)
-class Nonspeech:
+class NonspeechOptions:
     data: Path
     """Folder with `test/librispeech` and `noise/noise`."""
     bundles: tuple[Path, ...]
@@ -37,7 +37,7 @@ class Nonspeech:
     """Of ten seconds, of each kind that is made."""
 
 
-def main(options: Annotated[Nonspeech, cyclopts.Parameter(name="*")]) -> None:
+def main(options: Annotated[NonspeechOptions, cyclopts.Parameter(name="*")]) -> None:
     kinds = sounds(options)
     print("| words per minute | " + " | ".join(kinds) + " |\n|---|" + "---|" * len(kinds))
     for name, write in writers(options).items():
@@ -46,7 +46,7 @@ def main(options: Annotated[Nonspeech, cyclopts.Parameter(name="*")]) -> None:
     print("| minutes | " + " | ".join(f"{minutes(pieces):.1f}" for pieces in kinds.values()) + " |")
 
 
-def sounds(options: Nonspeech) -> dict[str, list[Audio]]:
+def sounds(options: NonspeechOptions) -> dict[str, list[Audio]]:
     rng = np.random.default_rng(7)
     voices = [u.samples for u in read_corpus(options.data / "test" / "librispeech")]
     count = range(options.pieces)
@@ -59,7 +59,7 @@ def sounds(options: Nonspeech) -> dict[str, list[Audio]]:
     }
 
 
-def writers(options: Nonspeech) -> dict[str, Write]:
+def writers(options: NonspeechOptions) -> dict[str, Write]:
     out = {}
     for path in options.bundles:
         out[f"{path.name}, default"] = bundle_text(path)

@@ -36,7 +36,7 @@ class SpokenWord:
 
 
 @dataclass(frozen=True)
-class Session:
+class SpeechSession:
     name: str
     samples: NDArray[np.float32]
     words: tuple[SpokenWord, ...]
@@ -81,19 +81,19 @@ def joined(utterances: list[Utterance], gap: NDArray[np.float32]) -> NDArray[np.
     return np.concatenate([part for u in utterances for part in (u.samples, gap)])
 
 
-def read_sessions(data: Path, whisper: Path, names: tuple[str, ...] = ()) -> list[Session]:
+def read_sessions(data: Path, whisper: Path, names: tuple[str, ...] = ()) -> list[SpeechSession]:
     """The sessions with the times of their words."""
     aligner = Aligner(whisper)
     return [timed(*session, aligner) for session in session_utterances(data, names)]
 
 
-def timed(name: str, utterances: list[Utterance], gap: NDArray[np.float32], aligner: Aligner) -> Session:
+def timed(name: str, utterances: list[Utterance], gap: NDArray[np.float32], aligner: Aligner) -> SpeechSession:
     words, ends_s, at_s = list[SpokenWord](), [], 0.0
     for u in utterances:
         words += [SpokenWord(w.text, at_s + w.start_s, at_s + w.end_s) for w in aligner.words(u)]
         ends_s.append(at_s + speech_end_s(u.samples))
         at_s += (len(u.samples) + len(gap)) / SAMPLE_RATE_HZ
-    return Session(name, joined(utterances, gap), tuple(words), tuple(ends_s))
+    return SpeechSession(name, joined(utterances, gap), tuple(words), tuple(ends_s))
 
 
 def speech_end_s(samples: NDArray[np.float32]) -> float:

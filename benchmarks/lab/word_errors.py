@@ -53,7 +53,7 @@ DRAFTED = "draft of the first three quarters, 1 pass, checked"
 
 
 @dataclass(frozen=True)
-class Wer:
+class WordErrorOptions:
     corpus: Path
     """The corpus's manifest without its ending."""
     bundles: tuple[Path, ...]
@@ -103,7 +103,7 @@ class WayScores:
         self.milliseconds.append(round(1000 * seconds, 3))
 
 
-def main(options: Annotated[Wer, cyclopts.Parameter(name="*")]) -> None:
+def main(options: Annotated[WordErrorOptions, cyclopts.Parameter(name="*")]) -> None:
     utterances = [u for u in read_corpus(options.corpus) if u.text][: options.limit]
     if options.noise:
         utterances = list(noisy(utterances, options.noise, options.snr_db))
@@ -126,7 +126,7 @@ def noisy(utterances: list[Utterance], noise: Path, snr_db: float) -> Iterator[U
         yield replace(u, samples=mix(u.samples, np.roll(sound, rng.integers(len(sound))), snr_db))
 
 
-def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[WayScores]:
+def score_bundle(path: Path, utterances: list[Utterance], options: WordErrorOptions) -> list[WayScores]:
     bundle = load_bundle(path)
     engine = options.engine or engine_of(bundle.manifest)
     chosen = EngineOptions(options.threads, engine=engine, provider=options.provider, static=options.static)
@@ -152,7 +152,7 @@ def score_bundle(path: Path, utterances: list[Utterance], options: Wer) -> list[
     return list(results.values())
 
 
-def ways(options: Wer, verifier: bool) -> dict[str, Schedule | None]:
+def ways(options: WordErrorOptions, verifier: bool) -> dict[str, Schedule | None]:
     """The chosen ways of decoding by name; None for those that are more than a schedule."""
     checked = {f"1 pass, checked, {n} ahead": replace(CHECKED, verify_lookahead=n) for n in options.ahead}
     found: dict[str, Schedule | None] = dict(SCHEDULES)

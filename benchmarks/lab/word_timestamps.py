@@ -24,7 +24,7 @@ from unmask.training.corpus import Utterance, read_corpus
 
 
 @dataclass(frozen=True)
-class Times:
+class TimestampOptions:
     corpus: Path
     """The corpus's manifest without its ending."""
     bundles: tuple[Path, ...]
@@ -32,7 +32,7 @@ class Times:
     limit: int | None = None
 
 
-def main(options: Annotated[Times, cyclopts.Parameter(name="*")]) -> None:
+def main(options: Annotated[TimestampOptions, cyclopts.Parameter(name="*")]) -> None:
     utterances = [u for u in read_corpus(options.corpus) if u.text][: options.limit]
     aligner = Aligner(options.whisper)
     truth = [aligner.words(u) for u in progress(utterances)]

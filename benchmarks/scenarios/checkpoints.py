@@ -115,7 +115,7 @@ SHARD_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class CheckpointOptions:
     family: str = "dream"
     """dream, llada or block: a tiny model of that family."""
     shape: str | None = None
@@ -124,7 +124,7 @@ class Checkpoints:
     """bfloat16 instead of float32."""
 
 
-def main(folder: Path, /, *, options: Annotated[Checkpoints, cyclopts.Parameter(name="*")] = Checkpoints()) -> None:
+def main(folder: Path, /, *, options: Annotated[CheckpointOptions, cyclopts.Parameter(name="*")] = CheckpointOptions()) -> None:
     family, changes = SHAPES[options.shape] if options.shape else (options.family, {})
     dtype = torch.bfloat16 if options.half else torch.float32
     print(write_checkpoint(folder, family, shard_bytes=SHARD_BYTES, dtype=dtype, **changes))

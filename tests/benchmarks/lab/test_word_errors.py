@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.lab.word_errors import WayScores, Wer, score_bundle, table, ways
+from benchmarks.lab.word_errors import WayScores, WordErrorOptions, score_bundle, table, ways
 from unmask.training.corpus import Utterance
 
 CHECKED = "1 pass, checked"
 
 
-def options(**chosen: object) -> Wer:
-    return Wer(corpus=Path("corpus"), bundles=(), **chosen)  # type: ignore[arg-type]
+def options(**chosen: object) -> WordErrorOptions:
+    return WordErrorOptions(corpus=Path("corpus"), bundles=(), **chosen)  # type: ignore[arg-type]
 
 
 def test_ways_are_chosen_by_name_and_by_how_far_a_pass_reads() -> None:
