@@ -90,6 +90,7 @@ def test_make_targets_exist(line: str) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("tiny_dream")
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_examples_run(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
