@@ -74,7 +74,7 @@ def main(options: Annotated[BackboneOptions, cyclopts.Parameter(name="*")] = Bac
         print(round(peak_rss_mib()))
         return
     began = time.perf_counter()
-    Timed(bundle, options.threads).load()
+    Engine(load_bundle(bundle), EngineOptions(threads=options.threads)).load()
     ready_s = time.perf_counter() - began
     calls = variants(checkpoint, bundle, options, {"trimmed", "reference", "torch", *WINDOWS})
     taken: dict[str, list[Taken]] = {name: [] for name in calls}
@@ -110,14 +110,13 @@ class Taken:
     graph_s: float | None = None  # of them inside ONNX Runtime
 
 
-class Timed(Engine):
-    """Adds up the time that its graphs take, in seconds."""
+class GraphClock:
+    """Adds up the time of an engine's graphs, as its observer; seconds."""
 
-    def __init__(self, bundle: Path, threads: int) -> None:
-        super().__init__(load_bundle(bundle), EngineOptions(threads=threads), observe=self._add)
+    def __init__(self) -> None:
         self.seconds = 0.0
 
-    def _add(self, run: GraphRun) -> None:
+    def __call__(self, run: GraphRun) -> None:
         self.seconds += run.seconds
 
 
@@ -151,13 +150,14 @@ class Replayed:
 def variants(checkpoint: Path, bundle: Path, options: BackboneOptions, names: set[str]) -> dict[str, Callable[[], Taken]]:
     calls: dict[str, Callable[[], Taken]] = {}
     if names & {"trimmed", "reference", *WINDOWS}:
-        engine = Timed(bundle, options.threads)
+        clock = GraphClock()
+        engine = Engine(load_bundle(bundle), EngineOptions(threads=options.threads), observe=clock)
         canvas = blank(engine)
         if "reference" in names:
-            calls["reference"] = lambda: reference_passes(engine, canvas)
+            calls["reference"] = lambda: reference_passes(engine, clock, canvas)
         for window in (w for w in WINDOWS if w in names or (w == "masked" and "trimmed" in names)):
             name = "trimmed" if "trimmed" in names and window == "masked" else f"trimmed, window {window}"
-            calls[name] = lambda window=window: trimmed(engine, canvas, window, TRACES[options.trace])
+            calls[name] = lambda window=window: trimmed(engine, clock, canvas, window, TRACES[options.trace])
     if "torch" in names:
         calls["torch"] = torch_passes(checkpoint, options.threads)
     return calls
@@ -172,26 +172,26 @@ def blank(engine: Engine) -> Canvas:
     return Canvas(ids, (Span(PROMPT, PROMPT + ANSWER, "text", allowed),), vocabulary.mask_id)
 
 
-def trimmed(engine: Timed, canvas: Canvas, window: str, trace: tuple[int, ...]) -> Taken:
+def trimmed(engine: Engine, clock: GraphClock, canvas: Canvas, window: str, trace: tuple[int, ...]) -> Taken:
     denoiser = Replayed(BackboneDenoiser(engine, len(canvas.ids), PROMPT), trace)
     schedule = Schedule(threshold=0.9, reuse=True, window=window, block=BLOCK)
-    began, engine.seconds = time.perf_counter(), 0.0
+    began, clock.seconds = time.perf_counter(), 0.0
     steps = list(fill(canvas, denoiser, schedule, layout=attention_layout(engine.bundle.manifest)))
-    return Taken(time.perf_counter() - began, len(steps), sum(step.rows for step in steps), engine.seconds)
+    return Taken(time.perf_counter() - began, len(steps), sum(step.rows for step in steps), clock.seconds)
 
 
-def reference_passes(engine: Timed, canvas: Canvas, passes: int = 2) -> Taken:
+def reference_passes(engine: Engine, clock: GraphClock, canvas: Canvas, passes: int = 2) -> Taken:
     """Passes over a canvas of which every second position is filled: the mean of a whole decoding."""
     ids = canvas.ids.copy()
     ids[PROMPT::2] = 1
     half = Canvas(ids, canvas.spans, canvas.mask_id)
     denoiser = BackboneDenoiser(engine, len(ids), PROMPT)
-    began, engine.seconds = time.perf_counter(), 0.0
+    began, clock.seconds = time.perf_counter(), 0.0
     decoding = reference_fill(half, denoiser, Reference("dream", steps=ANSWER // 2, algorithm="entropy", at_least_one=True))
     for _ in range(passes):
         next(decoding)
     share = ANSWER / passes
-    return Taken((time.perf_counter() - began) * share, ANSWER, ANSWER * len(ids), engine.seconds * share)
+    return Taken((time.perf_counter() - began) * share, ANSWER, ANSWER * len(ids), clock.seconds * share)
 
 
 def torch_passes(checkpoint: Path, threads: int) -> Callable[[], Taken]:

@@ -51,17 +51,6 @@ class Agreement:
     same_captions: int
 
 
-class RecordingEngine(Engine):
-    """Keeps the inputs and outputs of each pass."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle, observe=self._keep)
-        self.calls: list[Call] = []
-
-    def _keep(self, run: GraphRun) -> None:
-        self.calls.append((run.role, {name: np.array(array) for name, array in run.feeds.items()}, dict(run.outputs)))
-
-
 def main(options: Annotated[CoremlDriftOptions, cyclopts.Parameter(name="*")]) -> None:
     evaluate_coreml()
     bundle = load_bundle(options.fp32)
@@ -94,8 +83,12 @@ def measure(bundle: Bundle, made: Bundle, clips: list[Samples]) -> Agreement:
 
 def recorded(bundle: Bundle, clip: Samples) -> tuple[str, list[Call]]:
     """The caption by the graphs of any size, and every pass that it took."""
-    engine = RecordingEngine(bundle)
-    return Captioner(bundle, engine=engine).caption(clip).text, engine.calls
+    calls: list[Call] = []
+
+    def keep(run: GraphRun) -> None:
+        calls.append((run.role, {name: np.array(array) for name, array in run.feeds.items()}, dict(run.outputs)))
+
+    return Captioner(bundle, engine=Engine(bundle, observe=keep)).caption(clip).text, calls
 
 
 def replayed(engine: Engine, calls: list[Call]) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """What the measuring commands ask of any bundle: its size, its engine, and whether two belong to one model."""
 
 from unmask.bundle.manifest import Bundle, Manifest
+from unmask.engines.table import DEFAULT
 
 
 def bundle_bytes(manifest: Manifest) -> int:
@@ -9,8 +10,8 @@ def bundle_bytes(manifest: Manifest) -> int:
 
 
 def engine_of(manifest: Manifest) -> str:
-    """ONNX Runtime if the bundle has graphs of any size, otherwise the engine that its graphs are for."""
-    return "onnx" if manifest.graphs else manifest.buckets[0].engine
+    """The engine that runs graphs of any size if the bundle has some, otherwise the one that its graphs are for."""
+    return DEFAULT if manifest.graphs else manifest.buckets[0].engine
 
 
 def same_model(a: Bundle, b: Bundle) -> bool:

@@ -15,11 +15,10 @@ import numpy as np
 from unmask.benchmarks.measure.machine import peak_rss_mib
 from unmask.benchmarks.measure.worker import Worker
 from unmask.bundle.graph_spec import kind_of
-from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.bundle.manifest import Bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.quant.calibration.calibration_data import Material
-from unmask.speech.captioner import Captioner
-from unmask.text.generator import Generator
+from unmask.session import RunOptions, open_model
 
 
 def can_measure_memory() -> bool:
@@ -50,20 +49,15 @@ def open_bundle(
     folder: str, engine: dict[str, Any], recordings: list[str], prompts: list[str], length: int | None
 ) -> Callable[[], float]:
     """The worker's side: a function that does the task and returns the peak."""
-    bundle, options = load_bundle(Path(folder)), EngineOptions(**engine)
+    session = open_model(folder, EngineOptions(**engine))
+    takes = kind_of(session.bundle.manifest).takes
+    task = next(task for task in session.tasks.values() if set(task.inputs.values()) == {takes})
+    options = RunOptions(length=None if takes == "speech" else length)
 
-    def captions() -> float:
-        captioner = Captioner(bundle, options).load()
-        for path in recordings:
-            captioner.caption(np.load(path))
+    def do_task() -> float:
+        session.load()
+        for given in map(np.load, recordings) if takes == "speech" else prompts:
+            session.run(task.name, dict.fromkeys(task.inputs, given), options)
         return peak_rss_mib()
 
-    def answers() -> float:
-        generator = Generator(bundle, options).load()
-        templates = bundle.manifest.templates
-        task = next(name for name, template in templates.items() if set(template.inputs.values()) == {"text"})
-        for prompt in prompts:
-            generator.generate(task, dict.fromkeys(templates[task].inputs, prompt), length)
-        return peak_rss_mib()
-
-    return captions if kind_of(bundle.manifest).takes == "speech" else answers
+    return do_task

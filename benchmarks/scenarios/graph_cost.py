@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.benchmarks.measure.harness import Clock, timed
 from unmask.bundle.manifest import Bundle
-from unmask.engines.engine import Engine
-from unmask.engines.engine_options import EngineOptions
+from unmask.engines.engine import GraphRun
 
 PREDICTED = "ids"
 SUBSAMPLED = 2  # mel frames to an encoder row
@@ -80,38 +79,34 @@ def bundle_costs(bundle: Bundle) -> dict[str, list[int]]:
     return {role: [cost.row, cost.wanted, cost.bytes] for role, cost in found.items()}
 
 
-class Counter:
-    """Adds up the work of graphs of any size; `take` returns the sums and resets them."""
+class CostCounter:
+    """Adds up the work of an engine's runs, as its observer; `take` returns the sums and resets them.
+
+    costs: of `bundle_costs`. Runs of other graphs are not counted.
+    """
 
     def __init__(self, costs: Mapping[str, Sequence[int]]) -> None:
         self._costs = {role: GraphCost(*cost) for role, cost in costs.items()}
         self._macs = self._bytes = 0
 
-    def count(self, role: str, feeds: Mapping[str, NDArray[Any]]) -> None:
-        if role in self._costs:
-            cost = self._costs[role]
-            rows, wanted = rows_of(feeds)
+    def __call__(self, run: GraphRun) -> None:
+        if run.role in self._costs:
+            cost = self._costs[run.role]
+            rows, wanted = rows_of(run.feeds)
             self._macs += cost.row * rows + cost.wanted * wanted
             self._bytes += cost.bytes
 
     def take(self) -> tuple[int, int]:
+        """Multiplications with weights, and bytes of weights read."""
         out, self._macs, self._bytes = (self._macs, self._bytes), 0, 0
         return out
 
 
-class CostCounter(Engine):
-    """An engine that adds up the cost of its runs."""
-
-    def __init__(self, bundle: Bundle, options: EngineOptions, costs: Mapping[str, Sequence[int]]) -> None:
-        counter = Counter(costs)
-        super().__init__(bundle, options, observe=lambda run: counter.count(run.role, run.feeds))
-        self.take = counter.take
-
-
 def overhead_s(clock: Clock = time.perf_counter, calls: int = 1000) -> float:
     """Seconds that measuring adds to a pass: two readings of the clock and the counting; median of calls that do no more."""
-    counter, feeds = Counter({"window": [1, 1, 1]}), {"rows": np.zeros((1, 1)), "wanted": np.zeros(1)}
-    return float(np.median([timed(lambda: counter.count("window", feeds), clock)() for _ in range(calls)]))
+    counter = CostCounter({"window": [1, 1, 1]})
+    run = GraphRun("window", {"rows": np.zeros((1, 1)), "wanted": np.zeros(1)}, {}, 0.0)
+    return float(np.median([timed(lambda: counter(run), clock)() for _ in range(calls)]))
 
 
 def rows_of(feeds: Mapping[str, NDArray[Any]]) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, run_case
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.devices import read_machine
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.onnx_providers import CPU, read_provider
+from unmask.engines.table import ENGINES
 from unmask.engines.tuned_settings import bundle_key
 from unmask.errors import InputError
 
@@ -117,8 +117,5 @@ def described(subject: MeasuredBundle) -> BundleRecord:
 
 def on_cpu(engine: EngineOptions) -> bool:
     """Whether the CPU's ceiling bounds it."""
-    return {
-        "onnx": read_provider(engine.provider).short == CPU,
-        "litert": engine.delegate == "cpu",
-        "coreml": engine.units == "cpu",
-    }[engine.engine]
+    device: str = getattr(engine, ENGINES[engine.engine].device_option)
+    return device.strip().lower().partition(":")[0] == "cpu"

@@ -29,7 +29,7 @@ def bundle(folder: str, engine: dict[str, Any], recordings: list[str], costs: Co
             if kind not in PREPARED or not hasattr(subject, kind):
                 raise InputError(f"{folder}: does not support {kind}")
             prepared[key] = getattr(subject, kind)(**arguments)
-            subject.engine.take()  # the cost of preparing is no part of the first call
+            subject.counter.take()  # the cost of preparing is no part of the first call
         return prepared[key]
 
     def call(kind: str, **arguments: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def live(subject: CaptionWorkload | GenerationWorkload, recording: int, detector
     emitted, feeding_s = play(stream, subject.samples(recording), realtime)
     seconds = time.perf_counter() - began
     events = [e.event for e in emitted]
-    macs, size = subject.engine.take()
+    macs, size = subject.counter.take()
     tokens = sum(len(event.words) for event in events if event.event == "segment_ended")
     text = " ".join(event.text for event in events if event.event == "segment_ended")
     passes, rows = sum(e.passes for e in events), sum(e.rows for e in events)

@@ -18,6 +18,7 @@ from unmask.benchmarks.scenarios.runner import Sample
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
+from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import TASK, Captioner, Segment
@@ -34,8 +35,8 @@ class CaptionWorkload:
     """A captioner: contexts are seconds of a recording, windows rows of its canvas."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, recordings: list[str], costs: Costs) -> None:
-        self.engine = CostCounter(bundle, options, costs)
-        self.captioner = Captioner(bundle, engine=self.engine)
+        self.counter = CostCounter(costs)
+        self.captioner = Captioner(bundle, engine=Engine(bundle, options, observe=self.counter))
         self.captioner.load()
         self._recordings = recordings
 
@@ -51,7 +52,7 @@ class CaptionWorkload:
         window = self.window(0, context)
         at = np.arange(min(rows, len(window.canvas.ids)))
         ids, allowed = window.canvas.ids[at], (window.canvas.spans[0].allowed,)
-        return lambda: measured(self.engine, lambda: (window.denoiser.window(ids, at, at, allowed), len(at))[1])
+        return lambda: measured(self.counter, lambda: (window.denoiser.window(ids, at, at, allowed), len(at))[1])
 
     def fill(self, length: float, schedule: dict[str, Any]) -> Callable[[], Sample]:
         """Fill a canvas over `length` seconds of the first recording, which is encoded before."""
@@ -61,7 +62,7 @@ class CaptionWorkload:
             began = time.perf_counter()
             reading = self.captioner.decode(window, chosen)
             text = " ".join(word.text for word in self.captioner.spell(reading.text))
-            return _sample(self.engine, began, reading.passes, reading.rows, len(reading.text.ids), text)
+            return _sample(self.counter, began, reading.passes, reading.rows, len(reading.text.ids), text)
 
         return call
 
@@ -72,7 +73,7 @@ class CaptionWorkload:
         def call() -> Sample:
             began = time.perf_counter()
             done = self.captioner.caption(audio)
-            return _sample(self.engine, began, done.passes, done.rows, done.tokens, done.text)
+            return _sample(self.counter, began, done.passes, done.rows, done.tokens, done.text)
 
         return call
 
@@ -81,7 +82,8 @@ class GenerationWorkload:
     """A generator: contexts are rows before the window, which are in its cache."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, costs: Costs) -> None:
-        self.engine = CostCounter(bundle, options, costs)
+        self.counter = CostCounter(costs)
+        self.engine = Engine(bundle, options, observe=self.counter)
         self.generator = Generator(bundle, engine=self.engine)
         self.generator.load()
         templates = bundle.manifest.templates
@@ -93,7 +95,7 @@ class GenerationWorkload:
         manifest = self.engine.bundle.manifest
         ids, allowed = np.full(rows, manifest.vocabulary.mask_id), (((0, manifest.vocabulary.size),),)
         wanted = np.arange(rows)
-        return lambda: measured(self.engine, lambda: (denoiser.window(ids, at, wanted, allowed), rows)[1])
+        return lambda: measured(self.counter, lambda: (denoiser.window(ids, at, wanted, allowed), rows)[1])
 
     def fill(self, length: int, schedule: dict[str, Any]) -> Callable[[], Sample]:
         if self.task is None:
@@ -109,7 +111,7 @@ class GenerationWorkload:
             passes, rows, ids = step.number, rows + step.rows, step.ids
         seconds = time.perf_counter() - began
         answer = self.generator.read(request, ids)
-        return _sample(self.engine, began, passes, rows, answer.tokens, answer.text, seconds)
+        return _sample(self.counter, began, passes, rows, answer.tokens, answer.text, seconds)
 
 
 def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> CaptionWorkload | GenerationWorkload:
@@ -119,18 +121,18 @@ def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Co
     return CaptionWorkload(bundle, options, recordings, costs) if captions else GenerationWorkload(bundle, options, costs)
 
 
-def measured(engine: CostCounter, call: Callable[[], int]) -> Sample:
+def measured(counter: CostCounter, call: Callable[[], int]) -> Sample:
     """call: computes rows in one pass and returns how many."""
     began = time.perf_counter()
     rows = call()
-    return _sample(engine, began, 1, rows, 0)
+    return _sample(counter, began, 1, rows, 0)
 
 
 def _sample(
-    engine: CostCounter, began: float, passes: int, rows: int, tokens: int, text: str | None = None, seconds: float | None = None
+    counter: CostCounter, began: float, passes: int, rows: int, tokens: int, text: str | None = None, seconds: float | None = None
 ) -> Sample:
     taken = time.perf_counter() - began if seconds is None else seconds
-    macs, size = engine.take()
+    macs, size = counter.take()
     return Sample(taken, passes, rows, tokens, macs, size, peak_rss_mib(), text)
 
 
