@@ -101,7 +101,7 @@ def bundle_support(bundle: Bundle, machine: Machine, providers: Iterable[str]) -
         elif engine in missing:
             reason = f"{engine} is not installed: {missing[engine]}"
         elif not machine.system.startswith(ENGINES[engine].system):
-            reason = f"{engine} runs on {ENGINES[engine].system} only"
+            reason = f"{engine} runs on {ENGINES[engine].system.replace('Darwin', 'macOS')} only"
         shares = tuple(share(bundle.path(file), name) for name in asked) if engine == "onnx" else ()
         return GraphSupport(engine, role, file, precision, sizes, not reason, reason, shares)
 

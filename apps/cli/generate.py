@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +13,10 @@ from cyclopts import Parameter
 
 from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, flags, setting
 from unmask.apps.terminal.canvas_view import CanvasView
-from unmask.bundle.manifest import load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
 from unmask.errors import InputError
+from unmask.session import open_model
 from unmask.text.generator import Answer, Generator, Inputs, Request
 
 
@@ -62,17 +63,19 @@ def generate(
     """
     if options.reference and schedule.given():
         raise InputError(f"--reference has a schedule of its own; leave out {flags(schedule.given())}")
-    loaded = load_bundle(bundle)
-    task = options.task or next(iter(loaded.manifest.templates), "")
-    chosen = (
-        None if options.reference or task not in loaded.manifest.tasks else setting(loaded, task, engine, tuned, options.quiet)
-    )
-    generator = Generator(chosen.bundle, chosen.engine) if chosen else Generator(loaded, engine.options())
-    inputs = read_inputs(generator.template(task).inputs, options)
-    request = generator.request(task, inputs, options.length, options.reference)
-    used = schedule.over(chosen.schedule) if chosen else None
+    session = open_model(bundle)
+    if session.generator is None:
+        raise InputError(f"{bundle}: this bundle writes captions; run unmask caption --bundle {bundle}")
+    task = session.task(options.task or next(iter(session.tasks), ""))
+    inputs = read_inputs(task.inputs, options)
+    if options.reference:
+        generator, used = Generator(session.bundle, engine.options()), None
+    else:
+        chosen = setting(session.bundle, task.name, engine, tuned, options.quiet)
+        generator, used = Generator(chosen.bundle, chosen.engine), schedule.over(chosen.schedule)
+    request = generator.request(task.name, inputs, options.length, options.reference)
     generator.load()
-    print(written(run(generator, request, used, options), task, options))
+    print(written(run(generator, request, used, options), task.name, options))
 
 
 def run(generator: Generator, request: Request, schedule: Schedule | None, options: GenerateOptions) -> Answer:
@@ -100,7 +103,7 @@ def run(generator: Generator, request: Request, schedule: Schedule | None, optio
     return answer()
 
 
-def read_inputs(wanted: dict[str, str], options: GenerateOptions) -> Inputs:
+def read_inputs(wanted: Mapping[str, str], options: GenerateOptions) -> Inputs:
     """The inputs of the task, from the options. Raises InputError that names the option of a missing or an unused input."""
     given = {"text": options.prompt, "speech": options.speech, "image": options.image}
     inputs: dict[str, str | list[int]] = {}

@@ -12,6 +12,8 @@ from rich.table import Table
 
 from unmask.apps.cli.options import FLAG, SHIPPED
 from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.decoding.schedule import Schedule
+from unmask.session import open_model
 
 
 @Parameter(name="*")
@@ -57,9 +59,11 @@ def describe(bundle: Bundle) -> Table:
         table.add_row(f"graph {role}", name)
     for bucket in manifest.buckets:
         table.add_row(f"bucket {bucket.name}", f"{bucket.file}, {bucket.precision}")
-    for task, schedule in manifest.tasks.items():
-        chosen = {key: value for key, value in dataclasses.asdict(schedule).items() if value is not None}
-        table.add_row(f"task {task}", ", ".join(f"{key} {value}" for key, value in chosen.items()))
+    usual = dataclasses.asdict(Schedule())
+    for task in open_model(bundle).tasks.values():
+        own = [f"{key} {value}" for key, value in dataclasses.asdict(task.schedule).items() if value != usual[key]]
+        kinds = f"{', '.join(task.inputs)} -> {', '.join(task.outputs)}"
+        table.add_row(f"task {task.name}", ", ".join([kinds, *own]))
     for name, file in manifest.files.items():
         table.add_row(name, f"{file.bytes / 2**20:.2f} MiB  sha256 {file.sha256[:16]}...")
     table.add_row("size", f"{sum(file.bytes for file in manifest.files.values()) / 2**20:.1f} MiB")

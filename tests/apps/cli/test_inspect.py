@@ -17,6 +17,7 @@ def test_the_table_names_graphs_sizes_and_license(command: Command) -> None:
     assert result.code == 0
     for word in ("caption-tiny-en", "int8", "context.onnx", "window.onnx", "slots of 160 ms", "MIT"):
         assert word in result.out
+    assert "speech -> text, passes 1, verify 64" in result.out
 
 
 def test_json_is_the_manifest(command: Command) -> None:
