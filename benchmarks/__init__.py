@@ -1,1 +1,1 @@
-"""Measurements that the documentation quotes."""
+"""What `unmask bench`, `unmask compare` and `unmask tune` run."""

@@ -1,1 +1,1 @@
-"""Programs that wrote a page of the documentation once. Not installed; run from the repository: python -m benchmarks.lab.NAME."""
+"""Programs that measured figures of the documentation. Not installed; run from the repository root: python -m benchmarks.lab.NAME."""

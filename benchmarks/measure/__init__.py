@@ -1,1 +1,1 @@
-"""Measuring one thing fairly: timing, processes of their own, memory, conditions, word errors."""
+"""Fair measurements: timing in turns, processes of their own, memory, conditions, word errors, and the statistics of samples."""

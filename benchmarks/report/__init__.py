@@ -1,1 +1,1 @@
-"""What `unmask bench` says: figures that follow from samples, JSON, Markdown, pictures, comparisons and the documentation."""
+"""What `unmask bench` reports: figures that follow from samples, as JSON, Markdown, HTML and pictures."""

@@ -1,1 +1,1 @@
-"""Other systems in the same run: `unmask bench peers`."""
+"""Other systems in the same run: `captions` for speech, `text` for llama.cpp."""
