@@ -1,1 +1,1 @@
-"""Programs that measured figures of the documentation. Not installed; run from the repository root: python -m benchmarks.lab.NAME."""
+"""Programs that measured figures of the documentation. Not installed; run as python -m benchmarks.lab.NAME from the root."""
