@@ -43,6 +43,7 @@ def test_the_shipped_captioner_is_measured_unless_another_is_named(command: Comm
     assert report["ceiling"][0]["int8_macs_per_s"] > 0
 
 
+@pytest.mark.slow
 def test_progress_goes_to_stderr(command: Command, backbones: dict[str, Path]) -> None:
     result = command("bench", backbones["block"], "--scenario", "fill", "--rounds", "1", "--min-seconds", "0", "--warmup", "0")
     assert "measuring: fill: " in result.err

@@ -184,11 +184,12 @@ def test_a_disk_that_is_too_small(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert left(folder) == ["dream"]
 
 
-def test_only_a_bundle_is_replaced_and_only_by_a_whole_one(folder: Path) -> None:
+def test_only_a_bundle_is_replaced_and_only_by_a_whole_one(folder: Path, backbones: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="not a bundle, so it is not replaced"):
         export_model(folder, folder)
     assert (folder / SINGLE).is_file()
-    target = export_model(folder, folder.with_name("b"), name="first")
+    target = folder.with_name("b")
+    shutil.copytree(backbones["llada"], target)
 
     def interrupt(line: str) -> None:
         if "weights written" in line:
@@ -196,7 +197,7 @@ def test_only_a_bundle_is_replaced_and_only_by_a_whole_one(folder: Path) -> None
 
     with pytest.raises(KeyboardInterrupt):
         export_model(folder, target, name="second", top=8, say=interrupt)
-    assert load_bundle(target).manifest.name == "first"
+    assert load_bundle(target).manifest.name == "llada"
     assert left(folder) == ["b", "dream"]
     export_model(folder, target, name="third", top=8)
     assert load_bundle(target).manifest.name == "third"

@@ -33,7 +33,7 @@ def commands() -> list[str]:
 
 UNMASK = [line for line in commands() if line.startswith("unmask ")]
 QUICK = {
-    line.split()[1]: line for line in UNMASK if not re.search(r"unmask (bench|tune|compare \.cache)|--realtime", line)
+    line.split()[1]: line for line in UNMASK if not re.search(r"unmask (bench|export|tune|compare \.cache)|--realtime", line)
 }.values()
 
 
@@ -62,7 +62,7 @@ def test_commands_run_as_printed(command: Command, line: str, monkeypatch: pytes
 PROGRAMS = [line for line in commands() if line.startswith("python -m ")]
 
 
-@pytest.mark.parametrize("line", [pytest.param(line, marks=[pytest.mark.convert] * (".mil_" in line)) for line in PROGRAMS])
+@pytest.mark.parametrize("line", [pytest.param(line, marks=[pytest.mark.convert] * ("coreml" in line)) for line in PROGRAMS])
 def test_programs_exist_and_know_their_options(
     line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

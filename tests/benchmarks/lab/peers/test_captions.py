@@ -70,6 +70,7 @@ def test_ratios_are_taken_recording_by_recording() -> None:
     assert without[3] == ""
 
 
+@pytest.mark.slow
 def test_a_run_lists_what_was_left_out_and_leaves_every_text(program: Program, tmp_path: Path) -> None:
     out = tmp_path / "peers"
     result = program(main, "--audio", CLIP, "--quiet", "--output", out)

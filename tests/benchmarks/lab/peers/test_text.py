@@ -153,6 +153,7 @@ def run(program: Program, *arguments: str | Path) -> tuple[int, str, str]:
     return result.code, result.out, result.err
 
 
+@pytest.mark.slow
 def test_a_run_says_why_the_program_is_left_out(program: Program, backbones: dict[str, Path], tmp_path: Path) -> None:
     code, out, err = run(program, backbones["dream"], "--output", tmp_path / "out")
     assert (code, err) == (0, "")
@@ -164,6 +165,7 @@ def test_a_run_says_why_the_program_is_left_out(program: Program, backbones: dic
     ]
 
 
+@pytest.mark.slow
 def test_the_program_is_measured_beside_ours(program: Program, backbones: dict[str, Path], tmp_path: Path, gguf: Path) -> None:
     path = fake_program(tmp_path, f"sys.stderr.write({SAID!r})")
     code, out, _ = run(program, backbones["dream"], "--llama-diffusion-cli", path, "--gguf", gguf, "--output", tmp_path / "out")
