@@ -143,11 +143,11 @@ def _caption_file(captioner: Captioner, path: Path, schedule: Schedule, options:
     view = CanvasView(captioner.tokenizer, mask_id, captioner.blank) if options.show else None
     progress = None if view or options.quiet else DelayedProgress(path.name, len(samples) / SAMPLE_RATE_HZ)
 
-    def on_step(window: Segment, step: Step) -> None:
+    def on_step(segment: Segment, step: Step) -> None:
         if view:
             view.show(step)
         if progress and step.masked == 0:
-            progress.reached(window.start_s + window.audio_s)
+            progress.reached(segment.start_s + segment.audio_s)
 
     began = time.perf_counter()
     try:
