@@ -8,11 +8,15 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from tokenizers import Tokenizer
 
 from unmask.bundle.dataclass_json import from_json
 from unmask.bundle.embedding import Embedding, EmbeddingTable, open_table
 from unmask.bundle.task_template import Template
+from unmask.bundle.tokenizer import read_tokenizer
 from unmask.decoding.schedule import Schedule
 from unmask.errors import BundleError, InputError
 
@@ -125,6 +129,11 @@ class Bundle:
     def table(self, embedding: Embedding | None = None) -> EmbeddingTable:
         """An embedding of the manifest, by default the canvas's own."""
         return open_table(self.folder, embedding or self.manifest.embedding)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Read once. Raises BundleError for a file that is no byte-level BPE tokenizer."""
+        return read_tokenizer(self.path(self.manifest.tokenizer))
 
     def schedule(self, task: str) -> Schedule:
         try:

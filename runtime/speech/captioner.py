@@ -14,7 +14,6 @@ from tokenizers import Tokenizer
 
 from unmask.bundle.graph_spec import TIMELINE, kind_of, missing_roles
 from unmask.bundle.manifest import Bundle, Timeline
-from unmask.bundle.tokenizer import read_tokenizer
 from unmask.decoding.canvas import Canvas, Draft
 from unmask.decoding.denoiser import Step
 from unmask.decoding.sampler import fill
@@ -93,7 +92,6 @@ class Captioner:
         self.engine = engine or Engine(bundle, options)
         self.timeline: Timeline = manifest.timeline
         self.blank: int = manifest.vocabulary.blank_id
-        self._tokenizer: Tokenizer | None = None
 
     def load(self) -> "Captioner":
         """Open graphs and tokenizer now. Raises BundleError."""
@@ -105,9 +103,8 @@ class Captioner:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        if self._tokenizer is None:
-            self._tokenizer = read_tokenizer(self.bundle.path(self.bundle.manifest.tokenizer))
-        return self._tokenizer
+        """The bundle's; read when first asked for."""
+        return self.bundle.tokenizer
 
     def segments(self, samples: NDArray[np.float32]) -> Iterator[Segment]:
         """Cut a recording and run the encoder over each piece, as the iterator is asked for it.

@@ -16,7 +16,6 @@ from tokenizers import Tokenizer
 from unmask.bundle.graph_spec import BACKBONE, kind_of, missing_roles
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.task_template import AnswerSpan, Template
-from unmask.bundle.tokenizer import read_tokenizer
 from unmask.decoding.canvas import Canvas, IdRange, Rows, Span
 from unmask.decoding.denoiser import Step
 from unmask.decoding.reference import reference_fill
@@ -78,7 +77,6 @@ class Generator:
             raise BundleError(f"{bundle.folder}: a generator needs {' and '.join(lacking)}, which {bundle.manifest.name} lacks")
         self.bundle = bundle
         self.engine = engine or Engine(bundle, options)
-        self._tokenizer: Tokenizer | None = None
 
     def load(self) -> "Generator":
         """Open the window graph, the whole head and the tokenizer now; sliced heads are opened when first needed."""
@@ -89,9 +87,8 @@ class Generator:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        if self._tokenizer is None:
-            self._tokenizer = read_tokenizer(self.bundle.path(self.bundle.manifest.tokenizer))
-        return self._tokenizer
+        """The bundle's; read when first asked for."""
+        return self.bundle.tokenizer
 
     # ---- the canvas
 
