@@ -1,7 +1,7 @@
 """unmask: run masked discrete diffusion models on the device in front of you.
 
-A bundle is loaded, a canvas of masks is filled in a few parallel passes, and every pass yields a `Step`. Importing this package
-opens nothing and loads neither a graph nor an audio library.
+Load a bundle, fill a canvas of masks in a few parallel passes, and receive a `Step` after every pass. Importing this package
+opens no file or device and loads no engine and no audio library.
 """
 
 from unmask.bundle.manifest import Bundle, Manifest, load_bundle

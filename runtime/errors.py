@@ -1,17 +1,17 @@
-"""What can go wrong that is not our own mistake. Each message names the thing, the reason and what to do next."""
+"""Errors that a caller can act on. Each message names the thing, the reason and the next command."""
 
 
 class UnmaskError(Exception):
-    """Base of all errors that a caller can act on; the command line turns it into one line and exit code 2."""
+    """Base class of the errors below. The command line prints the message as one line and exits with code 2."""
 
 
 class BundleError(UnmaskError):
-    """A bundle is missing, damaged, altered, or of a version that this runtime cannot read."""
+    """A bundle is missing, damaged or altered, or this runtime cannot read its version."""
 
 
 class InputError(UnmaskError):
-    """Something given by the caller cannot be used: a canvas, an option, an id out of range."""
+    """The caller's input cannot be used: a canvas, an option, or an id that is out of range."""
 
 
 class AudioError(UnmaskError):
-    """A recording cannot be read, or holds nothing to caption."""
+    """A recording cannot be read, or contains nothing to caption."""

@@ -1,5 +1,7 @@
-"""One sequence being filled: ids, spans with the ids each allows, the draft it starts from, and rows that replace embeddings.
+"""The canvas: one sequence to fill, with the ids that each span allows, an optional draft, and optional embedding rows.
 
+A position is an index on the canvas. A place is where a token lies on it and may be fractional: on a captioner's timeline, tokens
+that the verifier inserted lie between slots.
 Knows ids and positions. Knows no model, no schedule and no text.
 """
 
@@ -16,7 +18,7 @@ IdRange = tuple[int, int]
 
 @dataclass(frozen=True)
 class Span:
-    """Positions [start, stop) of the canvas that are to be filled with ids of one modality."""
+    """Positions [start, stop) of the canvas, to be filled with ids of one modality."""
 
     start: int
     stop: int
@@ -24,49 +26,51 @@ class Span:
     allowed: tuple[IdRange, ...]
     """Half-open id ranges that may be committed here."""
     end_id: int | None = None
-    """When this id and everything before it in the span is committed, the remaining masks are filled with it: the text ends
+    """When this id and everything before it in the span are committed, the remaining masks are filled with it: the text ends
     there."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What the caller believes before anything is computed. Arrays of one length, read-only by convention.
+    """The caller's guess before the first pass. The arrays have one length and are read-only by convention.
 
-    Live captions, edits and inpainting all start from one: the ids that are trusted start filled, a verifier may correct the
-    others, and the first `final` ids never change.
+    Live captions, edits and inpainting all start from a draft: trusted ids start filled, a verifier may correct them, and the
+    first `final` ids never change.
     """
 
     ids: NDArray[np.int64]  # (M,)
-    confidence: NDArray[np.float32]  # (M,) in [0, 1]; 0: nothing is known
+    confidence: NDArray[np.float32]  # (M,) probabilities in [0, 1]; 0: nothing is known
     places: NDArray[np.float64] | None = None
-    """(M,) where the ids lie on the canvas, never falling. None: id i lies at position i, and M is the canvas's length."""
+    """(M,) places of the ids on the canvas, non-decreasing. None: id i lies at position i, and M is the canvas's length."""
     final: int = 0
-    """The first `final` ids are settled, whatever their confidence."""
+    """The first `final` ids never change, whatever their confidence."""
     trusted_until: float = math.inf
-    """Ids at this place and after it are decoded anew, unless they are final."""
+    """Ids at or after this place are decoded again, unless they are final."""
     earliest: float = 0.0
-    """Where ids that are not final begin at the earliest: nothing is said between the final ones and here."""
+    """Lowest place of an id that is not final: there is no speech between the final ids and here."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Vectors at given positions that stand in for embeddings: output of a speech encoder, features of a picture."""
+    """Vectors that replace the embeddings at given positions: the output of a speech encoder, or image features."""
 
-    positions: NDArray[np.int64]  # (R,) rising
-    values: NDArray[np.float32]  # (R, d)
+    positions: NDArray[np.int64]  # (R,) strictly increasing
+    values: NDArray[np.float32]  # (R, d), finite
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """ids (N,) int64: given tokens, and `mask_id` wherever a span is to be filled. Checked when made; raises InputError."""
+    """One sequence to fill. Checked on construction; raises InputError for a canvas that contradicts itself."""
 
     ids: NDArray[np.int64]
+    """(N,) given tokens, and `mask_id` at every position to fill."""
     spans: tuple[Span, ...]
+    """The stretches to fill. They must not overlap, and every masked position must belong to one."""
     mask_id: int
     draft: Draft | None = None
-    """Where a fill starts from, in the spans."""
+    """Where the fill starts, in the spans. None: from masks."""
     rows: Rows | None = None
-    """Replace the embeddings of given positions; the ids there are not looked at."""
+    """Embeddings of given positions; the ids there are ignored."""
 
     def __post_init__(self) -> None:
         covered = self._check_spans()
@@ -81,7 +85,7 @@ class Canvas:
             self._check_draft(self.draft)
 
     def _check_spans(self) -> NDArray[np.int64]:
-        """(N,): the number of spans that each position belongs to."""
+        """Return (N,): the number of spans that each position belongs to."""
         covered = np.zeros(len(self.ids), dtype=np.int64)
         for span in self.spans:
             if not 0 <= span.start <= span.stop <= len(self.ids):
@@ -102,11 +106,11 @@ class Canvas:
         if values.ndim != 2 or len(values) != len(at):
             raise InputError(f"{len(at)} positions need as many rows; these have the shape {values.shape}")
         if len(at) and not (at.min() >= 0 and at.max() < len(self.ids) and (np.diff(at) > 0).all()):
-            raise InputError(f"rows stand at rising positions of a canvas of {len(self.ids)}; these go from {at[0]} to {at[-1]}")
+            raise InputError(f"rows need increasing positions on a canvas of {len(self.ids)}; these go from {at[0]} to {at[-1]}")
         if covered[at].any():
-            raise InputError(f"position {int(at[covered[at].argmax()])} has a row and is to be filled too; a row is given")
+            raise InputError(f"position {int(at[covered[at].argmax()])} has a row and lies in a span; rows are given, not filled")
         if not np.isfinite(values).all():
-            raise InputError("a row holds values that are not finite numbers")
+            raise InputError("a row contains values that are not finite numbers")
 
     def _check_draft(self, draft: Draft) -> None:
         count = len(draft.ids)
@@ -119,18 +123,18 @@ class Canvas:
 
     @staticmethod
     def masked(count: int, modality: str, allowed: tuple[IdRange, ...], mask_id: int, end_id: int | None = None) -> "Canvas":
-        """One span over `count` positions, all masked."""
+        """A canvas with one span over `count` positions, all masked. Raises InputError if `allowed` contains the mask."""
         return Canvas(np.full(count, mask_id, dtype=np.int64), (Span(0, count, modality, allowed, end_id),), mask_id)
 
     def with_draft(self, draft: Draft) -> "Canvas":
-        """The same canvas, to be filled from a draft."""
+        """The same canvas, filled from a draft."""
         return replace(self, draft=draft)
 
     def start(self, min_confidence: float) -> NDArray[np.int64]:
-        """(N,) ids that a fill starts from: the draft's where it is trusted, masks elsewhere in the spans.
+        """Return (N,) int64, the ids that a fill starts from: trusted ids of the draft, and masks elsewhere in the spans.
 
-        Of a draft, ids that reach `min_confidence` before `trusted_until` start filled, and final ones in any case. Raises
-        InputError for one that its span does not allow, and for places between positions.
+        An id of the draft is trusted if it is final, or if it reaches `min_confidence` and lies before `trusted_until`. Raises
+        InputError for an id that its span does not allow, and for a place that is not a position of this canvas.
         """
         draft = self.draft
         if draft is None:
@@ -154,6 +158,6 @@ class Canvas:
 
 
 def allowed_mask(ids: NDArray[np.int64], allowed: tuple[IdRange, ...]) -> NDArray[np.bool_]:
-    """True where an id lies in one of the half-open ranges."""
+    """ids (R,) int64 -> (R,) bool: True where an id lies in one of the half-open ranges."""
     inside: NDArray[np.bool_] = np.logical_or.reduce([(ids >= low) & (ids < high) for low, high in allowed])
     return inside

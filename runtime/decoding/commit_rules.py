@@ -1,7 +1,7 @@
-"""Which masked positions to commit after a pass: orders score them, commit rules choose how many.
+"""Which masked positions to commit after a pass: an order sorts them, a commit rule chooses how many.
 
-Pure functions on NumPy arrays; no clock and no model. A rule sees rows sorted best first and returns how many to take, always at
-least one when there is one, so that a fill cannot hang.
+Pure functions on NumPy arrays; no clock and no model. A rule gets the rows sorted best first and returns the number to commit. It
+returns at least 1 if there is any row, so that a fill cannot hang.
 """
 
 import math
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Scores = NDArray[np.float32]
 
 
-# ---- orders: (probability of the best id, of the second, entropy in nats), each (R,) -> (R,), larger is surer
+# ---- orders by confidence: probability of the best id, of the second, entropy in nats, each (R,) -> (R,), most confident largest
 
 
 def by_probability(best: Scores, second: Scores, entropy: Scores) -> Scores:
@@ -35,7 +35,7 @@ MEASURED: dict[str, Callable[[Scores, Scores, Scores], Scores]] = {
 }
 
 
-# ---- orders that look at no numbers: ranks of a span's positions, 0 first
+# ---- fixed orders, independent of the model: length of a span, seed -> (count,) rank of each position, 0 is committed first
 
 
 def random_ranks(count: int, seed: int) -> NDArray[np.int64]:
@@ -43,10 +43,10 @@ def random_ranks(count: int, seed: int) -> NDArray[np.int64]:
 
 
 def halton_ranks(count: int, seed: int = 0) -> NDArray[np.int64]:
-    """An even spread over a grid as square as `count` allows, filled row by row. seed: not used, the sequence is fixed.
+    """Ranks that spread evenly over a grid, in row-major order and as square as `count` allows. seed: ignored.
 
-    Points (radical inverse of n in base 2, in base 3) scaled to the grid, each cell when it is first hit (Halton scheduler,
-    Besnier et al. 2025, arXiv 2503.17076).
+    Cells are ranked in the order in which points of the Halton sequence (bases 2 and 3), scaled to the grid, first hit them.
+    Source: the Halton scheduler, Besnier et al. 2025, arXiv 2503.17076.
     """
     width = math.isqrt(max(0, count - 1)) + 1
     height = -(-count // width)
@@ -63,7 +63,7 @@ def halton_ranks(count: int, seed: int = 0) -> NDArray[np.int64]:
 
 
 def radical_inverse(n: int, base: int) -> float:
-    """The digits of n in `base`, mirrored at the point: 6 = 110 in base 2 gives 0.011 = 3/8."""
+    """The digits of n in `base`, mirrored at the radix point: 6 = 110 in base 2 gives 0.011 = 3/8."""
     value, unit = 0.0, 1.0
     while n:
         unit /= base
@@ -80,17 +80,17 @@ ORDERS = (*MEASURED, *RANKED)
 
 
 def quota(masked: int, passes_left: int) -> int:
-    """Even quota: what is masked, spread over the passes that are left; the larger shares come first (LLaDA's rule)."""
+    """Number of rows to commit so that the masked ones spread evenly over the passes left; larger shares first (LLaDA's rule)."""
     return math.ceil(masked / max(1, passes_left))
 
 
 def cosine(total: int, number: int, passes: int) -> int:
-    """Masks left after pass `number` of `passes`: few are committed first, many last (MaskGIT, arXiv 2202.04200)."""
+    """Number of masks left after pass `number` of `passes`: few commits at first, many at the end (MaskGIT, arXiv 2202.04200)."""
     return math.floor(total * math.cos(math.pi / 2 * number / passes))
 
 
 def arccos(total: int, number: int, passes: int) -> int:
-    """The Halton scheduler's curve: total * (1 - 2 arccos(number / passes) / pi) are committed after pass `number`."""
+    """The same for the Halton scheduler's curve: total * (1 - 2 arccos(number / passes) / pi) are committed by then."""
     return total - math.floor(total * (1 - 2 * math.acos(number / passes) / math.pi))
 
 
@@ -98,12 +98,15 @@ CURVES: dict[str, Callable[[int, int, int], int] | None] = {"even": None, "cosin
 
 
 def threshold(probabilities: Scores, limit: float) -> int:
-    """Fast-dLLM's threshold: every row at or above `limit`. probabilities: (R,), in the order of commitment."""
+    """Fast-dLLM's threshold: the number of rows at or above `limit`. probabilities: (R,), in the order of commits."""
     return max(1, int((probabilities >= limit).sum())) if len(probabilities) else 0
 
 
 def factor(probabilities: Scores, limit: float) -> int:
-    """Fast-dLLM's factor: the longest run of n rows from the top with (n + 1) (1 - p_n) < limit. probabilities: (R,), falling."""
+    """Fast-dLLM's factor: the largest n with (n + 1) (1 - p_n) < limit for it and all smaller n.
+
+    probabilities: (R,), decreasing.
+    """
     if not len(probabilities):
         return 0
     risk = np.arange(2, len(probabilities) + 2) * (1 - probabilities)
@@ -112,20 +115,20 @@ def factor(probabilities: Scores, limit: float) -> int:
 
 
 def entropy_bound(entropies: Scores, limit: float) -> int:
-    """EB-Sampler's bound: the most rows whose entropies add up to at most `limit`, the largest of them left out.
+    """EB-Sampler's bound: the most rows whose entropies, without the largest, add up to at most `limit`.
 
-    entropies: (R,) nats, rising. Source: Ben-Hamu et al. 2025, arXiv 2505.24857, with the entropy itself as the error proxy.
+    entropies: (R,) nats, increasing. Source: Ben-Hamu et al. 2025, arXiv 2505.24857, with the entropy itself as the error proxy.
     """
     if not len(entropies):
         return 0
-    before = np.concatenate(([0.0], np.cumsum(entropies)[:-1]))  # of a rising row the last is the largest
+    before = np.concatenate(([0.0], np.cumsum(entropies)[:-1]))  # entropies increase, so the last one is the largest
     return max(1, int((before <= limit).sum()))
 
 
 def deadline(masked: int, remaining_s: float, pass_s: float) -> int:
-    """The fewest rows to commit now so that the rest fits: an even quota over the passes that still fit `remaining_s`.
+    """Smallest number of rows to commit now to finish in time: an even quota over the passes that fit into `remaining_s`.
 
-    pass_s: the cost of a pass, from the slowest seen. When no further pass fits, all that is masked.
+    pass_s: duration of the slowest pass so far, in seconds. Returns all masked rows if no further pass fits.
     """
     fitting = int(remaining_s / pass_s) if pass_s > 0 else masked
     return masked if fitting < 1 else math.ceil(masked / (fitting + 1))

@@ -1,4 +1,4 @@
-"""What a sampler asks of a model and what it reports: the `Denoiser` protocol and its records.
+"""The interface between a sampler and a model: the `Denoiser` protocol, and the records `TopKScores` and `Step`.
 
 Knows arrays. Knows no schedule, no engine and no text.
 """
@@ -14,37 +14,41 @@ from unmask.decoding.canvas import IdRange
 
 @dataclass(frozen=True)
 class TopKScores:
-    """What a pass says of each wanted row, reduced inside the graph. R rows, k best ids, best first."""
+    """The scores of a pass for R predicted rows: the k best ids of each, best first. Reduced inside the graph."""
 
     ids: NDArray[np.int64]  # (R, k)
     logits: NDArray[np.float32]  # (R, k)
-    logsumexp: NDArray[np.float32]  # (R,) over the allowed ids
-    entropy: NDArray[np.float32]  # (R,) nats
+    logsumexp: NDArray[np.float32]  # (R,) over all allowed ids, not only the k best
+    entropy: NDArray[np.float32]  # (R,) nats, over all allowed ids
 
 
 class Denoiser(Protocol):
-    """One canvas's view of a model. It may keep keys and values of rows that it has computed; `reset` forgets them."""
+    """A model applied to one canvas. It may keep the keys and values of rows that it has computed."""
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Forget all keys and values."""
+        ...
 
     def window(
         self,
         ids: NDArray[np.int64],  # (W,)
-        positions: NDArray[np.int64],  # (W,) where these rows stand on the canvas, rising
-        wanted: NDArray[np.int64],  # (R,) indices into the window of the positions to predict
+        positions: NDArray[np.int64],  # (W,) positions of these rows on the canvas, increasing
+        wanted: NDArray[np.int64],  # (R,) indices into the window of the rows to predict
         allowed: tuple[tuple[IdRange, ...], ...],  # one entry for all wanted rows, or one for each
-    ) -> TopKScores: ...
+    ) -> TopKScores:
+        """Compute the rows of one pass and return the scores of the wanted ones."""
+        ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """One pass and the commits that followed. Arrays are the step's own and read-only."""
+    """One pass and the commits that followed it, on a canvas of N positions. The arrays are read-only copies."""
 
     number: int  # from 1
-    committed: NDArray[np.int64]  # (C,) positions, rising
+    committed: NDArray[np.int64]  # (C,) positions that this step committed, increasing
     ids: NDArray[np.int64]  # (N,) the canvas after the commits, mask ids included
-    tentative: NDArray[np.int64]  # (N,) the same with the best guess at each mask that was looked at
-    confidence: NDArray[np.float32]  # (N,) probability of `tentative` when last computed; 1 where given, 0 where never looked at
-    masked: int  # left after this step
-    rows: int  # rows computed by this pass
-    seconds: float  # this pass with its commits
+    tentative: NDArray[np.int64]  # (N,) the same, with the current best guess at each mask that was ever predicted
+    confidence: NDArray[np.float32]  # (N,) last computed probability of `tentative`; 1 where given, 0 where never predicted
+    masked: int  # number of masks left after this step
+    rows: int  # number of rows computed by this pass
+    seconds: float  # duration of the pass and its commits

@@ -1,9 +1,10 @@
 """Reference mode: the published decodings of Dream, Omni-Diffusion and LLaDA, token for token.
 
-Every row in every pass, no reuse, no early stop: slow on purpose, it is what the trimmed mode is measured against.
-Sources: DreamLM/Dream and VITA-MLLM/Omni-Diffusion (generation_utils.py), ML-GSAI/LLaDA (generate.py). Where those leave a tie
-to the hardware, the lowest position is taken. Draws come from NumPy's generator: one seed gives the same bytes here, but not the
-bytes that PyTorch draws. Knows canvases and the `Backbone` protocol. Knows no engine and no text.
+Computes every row in every pass, with no reuse and no early stop. It is slow on purpose: the trimmed mode is measured against it.
+Sources: DreamLM/Dream and VITA-MLLM/Omni-Diffusion (generation_utils.py), ML-GSAI/LLaDA (generate.py). Where their result for a
+tie depends on the hardware, the lowest position wins. Random numbers come from NumPy's generator: a seed always gives the same
+bytes here, but not the bytes that PyTorch gives.
+Knows canvases and the `Backbone` protocol. Knows no engine and no text.
 """
 
 import time
@@ -24,14 +25,20 @@ Rows = NDArray[np.float32]
 
 
 class Backbone(Protocol):
-    """A model over whole canvases, nothing kept between passes."""
+    """A model that computes whole canvases and keeps nothing between passes."""
 
     def hidden(self, ids: Ids, wanted: Ids) -> Rows:
-        """ids (N,), wanted (R,) positions to predict -> (R, d) rows before the head, the logits shift applied."""
+        """Return (R, d) float32, the head's input for each wanted position, with the logits shift applied.
+
+        ids: (N,) the canvas. wanted: (R,) positions to predict.
+        """
         ...
 
     def numbers(self, hidden: Rows, scale: float) -> TopKScores:
-        """The k best of the whole vocabulary of logits * scale, with their logsumexp over all of it."""
+        """Return the k best ids of the whole vocabulary, from logits * scale, with the logsumexp over all of it.
+
+        hidden: (R, d) from `hidden`.
+        """
         ...
 
 
@@ -42,15 +49,15 @@ def reference_fill(
     unconditional: Backbone | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Step]:
-    """Yield a Step after each pass until the steps are used up or nothing is masked.
+    """Yield a Step after each pass until all steps are done or nothing is masked.
 
-    Any id may be committed, whatever the spans allow; a position whose best id is the mask itself stays masked, so that masks
-    can be left at the end: the published codes are like that. unconditional: what Dream's guidance leads away from; LLaDA's is
-    the same canvas with masks for the prompt. Raises InputError when the graph tells of fewer than `top_k` ids, or when Dream's
-    guidance has nothing to lead away from.
+    As in the published code, any id may be committed, whatever the spans allow, and a position whose best id is the mask itself
+    stays masked, so masks may be left at the end. unconditional: the model with Dream's unconditional prompt, for guidance;
+    LLaDA's guidance masks the prompt of the same canvas. clock: returns seconds. Raises InputError for a canvas with a draft, if
+    the graph returns fewer than `top_k` ids, or if Dream's guidance has no unconditional prompt.
     """
     if reference.sampler == "dream" and reference.guidance and unconditional is None:
-        raise InputError("guidance leads away from an unconditional prompt, and this task has none; set guidance to 0")
+        raise InputError("guidance needs an unconditional prompt, and this task has none; set guidance to 0")
     if canvas.draft is not None:
         raise InputError("a published decoding starts from masks; leave the draft out")
     state = _State(canvas, denoiser, reference, unconditional)
@@ -63,9 +70,9 @@ def reference_fill(
 
 
 def dream_quota(masked: int, step: int, steps: int, eps: float, at_least_one: bool) -> int:
-    """Positions to commit in step 0 <= step < steps with so many masked: trunc(m (1 - s / t)) in float32, at the last step all.
+    """Number of positions to commit in step 0 <= step < steps: trunc(masked (1 - s / t)) in float32, and all in the last step.
 
-    t and s are neighbors of linspace(1, eps, steps + 1).
+    t and s are the step's own and the next value of linspace(1, eps, steps + 1).
     """
     if step == steps - 1:
         return masked
@@ -75,7 +82,7 @@ def dream_quota(masked: int, step: int, steps: int, eps: float, at_least_one: bo
 
 
 def timesteps(steps: int, eps: float) -> NDArray[np.float32]:
-    """torch.linspace(1, eps, steps + 1) to the bit: a float32 width, from both ends to the middle, each point rounded once."""
+    """torch.linspace(1, eps, steps + 1), bit for bit: a float32 width, both halves from their ends, each point rounded once."""
     width = np.float64((np.float32(eps) - np.float32(1)) / np.float32(steps))
     at = np.arange(steps + 1)
     times = np.where(at < (steps + 1) // 2, 1 + width * at, np.float64(np.float32(eps)) - width * (steps - at))
@@ -83,7 +90,7 @@ def timesteps(steps: int, eps: float) -> NDArray[np.float32]:
 
 
 class _State:
-    """The canvas so far, and one pass over it."""
+    """The canvas during a fill, and one pass over it."""
 
     def __init__(self, canvas: Canvas, denoiser: Backbone, reference: Reference, unconditional: Backbone | None) -> None:
         self.reference, self.denoiser, self.unconditional = reference, denoiser, unconditional
@@ -104,7 +111,7 @@ class _State:
         return masked
 
     def numbers(self, wanted: Ids, scale: float) -> TopKScores:
-        """Both guided hidden rows meet before the head, which is linear: the logits are those of the published formula."""
+        """Scores of one pass. Guidance combines hidden rows and not logits, which is the same since the head is linear."""
         hidden, reference = self.denoiser.hidden(self.ids, wanted), self.reference
         if reference.guidance:
             if reference.sampler == "llada":
@@ -118,7 +125,8 @@ class _State:
         found = self.denoiser.numbers(hidden, scale)
         if reference.sampler == "dream" and found.ids.shape[1] < min(reference.top_k, 50):
             raise InputError(
-                f"the head tells of {found.ids.shape[1]} ids, the decoding looks at {reference.top_k}: export with --top"
+                f"the head returns {found.ids.shape[1]} ids and this decoding needs {reference.top_k}; "
+                f"export again with --top {reference.top_k}"
             )
         return found
 
@@ -126,7 +134,7 @@ class _State:
         self.tentative[wanted], self.confidence[wanted] = tokens, probability
 
     def commit(self, positions: Ids) -> Ids:
-        """Write the guesses at masked positions and return those that are no longer masked."""
+        """Write the guesses at masked positions, and return the positions that are no longer masked, increasing."""
         positions = positions[self.ids[positions] == self.mask_id]
         self.ids[positions] = self.tentative[positions]
         return np.sort(positions[self.ids[positions] != self.mask_id])
@@ -139,7 +147,7 @@ class _State:
 
 
 def surest(confidence: Rows, count: int) -> Ids:
-    """Indices of the `count` largest; among equals the lowest."""
+    """(R,) -> (count,): indices of the largest confidences; ties go to the lowest index."""
     order: Ids = np.argsort(-confidence, kind="stable")
     return order[:count]
 
@@ -148,9 +156,9 @@ def surest(confidence: Rows, count: int) -> Ids:
 
 
 def _dream(state: _State) -> Iterator[Ids]:
-    """Blocks from left to right; steps go to a block in proportion to its length, rounded down, one at least.
+    """Fill blocks from left to right; a block gets steps in proportion to its length, rounded down, and at least one.
 
-    A block that is full before its steps are used up is left. (The published code goes on and would write over the prompt.)
+    A block that is full before its steps are done is left. (The published code goes on and would overwrite the prompt.)
     """
     total, began = len(state.answer), 0
     length = state.reference.block or total
@@ -169,7 +177,7 @@ def _dream_step(state: _State, block: Ids, step: int, steps: int, masked: int) -
     reference, wanted = state.reference, state.masked
     confidence = _dream_guess(state, wanted, first=step == 0 and int(block[0]) == int(state.answer[0]))
     inside = wanted[np.isin(wanted, block)]
-    if reference.algorithm == "origin":  # each for itself, whatever its confidence
+    if reference.algorithm == "origin":  # each position is drawn on its own, whatever its confidence
         times = timesteps(steps, reference.eps)
         share = 1.0 if step == steps - 1 else float(np.float32(1) - times[step + 1] / times[step])
         return state.commit(inside[state.rng.random(len(inside)) < share])
@@ -177,24 +185,24 @@ def _dream_step(state: _State, block: Ids, step: int, steps: int, masked: int) -
     own = confidence[np.isin(wanted, block)]
     if reference.algorithm_temperature and count:
         shares = filters.softmax(own[None] / np.float32(reference.algorithm_temperature))[0].astype(np.float64)
-        noisy = np.log(shares + np.finfo(np.float64).tiny) + state.rng.gumbel(size=len(shares))  # drawn without replacement
+        noisy = np.log(shares + np.finfo(np.float64).tiny) + state.rng.gumbel(size=len(shares))  # sampling without replacement
         return state.commit(inside[surest(noisy.astype(np.float32), count)])
     return state.commit(inside[surest(own, count)])
 
 
 def _dream_guess(state: _State, wanted: Ids, first: bool) -> Rows:
-    """What `sample_tokens` makes of the masked positions: filters, penalties, softmax, in that order.
+    """Guess an id at every masked position, as `sample_tokens` does: filters, penalties, softmax, in that order.
 
-    A token for each is guessed; returned is how sure each is by the algorithm's measure, (R,).
+    Returns the confidence of each, (R,), by the algorithm's metric.
     """
     reference = state.reference
     numbers = state.numbers(wanted, 1 / reference.temperature if reference.temperature else 1.0)
     logits = filters.top_k(filters.top_p(numbers.logits, numbers.logsumexp, reference.top_p), reference.top_k)
     if reference.algorithm == "entropy-penalty" and not first:
         seen = np.unique(state.ids[state.answer])
-        seen = seen[(seen != state.mask_id) & (seen != 0)]  # id 0 stands for the prompt in the published code
-        logits = filters.penalise_repetition(logits, numbers.ids, seen, reference.repetition_penalty)
-    probabilities = filters.softmax(filters.penalise_position(logits, reference.position_penalty))
+        seen = seen[(seen != state.mask_id) & (seen != 0)]  # the published code writes id 0 in place of the prompt
+        logits = filters.penalize_repetition(logits, numbers.ids, seen, reference.repetition_penalty)
+    probabilities = filters.softmax(filters.penalize_position(logits, reference.position_penalty))
     if reference.temperature:
         drawn = np.log(probabilities.astype(np.float64) + 1e-300) + state.rng.gumbel(size=probabilities.shape)
         column = np.where(probabilities > 0, drawn, -np.inf).argmax(1)
@@ -212,7 +220,7 @@ def _dream_guess(state: _State, wanted: Ids, first: bool) -> Rows:
 
 
 def _llada(state: _State) -> Iterator[Ids]:
-    """Blocks from left to right, steps shared evenly; in a block the first steps take one position more when it is not even."""
+    """Fill blocks from left to right with equal numbers of steps; the first steps of a block commit the remainder, one each."""
     total = len(state.answer)
     length = state.reference.block or total
     blocks = -(-total // length) if total else 0
@@ -227,7 +235,7 @@ def _llada(state: _State) -> Iterator[Ids]:
 
 
 def _llada_step(state: _State, block: Ids, count: int) -> Ids:
-    """With a temperature the token is drawn by Gumbel-max in float64 among the k best of the head, not the whole vocabulary."""
+    """One step. With a temperature, ids are drawn by Gumbel-max in float64 from the head's k best, not the whole vocabulary."""
     reference, wanted = state.reference, state.masked
     numbers = state.numbers(wanted, 1.0)
     if reference.temperature:

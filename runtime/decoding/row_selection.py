@@ -1,4 +1,4 @@
-"""Which rows a pass computes: blocks, windows over reused keys and values, and what must be refreshed.
+"""Which rows a pass computes: blocks, windows over reused keys and values, and rows that must be computed again.
 
 Pure functions on positions. Knows no ids, no model and no clock.
 """
@@ -14,23 +14,27 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class AttentionLayout:
-    """What a model's rows have to do with positions."""
+    """Which row of a model predicts which position, and which rows a row attends to."""
 
     shift: int = 0
-    """The row that predicts a position stands so many before it (Dream: 1); position 0 is predicted by row 0."""
+    """Row i predicts position i + shift (Dream: 1). Row 0 also predicts the positions before that."""
     block: int | None = None
-    """Length of the blocks of block-causal attention, counted from position 0: rows see their own block and those before it."""
+    """Block length of block-causal attention, counted from position 0: a row attends to its own block and those before it. None:
+    every row attends to all rows."""
 
     def sources(self, predicted: Positions) -> Positions:
-        """Rows that predict the positions. Source: Dream's generation_utils, `logits[:, :1]` before `logits[:, :-1]`."""
+        """(R,) -> (R,): the rows that predict the positions.
+
+        Source: Dream's generation_utils, `logits[:, :1]` before `logits[:, :-1]`.
+        """
         return np.maximum(predicted - self.shift, 0)
 
 
 def block_of(first: int, origin: int, length: int, block: int | None, layout: AttentionLayout) -> tuple[int, int]:
-    """The block [start, stop) that holds position `first`.
+    """The block [start, stop) that contains position `first`, on a canvas of `length` positions.
 
-    origin: where the schedule's blocks are counted from, the first position that was ever masked. A schedule's block never
-    reaches over a block-causal model's own, since rows behind it cannot be seen.
+    origin: position from which the schedule's blocks are counted, the first one that was ever masked. block: length of the
+    schedule's blocks. Such a block never extends past a block of the model, since its rows cannot attend to rows after that.
     """
     start, stop = 0, length
     if layout.block is not None:
@@ -51,11 +55,13 @@ def rows_of_pass(
     window: str | None,
     layout: AttentionLayout,
 ) -> Positions:
-    """Rows to compute, rising.
+    """Rows to compute in this pass, (W,) increasing.
 
-    masked, fresh (N,): before the pass, and committed by the one before it. block: the current one; before: the last one whose
-    rows may still hold keys of masks, None when nothing has been computed. window: as in `Schedule`; None computes all that the
-    rows can see. Block-causal rows behind the block are never computed, and settled blocks keep their exact keys and values.
+    masked: (N,) positions masked before this pass. fresh: (N,) positions committed by the previous pass. predicted: (R,)
+    positions that this pass predicts. block: the current block. before: the block of the previous pass, whose rows may still have
+    the keys and values of masks; None if nothing was computed yet. window: as in `Schedule`; None computes every row that the
+    predicted rows attend to. In a block-causal model, rows after the block are never computed, and filled blocks keep their exact
+    keys and values.
     """
     chosen = np.zeros(len(masked), dtype=bool)
     start, stop = block
@@ -63,7 +69,7 @@ def rows_of_pass(
     if before is None or (window is None and layout.block is None):
         chosen[:seen] = True
     elif window is None or (before != block and layout.block is not None):
-        chosen[min(before[0], start) : seen] = True  # what was committed there last settles with this pass
+        chosen[min(before[0], start) : seen] = True  # also rows of the block before, whose last commits have no keys yet
     elif window == "masked":
         chosen[start:stop] = masked[start:stop]
         chosen |= fresh

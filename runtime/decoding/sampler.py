@@ -1,6 +1,7 @@
-"""Fill a masked canvas: one denoiser pass after the other, commits in between, a frozen `Step` after each.
+"""Fill a masked canvas: run denoiser passes, commit positions after each, and yield a frozen `Step`.
 
-Knows canvases, policies, windows and the `Denoiser` protocol. Knows no engine, no audio and no text; the clock is passed in.
+Knows canvases, schedules, commit rules and the `Denoiser` protocol. Knows no engine, no audio and no text. The caller passes the
+clock.
 """
 
 import time
@@ -17,7 +18,7 @@ from unmask.decoding.row_selection import AttentionLayout, block_of, rows_of_pas
 from unmask.decoding.schedule import Schedule
 
 PLAIN = AttentionLayout()
-REVISED_SHARE = 0.25  # of the filled positions at most: a model that doubts more than that would not get better by it
+REVISED_SHARE = 0.25  # at most this share of the filled positions is masked again; a model that doubts more would not improve it
 
 
 def fill(
@@ -27,10 +28,11 @@ def fill(
     clock: Callable[[], float] = time.perf_counter,
     layout: AttentionLayout = PLAIN,
 ) -> Iterator[Step]:
-    """Yield a Step after each pass until nothing is masked. Deterministic: one canvas and schedule give the same bytes.
+    """Yield a Step after each pass until nothing is masked. A canvas without masks yields nothing; close the generator to cancel.
 
-    Close the generator to cancel. A canvas without masks yields nothing. clock: seconds, only differences matter. layout: what
-    the model's rows have to do with positions.
+    clock: returns seconds; only differences matter. layout: which row of the model predicts which position. Without `budget_ms`
+    the fill is deterministic: the same canvas and schedule give the same bytes. Raises InputError for a draft that does not fit
+    the canvas, and whatever the denoiser raises.
     """
     filling = _Fill(canvas, denoiser, schedule, clock, layout)
     yield from filling.run()
@@ -40,7 +42,7 @@ def fill(
 
 
 class _Fill:
-    """One fill in progress: what is known of the canvas, and what the passes cost."""
+    """One fill in progress: the state of the canvas, the current block, and the duration of the passes."""
 
     def __init__(
         self, canvas: Canvas, denoiser: Denoiser, schedule: Schedule, clock: Callable[[], float], layout: AttentionLayout
@@ -48,11 +50,11 @@ class _Fill:
         self.began = clock()
         self.denoiser, self.schedule, self.clock, self.layout = denoiser, schedule, clock, layout
         self.state = _State(canvas, schedule)
-        self.number = 0  # of passes
-        self.slowest = 0.0  # seconds
+        self.number = 0  # passes so far
+        self.slowest = 0.0  # duration of the slowest pass, seconds
         self.block: tuple[int, int] | None = None
-        self.in_block = self.since_all = 0  # passes
-        self.in_block_total = 0  # masks when the block began
+        self.in_block = self.since_all = 0  # passes in this block, passes since all rows were computed
+        self.in_block_total = 0  # masks in the block before its first pass
         self.origin = self.state.first
         denoiser.reset()
 
@@ -77,7 +79,7 @@ class _Fill:
         return self._step(np.flatnonzero(state.fresh), len(rows), start)
 
     def _plan(self, now: float) -> tuple[tuple[int, int], str | None]:
-        """The block of this pass, and the window over it; None for all rows."""
+        """The block of this pass, and the window over it; the window is None if all rows are computed."""
         state, schedule = self.state, self.schedule
         block = block_of(state.first, self.origin, len(state.ids), schedule.block, self.layout)
         if schedule.budget_ms is not None and self.layout.block is None:
@@ -92,13 +94,13 @@ class _Fill:
         return block, None if whole else schedule.window
 
     def _hurry(self, now: float) -> int:
-        """Where the block must end at least, so that later ones still find time."""
+        """Smallest end of the block that leaves enough of the budget for the blocks after it."""
         left_s = (self.schedule.budget_ms or 0) / 1000 - (now - self.began) - self.slowest
         masked = np.flatnonzero(self.state.masked)
         return int(masked[policy.deadline(len(masked), left_s, self.slowest) - 1]) + 1 if self.number else 0
 
     def _wanted(self, masked: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Masked positions to predict: where order and number are known beforehand, only those that will be committed."""
+        """Masked positions to predict. With a fixed order and a quota, only those that will be committed."""
         state = self.state
         if state.ranks is None or self.schedule.rule != "quota" or self.schedule.budget_ms is not None:
             return masked
@@ -134,13 +136,13 @@ class _Fill:
         return count
 
     def revise(self) -> Step:
-        """Look at every filled position once more and mask again those that are doubted, the least probable first."""
+        """Predict every filled position once more, and mask again those whose id is too improbable, the least probable first."""
         start, state = self.clock(), self.state
         wanted = np.flatnonzero(state.fillable)
         rows = np.arange(len(state.ids))
         numbers = self._compute(rows, wanted)
         p = np.exp(numbers.logits - numbers.logsumexp[:, None])
-        own = np.where(numbers.ids == state.ids[wanted, None], p, 0).max(1)  # 0: not even among the best
+        own = np.where(numbers.ids == state.ids[wanted, None], p, 0).max(1)  # 0: not among the k best
         state.confidence[wanted] = own
         doubted = np.argsort(own, kind="stable")[: max(1, int(REVISED_SHARE * len(wanted)))]
         doubted = wanted[doubted[own[doubted] < self.schedule.revise]]
@@ -161,15 +163,15 @@ class _Fill:
 
 @dataclass(frozen=True)
 class _Scores:
-    """Of the wanted rows: their order of commitment, the probability of the id chosen, the entropy."""
+    """The scores of R predicted positions, as the commit rules need them."""
 
-    order: NDArray[np.int64]
-    best: NDArray[np.float32]
-    entropy: NDArray[np.float32]
+    order: NDArray[np.int64]  # (R,) indices of the positions in the order of commits
+    best: NDArray[np.float32]  # (R,) probability of the chosen id
+    entropy: NDArray[np.float32]  # (R,) nats
 
 
 class _State:
-    """The canvas so far."""
+    """The canvas during a fill: ids, masks, best guesses and confidences, each (N,)."""
 
     def __init__(self, canvas: Canvas, schedule: Schedule) -> None:
         self.spans, self.mask_id, self.schedule = canvas.spans, canvas.mask_id, schedule
@@ -203,7 +205,7 @@ class _State:
         return rows[:1] if len(set(rows)) == 1 else rows
 
     def read(self, wanted: NDArray[np.int64], numbers: TopKScores) -> _Scores:
-        """Take in a pass: what each wanted position would become, and in which order they would be committed."""
+        """Record the best guess at each wanted position, and return the order in which they would be committed."""
         probabilities = np.exp(numbers.logits - numbers.logsumexp[:, None])
         rows, pick = np.arange(len(wanted)), self._pick(numbers.logits)
         best = probabilities[rows, pick]
@@ -213,7 +215,7 @@ class _State:
         return _Scores(self._order(wanted, best, others.max(1), numbers.entropy), best, numbers.entropy)
 
     def _pick(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
-        """(R, k) -> (R,): the best, or drawn by Gumbel-max among the k best."""
+        """(R, k) -> (R,): column of the chosen id, the best one or drawn by Gumbel-max from the k best."""
         if not self.schedule.temperature:
             return np.zeros(len(logits), np.int64)
         noisy: NDArray[np.int64] = (logits / self.schedule.temperature + self.rng.gumbel(size=logits.shape)).argmax(1)
@@ -227,16 +229,16 @@ class _State:
             order = np.argsort(-policy.MEASURED[schedule.order](best, second, entropy), kind="stable")  # ties: lowest position
         else:
             order = np.argsort(self.ranks[wanted], kind="stable")
-        if schedule.rule == "threshold":  # whoever reaches it goes first, whatever the order
+        if schedule.rule == "threshold":  # positions that reach the threshold come first, in any order
             order = order[np.argsort(best[order] < schedule.threshold, kind="stable")]
-        elif schedule.rule == "factor":  # defined on falling probabilities
+        elif schedule.rule == "factor":  # this rule is defined on decreasing probabilities
             order = order[np.argsort(-best[order], kind="stable")]
-        elif schedule.rule == "entropy_bound":  # and this one on rising entropies
+        elif schedule.rule == "entropy_bound":  # and this one on increasing entropies
             order = order[np.argsort(entropy[order], kind="stable")]
         return order
 
     def commit(self, positions: NDArray[np.int64]) -> None:
-        self._stop_at_ends()  # a draft may hold the end already
+        self._stop_at_ends()  # a draft may already contain the end
         positions = positions[self.masked[positions]]
         self.ids[positions] = self.tentative[positions]
         self.masked[positions] = False
@@ -248,7 +250,7 @@ class _State:
                 self._end(span, span.end_id)
 
     def _end(self, span: Span, end_id: int) -> None:
-        """Stop at end of text: nothing is computed behind an end that has only committed text before it."""
+        """Fill the masks after an end id once everything before it is committed, so that they are not computed."""
         ids, masked = self.ids[span.start : span.stop], self.masked[span.start : span.stop]
         ends = np.flatnonzero((ids == end_id) & ~masked)
         if ends.size and not masked[: ends[0]].any():

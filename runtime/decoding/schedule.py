@@ -1,4 +1,4 @@
-"""How a canvas is filled: the options of `unmask.decoding.sampler.fill`, checked when they are made.
+"""Options of the samplers: `Schedule` for `unmask.decoding.sampler.fill`, `Reference` for the published decodings.
 
 Knows names and numbers. Knows no canvas and no model.
 """
@@ -19,33 +19,32 @@ WINDOWS = ("masked", "block", "suffix")
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a canvas is filled. Checked on construction; InputError names the option."""
+    """How a canvas is filled. Checked on construction; raises InputError that names the option."""
 
     passes: int | None = None
-    """At most this many passes in each block; the last one commits all that is left. If unset, the commit rule decides."""
+    """Maximum number of passes in each block; the last one commits everything left. If unset, the commit rule decides."""
     rule: str = "threshold"
     """Commit rule: quota (spreads commits over `passes`), threshold, factor or entropy_bound."""
     order: str = "probability"
-    """What is committed first: a confidence metric (probability, margin or negative_entropy) or a fixed order (random, or halton:
+    """Order of commits: a confidence metric (probability, margin or negative_entropy) or a fixed order (random, or halton:
     evenly spread over the grid of an image)."""
     threshold: float = 0.9
     """Rule threshold: commit positions whose best id has at least this probability."""
     factor: float = 1.0
     """Rule factor: commit the n most probable positions for which (n + 1) x (1 - probability of the nth) is below this."""
     budget_ms: float | None = None
-    """Milliseconds for the fill. Passes are timed, and more is committed when the time gets short. Overruns by at most one pass,
-    two with blocks."""
+    """Time limit of the fill, in milliseconds. Passes commit more as time runs short; overruns by one pass, two with blocks."""
     draft_min_confidence: float = 0.9
     """Positions of a draft start filled if their confidence is at least this."""
     verify: int = 0
-    """After the fill, a causal verifier reads and corrects the text in at most this many passes. 0: the text stays as filled."""
+    """Maximum number of passes in which a causal verifier reads and corrects the filled text. 0 leaves the text as filled."""
     verify_accept_ratio: float = 1.0
     """Keep a draft token that is the verifier's second choice if its probability is at least this fraction of the first's. 1.0
     gives exactly the verifier's greedy text."""
     verify_lookahead: int | None = None
-    """Tokens after the settled text that one pass of the verifier reads. If unset, all of them."""
+    """Number of tokens after the settled text that one pass of the verifier reads. If unset, all of them."""
     reuse: bool = False
-    """Compute only the rows that `window` selects; the keys and values of other rows are those of an earlier pass."""
+    """Compute only the rows that `window` selects, and reuse the keys and values of all other rows from earlier passes."""
     window: str = "masked"
     """With reuse, the rows that a pass computes: masked (masked rows of the block, and rows committed by the previous pass),
     block (the whole block: a dual cache) or suffix (the block and everything after it: a prefix cache)."""
@@ -54,13 +53,13 @@ class Schedule:
     block: int | None = None
     """Fill this many positions before the next ones. If unset: the model's own block length, or the whole canvas at once."""
     curve: str = "even"
-    """Rule quota: how commits are spread over the passes: even, cosine (few at first) or arccos (of the Halton scheduler)."""
+    """Rule quota: how commits are spread over the passes: even, cosine (few at first) or arccos (the Halton scheduler's)."""
     entropy_bound: float = 0.1
-    """Rule entropy_bound: nats of entropy that positions committed together may add up to, the last one excepted."""
+    """Rule entropy_bound: maximum total entropy, in nats, of the positions committed together, not counting the largest."""
     temperature: float = 0.0
-    """Above 0, ids are drawn at random from the best candidates; 0 takes the best one."""
+    """Sampling temperature. 0 takes the most probable id; above 0, ids are drawn from the best candidates."""
     revise: float = 0.0
-    """When everything is filled, mask those less probable than this again, at most a quarter, and fill them once more."""
+    """After the fill, mask the ids that are less probable than this (at most a quarter of them) and fill them once more."""
     seed: int = 0
     """Seed of the random order and of drawn ids."""
 
@@ -72,15 +71,15 @@ class Schedule:
             if (number := getattr(self, name)) is not None and number < 1:
                 raise InputError(f"{name} is {number}; at least 1 is needed")
         if self.rule == "quota" and self.passes is None:
-            raise InputError("the quota rule spreads commits over passes: give passes")
+            raise InputError("the quota rule spreads commits over passes; set passes")
         if self.refresh is not None and not self.reuse:
-            raise InputError("refresh says how long keys and values are used again: give reuse too")
+            raise InputError("refresh limits how long keys and values are reused; set reuse too")
         if not 0 < self.threshold <= 1:  # also not a number
             raise InputError(f"threshold is {self.threshold}; it is a probability above 0")
         if self.verify < 0:
-            raise InputError(f"verify is {self.verify}; 0 or more passes are possible")
+            raise InputError(f"verify is {self.verify}; it is a number of passes, 0 or more")
         if not 0 <= self.verify_accept_ratio <= 1:
-            raise InputError(f"verify_accept_ratio is {self.verify_accept_ratio}; it is a share of a probability, 0 to 1")
+            raise InputError(f"verify_accept_ratio is {self.verify_accept_ratio}; it must be between 0 and 1")
         if not 0 <= self.revise < 1:
             raise InputError(f"revise is {self.revise}; it is a probability below 1")
         if not 0 <= self.temperature < math.inf:
@@ -92,32 +91,36 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Reference:
-    """A published decoding. Checked on construction; InputError names the option."""
+    """A family's published decoding. Checked on construction; raises InputError that names the option."""
 
     sampler: str
     """dream or llada."""
     steps: int
-    """Passes over the whole answer; at most as many as it has positions."""
+    """Number of passes over the whole answer, reduced to the number of its positions if that is smaller."""
     algorithm: str
-    """dream: origin, maskgit_plus, topk_margin, entropy, entropy-penalty; llada: low_confidence, random."""
+    """dream: origin, maskgit_plus, topk_margin, entropy or entropy-penalty; llada: low_confidence or random."""
     temperature: float = 0.0
+    """Sampling temperature of the ids. 0 takes the most probable id."""
     top_p: float = 1.0
+    """Dream only: nucleus filter. 1.0 is off."""
     top_k: int = 50
-    """Dream's generation takes it from a default of transformers, unsaid in its own code. LLaDA filters nothing."""
+    """Dream only: candidates of each row. Dream's code inherits 50 from a default of transformers; LLaDA filters nothing."""
     algorithm_temperature: float = 0.0
-    """Above 0, which positions are committed is drawn too."""
+    """Dream only: above 0, the positions to commit are drawn by confidence too."""
     repetition_penalty: float = 1.0
-    """Algorithm entropy-penalty only."""
+    """Algorithm entropy-penalty only: penalty of ids that are already on the canvas. 1.0 is off."""
     position_penalty: float = 1.0
+    """Dream only: penalty of late masked rows, which grows from 1 to this. 1.0 is off."""
     guidance: float = 0.0
-    """Classifier-free guidance: logits are u + (guidance + 1)(c - u)."""
+    """Classifier-free guidance: logits are u + (guidance + 1)(c - u), for conditional c and unconditional u. 0 is off."""
     block: int | None = None
-    """Blocks filled from left to right; None: one."""
+    """Length of the blocks, which are filled from left to right. None: the whole answer is one block."""
     eps: float = 1e-3
-    """Where the timesteps end."""
+    """Dream only: the last timestep."""
     at_least_one: bool = False
-    """Commit one position even where the schedule says none (Omni-Diffusion)."""
+    """Commit at least one position in every step, even where the schedule asks for none (Omni-Diffusion)."""
     seed: int = 0
+    """Seed of drawn ids and positions."""
 
     def __post_init__(self) -> None:
         if self.sampler not in ALGORITHMS:

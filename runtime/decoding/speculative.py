@@ -1,9 +1,9 @@
-"""Check a finished draft with a causal model: one pass scores the tokens at once, agreement is kept, the rest is corrected.
+"""Verify a complete draft with a causal model: each pass scores all its tokens at once, keeps what agrees, and corrects the rest.
 
-Speculative decoding (Leviathan et al. 2023, arXiv 2211.17192) with the canvas as the draft: the passes end on a text that
-the causal model would have written itself, one token a pass. Against the original, a disagreement does not throw the rest of the
-draft away: it is corrected where that can be told, and checked by the next pass.
-Knows tokens and the `Verifier` protocol. Knows no engine, no audio, no text, and not where tokens stand (`token_times`).
+Speculative decoding (Leviathan et al. 2023, arXiv 2211.17192) with the filled canvas as the draft. The result is the text that
+the causal model would have written by itself, one token per pass. Unlike the original, a disagreement does not discard the rest
+of the draft: it is corrected where the kind of error is clear, and verified by the next pass.
+Knows tokens and the `Verifier` protocol. Knows no engine, no audio, no text, and no places of tokens (see `token_times`).
 """
 
 import time
@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
 
-SURE = 0.5  # what a guess behind the first disagreement must reach
+SURE = 0.5  # probability that a correction after the first disagreement needs
 
 
 @dataclass(frozen=True)
 class TokenSequence:
-    """What a pass leaves. Arrays of one length, read-only by convention; `token_times` tells where its tokens stand."""
+    """The text after a pass. Arrays of one length, read-only by convention; `token_times` computes the places of the tokens."""
 
-    ids: NDArray[np.int64]
-    confidence: NDArray[np.float32]  # the model's probability of each token; the draft's own where no pass has read yet
+    ids: NDArray[np.int64]  # (M,)
+    confidence: NDArray[np.float32]  # (M,) the model's probability of each token; the draft's own where no pass has read yet
 
     def __getitem__(self, part: slice) -> "TokenSequence":
         return TokenSequence(self.ids[part], self.confidence[part])
@@ -35,28 +35,31 @@ class TokenSequence:
 
 
 class Verifier(Protocol):
-    """One recording's view of a causal model. It keeps keys and values of what it has read; `reset` forgets them."""
+    """A causal model applied to one recording. It keeps the keys and values of the tokens that it has read."""
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Forget all keys and values."""
+        ...
 
     def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
-        """What comes behind each of ids[known - 1:], and behind the prompt when known is 0: rows known ... N of N + 1.
+        """Return the scores of the next token after each of ids[known - 1:], or after the prompt and each id when known is 0.
 
-        The first `known - 1` ids are those of the last call; the one behind them may have been corrected since.
+        ids: (N,) the text so far. The first `known - 1` of them are the same as in the last call; later ones may have changed.
+        Returns N + 1 - known rows: row i has the scores of the token at index known + i.
         """
         ...
 
 
 @dataclass(frozen=True)
 class VerifyStep:
-    """One pass over a draft and what it changed."""
+    """One pass of the verifier over a draft."""
 
     number: int  # from 1
-    agreed: int  # tokens from the start that are settled
-    text: TokenSequence
-    done: bool  # the whole text is agreed
-    rows: int
-    seconds: float
+    agreed: int  # number of tokens from the start that are settled
+    text: TokenSequence  # the corrected text, settled tokens first
+    done: bool  # the whole text is settled
+    rows: int  # number of rows computed by this pass
+    seconds: float  # duration of the pass
 
 
 def verify(
@@ -70,29 +73,29 @@ def verify(
     longest: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[VerifyStep]:
-    """Yield a VerifyStep after each pass, at most `passes` of them, until the whole text is agreed.
+    """Yield a VerifyStep after each pass, at most `passes` of them, until the whole text is settled. Close it to cancel.
 
-    accept: the draft's token stands where it is the model's second choice with at least this share of the first's probability;
-    at 1 the text that all agree on is the model's own greedy text, whatever the draft and whatever `ahead`. ahead: a pass reads
-    only so many tokens behind what is settled; None: all. settled: so many tokens from the start stand whatever
-    the model says; the rest is what it writes behind them.
-    A text that grows past twice its draft and 16 tokens more is a loop; it ends there, or at `longest` tokens, which is all that
-    the verifier can read. Close the generator to cancel.
+    The first `draft.final` tokens never change, and the verifier continues from them. end_id: id that the verifier predicts after
+    a complete text. accept: keep a draft token that is the verifier's second choice if its probability is at least this fraction
+    of the first's; at 1 the settled text is the verifier's own greedy text, whatever the draft and `ahead`. ahead: number of
+    tokens after the settled text that a pass reads; None: all. longest: number of tokens of the longest text that the verifier
+    can read; None: no limit. The text also ends at twice the draft's length plus 16 tokens, since the verifier is then in a loop.
+    clock: returns seconds; only differences matter.
     """
     verifier.reset()
     text, agreed = TokenSequence(draft.ids, draft.confidence), min(draft.final, len(draft.ids))
     loop = 2 * len(draft.ids) + 16
     longest = loop if longest is None else min(loop, longest)
-    skipped = -1  # the token that the last correction put away
+    skipped = -1  # the token that the last correction replaced
     for number in range(1, passes + 1):
         start = clock()
         read = len(text.ids) if ahead is None else min(len(text.ids), agreed + ahead)
         numbers = verifier.next_token_scores(
             text.ids[:read], agreed if number > 1 else 0
-        )  # the first pass has to read what is settled too
+        )  # the first pass has to read the final tokens too
         choice = _choose(_last(numbers, read - agreed + 1), text.ids[agreed:], accept)
         rest, more, done, skipped = _correct(text[agreed:], choice, end_id, skipped)
-        text = (text[:agreed] + rest)[:longest]  # guesses may grow faster than they settle
+        text = (text[:agreed] + rest)[:longest]  # corrections may lengthen the text faster than tokens settle
         agreed = min(agreed + more, longest)
         done = done or agreed >= longest
         yield VerifyStep(number, agreed, text, done, len(numbers.ids), clock() - start)
@@ -101,12 +104,12 @@ def verify(
 
 
 def _last(numbers: TopKScores, rows: int) -> TopKScores:
-    """The last so many rows."""
+    """The scores of the last `rows` rows."""
     return TopKScores(*(getattr(numbers, field.name)[-rows:] for field in fields(numbers)))
 
 
 def _choose(numbers: TopKScores, ids: NDArray[np.int64], accept: float) -> TokenSequence:
-    """What should stand at each row, and its probability. The last row's may lie behind the end of `ids`."""
+    """The verifier's token for each row, and its probability. There may be one more row than `ids`, for the token after them."""
     probability = np.exp(numbers.logits - numbers.logsumexp[:, None])
     choice, best = numbers.ids[:, 0].copy(), probability[:, 0].copy()
     judged = min(len(ids), len(choice))
@@ -116,33 +119,38 @@ def _choose(numbers: TopKScores, ids: NDArray[np.int64], accept: float) -> Token
 
 
 def _correct(rest: TokenSequence, choice: TokenSequence, end_id: int, skipped: int) -> tuple[TokenSequence, int, bool, int]:
-    """The text behind what is settled, corrected; how much of it is settled now, whether it is done, what was put away.
+    """Correct the text after the settled tokens.
 
-    choice: for as many tokens of `rest` as were judged, and for the end when all were. What stands before the first
-    disagreement was judged on the right grounds, and so was the token that is put there; corrections behind it are guesses.
+    rest: the text after them. choice: the verifier's tokens for as much of `rest` as it read, and for the token after that.
+    Tokens before the first disagreement were predicted from a correct prefix, and so was the verifier's token at it: all of them
+    are settled. Corrections after it are guesses. Returns the corrected remainder, how many of its tokens are now settled,
+    whether the text is complete, and the token that was replaced at the first disagreement (-1: none).
     """
     judged = min(len(rest.ids), len(choice.ids))
     differs = np.flatnonzero(choice.ids[:judged] != rest.ids[:judged])
     first = int(differs[0]) if len(differs) else judged
     agreed = TokenSequence(rest.ids[:first], choice.confidence[:first])
-    if first == len(choice.ids):  # all that was judged; more of the draft is left
+    if first == len(choice.ids):  # the verifier agrees with all that it read; more of the draft is left
         return agreed + rest[first:], first, False, -1
-    if choice.ids[first] == end_id:  # the draft ends here, or runs on behind the end
+    if choice.ids[first] == end_id:  # the text ends here, even if the draft goes on
         return agreed, first, True, -1
-    more, put_away = _edit(rest, choice, first, end_id, skipped)
-    return agreed + more, first + 1, False, put_away
+    more, replaced = _edit(rest, choice, first, end_id, skipped)
+    return agreed + more, first + 1, False, replaced
 
 
 def _edit(rest: TokenSequence, choice: TokenSequence, first: int, end_id: int, skipped: int) -> tuple[TokenSequence, int]:
-    """The text from the first disagreement on, and the token that was put away there.
+    """The text from the first disagreement on, corrected, and the token that was replaced there (-1: none).
 
-    Behind an error the model is led astray until it agrees with the draft again, so only a disagreement that follows an agreement
-    is acted on. Three kinds of errors are told apart: it wants the next token of the draft already (one too many), it wants
-    the same token once more one row later (one was lost), or it goes on with the draft (one was wrong).
+    After an error in the draft the verifier's choices are unreliable until it agrees with the draft again, so a later
+    disagreement counts only if it follows an agreement. There are three kinds of errors. For the draft A B C D:
+    the verifier's choice at B is C, the draft's next token: B is one too many, and the text is A C D.
+    The choice at B is X, and again at the next row: X is missing, and the text is A X B C D.
+    The choice at B is X, and something else at the next row: B is wrong, and the text is A X C D.
+    If the choice at the first row is `skipped`, the token that the last pass replaced, that was a mistake: it is inserted again.
     """
     ids, wanted_ids, sure = rest.ids.tolist(), choice.ids.tolist(), choice.confidence.tolist()
     out: list[tuple[int, float]] = []
-    put_away, trusted, i = -1, True, first
+    replaced, trusted, i = -1, True, first
     while i < min(len(ids), len(wanted_ids)):
         own, wanted, following = ids[i], wanted_ids[i], wanted_ids[i + 1 : i + 2]
         if wanted == own or (i > first and (not trusted or wanted == end_id or sure[i] < SURE)):
@@ -156,9 +164,9 @@ def _edit(rest: TokenSequence, choice: TokenSequence, first: int, end_id: int, s
             trusted = False
         else:
             out.append((wanted, sure[i]))
-            put_away, trusted = own if i == first else put_away, False
+            replaced, trusted = own if i == first else replaced, False
         i += 1
     if first == len(ids):
         out.append((wanted_ids[first], sure[first]))
     edited = TokenSequence(np.array([token for token, _ in out], np.int64), np.array([share for _, share in out], np.float32))
-    return edited + rest[i:], put_away
+    return edited + rest[i:], replaced

@@ -307,13 +307,13 @@ def test_drawn_tokens_follow_the_filtered_probabilities() -> None:
     assert shares == pytest.approx([2 / 3, 1 / 3, 0], abs=0.03)
 
 
-def test_a_head_that_tells_of_too_few_is_refused() -> None:
+def test_a_head_that_returns_too_few_ids_is_refused() -> None:
     class Short(Table):
         def numbers(self, hidden: NDArray[np.float32], scale: float) -> TopKScores:
             full = super().numbers(hidden, scale)
             return TopKScores(full.ids[:, :8], full.logits[:, :8], full.logsumexp, full.entropy)
 
-    with pytest.raises(InputError, match="tells of 8 ids, the decoding looks at 50: export with --top"):
+    with pytest.raises(InputError, match="returns 8 ids and this decoding needs 50; export again with --top 50"):
         next(reference_fill(canvas_of(1, 4), Short(0), Reference("dream", 2, "entropy")))
 
 

@@ -1,4 +1,4 @@
-"""Canvases: what a span may be, what masked() makes, and what a draft keeps."""
+"""Canvases: which spans are valid, what `masked` returns, and which ids of a draft are kept."""
 
 from dataclasses import replace
 
@@ -153,9 +153,9 @@ def test_rows_lie_at_given_positions() -> None:
     [
         ([0, 1], np.ones((1, 3)), "2 positions need as many rows"),
         ([0, 1], np.ones(2), "2 positions need as many rows"),
-        ([1, 0], np.ones((2, 3)), "rising positions"),
-        ([0, 4], np.ones((2, 3)), "rising positions"),
-        ([1, 2], np.ones((2, 3)), "position 2 has a row and is to be filled"),
+        ([1, 0], np.ones((2, 3)), "increasing positions"),
+        ([0, 4], np.ones((2, 3)), "increasing positions"),
+        ([1, 2], np.ones((2, 3)), "position 2 has a row and lies in a span"),
         ([0, 1], np.full((2, 3), np.nan), "not finite"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Orders and commit rules against numbers worked out by hand and slow literal forms of their sources."""
+"""Orders and commit rules against numbers computed by hand and slow, literal versions of their sources."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_threshold(probabilities: list[float], limit: float, expected: int) -> N
     ("probabilities", "limit", "expected"),
     [
         ([0.75, 0.75, 0.75], 1.0, 2),  # 2/4, 3/4, 4/4
-        ([0.75, 0.5, 1.0], 1.0, 1),  # 2/4, 3/2: the sure third row stands behind the failure
+        ([0.75, 0.5, 1.0], 1.0, 1),  # 2/4, 3/2: the certain third row comes after the failure
         ([0.25, 0.25], 1.0, 1),  # 6/4 fails at once; one is taken nevertheless
         ([1.0, 1.0, 1.0], 0.125, 3),
         ([], 1.0, 0),

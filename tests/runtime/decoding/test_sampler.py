@@ -1,4 +1,4 @@
-"""The fill loop's promises, with a fake denoiser whose numbers depend only on what it is given."""
+"""The promises of `fill`, with a fake denoiser whose scores depend only on its arguments."""
 
 import zlib
 from dataclasses import FrozenInstanceError, dataclass
@@ -26,7 +26,7 @@ class Call:
 
 
 class Fake:
-    """Logits drawn from a seed that the ids make; or, with a table (N, V) of probabilities, always these."""
+    """Logits drawn with a seed that depends on the ids; or, with a table (N, V) of probabilities, always those."""
 
     def __init__(self, table: list[list[float]] | None = None) -> None:
         self.table, self.calls, self.resets = table, list[Call](), 0
@@ -184,7 +184,7 @@ def test_order_decides_who_comes_first(order: str, expected: list[int]) -> None:
 
 
 def test_ties_go_to_the_lowest_position() -> None:
-    """Over as many rows as an unstable sort needs to mix them up."""
+    """Over enough rows that an unstable sort would mix them up."""
     fake = Fake([[0.6, 0.4], [0.8, 0.2]] * 30)
     steps = fill(Canvas.masked(60, "text", ((0, 2),), MASK), fake, Schedule(passes=20, rule="quota"))
     surest_first = [*range(1, 60, 2), *range(0, 60, 2)]

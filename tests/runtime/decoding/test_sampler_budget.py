@@ -1,4 +1,4 @@
-"""Time budgets under a clock that only passes move, and the checks of a schedule's options."""
+"""Time budgets with a clock that only passes advance, and the checks of a schedule's options."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from unmask.errors import InputError
 
 
 class Timed:
-    """A denoiser whose passes cost the given seconds in turn, and the clock that they move. It is never sure."""
+    """A denoiser whose passes take the given seconds in turn, and the clock that they advance. It is never confident."""
 
     def __init__(self, costs_s: list[float]) -> None:
         self.costs_s, self.spent_s = costs_s, list[float]()
@@ -100,7 +100,7 @@ NAN, INFINITE = float("nan"), float("inf")
         ({"order": "prob"}, "order 'prob' is not one of probability, margin, negative_entropy"),
         ({"passes": 0}, "passes is 0; at least 1"),
         ({"passes": -3}, "passes is -3; at least 1"),
-        ({"rule": "quota"}, "quota rule .* give passes"),
+        ({"rule": "quota"}, "quota rule .* set passes"),
         ({"threshold": 0.0}, r"threshold is 0\.0; it is a probability above 0"),
         ({"threshold": 1.5}, r"threshold is 1\.5"),
         ({"threshold": NAN}, "threshold is nan"),

@@ -1,4 +1,4 @@
-"""Stop at end of text: what stands behind a committed end is filled with it and never computed."""
+"""Stop at end of text: positions after a committed end are filled with it and never computed."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ def test_end_waits_for_the_text_before_it() -> None:
     assert steps[1].ids.tolist() == [5, 6, END, END, END]
 
 
-def test_other_spans_go_on_and_nothing_behind_the_end_is_asked_for() -> None:
+def test_other_spans_go_on_and_nothing_after_the_end_is_asked_for() -> None:
     model = Scripted([END, 7, 7, 3, 4], [0.99, 0.2, 0.1, 0.3, 0.2])
     spans = (Span(0, 3, "text", WIDE, END), Span(3, 5, "text", ((1, 9),)))
     steps = list(fill(Canvas(np.full(5, MASK), spans, MASK), model, Schedule(threshold=0.9)))
@@ -67,7 +67,7 @@ def test_another_spans_end_id_is_an_ordinary_token() -> None:
 
 
 def test_rows_committed_before_the_end_stay() -> None:
-    """A commit is never taken back: only the masks behind the end are filled with it."""
+    """A commit is never taken back: only the masks after the end are filled with it."""
     model = Scripted([5, END, 7, 8, 7], [0.8, 0.7, 0.99, 0.6, 0.6])
     steps = list(fill(Canvas.masked(5, "text", WIDE, MASK, END), model, Schedule(passes=5, rule="quota")))
     assert [step.masked for step in steps] == [4, 3, 0]

@@ -1,4 +1,4 @@
-"""Blocks, windows, revision and drawn ids: which rows are computed and asked for, on random canvases and schedules."""
+"""Blocks, windows, revision and drawn ids: which rows are computed and predicted, on random canvases and schedules."""
 
 import zlib
 
@@ -18,7 +18,7 @@ MASK, K = 20, 4
 
 
 class Model:
-    """Random numbers made of the ids; it remembers what each row was computed from, as keys and values would."""
+    """Random scores that depend on the ids. It remembers the id that each row was computed from, as keys and values would."""
 
     def __init__(self, length: int, layout: AttentionLayout) -> None:
         self.layout, self.seen, self.calls = layout, np.full(length, -1), list[tuple[list[int], list[int]]]()
@@ -140,17 +140,17 @@ def test_a_suffix_window_computes_the_block_and_what_follows() -> None:
 
 @given(prompt=st.integers(0, 9), masks=st.integers(1, 25), schedule=schedules(), shift=st.sampled_from([0, 1]))
 def test_block_causal_context_is_exact(prompt: int, masks: int, schedule: Schedule, shift: int) -> None:
-    """When a block is read, every row before it was last computed with the id that stands there now."""
+    """When a block is computed, every row before it was last computed with the id that is there now."""
     layout, canvas = AttentionLayout(shift, 4), canvas_of(prompt, masks)
     if schedule.revise:
-        return  # what is masked again is read with what stood there
+        return  # rows were computed with ids that are masked again since
     model = Model(len(canvas.ids), layout)
     known = canvas.ids
     for step in fill(canvas, model, schedule, layout=layout):
         rows, wanted = model.calls[-1]
         start = min(wanted) // 4 * 4
         assert (model.seen[:start] == known[:start]).all()
-        assert max(rows) < max(wanted) // 4 * 4 + 4, "rows behind the block cannot be seen and are not computed"
+        assert max(rows) < max(wanted) // 4 * 4 + 4, "rows after the block are not attended to and not computed"
         known = step.ids
 
 
@@ -161,7 +161,7 @@ def test_a_known_order_asks_only_for_what_it_commits() -> None:
 
 
 def test_halton_spreads_over_the_grid() -> None:
-    """By hand, h_n = n mirrored in base 2 and in base 3, on 4 x 4: (0, 0), (1/2, 1/3), (1/4, 2/3), (3/4, 1/9)."""
+    """By hand, with n mirrored in base 2 and in base 3, on 4 x 4: (0, 0), (1/2, 1/3), (1/4, 2/3), (3/4, 1/9)."""
     steps, _ = run(canvas_of(0, 16), Schedule(passes=16, rule="quota", order="halton"))
     assert [int(step.committed[0]) for step in steps][:4] == [0, 2 * 4 + 1, 1 * 4 + 2, 3 * 4 + 0]
 

@@ -1,4 +1,4 @@
-"""The passes of `verify` end on the causal model's own text, whatever the draft, and settle more of it each time."""
+"""`verify` ends with the causal model's own text, whatever the draft, and every pass settles more of it."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Model = Callable[[tuple[int, ...]], list[float]]  # a text so far -> probabiliti
 
 
 class Causal:
-    """Serves a model as a verifier and holds callers to the protocol."""
+    """Serves a model as a verifier and checks that callers follow the protocol."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -43,7 +43,7 @@ class Causal:
 
 
 def arbitrary(seed: int) -> Model:
-    """A model that expects anything after anything, but ends texts of 12 tokens."""
+    """A model that may predict any token after any other, but ends texts of 12 tokens."""
 
     def expected(text: tuple[int, ...]) -> list[float]:
         rng = np.random.default_rng([seed, len(text), *text])
@@ -54,7 +54,7 @@ def arbitrary(seed: int) -> Model:
 
 
 def reader(truth: list[int]) -> Model:
-    """A model that hears `truth`: after a wrong token it goes on with what fits the place."""
+    """A model that hears `truth`: after a wrong token it continues with the token of `truth` at that index."""
 
     def expected(text: tuple[int, ...]) -> list[float]:
         row = [0.1 / SIZE] * SIZE
@@ -118,7 +118,7 @@ def test_a_right_draft_takes_one_pass(draft: list[int]) -> None:
 
 @given(st.lists(st.integers(1, SIZE - 1), min_size=3, max_size=14, unique=False), st.data())
 def test_wrong_tokens_of_like_length_take_two_passes(truth: list[int], data: st.DataObject) -> None:
-    """Corrections behind the first are guesses, but a model that is not led astray makes them all at once."""
+    """Corrections after the first are guesses, but a model that an error does not confuse makes them all in one pass."""
     at = data.draw(st.integers(0, len(truth) - 1))
     draft = [*truth]
     draft[at] = truth[at] % (SIZE - 1) + 1
@@ -134,7 +134,7 @@ def test_a_token_too_many_is_dropped_and_a_lost_one_comes_in() -> None:
     truth = [1, 2, 3, 4, 5]
 
     def hears(text: tuple[int, ...]) -> list[float]:
-        """Goes on behind the longest prefix of the truth that the text holds in order."""
+        """Continues after the longest prefix of the truth that the text contains in order."""
         place = 0
         for token in text:
             place += place < len(truth) and token == truth[place]
@@ -155,7 +155,7 @@ def test_settled_rows_are_not_computed_again() -> None:
 
 
 def test_a_pass_reads_no_further_than_asked() -> None:
-    """Three tokens ahead and the one that is settled: each pass judges four of a right draft, and changes nothing behind them."""
+    """With three tokens of lookahead each pass settles four of a correct draft, and changes nothing after them."""
     truth = [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]
     causal = Causal(reader(truth))
     found = list(verify(tokens(truth), causal, END, 9, ahead=3))
@@ -181,7 +181,7 @@ def test_a_model_that_never_ends_is_cut() -> None:
 
 
 def test_guesses_never_outgrow_the_bound() -> None:
-    """A model that asks for one more of the same everywhere doubles the draft with every pass."""
+    """A model that wants each token twice doubles the draft with every pass."""
     draft = [1, 2, 3, 4] * 2
     for ahead in (None, 5):
         for check in checks(
@@ -196,7 +196,7 @@ def test_a_draft_that_runs_on_is_cut_at_the_end() -> None:
 
 
 @pytest.mark.parametrize(("accept", "kept"), [(1.0, 1), (0.81, 1), (0.79, 2), (0.0, 2)])
-def test_a_near_second_choice_may_stand(accept: float, kept: int) -> None:
+def test_a_near_second_choice_may_stay(accept: float, kept: int) -> None:
     def model(text: tuple[int, ...]) -> list[float]:
         return [1.0, 0, 0, 0, 0, 0] if text else [0.1, 0.5, 0.4, 0, 0, 0]
 

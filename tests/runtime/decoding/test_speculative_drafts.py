@@ -1,4 +1,4 @@
-"""`verify` on damaged transcripts with a model that errors lead astray, through a verifier that remembers what it has read."""
+"""`verify` on damaged transcripts, with a model that errors confuse and a verifier that remembers what it has read."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Rows = Callable[[tuple[int, ...]], NDArray[np.float64]]  # a text so far -> (SIZ
 
 
 class Remembering:
-    """Answers from what it has read, as keys and values would: it never looks again at tokens that are said to be known."""
+    """Answers from what it has read, as with keys and values: it never looks again at tokens that the caller says it knows."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -42,7 +42,7 @@ class Remembering:
 
 
 def hears(truth: tuple[int, ...], seed: int) -> Rows:
-    """Sure of the right next token behind a right prefix; behind an error it finds back at the next agreement, or babbles."""
+    """Confident of the right next token after a correct prefix. After an error it recovers at the next agreement, or babbles."""
 
     def rows(text: tuple[int, ...]) -> NDArray[np.float64]:
         rng = np.random.default_rng([seed, len(text), *text])
@@ -123,10 +123,10 @@ def test_passes_settle_more_and_keep_what_is_settled(
 
 
 @given(TRUTH, EDITS, SEED, AHEAD, st.integers(0, 20))
-def test_what_is_settled_stands_and_the_rest_is_written_behind_it(
+def test_final_tokens_stay_and_the_rest_is_written_after_them(
     truth: tuple[int, ...], edits: list[tuple[str, int, int]], seed: int, ahead: int | None, settled: int
 ) -> None:
-    """Against the model's own words behind the same beginning, one at a time."""
+    """Against the model's own text after the same prefix, one token at a time."""
     draft, rows = damaged(truth, edits), hears(truth, seed)
     text = draft[:settled]
     while len(text) < 2 * len(draft) + 16 and (best := int(rows(tuple(text)).argmax())) != END:
@@ -137,7 +137,7 @@ def test_what_is_settled_stands_and_the_rest_is_written_behind_it(
 
 @given(TRUTH, SEED)
 def test_an_empty_draft_is_written_token_by_token(truth: tuple[int, ...], seed: int) -> None:
-    """At most as many tokens as an empty draft may grow to."""
+    """An empty draft grows to at most 16 tokens."""
     found = run([], hears(truth, seed))
     assert found[-1].text.ids.tolist() == list(truth)[:16]
     assert len(found) <= len(truth) + 1
@@ -166,7 +166,7 @@ def test_a_loop_is_cut_and_done(draft: list[int], seed: int, ahead: int | None) 
 
 @given(TRUTH, st.lists(st.integers(1, SIZE - 1), max_size=30), SEED)
 def test_a_runaway_draft_ends_where_the_model_ends(truth: tuple[int, ...], tail: list[int], seed: int) -> None:
-    """The end of a right text is seen in the first pass, whatever runs on behind it."""
+    """The end of a correct text is found in the first pass, whatever follows it."""
     (only,) = run([*truth, *tail], hears(truth, seed))
     assert only.done
     assert tuple(only.text.ids.tolist()) == truth
@@ -184,8 +184,8 @@ def test_the_draft_is_left_as_it_was(truth: tuple[int, ...], edits: list[tuple[s
 
 
 @given(st.lists(st.integers(1, SIZE - 1), max_size=12), SEED, st.sampled_from([0.9, 0.5, 0.0]))
-def test_what_stands_is_a_choice_near_enough(draft: list[int], seed: int, accept: float) -> None:
-    """Of the settled text each token is the model's first choice, or its second with the share that was asked for."""
+def test_what_is_settled_is_a_choice_near_enough(draft: list[int], seed: int, accept: float) -> None:
+    """Each settled token is the model's first choice, or its second with at least the fraction that was asked for."""
     rows = hears((1, 2, 3, 4, 5), seed)
     last = run(draft, rows, accept=accept)[-1]
     ids = last.text.ids.tolist()
