@@ -4,6 +4,12 @@ Load a bundle, fill a canvas of masks in a few parallel passes, and receive a `S
 opens no file or device and loads no engine and no audio library.
 """
 
+import os
+
+# From 1.29 on, ONNX Runtime reports its use to its maker and keeps a device id on disk unless it is told not to before it is
+# loaded. Every import of this package passes here, so the command, the server and the Python API are all offline.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 from unmask.bundle.manifest import Bundle, Manifest, load_bundle
 from unmask.bundle.task_template import AnswerSpan, Template
 from unmask.decoding.canvas import Canvas, Draft, Rows, Span
