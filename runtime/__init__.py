@@ -4,30 +4,33 @@ Load a bundle, fill a canvas of masks in a few parallel passes, and receive a `S
 opens no file or device and loads no engine and no audio library.
 """
 
+import importlib
 import os
+from typing import TYPE_CHECKING
 
 # From 1.29 on, ONNX Runtime reports its use to its maker and keeps a device id on disk unless it is told not to before it is
 # loaded. Every import of this package passes here, so the command, the server and the Python API are all offline.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-from unmask.bundle.manifest import Bundle, Manifest, load_bundle
-from unmask.bundle.task_template import AnswerSpan, Template
-from unmask.decoding.canvas import Canvas, Draft, Rows, Span
-from unmask.decoding.denoiser import Denoiser, Step, TopKScores
-from unmask.decoding.reference import reference_fill
-from unmask.decoding.row_selection import AttentionLayout
-from unmask.decoding.sampler import fill
-from unmask.decoding.schedule import Reference, Schedule
-from unmask.engines.engine import Engine
-from unmask.engines.engine_options import EngineOptions
-from unmask.errors import AudioError, BundleError, InputError, UnmaskError
-from unmask.session import RunOptions, Session, Task, open_model
-from unmask.speech.captioner import Caption, Captioner
-from unmask.speech.endpointing import SpeechOptions
-from unmask.speech.events import Event
-from unmask.speech.live import LiveCaptioner, LiveOptions, captions
-from unmask.speech.words import Word
-from unmask.text.generator import Answer, Generator
+if TYPE_CHECKING:  # each name is imported when it is first asked for, see `__getattr__`
+    from unmask.bundle.manifest import Bundle, Manifest, load_bundle
+    from unmask.bundle.task_template import AnswerSpan, Template
+    from unmask.decoding.canvas import Canvas, Draft, Rows, Span
+    from unmask.decoding.denoiser import Denoiser, Step, TopKScores
+    from unmask.decoding.reference import reference_fill
+    from unmask.decoding.row_selection import AttentionLayout
+    from unmask.decoding.sampler import fill
+    from unmask.decoding.schedule import Reference, Schedule
+    from unmask.engines.engine import Engine
+    from unmask.engines.engine_options import EngineOptions
+    from unmask.errors import AudioError, BundleError, InputError, UnmaskError
+    from unmask.session import RunOptions, Session, Task, open_model
+    from unmask.speech.captioner import Caption, Captioner
+    from unmask.speech.endpointing import SpeechOptions
+    from unmask.speech.events import Event
+    from unmask.speech.live import LiveCaptioner, LiveOptions, captions
+    from unmask.speech.words import Word
+    from unmask.text.generator import Answer, Generator
 
 __version__ = "0.1.0"
 
@@ -70,3 +73,38 @@ __all__ = [
     "open_model",
     "reference_fill",
 ]
+
+_HOMES = {
+    "unmask.bundle.manifest": ("Bundle", "Manifest", "load_bundle"),
+    "unmask.bundle.task_template": ("AnswerSpan", "Template"),
+    "unmask.decoding.canvas": ("Canvas", "Draft", "Rows", "Span"),
+    "unmask.decoding.denoiser": ("Denoiser", "Step", "TopKScores"),
+    "unmask.decoding.reference": ("reference_fill",),
+    "unmask.decoding.row_selection": ("AttentionLayout",),
+    "unmask.decoding.sampler": ("fill",),
+    "unmask.decoding.schedule": ("Reference", "Schedule"),
+    "unmask.engines.engine": ("Engine",),
+    "unmask.engines.engine_options": ("EngineOptions",),
+    "unmask.errors": ("AudioError", "BundleError", "InputError", "UnmaskError"),
+    "unmask.session": ("RunOptions", "Session", "Task", "open_model"),
+    "unmask.speech.captioner": ("Caption", "Captioner"),
+    "unmask.speech.endpointing": ("SpeechOptions",),
+    "unmask.speech.events": ("Event",),
+    "unmask.speech.live": ("LiveCaptioner", "LiveOptions", "captions"),
+    "unmask.speech.words": ("Word",),
+    "unmask.text.generator": ("Answer", "Generator"),
+}
+"""Module -> the public names that it holds: `unmask --version` then loads none of them."""
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(importlib.import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'unmask' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

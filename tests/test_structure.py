@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -194,7 +194,8 @@ def within(names: list[str], packages: tuple[str, ...]) -> list[str]:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    found = loaded("import unmask")
+    assert within(loaded("import unmask"), ("numpy", "tokenizers", "unmask.decoding")) == []
+    found = loaded("import unmask; unmask.open_model, unmask.LiveCaptioner")
     assert "unmask.decoding.sampler" in found
     assert within(found, (*HEAVY, *(f"unmask.{top}" for top in TOP))) == []
 
@@ -211,7 +212,17 @@ def test_an_engine_imports_no_other(fp32_bundle: Path) -> None:
 
 
 def test_public_names() -> None:
-    public = {name for name, value in vars(unmask).items() if not name.startswith("_") and not isinstance(value, ModuleType)}
-    assert set(unmask.__all__) == public
+    """Each is there when it is asked for, and type checkers see the same names in the same modules."""
     assert unmask.__all__ == sorted(unmask.__all__)
+    listed = {(name, module) for module, names in unmask._HOMES.items() for name in names}
+    checked = {
+        tuple(name.rpartition(".")[::-2]) for name in imported(trees()["runtime/__init__.py"]) if name.startswith("unmask.")
+    }
+    assert {name for name, _ in listed} == set(unmask.__all__)
+    assert checked == listed
+    for name in unmask.__all__:
+        assert getattr(unmask, name) is getattr(importlib.import_module(dict(listed)[name]), name)
+    assert set(unmask.__all__) <= set(dir(unmask))
+    with pytest.raises(AttributeError, match="module 'unmask' has no attribute 'nothing'"):
+        unmask.nothing  # noqa: B018
     assert unmask.__version__
