@@ -6,6 +6,7 @@ returns at least 1 if there is any row, so that a fill cannot hang.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +124,24 @@ def entropy_bound(entropies: Scores, limit: float) -> int:
         return 0
     before = np.concatenate(([0.0], np.cumsum(entropies)[:-1]))  # entropies increase, so the last one is the largest
     return max(1, int((before <= limit).sum()))
+
+
+@dataclass(frozen=True)
+class CommitRule:
+    """A rule that reads the numbers of a pass. Its bound is the option of `Schedule` with the rule's name."""
+
+    sort: Callable[[Scores, Scores, float], NDArray[np.generic]]
+    """(probability of the best id, entropy, bound) -> (R,) by which rows are sorted, smallest first; equals keep their order."""
+    count: Callable[[Scores, Scores, float], int]
+    """The same, sorted -> the number of rows to commit, from the first."""
+
+
+RULES = {
+    "quota": None,  # reads no numbers: it spreads commits over a number of passes
+    "threshold": CommitRule(lambda best, entropy, limit: best < limit, lambda best, entropy, limit: threshold(best, limit)),
+    "factor": CommitRule(lambda best, entropy, limit: -best, lambda best, entropy, limit: factor(best, limit)),
+    "entropy_bound": CommitRule(lambda best, entropy, limit: entropy, lambda best, entropy, limit: entropy_bound(entropy, limit)),
+}
 
 
 def deadline(masked: int, remaining_s: float, pass_s: float) -> int:

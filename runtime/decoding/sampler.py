@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.decoding import commit_rules as policy
+from unmask.decoding import commit_rules
 from unmask.decoding.canvas import Canvas, IdRange, Span
+from unmask.decoding.commit_rules import Scores
 from unmask.decoding.denoiser import Denoiser, Step, TopKScores
 from unmask.decoding.row_selection import AttentionLayout, block_of, rows_of_pass
 from unmask.decoding.schedule import Schedule
@@ -97,7 +98,7 @@ class _Fill:
         """Smallest end of the block that leaves enough of the budget for the blocks after it."""
         left_s = (self.schedule.budget_ms or 0) / 1000 - (now - self.began) - self.slowest
         masked = np.flatnonzero(self.state.masked)
-        return int(masked[policy.deadline(len(masked), left_s, self.slowest) - 1]) + 1 if self.number else 0
+        return int(masked[commit_rules.deadline(len(masked), left_s, self.slowest) - 1]) + 1 if self.number else 0
 
     def _wanted(self, masked: NDArray[np.int64]) -> NDArray[np.int64]:
         """Masked positions to predict. With a fixed order and a quota, only those that will be committed."""
@@ -111,28 +112,24 @@ class _Fill:
         return self.denoiser.window(self.state.ids[rows], rows, np.searchsorted(rows, wanted), self.state.allowed(wanted))
 
     def _quota(self, masked: int) -> int:
-        passes, curve = self.schedule.passes or 1, policy.CURVES[self.schedule.curve]
+        passes, curve = self.schedule.passes or 1, commit_rules.CURVES[self.schedule.curve]
         if self.in_block >= passes:
             return masked
         if curve is None:
-            return policy.quota(masked, passes - self.in_block + 1)
+            return commit_rules.quota(masked, passes - self.in_block + 1)
         return max(1, masked - curve(self.in_block_total, self.in_block, passes))
 
     def _count(self, scores: "_Scores", masked: int, elapsed_s: float) -> int:
-        schedule, best = self.schedule, scores.best[scores.order]
+        schedule, rule = self.schedule, commit_rules.RULES[self.schedule.rule]
         if schedule.passes is not None and self.in_block >= schedule.passes:
             return masked
-        if schedule.rule == "quota":
+        if rule is None:
             count = self._quota(masked)
-        elif schedule.rule == "threshold":
-            count = policy.threshold(best, schedule.threshold)
-        elif schedule.rule == "entropy_bound":
-            count = policy.entropy_bound(scores.entropy[scores.order], schedule.entropy_bound)
         else:
-            count = policy.factor(best, schedule.factor)
+            count = rule.count(scores.best[scores.order], scores.entropy[scores.order], getattr(schedule, schedule.rule))
         if schedule.budget_ms is not None:
             left_s = schedule.budget_ms / 1000 - elapsed_s
-            count = max(count, policy.deadline(int(self.state.masked.sum()), left_s, self.slowest))
+            count = max(count, commit_rules.deadline(int(self.state.masked.sum()), left_s, self.slowest))
         return count
 
     def revise(self) -> Step:
@@ -188,7 +185,7 @@ class _State:
         self.rng = np.random.default_rng(schedule.seed)
 
     def _ranks(self) -> NDArray[np.int64] | None:
-        rank = policy.RANKED.get(self.schedule.order)
+        rank = commit_rules.RANKED.get(self.schedule.order)
         if rank is None:
             return None
         ranks = np.zeros(len(self.ids), np.int64)
@@ -221,20 +218,17 @@ class _State:
         noisy: NDArray[np.int64] = (logits / self.schedule.temperature + self.rng.gumbel(size=logits.shape)).argmax(1)
         return noisy
 
-    def _order(
-        self, wanted: NDArray[np.int64], best: policy.Scores, second: policy.Scores, entropy: policy.Scores
-    ) -> NDArray[np.int64]:
+    def _order(self, wanted: NDArray[np.int64], best: Scores, second: Scores, entropy: Scores) -> NDArray[np.int64]:
         schedule = self.schedule
         if self.ranks is None:
-            order = np.argsort(-policy.MEASURED[schedule.order](best, second, entropy), kind="stable")  # ties: lowest position
+            confidence = commit_rules.MEASURED[schedule.order](best, second, entropy)
+            order = np.argsort(-confidence, kind="stable")  # ties: lowest position
         else:
             order = np.argsort(self.ranks[wanted], kind="stable")
-        if schedule.rule == "threshold":  # positions that reach the threshold come first, in any order
-            order = order[np.argsort(best[order] < schedule.threshold, kind="stable")]
-        elif schedule.rule == "factor":  # this rule is defined on decreasing probabilities
-            order = order[np.argsort(-best[order], kind="stable")]
-        elif schedule.rule == "entropy_bound":  # and this one on increasing entropies
-            order = order[np.argsort(entropy[order], kind="stable")]
+        rule = commit_rules.RULES[schedule.rule]
+        if rule is not None:
+            keys = rule.sort(best[order], entropy[order], getattr(schedule, schedule.rule))
+            order = order[np.argsort(keys, kind="stable")]
         return order
 
     def commit(self, positions: NDArray[np.int64]) -> None:

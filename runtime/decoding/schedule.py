@@ -6,10 +6,8 @@ Knows names and numbers. Knows no canvas and no model.
 import math
 from dataclasses import dataclass
 
-from unmask.decoding import commit_rules as policy
 from unmask.errors import InputError
 
-RULES = ("quota", "threshold", "factor", "entropy_bound")
 ALGORITHMS = {
     "dream": ("origin", "maskgit_plus", "topk_margin", "entropy", "entropy-penalty"),
     "llada": ("low_confidence", "random"),
@@ -64,7 +62,12 @@ class Schedule:
     """Seed of the random order and of drawn ids."""
 
     def __post_init__(self) -> None:
-        for name, known in (("rule", RULES), ("order", policy.ORDERS), ("window", WINDOWS), ("curve", policy.CURVES)):
+        for name, known in (
+            ("rule", commit_rules.RULES),
+            ("order", commit_rules.ORDERS),
+            ("window", WINDOWS),
+            ("curve", commit_rules.CURVES),
+        ):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} {getattr(self, name)!r} is not one of {', '.join(known)}")
         for name in ("passes", "verify_lookahead", "refresh", "block"):
