@@ -6,6 +6,7 @@ Knows names and numbers. Knows no canvas and no model.
 import math
 from dataclasses import dataclass
 
+from unmask.decoding.commit_rules import CURVES, ORDERS, RULES
 from unmask.errors import InputError
 
 ALGORITHMS = {
@@ -62,12 +63,8 @@ class Schedule:
     """Seed of the random order and of drawn ids."""
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("rule", commit_rules.RULES),
-            ("order", commit_rules.ORDERS),
-            ("window", WINDOWS),
-            ("curve", commit_rules.CURVES),
-        ):
+        choices = {"rule": RULES, "order": ORDERS, "window": WINDOWS, "curve": CURVES}
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise InputError(f"{name} {getattr(self, name)!r} is not one of {', '.join(known)}")
         for name in ("passes", "verify_lookahead", "refresh", "block"):
