@@ -1,1 +1,1 @@
-"""What a bundle folder holds: its manifest, embedding, task templates, tokenizer and graphs."""
+"""The contents of a bundle folder: manifest, embedding, task templates, tokenizer and graphs."""

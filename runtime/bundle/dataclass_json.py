@@ -1,4 +1,4 @@
-"""JSON to frozen dataclasses, strictly: unknown keys, missing keys and wrong types are errors that name the place.
+"""Strict parsing of JSON into frozen dataclasses: an unknown key, a missing key or a wrong type is an error that names its path.
 
 Knows dataclasses of str, int, float, bool, nested dataclasses, `X | None`, tuple[X, ...], dict[str, X], and Any, which is not
 checked. Knows no bundle.
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def from_json(kind: type[T], value: Any, where: str) -> T:
-    """Build `kind` from decoded JSON. Raises BundleError with the dotted place of the first thing that does not fit."""
+    """Build `kind` from decoded JSON. Raises BundleError with the dotted path, after `where`, of the first wrong value."""
     parsed: T = _parse(kind, value, where)
     return parsed
 

@@ -1,4 +1,4 @@
-"""Token embeddings inside a bundle: the forms in which their rows are stored, and how some of them are read.
+"""Token embeddings inside a bundle: the formats of their rows, and how to read a few rows.
 
 Knows bytes and numbers. Knows no graph and no vocabulary.
 """
@@ -18,50 +18,55 @@ SCALED = ("int8", "int4")
 
 @dataclass(frozen=True)
 class Embedding:
-    """Rows inside a listed file, little-endian.
+    """Rows stored in a file of the bundle, little-endian.
 
-    float16 and float32: (rows, width), row-major. int8: the (width, rows) matrix of a tied int8 head, and one scale for each row.
-    int4: (rows, blocks, block / 2) bytes as MatMulNBits takes them, two codes around 8 in each, the low half first, and one scale
-    for each block; the last block is filled up.
+    float16 and float32: (rows, width), row-major. int8: the (width, rows) matrix of a tied int8 head, and one scale per row.
+    int4: (rows, blocks, block / 2) bytes in the layout of MatMulNBits, two codes with zero point 8 in each byte, the low half
+    first, and one scale per block; the last block is padded.
     """
 
     file: str
     offset: int  # bytes
     rows: int
     width: int
-    dtype: str
-    scales: int | None = None  # offset of (rows,) or (rows, blocks) float32, int8 and int4 only
-    block: int | None = None  # weights that share a scale, int4 only
-    rest: "Embedding | None" = None  # the rows behind these, in a form of their own
+    dtype: str  # one of DTYPES
+    scales: int | None = None  # byte offset of (rows,) or (rows, blocks) float32, int8 and int4 only
+    block: int | None = None  # number of weights that share a scale, int4 only
+    rest: "Embedding | None" = None  # the rows after these, if they are stored in another format
 
     @property
     def parts(self) -> "tuple[Embedding, ...]":
+        """This part and the ones after it."""
         return (self, *(self.rest.parts if self.rest else ()))
 
     @property
     def total(self) -> int:
-        """Rows of all parts."""
+        """Number of rows in all parts."""
         return sum(part.rows for part in self.parts)
 
     @property
     def blocks(self) -> int:
+        """Number of blocks in a row; 1 unless int4."""
         return -(-self.width // self.block) if self.block else 1
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of this part's numbers as they are stored."""
+        """Shape of this part's array as it is stored."""
         if self.dtype == "int4":
             return self.rows, self.blocks, (self.block or 0) // 2
         return (self.width, self.rows) if self.dtype == "int8" else (self.rows, self.width)
 
     def check(self, where: str, file_bytes: int) -> None:
-        """Raises BundleError when this part contradicts itself or does not fit its file."""
+        """Raise BundleError if this part contradicts itself or does not fit into its file. where: prefix of the message."""
         if self.dtype not in DTYPES:
             raise BundleError(f"{where}: embedding dtype {self.dtype!r} is not one of {', '.join(DTYPES)}")
         if (self.dtype in SCALED) != (self.scales is not None):
-            raise BundleError(f"{where}: int8 and int4 embeddings have scales and no other has; this one is {self.dtype}")
+            raise BundleError(f"{where}: int8 and int4 embeddings need scales, and others have none; this one is {self.dtype}")
         if (self.dtype == "int4") != (self.block is not None) or (self.block or 2) < 2 or (self.block or 2) % 2:
-            raise BundleError(f"{where}: int4 embeddings have a block of an even length and no other has; this one: {self.block}")
+            raise BundleError(
+                f"{where}: int4 embeddings need an even block length, and others have none; this one is {self.dtype} "
+                f"with {self.block}"
+            )
         itemsize = 1 if self.dtype == "int4" else np.dtype(self.dtype).itemsize
         parts = [(self.offset, itemsize * int(np.prod(self.shape)))]
         if self.scales is not None:
@@ -72,14 +77,15 @@ class Embedding:
 
 @dataclass(frozen=True)
 class EmbeddingTable:
-    """An embedding mapped from disk: pages are read when their rows are."""
+    """An embedding that is memory-mapped: a page is read from disk when one of its rows is needed."""
 
     embedding: Embedding
-    stored: NDArray[Any]  # rows first: (rows, width), or (rows, blocks, bytes) of int4
-    scales: NDArray[np.float32] | None  # (rows,), or (rows, blocks) of int4
+    stored: NDArray[Any]  # (rows, width), or (rows, blocks, bytes) for int4
+    scales: NDArray[np.float32] | None  # (rows,), or (rows, blocks) for int4
     rest: "EmbeddingTable | None" = None
 
-    def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:  # (N,) -> (N, width)
+    def gather(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """ids (N,) int64 -> (N, width) float32, dequantized."""
         if self.rest is None:
             return self._own(ids)
         rows = np.empty((len(ids), self.embedding.width), np.float32)
@@ -100,7 +106,7 @@ class EmbeddingTable:
 
 
 def open_table(folder: Path, embedding: Embedding) -> EmbeddingTable:
-    """Map an embedding of a verified bundle."""
+    """Memory-map an embedding. folder: of a verified bundle, so the files are known to be large enough."""
     path = folder / embedding.file
     dtype = np.dtype(np.uint8) if embedding.dtype == "int4" else np.dtype(embedding.dtype).newbyteorder("<")
     stored: NDArray[Any] = np.memmap(path, dtype, "r", embedding.offset, embedding.shape)

@@ -1,7 +1,7 @@
-"""What the graphs of each kind of bundle take and give: the one place where their tensors are named.
+"""Inputs and outputs of the graphs of each kind of bundle: the one place that names their tensors.
 
-Load checks, padding into fixed sizes, the inputs that exporters trace with and the table in docs/bundle.md are derived from here.
-A bundle is of the kind whose graphs it has, so a family with graphs of a known kind needs no line here.
+Load checks, padding to fixed sizes, example inputs for the exporters and the table in docs/bundle.md are derived from this file.
+The graphs of a bundle decide its kind, so a new family whose graphs are of a known kind needs no change here.
 Knows names and dimensions. Knows no engine, no weights and no family.
 """
 
@@ -21,9 +21,9 @@ VARYING = {
     "frames": "frames of the encoder",
     "mel_frames": "frames of the encoder's input",
     "tokens": "tokens that the verifier reads in a pass",
-    "past": "tokens whose keys and values it has kept",
+    "past": "tokens whose keys and values the verifier has kept",
 }
-"""Dimensions that differ from call to call; all others belong to the model."""
+"""Dimensions that differ from call to call; all others are sizes of the model."""
 
 
 @dataclass(frozen=True)
@@ -32,32 +32,33 @@ class Tensor:
 
     name: str
     dims: tuple[str, ...]
-    """Names of `VARYING`, names of sizes of the model, or numbers."""
+    """Keys of `VARYING`, names of sizes of the model, or numbers."""
     dtype: Dtype = "float32"
-    """int64 is int32 in graphs of fixed sizes."""
+    """Graphs of fixed sizes use int32 in place of int64."""
     per_recording: bool = False
-    """The same array on every pass over a recording, so that engines may keep what they made of it."""
+    """The array is the same in every pass over a recording, so engines may keep their padded copy of it."""
 
     @property
     def varying(self) -> dict[int, str]:
-        """Axis -> dimension, of those that differ from call to call."""
+        """Axis -> dimension, for the dimensions that differ from call to call."""
         return {axis: dim for axis, dim in enumerate(self.dims) if dim in VARYING}
 
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """One role. Inputs and outputs stand in the order of the graph."""
+    """The graph of one role. Inputs and outputs are in the order of the graph."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     work: str
-    """The dimension that tells how much the graph computes."""
+    """The dimension to which the work of a call is proportional."""
     fixed: tuple[Tensor, ...] = ()
-    """Inputs that only graphs of fixed sizes take: which columns are real, and where rows stand."""
+    """Inputs that only graphs of fixed sizes take: masks of the padding, and positions of rows."""
     required: bool = True
+    """Every bundle of this kind has the graph."""
 
     def input(self, name: str) -> Tensor:
-        """Raises KeyError for a name that no input has."""
+        """Raises KeyError if no input has this name."""
         return {tensor.name: tensor for tensor in self.inputs}[name]
 
     @property
@@ -71,20 +72,21 @@ class GraphSpec:
 
 @dataclass(frozen=True)
 class BundleKind:
-    """Graphs that work together."""
+    """A set of graphs that work together."""
 
     name: str
     takes: str
-    """The modality that it was made for: speech or text."""
+    """The modality of its input: speech or text."""
     graphs: Mapping[str, GraphSpec]
+    """Role -> graph."""
 
     def graph(self, role: str) -> GraphSpec:
-        """`head_<modality>` is the head over a slice of the vocabulary. Raises KeyError for a role that this kind has not."""
+        """The graph of a role; `head_<modality>` is the head over a slice of the vocabulary. Raises KeyError for other roles."""
         return self.graphs["head" if role.startswith("head_") else role]
 
     @property
     def optional_outputs(self) -> set[str]:
-        """Outputs that only graphs which are not required take as inputs."""
+        """Outputs of required graphs that only optional graphs take as inputs."""
         required = [graph for graph in self.graphs.values() if graph.required]
         spare = {name for graph in self.graphs.values() if not graph.required for name in graph.input_names}
         taken = {name for graph in required for name in graph.input_names}
@@ -92,7 +94,7 @@ class BundleKind:
 
     @property
     def required(self) -> set[str]:
-        """Roles that a bundle of this kind needs."""
+        """Roles that every bundle of this kind has."""
         return {role for role, graph in self.graphs.items() if graph.required}
 
 
@@ -187,9 +189,9 @@ KINDS = (TIMELINE, BACKBONE)
 
 
 def kind_of(manifest: Manifest) -> BundleKind:
-    """The kind whose graphs a bundle has. Raises BundleError where a graph is of none.
+    """The kind that a bundle's graphs belong to. Raises BundleError if no kind has all of them.
 
-    Some required graphs may be missing still: who runs the bundle says which, see `missing_roles`.
+    Required graphs may still be missing; see `missing_roles`.
     """
     roles = {"head" if role.startswith("head_") else role for role in manifest.roles}
     possible = [kind for kind in KINDS if roles <= kind.graphs.keys()]
@@ -202,12 +204,12 @@ def kind_of(manifest: Manifest) -> BundleKind:
 
 
 def missing_roles(manifest: Manifest) -> list[str]:
-    """Required graphs that a bundle lacks."""
+    """Roles of required graphs that a bundle lacks, sorted. Raises BundleError as `kind_of`."""
     return sorted(kind_of(manifest).required - manifest.roles)
 
 
 def markdown() -> str:
-    """The table of all graphs, for docs/bundle.md."""
+    """The table of all graphs in docs/bundle.md."""
     lines = ["| kind | graph | inputs | outputs | fixed sizes also take |", "|---|---|---|---|---|"]
     for kind in KINDS:
         for role, graph in kind.graphs.items():

@@ -1,7 +1,7 @@
-"""A bundle: a folder with `bundle.json` and the plain files that it lists. Reads and verifies it; opens no graph.
+"""A bundle: a folder with `bundle.json` and the plain files that it lists. This module reads and verifies it, and opens no graph.
 
-Every file is checked against its size and SHA-256 on load, and no name leads out of the folder. Nothing in a bundle is executed
-but the ONNX graphs, by ONNX Runtime.
+Loading checks every file's size and SHA-256, and no file name may lead out of the folder. Nothing in a bundle is executed except
+its graphs, by the engine.
 """
 
 import dataclasses
@@ -33,17 +33,17 @@ class File:
 
 @dataclass(frozen=True)
 class Verifier:
-    """The causal model that checks a draft in its `verify` graph."""
+    """The causal model that verifies a draft, in the `verify` graph."""
 
     embedding: Embedding
-    prompt: tuple[int, ...]  # ids of its own embedding that it reads before a text
-    end_id: int  # what it expects behind a text that is whole
-    positions: int | None = None  # most rows that it can read, the prompt's included
+    prompt: tuple[int, ...]  # ids, in its own embedding, that it reads before a text
+    end_id: int  # id predicted after a complete text
+    positions: int | None = None  # maximum number of rows that it can read, including the prompt
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    size: int  # ids that can be predicted: 0 <= id < size
+    size: int  # number of ids that can be predicted: 0 <= id < size
     mask_id: int
     blank_id: int | None = None
     ranges: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop)
@@ -51,45 +51,47 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Timeline:
-    """How slots lie on the audio, for families that caption."""
+    """The relation between a captioner's slots (positions of its canvas) and audio."""
 
     frames_per_slot: int
-    frame_ms: float  # of an encoder frame
-    longest_s: float  # audio that one canvas may hold, silence behind it included
-    tail_ms: float  # silence that the encoder wants behind the speech
+    frame_ms: float  # duration of an encoder frame
+    longest_s: float  # longest audio of one canvas, including the silence after it
+    tail_ms: float  # silence that the encoder needs after the speech
 
     @property
     def slot_s(self) -> float:
+        """Duration of a slot, in seconds."""
         return self.frames_per_slot * self.frame_ms / 1000
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A graph of fixed sizes, for engines that settle shapes in advance (`unmask.engines.padding`)."""
+    """A graph of fixed sizes, for engines that compile shapes in advance (`unmask.engines.padding`)."""
 
     engine: str  # onnx, litert or coreml
     role: str
-    file: str  # for coreml the folder of a package
+    file: str  # a file, or the folder of a CoreML package
     sizes: dict[str, int]  # dimension -> size: rows, wanted, slots; tokens and past of a verifier
     precision: str
-    function: str = ""  # of a package that holds several
+    function: str = ""  # name of the graph in a file that contains several
 
     @property
     def name(self) -> str:
+        """Engine, role and sizes, for messages."""
         return " ".join([self.engine, self.role, *(f"{name}={size}" for name, size in self.sizes.items())])
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that the runtime must know of a bundle. JSON with exactly these keys; see `strict.from_json`."""
+    """Everything that the runtime needs to know about a bundle: JSON with exactly these keys (see `dataclass_json.from_json`)."""
 
     format: int
     name: str
     family: str
     description: str
     precision: str  # fp32 or int8
-    attention: str  # full, prefix or block: what reuse of canvas rows means (docs/bundle.md)
-    logits_shift: int
+    attention: str  # full, prefix or block: whether reused keys and values are exact (docs/bundle.md)
+    logits_shift: int  # row i predicts position i + logits_shift
     vocabulary: Vocabulary
     embedding: Embedding
     tokenizer: str
@@ -100,24 +102,25 @@ class Manifest:
     provenance: dict[str, str]
     timeline: Timeline | None = None
     verifier: Verifier | None = None
-    block: int | None = None  # length of block-causal attention's blocks, attention `block` only
-    end_ids: tuple[int, ...] = ()  # a text ends at the first of them
-    positions: int | None = None  # most rows that a canvas may have with its prompt
+    block: int | None = None  # length of the blocks of block-causal attention, attention `block` only
+    end_ids: tuple[int, ...] = ()  # a text ends at the first of these
+    positions: int | None = None  # maximum number of rows of a canvas, including its prompt
     templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
-    buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, beside `graphs` or instead of them
+    buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, in addition to `graphs` or instead of them
 
     @property
     def roles(self) -> set[str]:
-        """What the bundle has graphs for, in any form."""
+        """Roles that the bundle has a graph for, of any size or of fixed sizes."""
         return {*self.graphs, *(bucket.role for bucket in self.buckets)}
 
     def to_json(self) -> str:
+        """The text of `bundle.json`."""
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle on disk. Immutable; safe to share between threads."""
+    """A verified bundle on disk. Immutable, and safe to share between threads."""
 
     folder: Path
     manifest: Manifest
@@ -127,15 +130,16 @@ class Bundle:
         return self.folder / name
 
     def table(self, embedding: Embedding | None = None) -> EmbeddingTable:
-        """An embedding of the manifest, by default the canvas's own."""
+        """Open an embedding of the manifest, by default that of the canvas."""
         return open_table(self.folder, embedding or self.manifest.embedding)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """Read once. Raises BundleError for a file that is no byte-level BPE tokenizer."""
+        """The bundle's tokenizer, read once. Raises BundleError for a file that is not a byte-level BPE tokenizer."""
         return read_tokenizer(self.path(self.manifest.tokenizer))
 
     def schedule(self, task: str) -> Schedule:
+        """The default schedule of a task. Raises InputError for a task that the bundle does not have."""
         try:
             return self.manifest.tasks[task]
         except KeyError:
@@ -144,7 +148,10 @@ class Bundle:
 
 
 def load_bundle(folder: Path | str) -> Bundle:
-    """Read `bundle.json` and verify every file that it lists. Raises BundleError; opens no graph and no network."""
+    """Read `bundle.json` and verify every file that it lists. Opens no graph and no network connection.
+
+    Raises BundleError if the folder is not a bundle, a file is missing or changed, or the manifest is invalid.
+    """
     folder = Path(folder)
     manifest = read_manifest(folder)
     for name, listed in manifest.files.items():
@@ -153,6 +160,7 @@ def load_bundle(folder: Path | str) -> Bundle:
 
 
 def read_manifest(folder: Path) -> Manifest:
+    """Read and check `bundle.json` without reading the files that it lists. Raises BundleError."""
     path = folder / MANIFEST
     if not path.is_file():
         raise BundleError(
@@ -162,7 +170,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{path}: larger than {LARGEST_MANIFEST_BYTES} bytes, which no manifest needs")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or JSON made to exhaust the reader
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or JSON nested too deep on purpose
         raise BundleError(f"{path}: not JSON ({error}); fetch or export the bundle again") from error
     version = raw.get("format") if isinstance(raw, dict) else None
     if version != FORMAT:
@@ -182,7 +190,9 @@ def read_manifest(folder: Path) -> Manifest:
 def _check(manifest: Manifest, path: Path) -> None:
     for name in manifest.files:
         if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
-            raise BundleError(f"{path}: the file name {name!r} leads out of the bundle; names are plain, below its folder")
+            raise BundleError(
+                f"{path}: the file name {name!r} leads out of the bundle; names must be plain and inside its folder"
+            )
     used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
     tables = {"embedding": manifest.embedding}
     if manifest.verifier:
@@ -221,12 +231,12 @@ def _check(manifest: Manifest, path: Path) -> None:
         line.frames_per_slot >= 1
         and 0 < line.frame_ms < 1e4
         and 0 <= line.tail_ms < 1e5
-        and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # a second of speech at least
+        and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # at least a second of speech
     ):
         raise BundleError(f"{path}: the timeline contradicts itself: {line}")
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
-            raise BundleError(f"{path}: the range {list(ids)} of {modality!r} does not lie within 0..{vocabulary.size}")
+            raise BundleError(f"{path}: the range {list(ids)} of {modality!r} is not within 0..{vocabulary.size}")
 
 
 def _plain(part: str) -> bool:
@@ -246,12 +256,10 @@ def _check_template(task: str, template: Template, manifest: Manifest, path: Pat
     known = set(manifest.vocabulary.ranges)
     strange = ({piece.modality for piece in template.answer if piece.modality} | {*template.inputs.values()}) - known - {"text"}
     if strange:
-        raise BundleError(
-            f"{path}: task {task} speaks of {', '.join(sorted(strange))}, which the vocabulary's ranges do not know"
-        )
+        raise BundleError(f"{path}: task {task} uses {', '.join(sorted(strange))}, which has no range in the vocabulary")
     ids = [i for piece in template.answer for i in (*piece.ids, *([] if piece.end_id is None else [piece.end_id]))]
     if not all(0 <= i < manifest.vocabulary.size for i in ids) or manifest.vocabulary.mask_id in ids:
-        raise BundleError(f"{path}: task {task} gives an id that cannot be predicted: {ids}")
+        raise BundleError(f"{path}: task {task} contains an id that cannot be predicted: {ids}")
     if task not in manifest.tasks:
         raise BundleError(f"{path}: task {task} has a template but no schedule among the tasks")
 
@@ -259,7 +267,7 @@ def _check_template(task: str, template: Template, manifest: Manifest, path: Pat
 def _verify(folder: Path, name: str, listed: File) -> None:
     path = folder / name
     if any(part.is_symlink() for part in (path, *path.parents[: name.count("/")])):
-        raise BundleError(f"{path}: a link; a bundle holds plain files only")
+        raise BundleError(f"{path}: a link, but a bundle has plain files only; replace it with the file that it points to")
     if not path.is_file():
         raise BundleError(f"{path}: missing, although {MANIFEST} lists it; fetch or export the bundle again")
     size = path.stat().st_size

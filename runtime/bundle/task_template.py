@@ -1,4 +1,4 @@
-"""What a task of a bundle is: the exact prompt, what goes into it, and the answer's layout. Data only, stored in the manifest.
+"""Task templates: the exact prompt, its inputs, and the layout of the answer. Data only, stored in the manifest.
 
 Knows strings, ids and lengths. Knows no tokenizer, no canvas and no model.
 """
@@ -11,53 +11,56 @@ from unmask.errors import InputError
 
 @dataclass(frozen=True)
 class AnswerSpan:
-    """A stretch of an answer: `length` masks of one modality, or ids that are given."""
+    """A stretch of an answer: either `length` masks of one modality, or given ids. Raises InputError if it is both or neither."""
 
     modality: str = ""
     length: int = 0
     end_id: int | None = None
-    """May stand here too, and ends the piece: nothing is computed behind it."""
+    """An id that is allowed in addition to the modality's. It ends the stretch: masks after it are not computed."""
     ids: tuple[int, ...] = ()
     published: bool = False
-    """The ids are given in reference mode too; other given ids are what the published decoding would have to find."""
+    """The ids are given in reference mode too. Other given ids are masked there: the published decoding has to predict them."""
 
     def __post_init__(self) -> None:
         if bool(self.modality) == bool(self.ids) or self.length < 0 or bool(self.length) != bool(self.modality):
-            raise InputError(f"a piece is masks of a modality with a length, or given ids; this one is {self}")
+            raise InputError(f"a span of an answer needs either a modality and a length, or given ids; this one is {self}")
 
     @property
     def size(self) -> int:
+        """Number of positions."""
         return self.length or len(self.ids)
 
 
 @dataclass(frozen=True)
 class Template:
-    """A task: `prompt` with {name} where an input goes, and the answer that follows it."""
+    """A task: `prompt` with {name} in place of each input, and the answer that follows it. Checked; raises InputError."""
 
     prompt: str
     inputs: dict[str, str]
-    """Name -> text, or the modality whose ids are spliced in."""
+    """Name -> "text", or the modality whose ids replace {name}."""
     answer: tuple[AnswerSpan, ...]
     reference: Reference | None = None
-    """How the family's own code fills the answer."""
+    """The decoding of the family's own code, if it is published."""
     unconditional: str | None = None
-    """The prompt that guidance leads away from."""
+    """The unconditional prompt for classifier-free guidance."""
 
     def __post_init__(self) -> None:
         for name in self.inputs:
             if self.prompt.count("{" + name + "}") != 1:
-                raise InputError(f"the prompt of a task holds {{{name}}} once; this one is {self.prompt!r}")
+                raise InputError(f"the prompt of a task contains {{{name}}} exactly once; this one is {self.prompt!r}")
         if not any(piece.length for piece in self.answer):
-            raise InputError(f"the answer of a task needs a piece to fill; this one has {self.answer}")
+            raise InputError(f"the answer of a task needs a span to fill; this one has {self.answer}")
 
     @property
     def length(self) -> int:
+        """Number of positions of the answer."""
         return sum(piece.size for piece in self.answer)
 
     def resized(self, length: int | None) -> tuple[AnswerSpan, ...]:
-        """The answer's pieces over `length` positions: masks shrink or grow in proportion, the last takes the rest.
+        """The answer's spans, resized to `length` positions in total. None: the template's own length.
 
-        Raises InputError when a piece would be left empty.
+        Masked spans shrink or grow in proportion, and the last one takes the remainder; given ids stay. Raises InputError if a
+        masked span would be empty.
         """
         if length is None or length == self.length:
             return self.answer
@@ -67,7 +70,7 @@ class Template:
         sizes.append(length - given - sum(sizes))
         if min(sizes) < 1:
             raise InputError(
-                f"{length} positions are too few for this answer; it has {given} given ones and needs a mask for each piece"
+                f"{length} positions are too few for this answer; it has {given} given ids and needs a mask in each other span"
             )
         left = iter(sizes)
         return tuple(AnswerSpan(p.modality, next(left), p.end_id) if p.length else p for p in self.answer)

@@ -1,6 +1,6 @@
-"""Read a bundle's tokenizer, without trusting it.
+"""Read a bundle's tokenizer file, which is not trusted.
 
-Knows the Hugging Face JSON of byte-level BPE. Knows no bundle and no text.
+Knows the Hugging Face JSON format of byte-level BPE. Knows no bundle and no text.
 """
 
 import json
@@ -12,18 +12,21 @@ from unmask.errors import BundleError
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Raises BundleError. `tokenizers` raises nothing narrower than Exception, so what it would choke on is looked at first."""
+    """Open a tokenizer. Raises BundleError for a file that is not a byte-level BPE tokenizer.
+
+    `tokenizers` raises nothing narrower than Exception, so the content that it would reject is checked before.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         model = json.loads(text)["model"]
         kind, vocabulary, merges = model["type"], dict(model["vocab"]), [_pair(merge) for merge in model["merges"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BundleError(f"{path}: not a tokenizer of the Hugging Face kind ({type(error).__name__}: {error})") from error
+        raise BundleError(f"{path}: not a Hugging Face tokenizer ({type(error).__name__}: {error})") from error
     if kind != "BPE":
-        raise BundleError(f"{path}: a {kind} tokenizer; text is written with byte-level BPE")
+        raise BundleError(f"{path}: a {kind} tokenizer; this runtime reads byte-level BPE only")
     stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
     if stray:
-        raise BundleError(f"{path}: the merge {stray} is not of two known tokens into a third")
+        raise BundleError(f"{path}: the merge {stray} does not join two known tokens into a third")
     return Tokenizer.from_str(text)
 
 

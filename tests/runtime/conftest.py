@@ -1,4 +1,4 @@
-"""An engine on the tiny bundle that keeps what it was fed."""
+"""An engine on the tiny bundle that records its inputs."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from unmask.engines.runner import Arrays
 
 
 class Watched(Engine):
-    """Keeps the tensors that each run was given."""
+    """Records the input tensors of each run."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(load_bundle(folder), observe=lambda run: self.fed.append(run.feeds))

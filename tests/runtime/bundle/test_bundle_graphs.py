@@ -1,4 +1,4 @@
-"""Graphs and tokenizers that pass the hash and are bad nevertheless: opening them is a BundleError, and none reaches outside."""
+"""Bad graphs and tokenizers whose hash is right: opening them is a BundleError, and none reads outside the bundle."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ def folder(fp32_bundle: Path, tmp_path: Path) -> Path:
 
 
 def put(folder: Path, name: str, data: bytes) -> None:
-    """Write a file and list it with its right size and hash."""
+    """Write a file and list it with its correct size and hash."""
     (folder / name).write_bytes(data)
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     manifest["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -1,4 +1,4 @@
-"""Strict parsing of JSON into dataclasses: each kind that it knows, each error, and the place that the error names."""
+"""Strict parsing of JSON into dataclasses: each type that it knows, each error, and the path that the error names."""
 
 from dataclasses import dataclass, field
 from typing import Any

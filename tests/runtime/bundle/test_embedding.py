@@ -1,4 +1,4 @@
-"""Rows of an embedding come back from every form in which they are stored, and from two forms one behind the other."""
+"""Rows of an embedding are read back from every format, and from two formats one after the other."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from unmask.bundle.embedding import Embedding, open_table
 
 
 def written(folder: Path, parts: list[np.ndarray]) -> list[int]:
-    """Offsets of arrays in `w.bin`."""
+    """Byte offsets of arrays in `w.bin`."""
     offsets, data = [], b""
     for part in parts:
         offsets.append(len(data))

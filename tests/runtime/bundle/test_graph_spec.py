@@ -1,4 +1,4 @@
-"""The table of graphs against real graphs, and what follows from it."""
+"""The table of graphs against real graphs, and everything that is derived from it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_names_are_used_once_within_a_graph() -> None:
             assert graph.work in VARYING
 
 
-def test_the_kind_is_told_by_the_graphs(fp32_bundle: Path, backbones: dict[str, Path]) -> None:
+def test_the_graphs_decide_the_kind(fp32_bundle: Path, backbones: dict[str, Path]) -> None:
     caption, dream = load_bundle(fp32_bundle).manifest, load_bundle(backbones["dream"]).manifest
     assert (kind_of(caption), kind_of(dream)) == (TIMELINE, BACKBONE)
     renamed = replace(dream, family="a family that came later")

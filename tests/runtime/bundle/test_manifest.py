@@ -1,4 +1,4 @@
-"""Loading bundles: a whole one works, and each kind of damage is a BundleError that names the place and the reason."""
+"""Loading bundles: a complete one works, and each kind of damage is a BundleError that names the file and the reason."""
 
 import hashlib
 import json
@@ -140,7 +140,7 @@ def test_folder_instead_of_a_file(folder: Path) -> None:
 def test_linked_file(folder: Path) -> None:
     (folder / "weights.bin").rename(folder.with_name("elsewhere.bin"))
     (folder / "weights.bin").symlink_to(folder.with_name("elsewhere.bin"))
-    refuses(folder, r"weights\.bin: a link; a bundle holds plain files only")
+    refuses(folder, r"weights\.bin: a link, but a bundle has plain files only; replace it with the file that it points to")
 
 
 @pytest.mark.parametrize("missing", ["no such folder", "."])
@@ -225,7 +225,7 @@ def test_file_name_that_leads_out(folder: Path, name: str) -> None:
     file.write_bytes(b"x")
     listed = {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
     edit(folder, lambda raw: raw["files"].update({name: listed}))
-    refuses(folder, r"leads out of the bundle; names are plain, below its folder")
+    refuses(folder, r"leads out of the bundle; names must be plain and inside it")
 
 
 def test_file_name_too_long_for_any_disk(folder: Path) -> None:
@@ -243,22 +243,22 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw["embedding"].update(dtype="object"), "embedding dtype 'object' is not one of float16, float32, int8"),
         (
             lambda raw: raw["embedding"].update(dtype="int8"),
-            "int8 and int4 embeddings have scales and no other has; this one is int8",
+            "int8 and int4 embeddings need scales, and others have none; this one is int8",
         ),
         (
             lambda raw: raw["embedding"].update(scales=0),
-            "int8 and int4 embeddings have scales and no other has; this one is float32",
+            "int8 and int4 embeddings need scales, and others have none; this one is float32",
         ),
         (lambda raw: raw["verifier"]["embedding"].update(rows=10**9), "an embedding of 1000000000 x .* does not fit"),
         (lambda raw: raw["verifier"].update(end_id=10**6), "the verifier's prompt or end lies outside its 260 embedding rows"),
         (lambda raw: raw["verifier"].update(prompt=[]), "the verifier needs a prompt"),
         (lambda raw: raw["verifier"]["embedding"].update(width=16), "an embedding is 16 wide and another 32"),
         (lambda raw: raw["verifier"].update(prompt=[-1]), "the verifier's prompt or end lies outside its 260 embedding rows"),
-        (lambda raw: raw["embedding"].update(block=32), "int4 embeddings have a block of an even length and no other has"),
-        (lambda raw: raw["embedding"].update(dtype="int4", scales=0), "int4 embeddings have a block of an even length"),
+        (lambda raw: raw["embedding"].update(block=32), "int4 embeddings need an even block length, and others have none"),
+        (lambda raw: raw["embedding"].update(dtype="int4", scales=0), "int4 embeddings need an even block length"),
         (
             lambda raw: raw["embedding"].update(dtype="int4", scales=0, block=7),
-            "a block of an even length and no other has; this one: 7",
+            "an even block length, and others have none; this one is int4 with 7",
         ),
         (
             lambda raw: raw["embedding"].update(rest={**raw["embedding"], "rows": 10**9}),
@@ -274,9 +274,9 @@ def test_file_name_too_long_for_any_disk(folder: Path) -> None:
         (lambda raw: raw["embedding"].update(width=0), "an embedding of .* x 0 .* does not fit"),
         (lambda raw: raw["vocabulary"].update(mask_id=10**6), "with mask 1000000 exceeds"),
         (lambda raw: raw["vocabulary"].update(size=10**6), "vocabulary of 1000000 .* exceeds"),
-        (lambda raw: raw["vocabulary"]["ranges"].update(text=[5]), r"the range \[5\] of 'text' does not lie"),
-        (lambda raw: raw["vocabulary"]["ranges"].update(text=[9, 9]), r"the range \[9, 9\] of 'text' does not lie"),
-        (lambda raw: raw["vocabulary"]["ranges"].update(text=[0, 10**6]), r"of 'text' does not lie within 0\.\."),
+        (lambda raw: raw["vocabulary"]["ranges"].update(text=[5]), r"the range \[5\] of 'text' is not within"),
+        (lambda raw: raw["vocabulary"]["ranges"].update(text=[9, 9]), r"the range \[9, 9\] of 'text' is not within"),
+        (lambda raw: raw["vocabulary"]["ranges"].update(text=[0, 10**6]), r"of 'text' is not within 0\.\."),
         (lambda raw: raw["timeline"].update(frames_per_slot=0), "frames_per_slot"),
         (lambda raw: raw["timeline"].update(frame_ms=0.0), "frame_ms"),
         (lambda raw: raw["timeline"].update(longest_s=1.0), "longest_s"),
@@ -291,7 +291,7 @@ def test_manifest_contradicts_itself(folder: Path, change: Callable[[Raw], objec
 
 
 def package(folder: Path) -> Path:
-    """A bundle with a file in a folder of its own, as CoreML's packages have."""
+    """A bundle with a file in a subfolder, as in CoreML packages."""
     inner = folder / "window.mlpackage" / "Data"
     inner.mkdir(parents=True)
     (inner / "weight.bin").write_bytes(b"x")
@@ -312,7 +312,7 @@ def test_a_folder_below_is_no_link(folder: Path, tmp_path: Path) -> None:
     inner = package(folder)
     inner.rename(tmp_path / "elsewhere")
     inner.symlink_to(tmp_path / "elsewhere")
-    refuses(folder, "a link; a bundle holds plain files only")
+    refuses(folder, "a link, but a bundle has plain files only")
 
 
 @pytest.mark.parametrize(

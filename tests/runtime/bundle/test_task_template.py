@@ -1,4 +1,4 @@
-"""Tasks as data: layouts that cannot be right are refused, lengths scale."""
+"""Task templates: impossible layouts are refused, and lengths scale."""
 
 import dataclasses
 import json
@@ -16,18 +16,18 @@ VOICED = (AnswerSpan("text", 25), AnswerSpan(ids=(7,), published=True), AnswerSp
 
 
 @pytest.mark.parametrize("options", [{}, {"modality": "text"}, {"length": 3}, {"modality": "text", "length": 2, "ids": (1,)}])
-def test_a_piece_is_masks_or_ids(options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="masks of a modality with a length, or given ids"):
+def test_a_span_is_masks_or_ids(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="either a modality and a length, or given ids"):
         AnswerSpan(**options)
 
 
 @pytest.mark.parametrize(
     ("prompt", "inputs", "answer", "message"),
     [
-        ("say", {"text": "text"}, VOICED, "holds {text} once"),
-        ("{text} {text}", {"text": "text"}, VOICED, "holds {text} once"),
-        ("{text}", {"text": "text"}, (AnswerSpan(ids=(1,)),), "a piece to fill"),
-        ("{text}", {"text": "text"}, (), "a piece to fill"),
+        ("say", {"text": "text"}, VOICED, "contains {text} exactly once"),
+        ("{text} {text}", {"text": "text"}, VOICED, "contains {text} exactly once"),
+        ("{text}", {"text": "text"}, (AnswerSpan(ids=(1,)),), "a span to fill"),
+        ("{text}", {"text": "text"}, (), "a span to fill"),
     ],
 )
 def test_impossible_templates(prompt: str, inputs: dict[str, str], answer: tuple[AnswerSpan, ...], message: str) -> None:
@@ -36,7 +36,7 @@ def test_impossible_templates(prompt: str, inputs: dict[str, str], answer: tuple
 
 
 def test_the_published_place_of_the_begin_of_audio_scales_with_the_length() -> None:
-    """int(0.2 * N) behind the prompt, as Omni-Diffusion's inference code has it."""
+    """int(0.2 * N) after the prompt, as in Omni-Diffusion's inference code."""
     template = Template("{text}", {"text": "text"}, VOICED)
     for length in (128, 64, 50, 200):
         pieces = template.resized(length)
