@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.apps.audio.files import read_recording
 from unmask.apps.audio.microphone import list_devices
+from unmask.apps.captions.replaced_file import ReplacedFile, check_outputs
 from unmask.apps.captions.subtitles import cues, srt, vtt
 from unmask.apps.cli.options import (
     FLAG,
@@ -82,11 +83,11 @@ def caption(
     engine.options()  # refuses options that contradict each other before the bundle is read
     live_captions = not files or listening.realtime or Path("-") in files
     check_mode(live_captions, options, listening, live)
-    writer = None if live_captions else Writer(options, files)
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet)
     chosen = dataclasses.replace(chosen, schedule=schedule.over(chosen.schedule))
-    if writer:
-        caption_files(files, options, chosen, writer)
+    if not live_captions:
+        with Writer(options, files) as writer:
+            caption_files(files, options, chosen, writer)
     else:
         caption_live(files, options, chosen, listening, live.over(listening.live(chosen.schedule)))
 
@@ -108,6 +109,8 @@ def caption_live(
     files: tuple[Path, ...], options: CaptionOptions, chosen: Setting, listening: ListenOptions, live: LiveOptions
 ) -> None:
     """Caption one source until it ends. The source opens last, when the graphs are ready."""
+    written = [path for path in (options.output, listening.save_audio) if path]
+    check_outputs(written, [path for path in files if path != Path("-")])
     captioner = Captioner(chosen.bundle, chosen.engine).load()
     source = open_source(files, listening)
     outputs = Outputs("jsonl" if options.json else options.format, options.output, source.name, options.quiet)
@@ -194,20 +197,37 @@ class Writer:
         twice = next((target for target in targets if targets.count(target) > 1), None)
         if twice:
             raise InputError(f"two recordings would be written to {twice}; caption them one at a time")
-        if options.output and not self.folder:
-            options.output.write_text("", encoding="utf-8")
+        check_outputs([*targets, *([options.output] if options.output else [])], files)
+        self._file = ReplacedFile(options.output) if options.output and not self.folder else None
+        for target in targets:  # a folder or a file that cannot be written is refused before the work
+            ReplacedFile(target).drop()
 
     def write(self, path: Path, done: Caption, seconds: float) -> None:
         text = self._text(path, done, seconds)
         if self.folder:
-            self._target(path).write_text(text, encoding="utf-8")
-        elif self.options.output:
-            with self.options.output.open("a", encoding="utf-8") as out:
-                out.write(text)
+            file = ReplacedFile(self._target(path))
+            file.write(text)
+            file.keep()
+        elif self._file:
+            self._file.write(text)
         else:
             print(text, end="", flush=True)
         if not self.options.quiet:
             print(figures(done, seconds), file=sys.stderr)
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """The file takes its place if it has text. What was there before stays if it has none, or if the work was interrupted."""
+        if self._file is None:
+            return
+        if self._file.empty:
+            self._file.drop()
+        elif kind is not KeyboardInterrupt:
+            self._file.keep()
+        elif (place := self._file.interrupt()) != self._file.path:
+            print(f"unmask: {self._file.path} is as it was; the captions so far are in {place}", file=sys.stderr)
 
     def _target(self, path: Path) -> Path:
         assert self.folder is not None

@@ -85,3 +85,30 @@ def test_steps_is_another_name_for_passes(capsys: pytest.CaptureFixture[str]) ->
         assert run(CLIP, "--json", "--rule", "quota", "--verify", "0", name, "3") == 0
         found.append(json.loads(capsys.readouterr().out)["passes"])
     assert found == [3, 3]
+
+
+# ---- nothing that exists is destroyed
+
+
+def test_a_recording_is_never_the_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (tmp_path / name for name in ("a.flac", "b.flac"))
+    for copy in (first, second):
+        copy.write_bytes(CLIP.read_bytes())
+    for arguments in (
+        (second, "--output", second),
+        ("--output", first, second, first),  # what a shell makes of --output *.flac
+        ("--realtime", second, "--output", second),
+        ("--realtime", second, "--save-audio", second),
+    ):
+        assert run(*arguments) == BAD_INPUT
+        assert "which would be lost" in capsys.readouterr().err
+    assert first.read_bytes() == second.read_bytes() == CLIP.read_bytes()
+
+
+@pytest.mark.parametrize("arguments", [("gone.flac",), ("--bundle", "nosuch", CLIP), (Path(__file__),)])
+def test_captions_that_exist_outlive_bad_input(tmp_path: Path, arguments: tuple[str | Path, ...]) -> None:
+    out = tmp_path / "t.srt"
+    out.write_text("old")
+    assert run("--format", "srt", *arguments, "--output", out) == BAD_INPUT
+    assert out.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["t.srt"]
