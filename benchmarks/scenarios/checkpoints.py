@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 
-from unmask.export.families import FAMILIES
+from unmask.export.families import DEFAULT, FAMILIES
 from unmask.export.onnx.backbone import expected
 
 CHAT = ("<|im_start|>", "<|im_end|>")
@@ -27,99 +27,19 @@ OMNI = (
     *(f"<|omni_{i}|>" for i in range(12)),  # video, patches, quads, references, boxes
     *("<|image|>", "<|video|>", "<|begin_of_audio|>", "<|end_of_audio|>", "<|context_of_audio|>", "<|audio|>"),
 )
-SIZES: dict[str, dict[str, Any]] = {
-    "dream": {
-        "model_type": "Dream",
-        "hidden_size": 64,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "rms_norm_eps": 1e-6,
-        "rope_theta": 1e6,
-        "max_position_embeddings": 512,
-        "tie_word_embeddings": False,
-    },
-    "block": {
-        "model_type": "sdar",
-        "hidden_size": 64,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 24,
-        "rms_norm_eps": 1e-6,
-        "rope_theta": 1e6,
-        "max_position_embeddings": 512,
-        "tie_word_embeddings": True,
-        "block_size": 4,
-    },
-    "llada": {
-        "model_type": "llada",
-        "d_model": 64,
-        "mlp_hidden_size": 96,
-        "n_layers": 2,
-        "n_heads": 4,
-        "n_kv_heads": 4,
-        "rms_norm_eps": 1e-5,
-        "rope_theta": 5e5,
-        "max_sequence_length": 512,
-        "weight_tying": False,
-    },
-}
-
-
-# Named shapes: the sizes of Qwen2.5's models with Dream's vocabulary, and a small one for quick comparisons.
 SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
-    "dream-small": (
-        "dream",
-        {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8, "num_attention_heads": 8, "vocab_size": 32000},
-    ),
-    "dream-0.5b": (
-        "dream",
-        {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14, "vocab_size": 151936},
-    ),
-    "dream-1.5b": (
-        "dream",
-        {
-            "hidden_size": 1536,
-            "intermediate_size": 8960,
-            "num_hidden_layers": 28,
-            "num_attention_heads": 12,
-            "vocab_size": 151936,
-        },
-    ),
-    "dream-3b": (
-        "dream",
-        {
-            "hidden_size": 2048,
-            "intermediate_size": 11008,
-            "num_hidden_layers": 36,
-            "num_attention_heads": 16,
-            "vocab_size": 151936,
-        },
-    ),
-    "dream-7b": (
-        "dream",
-        {
-            "hidden_size": 3584,
-            "intermediate_size": 18944,
-            "num_hidden_layers": 28,
-            "num_attention_heads": 28,
-            "num_key_value_heads": 4,
-            "vocab_size": 152064,
-        },
-    ),
+    shape: (family, sizes) for family, adapter in FAMILIES.items() for shape, sizes in adapter.SHAPES.items()
 }
+"""Name -> family and keys of config.json."""
 SHARD_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
 class CheckpointOptions:
-    family: str = "dream"
-    """dream, llada or block: a tiny model of that family."""
+    family: str = DEFAULT
+    """Make a tiny model of this family (the table is `unmask.export.families`)."""
     shape: str | None = None
-    """A named shape instead: dream-small, dream-0.5b, dream-1.5b, dream-3b, dream-7b."""
+    """Make a model of this shape instead, for example dream-0.5b."""
     half: bool = False
     """bfloat16 instead of float32."""
 
@@ -176,17 +96,16 @@ def write_checkpoint(
     seed: int = 0,
     **changes: Any,
 ) -> Path:
-    """A Hugging Face folder with random weights; changes: keys of config.json. Written shard by shard."""
+    """Write a Hugging Face folder with random weights, shard by shard, and return it. changes: keys of config.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    wide = "embedding_size" if family == "llada" else "vocab_size"
-    tokenizer = tokenizer or small_tokenizer(changes.get(wide, 0))
-    size = {wide: tokenizer.get_vocab_size()}
+    adapter = FAMILIES[family]
+    tokenizer = tokenizer or small_tokenizer(changes.get(adapter.VOCABULARY_KEY, 0))
+    size = {adapter.VOCABULARY_KEY: tokenizer.get_vocab_size()}
     own = {"architectures": ["Tiny"], "eos_token_id": tokenizer.token_to_id("<|endoftext|>")}
     mask = tokenizer.token_to_id("<|MASK|>") or tokenizer.token_to_id("<|mask|>")
-    config = {**SIZES[family], **size, **own, "mask_token_id": mask, **changes}
+    config = {**adapter.TINY, **size, **own, "mask_token_id": mask, **changes}
     (folder / "config.json").write_text(json.dumps(config))
     tokenizer.save(str(folder / "tokenizer.json"))
-    adapter = FAMILIES[family]
     shapes = expected(adapter, adapter.config(config))
     groups = list(_groups(shapes, shard_bytes, dtype.itemsize))
     torch.manual_seed(seed)

@@ -33,6 +33,7 @@ def read_shape(text: str) -> tuple[str, dict[str, Any]]:
     Raises InputError for a name or key that is not known, and for sizes that do not fit each other.
     """
     from unmask.benchmarks.scenarios.checkpoints import SHAPES  # imports PyTorch
+    from unmask.export.families import DEFAULT
 
     if "=" not in text:
         if text not in SHAPES:
@@ -57,7 +58,7 @@ def read_shape(text: str) -> tuple[str, dict[str, Any]]:
         )
     if config["vocab_size"] < 260:
         raise InputError(f"shape {text!r}: vocab is {config['vocab_size']}; the tokenizer alone has 260 ids")
-    return "dream", config
+    return DEFAULT, config
 
 
 def shape_bundle(text: str, precision: str = "int8", root: Path | None = None) -> Path:
@@ -101,10 +102,9 @@ def check_room(text: str, parameters: int, precision: str, root: Path) -> None:
 def _parameters(family: str, config: dict[str, Any]) -> int:
     from math import prod
 
-    from unmask.benchmarks.scenarios.checkpoints import SIZES
     from unmask.export.families import FAMILIES
     from unmask.export.onnx.backbone import expected
 
     own = {"architectures": ["Tiny"], "eos_token_id": 256, "mask_token_id": 259}
     adapter = FAMILIES[family]
-    return sum(prod(shape) for shape in expected(adapter, adapter.config({**SIZES[family], **own, **config})).values())
+    return sum(prod(shape) for shape in expected(adapter, adapter.config({**adapter.TINY, **own, **config})).values())

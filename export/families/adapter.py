@@ -1,25 +1,39 @@
-"""What an adapter says of its family beside the sizes: ids, attention and tasks."""
+"""What families share: the record of what an adapter reads from a checkpoint, and checks of config.json."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from unmask.bundle.task_template import AnswerSpan, Template
+from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
-from unmask.export.tasks import Tasks
+
+Tasks = tuple[dict[str, Template], dict[str, Schedule]]
+
+# The trimmed default for text. No weights of these families were at hand: its loss against the published decoding is not measured.
+TEXT = Schedule(threshold=0.9, reuse=True, block=32)
 
 
 @dataclass(frozen=True)
 class Traits:
+    """What a family's checkpoint says besides its sizes."""
+
     mask_id: int
     end_id: int  # of a text
     logits_shift: int
     attention: str
     block: int | None
-    positions: int | None  # most that the model was made for
+    positions: int | None  # the most that the model was made for
     tasks: Tasks
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # modality -> ids [start, stop); empty: all ids are text
+
+
+def text_task(prompt: str, length: int, end_id: int, reference: Reference | None) -> Template:
+    """A task that answers a text with a text of at most `length` tokens. reference: its published decoding."""
+    return Template(prompt, {"text": "text"}, (AnswerSpan("text", length, end_id),), reference)
 
 
 def need(config: dict[str, Any], key: str, *others: str) -> Any:
-    """A key of config.json, or the first of others that is there. Raises InputError."""
+    """The value of a key of config.json, or of the first of others that has one. Raises InputError when none has."""
     for name in (key, *others):
         if config.get(name) is not None:
             return config[name]
@@ -27,7 +41,7 @@ def need(config: dict[str, Any], key: str, *others: str) -> Any:
 
 
 def only(config: dict[str, Any], **known: tuple[Any, ...]) -> None:
-    """Raises InputError when config.json sets a key to something that the graphs do not compute; leaving it out is fine."""
+    """Raises InputError when config.json sets a key to something that the graphs do not compute. A missing key is fine."""
     for key, values in known.items():
         if (value := config.get(key)) is not None and value not in values:
             raise InputError(
@@ -36,11 +50,11 @@ def only(config: dict[str, Any], **known: tuple[Any, ...]) -> None:
 
 
 def given(config: dict[str, Any], key: str, otherwise: int) -> int:
-    """An id of config.json, or the family's own where it is left out or null."""
+    """An id of config.json, or the family's own id when the key is missing or null."""
     value = config.get(key)
     return otherwise if value is None else int(value)
 
 
 def one(ids: Any) -> int:
-    """An id that some configurations give as a list of ids."""
+    """An id that some configurations give as a list of ids: the first."""
     return int(ids[0] if isinstance(ids, list) else ids)

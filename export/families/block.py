@@ -1,19 +1,21 @@
-"""Block-causal models of Qwen3's shape (SDAR): rows see their own block and those before it, so that context is exact."""
+"""Block-causal models of Qwen3's shape (SDAR): a row sees its own block and earlier blocks, so reusing their context is exact."""
 
 from typing import Any
 
 from tokenizers import Tokenizer
 
+from unmask.decoding.schedule import Schedule
 from unmask.errors import InputError
-from unmask.export import tasks
 from unmask.export.families import qwen
-from unmask.export.families.adapter import Traits, need, one
-from unmask.export.families.qwen import EMBEDDING, HEAD, names
+from unmask.export.families.adapter import Tasks, Traits, need, one, text_task
+from unmask.export.families.qwen import EMBEDDING, HEAD, VOCABULARY_KEY, names
 from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("sdar", "qwen3")
 SKIPPED: tuple[str, ...] = ("rotary_emb.",)
 BLOCK = 4  # SDAR's default
+TINY = {"model_type": "sdar", **qwen.TINY, "head_dim": 24, "tie_word_embeddings": True, "block_size": 4}
+SHAPES: dict[str, dict[str, Any]] = {}
 
 
 def config(raw: dict[str, Any]) -> BackboneConfig:
@@ -21,6 +23,7 @@ def config(raw: dict[str, Any]) -> BackboneConfig:
 
 
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
+    """block: length of the blocks; config.json's, or SDAR's default, when None."""
     end = one(need(raw, "eos_token_id"))
     mask = tokenizer.token_to_id("<|MASK|>") if raw.get("mask_token_id") is None else int(raw["mask_token_id"])
     if mask is None:
@@ -28,8 +31,16 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
             "neither config.json (mask_token_id) nor the tokenizer (<|MASK|>) names the mask: it is no diffusion model"
         )
     length = block or raw.get("block_size") or raw.get("block_length") or BLOCK
-    known = tasks.block(end, tokenizer.token_to_id("<|im_end|>"))
+    known = tasks(end, tokenizer.token_to_id("<|im_end|>"))
     return Traits(mask, end, 0, "block", length, raw.get("max_position_embeddings"), known)
 
 
-__all__ = ["EMBEDDING", "HEAD", "MODEL_TYPES", "SKIPPED", "config", "names", "traits"]
+def tasks(end_id: int, chat_end_id: int | None) -> Tasks:
+    """The schedule's blocks are the model's own. The published decoding is the threshold rule itself."""
+    templates = {"generate": text_task("{text}", 128, end_id, None)}
+    if chat_end_id is not None:
+        templates["chat"] = text_task(qwen.TURN.format("{text}"), 128, chat_end_id, None)
+    return templates, dict.fromkeys(templates, Schedule(threshold=0.9, reuse=True, window="block"))
+
+
+__all__ = ["EMBEDDING", "HEAD", "MODEL_TYPES", "SHAPES", "SKIPPED", "TINY", "VOCABULARY_KEY", "config", "names", "traits"]

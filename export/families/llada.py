@@ -1,17 +1,35 @@
-"""LLaDA-8B, LLaDA-1.5 and MMaDA's backbone: Llama's shape under OLMo's names, without the causal mask."""
+"""LLaDA-8B, LLaDA-1.5 and MMaDA's backbone: Llama's shape under OLMo's names, without the causal mask.
+
+Prompts and settings are the examples of LLaDA's repository.
+"""
 
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from unmask.export import tasks
-from unmask.export.families.adapter import Traits, given, need, one, only
+from unmask.decoding.schedule import Reference
+from unmask.export.families.adapter import TEXT, Tasks, Traits, given, need, one, only, text_task
 from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("llada", "mmada")
 EMBEDDING, HEAD = "model.transformer.wte.weight", "model.transformer.ff_out.weight"
 SKIPPED: tuple[str, ...] = ()
 MASK = 126336
+TURN = "<|startoftext|><|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+VOCABULARY_KEY = "embedding_size"
+TINY = {
+    "model_type": "llada",
+    "d_model": 64,
+    "mlp_hidden_size": 96,
+    "n_layers": 2,
+    "n_heads": 4,
+    "n_kv_heads": 4,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 5e5,
+    "max_sequence_length": 512,
+    "weight_tying": False,
+}
+SHAPES: dict[str, dict[str, Any]] = {}
 PARTS = {
     "attention_norm": "attn_norm",
     "ffn_norm": "ff_norm",
@@ -45,7 +63,7 @@ def config(raw: dict[str, Any]) -> BackboneConfig:
 
 
 def names(config: BackboneConfig) -> dict[str, str]:
-    """Our parameter -> theirs."""
+    """Our parameter -> the checkpoint's tensor."""
     found = {"norm.weight": "model.transformer.ln_f.weight"}
     for i in range(config.layers):
         for ours, theirs in PARTS.items():
@@ -57,5 +75,14 @@ def names(config: BackboneConfig) -> dict[str, str]:
 
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
     end = one(need(raw, "eos_token_id"))
-    known = tasks.llada(end, tokenizer.token_to_id("<|eot_id|>"))
+    known = tasks(end, tokenizer.token_to_id("<|eot_id|>"))
     return Traits(given(raw, "mask_token_id", MASK), end, 0, "full", None, raw.get("max_sequence_length"), known)
+
+
+def tasks(end_id: int, chat_end_id: int | None) -> Tasks:
+    """Plain completion, and a chat turn where the tokenizer has one."""
+    reference = Reference("llada", steps=128, algorithm="low_confidence", top_p=1.0, block=32)
+    templates = {"generate": text_task("{text}", 128, end_id, reference)}
+    if chat_end_id is not None:
+        templates["chat"] = text_task(TURN.format("{text}"), 128, chat_end_id, reference)
+    return templates, dict.fromkeys(templates, TEXT)

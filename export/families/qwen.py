@@ -1,4 +1,4 @@
-"""Tensor names of Qwen-shaped checkpoints, which Dream and the block-causal models share."""
+"""Sizes, tensor names and chat turns of Qwen-shaped checkpoints, for the families that share them."""
 
 from typing import Any
 
@@ -7,6 +7,20 @@ from unmask.export.families.adapter import need, only
 from unmask.export.modules.backbone import BackboneConfig
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
+TURN = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+SYSTEM = "<|im_start|>system\n{}<|im_end|>\n"
+VOCABULARY_KEY = "vocab_size"
+TINY = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-6,
+    "rope_theta": 1e6,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": False,
+}
 
 
 def sizes(config: dict[str, Any], qkv_bias: bool, qk_norm: bool) -> BackboneConfig:
@@ -29,7 +43,7 @@ def sizes(config: dict[str, Any], qkv_bias: bool, qk_norm: bool) -> BackboneConf
 
 
 def _rope_theta(config: dict[str, Any]) -> float:
-    """Newer files hold it among rope_parameters. Raises InputError for positions that are scaled (YaRN and its kin)."""
+    """Newer files have it in rope_parameters. Raises InputError when positions are scaled (YaRN and the like)."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if (kind := rope.get("rope_type", rope.get("type", "default"))) != "default":
         raise InputError(
@@ -39,7 +53,7 @@ def _rope_theta(config: dict[str, Any]) -> float:
 
 
 def names(config: BackboneConfig) -> dict[str, str]:
-    """Our parameter -> theirs."""
+    """Our parameter -> the checkpoint's tensor."""
     found = {"norm.weight": "model.norm.weight"}
     for i in range(config.layers):
         ours, theirs = f"layers.{i}", f"model.layers.{i}"

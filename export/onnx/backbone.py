@@ -102,7 +102,7 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     tokenizer = checkpoint_tokenizer(source)
     traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
     check_traits(traits, config, block)
-    ranges = modalities(tokenizer.token_to_id, traits.mask_id, config.vocabulary)
+    ranges = traits.ranges or {"text": (0, config.vocabulary)}
     return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name or source.resolve().name, top)
 
 
@@ -182,14 +182,6 @@ def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int
     if not config.tied:
         found[adapter.HEAD] = config.vocabulary, config.width
     return found
-
-
-def modalities(token_id: Callable[[str], int | None], mask_id: int, vocabulary: int) -> dict[str, tuple[int, int]]:
-    """Ranges of a vocabulary: all of it is text, unless codes of speech and images stand behind the text (Omni-Diffusion)."""
-    speech, image = token_id("<|audio_0|>"), token_id("<|image_0|>")
-    if speech is None or image is None:
-        return {"text": (0, vocabulary)}
-    return {"text": (0, mask_id + 1), "speech": (speech, image), "image": (image, vocabulary)}
 
 
 # ---- graphs

@@ -11,7 +11,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, small_tokenizer
 from unmask.errors import InputError
 from unmask.export.families import FAMILIES, family_of
-from unmask.export.onnx.backbone import expected, modalities
+from unmask.export.onnx.backbone import expected
 
 # Omni-Diffusion's config_dream_resume.json, SDAR-1.7B's and LLaDA-8B's config.json, without what says nothing of the graphs.
 DREAM: dict[str, Any] = {
@@ -167,9 +167,9 @@ def test_an_autoregressive_model_has_no_mask() -> None:
 
 
 def test_ranges_are_read_from_the_tokenizer(tokenizer: Tokenizer) -> None:
-    omni = modalities(omni_tokenizer().token_to_id, 151666, 176264)
-    assert omni == {"text": (0, 151667), "speech": (151688, 168072), "image": (168072, 176264)}
-    assert modalities(tokenizer.token_to_id, 259, 300) == {"text": (0, 300)}
+    omni = FAMILIES["dream"].traits(DREAM, omni_tokenizer(), None)
+    assert omni.ranges == {"text": (0, 151667), "speech": (151688, 168072), "image": (168072, 176264)}
+    assert FAMILIES["dream"].traits(DREAM, tokenizer, None).ranges == {}  # all ids are text
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,8 @@ from tokenizers import Tokenizer
 
 from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import InputError, UnmaskError
-from unmask.export import tasks
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
-from unmask.export.families import family_of
+from unmask.export.families import dream, family_of
 
 FAMILY = "dream"
 TYPES = {
@@ -33,7 +32,7 @@ TYPES = {
 PRE = "qwen2"  # how text is split before merges; without merges it changes nothing
 UNUSED_MERGES = ["Ā Ā"]  # llama.cpp wants a list that is not empty: two NULs, whose whole is no token either
 # The chat task as llama.cpp's templates are written: one expression, since a template's last line feed is dropped.
-OPEN, CLOSE = tasks.dream(0, 0)[0]["chat"].prompt.split("{text}")
+OPEN, CLOSE = dream.tasks(0, 0)[0]["chat"].prompt.split("{text}")
 CHAT = f"{{{{ {json.dumps(OPEN)} + messages[-1]['content'] + {json.dumps(CLOSE)} }}}}"
 
 
