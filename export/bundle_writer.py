@@ -167,8 +167,3 @@ def externalize(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
 def _describe(path: Path) -> File:
     with path.open("rb") as file:
         return File(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def read_graphs(folder: Path, manifest: Manifest) -> dict[str, onnx.ModelProto]:
-    """The graphs of a bundle with their weights inside, as `write_bundle` takes them."""
-    return {role: onnx.load(folder / name) for role, name in manifest.graphs.items()}

@@ -1,4 +1,4 @@
-"""Graphs of fixed sizes become one CoreML package: a function for each, weights stored once.
+"""A bundle whose graphs are CoreML's: one package with a function for each graph of fixed sizes, weights stored once.
 
 Knows coremltools, which is imported on first use, and what in our graphs needs 32 bits. Nothing here runs a model: that takes
 macOS (`unmask.engines.coreml`). tests/export evaluates packages in NumPy.
@@ -20,10 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unmask.bundle.manifest import Bucket
+from unmask.bundle.manifest import Bucket, Bundle
 from unmask.errors import InputError
-from unmask.export.modules.static import Fixed
+from unmask.export.modules.static import FixedGraph
+from unmask.export.target import target_bundle
 
+ENGINE = "coreml"
 PRECISIONS = ("fp16", "fp32", "int8", "int4")
 TARGETS = ("iOS17", "iOS18", "macOS14", "macOS15")
 SHARING = ("iOS18", "macOS15")  # the first that have packages of several functions, and weights in blocks
@@ -57,8 +59,18 @@ class CoremlForm:
         return self.target in SHARING
 
 
+def write_coreml(
+    source: Bundle, folder: Path, graphs: Iterable[FixedGraph], form: CoremlForm, say: Said = lambda line: None
+) -> Path:
+    """Write the bundle at `folder` and return it. source: the bundle that manifest, embedding and tokenizer are taken from."""
+    note = f"CoreML, {form.precision}, for {form.target}, from {source.manifest.precision}"
+    with target_bundle(source, folder, ENGINE, form.precision, note) as target:
+        target.buckets += write_packages(graphs, target.folder, form, say)
+    return folder
+
+
 def write_packages(
-    graphs: Iterable[Fixed], folder: Path, form: CoremlForm = CoremlForm(), say: Said = lambda line: None
+    graphs: Iterable[FixedGraph], folder: Path, form: CoremlForm = CoremlForm(), say: Said = lambda line: None
 ) -> tuple[Bucket, ...]:
     """Convert graphs into `folder` and return their buckets: graphs.mlpackage, or before iOS 18 a package for each.
 
@@ -75,7 +87,7 @@ def write_packages(
             _convert(tools, graph, form).save(str(made))
             shared.add_function(str(made), "main", name)
             package, function = ("graphs.mlpackage", name) if form.shares else (made.name, "")
-            buckets.append(Bucket("coreml", graph.role, package, graph.sizes, form.precision, function))
+            buckets.append(Bucket(ENGINE, graph.role, package, graph.sizes, form.precision, function))
             if not form.shares:
                 _settle(made, folder / package)
         if form.shares and buckets:
@@ -86,7 +98,7 @@ def write_packages(
     return tuple(buckets)
 
 
-def function_name(graph: Fixed) -> str:
+def function_name(graph: FixedGraph) -> str:
     """window_rows8_wanted8_slots65"""
     return "_".join([graph.role, *(f"{name}{size}" for name, size in graph.sizes.items())])
 
@@ -118,7 +130,7 @@ def quiet() -> Iterator[None]:
 # ---- one graph
 
 
-def _convert(tools: Any, graph: Fixed, form: CoremlForm) -> Any:
+def _convert(tools: Any, graph: FixedGraph, form: CoremlForm) -> Any:
     """A model of one function, main."""
     with torch.no_grad(), quiet():
         program = torch.export.export(graph.module, tuple(graph.example.values()), strict=False)

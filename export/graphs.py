@@ -9,8 +9,8 @@ from torch import nn
 from unmask.bundle.manifest import Bundle, Manifest
 from unmask.export.checkpoint import open_checkpoint
 from unmask.export.families import FAMILIES, family_of
-from unmask.export.modules.backbone import Backbone, BackboneConfig
-from unmask.export.modules.static import Fixed, backbone_graph, captioner_graph, head_graph
+from unmask.export.modules.backbone import BackboneConfig, BackboneModel
+from unmask.export.modules.static import FixedGraph, backbone_graph, captioner_graph, head_graph
 from unmask.export.onnx.captioner import TOP
 from unmask.export.reload import reload_captioner
 from unmask.export.sizes import SizeRule, backbone_sizes
@@ -18,7 +18,7 @@ from unmask.export.sizes import SizeRule, backbone_sizes
 BACKBONE_RULE = SizeRule(shortest=64, ratio=2.0)  # a graph of many layers takes minutes to convert
 
 
-def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[Fixed]:
+def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[FixedGraph]:
     """Graphs of a caption bundle, by (role, sizes) as of `captioner_sizes`.
 
     Raises BundleError where it is none, or has no graphs of any size.
@@ -27,10 +27,12 @@ def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int
     return [captioner_graph(model, role, size, TOP, penalty) for role, size in sizes]
 
 
-def backbone_graphs(checkpoint: Path, manifest: Manifest, longest: int, top: int, rule: SizeRule = BACKBONE_RULE) -> list[Fixed]:
+def backbone_graphs(
+    checkpoint: Path, manifest: Manifest, longest: int, top: int, rule: SizeRule = BACKBONE_RULE
+) -> list[FixedGraph]:
     """All graphs of a checkpoint folder whose bundle of any size has this manifest.
 
-    longest: positions of the longest canvas, its prompt included. top as in `export_model`.
+    longest: positions of the longest canvas, its prompt included. top as in `write_backbone`.
     """
     model, head = reload_backbone(checkpoint)
     ranges = {f"head_{name}": ids for name, ids in manifest.vocabulary.ranges.items() if f"head_{name}" in manifest.graphs}
@@ -43,13 +45,13 @@ def backbone_graphs(checkpoint: Path, manifest: Manifest, longest: int, top: int
     return made
 
 
-def reload_backbone(checkpoint: Path) -> tuple[Backbone, nn.Parameter]:
-    """The model and the matrix of its head, (vocabulary, d), in fp32. Raises as `export_model` does."""
+def reload_backbone(checkpoint: Path) -> tuple[BackboneModel, nn.Parameter]:
+    """The model and the matrix of its head, (vocabulary, d), in fp32. Raises as `write_backbone` does."""
     opened = open_checkpoint(checkpoint)
     adapter = FAMILIES[family_of(opened.config)]
     config: BackboneConfig = adapter.config(opened.config)
     with torch.device("meta"):
-        model = Backbone(config)
+        model = BackboneModel(config)
     names = adapter.names(config)
     model.load_state_dict({ours: opened.tensor(theirs).float() for ours, theirs in names.items()}, assign=True)
     head = opened.tensor(adapter.EMBEDDING if config.tied else adapter.HEAD).float()

@@ -1,7 +1,6 @@
-"""LiteRT files: PyTorch modules of fixed sizes become the signatures of one .tflite, whose weights are stored once for all.
+"""A bundle whose graphs are LiteRT's: modules of fixed sizes become the signatures of one .tflite, weights stored once.
 
 Knows litert-torch and ai-edge-quantizer (the extra `litert-export`), which are imported on use, and modules with their sizes.
-Knows no bundle.
 """
 
 import logging
@@ -15,22 +14,50 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
-from unmask.export.modules.static import Fixed
+from unmask.export.modules.static import FixedGraph
+from unmask.export.target import target_bundle
 
-FORMS = ("fp32", "int8", "int8-static")
+ENGINE = "litert"
 FLAT_BYTES = 2**31 - 1  # what offsets in a flatbuffer reach
 STATIC = ("FULLY_CONNECTED", "CONV_2D")  # the rest stays fp32: masks of -1e4 leave no codes for scores
 Feeds = Mapping[str, NDArray[Any]]
 Calls = Mapping[str, Sequence[Feeds]]  # signature -> inputs of calls
+Said = Callable[[str], None]
 
 
-def signature_of(graph: Fixed) -> str:
+def write_litert(
+    source: Bundle,
+    folder: Path,
+    graphs: Sequence[FixedGraph],
+    form: str = "fp32",
+    calls: Calls | None = None,
+    say: Said = lambda line: None,
+) -> Path:
+    """Write the bundle at `folder` and return it: graphs that share weights in one file, a backbone's heads in another.
+
+    source: the bundle that manifest, embedding and tokenizer are taken from. form and calls as for `write_tflite`.
+    """
+    files: dict[str, list[FixedGraph]] = {}
+    for graph in graphs:
+        files.setdefault("heads.tflite" if graph.role.startswith("head") else "graphs.tflite", []).append(graph)
+    note = f"LiteRT, {form}, from {source.manifest.precision}"
+    with target_bundle(source, folder, ENGINE, form, note) as target:
+        for name, some in files.items():
+            say(f"converting {len(some)} graphs into {name}: seconds each")
+            write_tflite(some, target.folder / name, form, calls)
+            for graph in some:
+                target.add(graph.role, graph.sizes, name, signature_of(graph))
+    return folder
+
+
+def signature_of(graph: FixedGraph) -> str:
     """window_24_24_25: the role and the sizes in the manifest's order."""
     return "_".join([graph.role, *map(str, graph.sizes.values())])
 
 
-def write_tflite(graphs: Iterable[Fixed], path: Path, form: str = "fp32", calls: Calls | None = None) -> None:
+def write_tflite(graphs: Iterable[FixedGraph], path: Path, form: str = "fp32", calls: Calls | None = None) -> None:
     """Convert graphs to the signatures of one file, with our names on inputs and outputs.
 
     form: fp32; int8, which rounds weights by row and activations as they come; int8-static, which needs calls of every signature
@@ -51,13 +78,13 @@ def write_tflite(graphs: Iterable[Fixed], path: Path, form: str = "fp32", calls:
         part.unlink()
 
 
-def check_calls(graphs: Sequence[Fixed], form: str, calls: Calls) -> None:
+def check_calls(graphs: Sequence[FixedGraph], form: str, calls: Calls) -> None:
     lacking = [name for name in map(signature_of, graphs) if not calls.get(name)]
     if form == "int8-static" and lacking:
         raise InputError(f"no recording calls {', '.join(lacking)}; give more of them with --calibrate, of other lengths")
 
 
-def check_size(graphs: Sequence[Fixed], path: Path) -> None:
+def check_size(graphs: Sequence[FixedGraph], path: Path) -> None:
     shared = {tensor.data_ptr(): 4 * tensor.numel() for graph in graphs for tensor in graph.module.parameters()}
     if (total := sum(shared.values())) > FLAT_BYTES:
         raise InputError(
@@ -68,7 +95,7 @@ def check_size(graphs: Sequence[Fixed], path: Path) -> None:
 class Named(nn.Module):
     """By names, as signatures are, instead of by places."""
 
-    def __init__(self, graph: Fixed) -> None:
+    def __init__(self, graph: FixedGraph) -> None:
         super().__init__()
         self.module, self._inputs, self._outputs = graph.module, tuple(graph.example), graph.outputs
 
@@ -76,7 +103,7 @@ class Named(nn.Module):
         return dict(zip(self._outputs, self.module(*(given[name] for name in self._inputs)), strict=True))
 
 
-def _convert(graphs: Sequence[Fixed], path: Path) -> None:
+def _convert(graphs: Sequence[FixedGraph], path: Path) -> None:
     with hushed():
         import litert_torch
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
-from unmask.export.modules.captioner import Captioner, CaptionerConfig
+from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
 from unmask.export.modules.whisper import WhisperConfig
 from unmask.export.onnx.captioner import FAMILY, PARAMETER
 
@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 PENALTY = "penalty"  # what the window graph takes off blank's logit
 
 
-def reload_captioner(bundle: Bundle) -> tuple[Captioner, float]:
+def reload_captioner(bundle: Bundle) -> tuple[CaptionerModel, float]:
     """The model and its blank penalty. Raises BundleError for another family, and where a parameter is in no graph."""
     manifest = bundle.manifest
     if manifest.family != FAMILY or manifest.verifier is None or not {"context", "window", "verify"} <= manifest.graphs.keys():
@@ -30,7 +30,7 @@ def reload_captioner(bundle: Bundle) -> tuple[Captioner, float]:
     for role in manifest.graphs:
         found.update(constants(onnx.load(bundle.path(manifest.graphs[role]))))
     found["verifier.embedding.weight"] = bundle.table().gather(np.arange(manifest.embedding.total))
-    model = Captioner(config_of(bundle, found))
+    model = CaptionerModel(config_of(bundle, found))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name not in found:

@@ -13,13 +13,13 @@ from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 
 if TYPE_CHECKING:
-    from unmask.export.modules.static import Fixed
+    from unmask.export.modules.static import FixedGraph
 
 Say = Callable[[str], None]
 Target = Literal["onnx", "onnx-static", "coreml", "litert"]
 CheckpointTarget = Literal["onnx", "coreml", "litert"]
 System = Literal["iOS17", "iOS18", "macOS14", "macOS15"]
-FORMATS: Mapping[str, Sequence[str]] = {
+TARGET_FORMATS: Mapping[str, Sequence[str]] = {
     "onnx-static": ("int8-static", "fp32"),
     "coreml": ("fp16", "fp32", "int8", "int4"),
     "litert": ("int8", "fp32", "int8-static"),
@@ -50,7 +50,7 @@ class TargetOptions:
 
     def format(self, given: str | None) -> str:
         """The number format: the given one, or the target's default. Raises InputError for one that the target does not have."""
-        formats = FORMATS[self.target]
+        formats = TARGET_FORMATS[self.target]
         if given is not None and given not in formats:
             raise InputError(f"--target {self.target} is made in {' or '.join(formats)}, not in {given}")
         return given or formats[0]
@@ -66,12 +66,12 @@ def write_target(
     """
     sizes = caption_sizes(source, options.longest_s)
     if options.target == "onnx-static":
-        from unmask.quant.weights.onnx_static import write_fixed, write_quantized
+        from unmask.quant.weights.onnx_static import write_onnx_static, write_onnx_static_int8
 
         if data is None:
-            write_fixed(source, folder, sizes, say)
+            write_onnx_static(source, folder, sizes, say)
         else:
-            write_quantized(source, folder, sizes, data, options.activations, say)
+            write_onnx_static_int8(source, folder, sizes, data, options.activations, say)
         return
     write = converter(options.target, options.deployment_target, number_format)
     from unmask.export.graphs import captioner_graphs
@@ -84,7 +84,7 @@ def write_target(
     write(source, folder, graphs, calls, say)
 
 
-Convert = Callable[[Bundle, Path, Iterable["Fixed"], Any, Say], object]
+Convert = Callable[[Bundle, Path, Iterable["FixedGraph"], Any, Say], object]
 
 
 def converter(target: str, system: System, number_format: str) -> Convert:
@@ -94,12 +94,11 @@ def converter(target: str, system: System, number_format: str) -> Convert:
     before minutes of export, for a format that the system does not have.
     """
     if target == "coreml":
-        from unmask.export.coreml import CoremlForm
-        from unmask.export.coreml_bundle import write_coreml
+        from unmask.export.coreml import CoremlForm, write_coreml
 
         form = CoremlForm(number_format, system)
         return lambda source, folder, graphs, calls, say: write_coreml(source, folder, graphs, form, say)
-    from unmask.export.litert_bundle import write_litert
+    from unmask.export.litert import write_litert
 
     return lambda source, folder, graphs, calls, say: write_litert(source, folder, graphs, number_format, calls, say)
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from tests.stored import stored
 
 if TYPE_CHECKING:
-    from unmask.export.modules.captioner import Captioner
+    from unmask.export.modules.captioner import CaptionerModel
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and tests run in several processes
 FAMILIES = ("dream", "llada", "block")
@@ -46,7 +46,7 @@ def tokenizer(fp32_bundle: Path) -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def captioner() -> Captioner:
+def captioner() -> CaptionerModel:
     """The model that the bundles were made of."""
     from tests.tiny import make_captioner
 
@@ -70,9 +70,9 @@ def backbones(checkpoints: dict[str, Path]) -> dict[str, Path]:
     """Their bundles."""
 
     def make(folder: Path) -> None:
-        from unmask.export.onnx.backbone import export_model
+        from unmask.export.onnx.backbone import write_backbone
 
-        export_model(checkpoints[folder.stem], folder)
+        write_backbone(checkpoints[folder.stem], folder)
 
     return {family: stored(f"backbones/{family}", make) for family in FAMILIES}
 

@@ -48,7 +48,7 @@ ROOMS = (
 )
 # How many files may name an engine or a family: its own and the table that lists it. Larger numbers are what is left to do and
 # only fall. ("onnx" is also a package's name, and "block" a kind of attention, so they cannot be counted.)
-NAMED = {"litert": 4, "coreml": 6, "dream": 7, "llada": 6, "whisper-timeline": 2}
+NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "whisper-timeline": 2}
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "coremltools", "onnxruntime_qnn", "onnxruntime_ep_openvino", "onnxruntime_ep_webgpu")
 HEAVY = ("torch", "onnx", *ENGINES, "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")

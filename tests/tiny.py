@@ -11,11 +11,11 @@ import torch
 from tokenizers import Tokenizer, pre_tokenizers
 
 from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
-from unmask.export.modules.captioner import Captioner, CaptionerConfig
-from unmask.export.modules.static import Fixed, captioner_graph
+from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
+from unmask.export.modules.static import FixedGraph, captioner_graph
 from unmask.export.modules.whisper import WhisperConfig
-from unmask.export.onnx.backbone import export_model
-from unmask.export.onnx.captioner import export_captioner
+from unmask.export.onnx.backbone import write_backbone
+from unmask.export.onnx.captioner import write_captioner
 from unmask.training.captions.vocabulary import BLANK, byte_level
 
 TINY = WhisperConfig(width=32, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=300, decoder_positions=200)
@@ -27,11 +27,11 @@ def byte_tokenizer() -> Tokenizer:
     return byte_level({token: i for i, token in enumerate([BLANK, *alphabet])}, [])
 
 
-def make_captioner() -> Captioner:
+def make_captioner() -> CaptionerModel:
     """Random weights, large enough that rows differ and confidences spread."""
     torch.manual_seed(7)
     vocabulary = byte_tokenizer().get_vocab_size()
-    model = Captioner(CaptionerConfig(TINY, vocabulary=vocabulary, frames_per_slot=8))
+    model = CaptionerModel(CaptionerConfig(TINY, vocabulary=vocabulary, frames_per_slot=8))
     for parameter in (model.positions, model.encoder.positions):
         torch.nn.init.normal_(parameter, std=0.5)
     torch.nn.init.normal_(model.verifier.positions, std=3)  # otherwise it expects each token once more, forever
@@ -44,17 +44,17 @@ def make_captioner() -> Captioner:
 
 def export_tiny_captioner(folder: Path) -> None:
     tokenizer = byte_tokenizer().to_str()
-    export_captioner(make_captioner(), tokenizer, folder, "tiny", "Apache-2.0", {"source": "random weights"})
+    write_captioner(make_captioner(), tokenizer, folder, "tiny", "Apache-2.0", {"source": "random weights"})
 
 
 def export_omni(folder: Path, checkpoint: Path) -> None:
     """A bundle with Omni-Diffusion's exact vocabulary and special ids, and little else."""
     small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
     write_checkpoint(checkpoint, "dream", omni_tokenizer(), **small, max_position_embeddings=2048)
-    export_model(checkpoint, folder)
+    write_backbone(checkpoint, folder)
 
 
-def litert_window() -> Fixed:
+def litert_window() -> FixedGraph:
     """The tiny captioner's window at one size."""
     return captioner_graph(make_captioner(), "window", {"rows": 4, "wanted": 4, "slots": 6}, 2)
 

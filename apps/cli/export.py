@@ -72,9 +72,9 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
         export_fixed(checkpoint, target, options, options.to or formats[0], say)
         say(f"next: unmask generate {target} --engine {options.target} --prompt ...")
     else:
-        from unmask.export.onnx.backbone import export_model
+        from unmask.export.onnx.backbone import write_backbone
 
-        export_model(checkpoint, target, options.name, options.top, options.block, say)
+        write_backbone(checkpoint, target, options.name, options.top, options.block, say)
         say(f"next: unmask generate {target} --prompt ...")
     print(target)
 
@@ -83,10 +83,10 @@ def export_fixed(checkpoint: Path, target: Path, options: ExportOptions, number_
     """Export graphs of fixed sizes, with a temporary bundle of graphs of any size that provides the manifest."""
     write = converter(options.target, options.deployment_target, number_format)
     from unmask.export.graphs import backbone_graphs
-    from unmask.export.onnx.backbone import export_model
+    from unmask.export.onnx.backbone import write_backbone
 
     name = options.name or checkpoint.resolve().name
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.resolve().parent) as part:
-        source = load_bundle(export_model(checkpoint, Path(part) / "any", name, options.top, options.block, say))
+        source = load_bundle(write_backbone(checkpoint, Path(part) / "any", name, options.top, options.block, say))
         graphs = backbone_graphs(checkpoint, source.manifest, options.longest, options.top)
         write(source, target, graphs, None, say)

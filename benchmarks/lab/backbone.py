@@ -92,12 +92,12 @@ def main(options: Annotated[BackboneOptions, cyclopts.Parameter(name="*")] = Bac
 
 
 def make(shape: str, checkpoint: Path, bundle: Path) -> None:
-    from unmask.export.onnx.backbone import export_model
+    from unmask.export.onnx.backbone import write_backbone
 
     family, changes = SHAPES[shape]
     if not checkpoint.exists():
         write_checkpoint(checkpoint, family, shard_bytes=SHARD_BYTES, **changes)
-    export_model(checkpoint, bundle)
+    write_backbone(checkpoint, bundle)
 
 
 @dataclass(frozen=True)
@@ -200,14 +200,14 @@ def torch_passes(checkpoint: Path, threads: int) -> Callable[[], Taken]:
 
     from unmask.export.checkpoint import open_checkpoint
     from unmask.export.families import FAMILIES, family_of
-    from unmask.export.modules.backbone import Backbone
+    from unmask.export.modules.backbone import BackboneModel
 
     torch.set_num_threads(threads)
     opened = open_checkpoint(checkpoint)
     adapter = FAMILIES[family_of(opened.config)]
     config = adapter.config(opened.config)
     with torch.device("meta"):
-        model = Backbone(config)
+        model = BackboneModel(config)
     tensors = {ours: opened.tensor(theirs) for ours, theirs in adapter.names(config).items()}
     model.load_state_dict(tensors, assign=True)
     embedding, head = opened.tensor(adapter.EMBEDDING), opened.tensor(adapter.HEAD)

@@ -21,8 +21,7 @@ from tests.export.mil_engine import COREML, evaluate_coreml
 from unmask.apps.audio.files import read_recording
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine import Engine, GraphRun
-from unmask.export.coreml import PRECISIONS, CoremlForm
-from unmask.export.coreml_bundle import write_coreml
+from unmask.export.coreml import PRECISIONS, CoremlForm, write_coreml
 from unmask.export.graphs import captioner_graphs
 from unmask.export.sizes import SizeRule, caption_limits, captioner_sizes
 from unmask.speech.captioner import Captioner

@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from unmask.export.modules.whisper import FRAMES_PER_SECOND, Whisper, load_whisper
+from unmask.export.modules.whisper import FRAMES_PER_SECOND, Whisper
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.speech.words import starts_word
 from unmask.training.captions.align import attention_scores, monotonic_path
 from unmask.training.captions.teacher import read, read_settings
+from unmask.training.captions.whisper_weights import load_whisper
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 
 FRAME = SAMPLE_RATE_HZ // 50

@@ -196,8 +196,8 @@ def whisper_reader(folder: Path) -> Callable[[NDArray[np.float32], int], tuple[s
     import torch
     from tokenizers import Tokenizer
 
-    from unmask.export.modules.whisper import load_whisper
     from unmask.training.captions.teacher import Voice, greedy, read_settings
+    from unmask.training.captions.whisper_weights import load_whisper
 
     model = load_whisper(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

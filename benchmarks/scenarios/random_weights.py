@@ -75,10 +75,10 @@ def shape_bundle(text: str, precision: str = "int8", root: Path | None = None) -
         return wanted
     if not (plain / "bundle.json").is_file():
         from unmask.benchmarks.scenarios.checkpoints import SHARD_BYTES, write_checkpoint
-        from unmask.export.onnx.backbone import export_model
+        from unmask.export.onnx.backbone import write_backbone
 
         checkpoint = write_checkpoint(folder / "checkpoint", family, shard_bytes=SHARD_BYTES, **config)
-        export_model(checkpoint, plain, name=text if "=" not in text else f"shape-{key}")
+        write_backbone(checkpoint, plain, name=text if "=" not in text else f"shape-{key}")
         shutil.rmtree(checkpoint)
     if precision == "int8":
         from unmask.quant.weights.quantize import quantize_bundle

@@ -1,9 +1,15 @@
 """The model families that can be exported: the one table that lists them.
 
-A family is a file in this folder. It holds: MODEL_TYPES, the values of config.json's model_type that it serves; EMBEDDING and HEAD,
-its tensors' names in a checkpoint; SKIPPED, prefixes of tensors that are not needed; config, names and traits (functions that
-read config.json, translate tensor names, and say ids, attention and tasks); and for random weights TINY, the config.json of a
-tiny model, VOCABULARY_KEY, its key for the size of the vocabulary, and SHAPES, the config.json keys of shapes by name.
+A family is a file in this folder with these names:
+    MODEL_TYPES     values of config.json's model_type that it serves
+    EMBEDDING, HEAD names of these tensors in a checkpoint
+    SKIPPED         prefixes of tensors that are not needed
+    config, names   read the sizes from config.json; translate our parameters' names into the checkpoint's
+    traits          reads ids, attention and tasks from config.json and the tokenizer
+For random weights:
+    TINY            config.json of a tiny model
+    VOCABULARY_KEY  key of config.json for the size of the vocabulary
+    SHAPES          name of a shape -> keys of config.json
 """
 
 from types import ModuleType

@@ -9,7 +9,7 @@ from unmask.errors import InputError
 
 Tasks = tuple[dict[str, Template], dict[str, Schedule]]
 
-# The trimmed default for text. No weights of these families were at hand: its loss against the published decoding is not measured.
+# The trimmed default for text. Its loss against the published decodings is not measured, for want of these families' weights.
 TEXT = Schedule(threshold=0.9, reuse=True, block=32)
 
 

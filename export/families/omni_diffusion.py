@@ -1,7 +1,7 @@
 """Omni-Diffusion on Dream's backbone: the ids of its modalities and its seven tasks.
 
-Prompts, lengths, steps and penalties are those of its released code (VITA-MLLM/Omni-Diffusion, inference.py). Knows its tokenizer.
-Knows no checkpoint and no graph.
+Prompts, lengths, steps and penalties are those of its released code (VITA-MLLM/Omni-Diffusion, inference.py). Knows its
+tokenizer. Knows no checkpoint and no graph.
 """
 
 from tokenizers import Tokenizer

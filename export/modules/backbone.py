@@ -92,7 +92,7 @@ class Layer(nn.Module):
         return x + self.down(F.silu(self.gate(rows)) * self.up(rows))
 
 
-class Backbone(nn.Module):
+class BackboneModel(nn.Module):
     """Layers and final norm; embedding and head stand apart, since the runtime gathers the one and slices the other."""
 
     def __init__(self, config: BackboneConfig) -> None:
@@ -111,10 +111,10 @@ class Backbone(nn.Module):
         return self.norm(rows)
 
 
-class Window(nn.Module):
+class BackboneWindow(nn.Module):
     """One pass over W rows of a canvas of S positions; the other rows enter by their kept keys and values."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: BackboneModel) -> None:
         super().__init__()
         self.backbone = backbone
 

@@ -2,8 +2,8 @@
 
 A canvas position is a slot of `frames_per_slot` encoder frames and holds a token or blank. Against Whisper's decoder: no causal
 mask, a mask token, a linear map of the slot's own frames added to its row, and a learned preference for near frames.
-Beside it stands the verifier: Whisper's causal decoder on the same encoder states, which reads a finished draft in one pass and
-says at each place what comes next. Modules for export: `Context` (once per recording), `Window` and `Verify` (once a pass).
+The verifier is Whisper's causal decoder on the same encoder states. It reads a finished draft in one pass and predicts the next
+token after each token. Modules for export: `Context` (run once per recording), `CaptionWindow` and `Verify` (run once per pass).
 """
 
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ class CaptionerConfig:
         return self.canvas_rows + self.rarer
 
 
-class Captioner(nn.Module):
+class CaptionerModel(nn.Module):
     def __init__(self, config: CaptionerConfig) -> None:
         super().__init__()
         width, sizes = config.whisper.width, config.whisper
@@ -78,13 +78,13 @@ class Captioner(nn.Module):
         return self.verifier.embedding
 
     @staticmethod
-    def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int], prompt: list[int]) -> "Captioner":
+    def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int], prompt: list[int]) -> "CaptionerModel":
         """Start from Whisper's weights. rows: for each token, the canvas's first, the row of Whisper's embedding; prompt: those
         that it reads first.
 
         Blank's row is that of Whisper's end of text: the verifier ends a text with blank's id.
         """
-        model = Captioner(config)
+        model = CaptionerModel(config)
         model.encoder.load_state_dict(whisper.encoder.state_dict())
         own = {name: value for name, value in whisper.decoder.state_dict().items() if not name.startswith("embedding")}
         model.load_state_dict({**own, "positions": own["positions"][: config.slots]}, strict=False)
@@ -150,7 +150,7 @@ class Context(nn.Module):
     verify_k and verify_v (L, H, T, d / H).
     """
 
-    def __init__(self, model: Captioner) -> None:
+    def __init__(self, model: CaptionerModel) -> None:
         super().__init__()
         self.model = model
 
@@ -162,10 +162,10 @@ class Context(nn.Module):
         return k, v, self.model.slots(states)[0], verify_k, verify_v
 
 
-class Window(nn.Module):
+class CaptionWindow(nn.Module):
     """One pass over W rows of a canvas of S slots; the other rows enter by their cached keys and values."""
 
-    def __init__(self, model: Captioner, top: int, blank_penalty: float = 0.0) -> None:
+    def __init__(self, model: CaptionerModel, top: int, blank_penalty: float = 0.0) -> None:
         """blank_penalty: taken off blank's logit. A hesitant model spreads a token over ids and slots, and blank wins each."""
         super().__init__()
         self.model, self.top = model, top
@@ -213,7 +213,7 @@ class Window(nn.Module):
 class Verify(nn.Module):
     """One causal pass over N rows of a text behind P rows that were read before."""
 
-    def __init__(self, model: Captioner, top: int) -> None:
+    def __init__(self, model: CaptionerModel, top: int) -> None:
         super().__init__()
         self.verifier, self.top = model.verifier, top
         self.head = nn.Linear(model.config.whisper.width, model.config.rows, bias=False)

@@ -16,15 +16,15 @@ from unmask.bundle.graph_spec import BACKBONE, TIMELINE, GraphSpec
 from unmask.engines.padding import Padding
 from unmask.export.graph_inputs import example_inputs
 from unmask.export.modules import backbone
-from unmask.export.modules.backbone import Backbone, BackboneConfig, rotate, rotation
-from unmask.export.modules.captioner import BLANK, Captioner, log_sum_exp
+from unmask.export.modules.backbone import BackboneConfig, BackboneModel, rotate, rotation
+from unmask.export.modules.captioner import BLANK, CaptionerModel, log_sum_exp
 from unmask.export.modules.whisper import Attention
 
 Sizes = Mapping[str, int]  # as in a manifest's buckets
 
 
 @dataclass(frozen=True)
-class Fixed:
+class FixedGraph:
     """A graph before its conversion. The module takes the example's tensors in their order and returns the outputs in theirs."""
 
     role: str
@@ -81,10 +81,10 @@ def reduced(logits: Tensor, top: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 # ---- captioner
 
 
-class Context(nn.Module):
-    """`captioner.Context` behind a mask: what stands behind the real frames is not attended to."""
+class FixedContext(nn.Module):
+    """`Context` behind a mask: what stands behind the real frames is not attended to."""
 
-    def __init__(self, model: Captioner) -> None:
+    def __init__(self, model: CaptionerModel) -> None:
         super().__init__()
         self.model = model
 
@@ -104,10 +104,10 @@ class Context(nn.Module):
         return pairs[0], pairs[1], model.slots(x[None])[0], pairs[2], pairs[3]
 
 
-class Window(nn.Module):
-    """`captioner.Window` whose slots behind the canvas are masked."""
+class FixedCaptionWindow(nn.Module):
+    """`CaptionWindow` whose slots behind the canvas are masked."""
 
-    def __init__(self, model: Captioner, top: int, blank_penalty: float) -> None:
+    def __init__(self, model: CaptionerModel, top: int, blank_penalty: float) -> None:
         super().__init__()
         self.model, self.top = model, top
         self.head = part_of(model.embedding.weight, 0, model.config.vocabulary)
@@ -148,10 +148,10 @@ class Window(nn.Module):
         return *reduced(logits, self.top), torch.stack(keys), torch.stack(values)
 
 
-class Verify(nn.Module):
-    """`captioner.Verify` with places and a mask from outside."""
+class FixedVerify(nn.Module):
+    """`Verify` with places and a mask from outside."""
 
-    def __init__(self, model: Captioner, top: int) -> None:
+    def __init__(self, model: CaptionerModel, top: int) -> None:
         super().__init__()
         self.verifier, self.top = model.verifier, top
         # Rows of marks are left out rather than barred: a logit of -1e4 would take all of a static form's range.
@@ -191,10 +191,14 @@ class Verify(nn.Module):
         return ids, best, logsumexp, torch.stack(keys), torch.stack(values)
 
 
-def captioner_graph(model: Captioner, role: str, sizes: Sizes, top: int, blank_penalty: float = 0.0) -> Fixed:
-    """A captioner's context, window or verify graph of one bucket's sizes. top and blank_penalty as in `captioner.Window`."""
+def captioner_graph(model: CaptionerModel, role: str, sizes: Sizes, top: int, blank_penalty: float = 0.0) -> FixedGraph:
+    """A captioner's context, window or verify graph of one bucket's sizes. top and blank_penalty as in `CaptionWindow`."""
     config, whisper = model.config, model.config.whisper
-    modules = {"context": Context, "window": lambda m: Window(m, top, blank_penalty), "verify": lambda m: Verify(m, top)}
+    modules = {
+        "context": FixedContext,
+        "window": lambda m: FixedCaptionWindow(m, top, blank_penalty),
+        "verify": lambda m: FixedVerify(m, top),
+    }
     dims = {
         **Padding(TIMELINE, config.frames_per_slot).whole(sizes),
         "mels": whisper.mels,
@@ -209,17 +213,17 @@ def captioner_graph(model: Captioner, role: str, sizes: Sizes, top: int, blank_p
     return _fixed(TIMELINE.graph(role), role, sizes, modules[role](model), dims)
 
 
-def _fixed(graph: GraphSpec, role: str, sizes: Sizes, module: nn.Module, dims: Mapping[str, int]) -> Fixed:
-    return Fixed(role, dict(sizes), module.eval(), example_inputs(graph, dims, fixed=True), tuple(graph.output_names))
+def _fixed(graph: GraphSpec, role: str, sizes: Sizes, module: nn.Module, dims: Mapping[str, int]) -> FixedGraph:
+    return FixedGraph(role, dict(sizes), module.eval(), example_inputs(graph, dims, fixed=True), tuple(graph.output_names))
 
 
 # ---- backbones
 
 
-class BackboneWindow(nn.Module):
-    """`backbone.Window` with grouped heads written out."""
+class FixedBackboneWindow(nn.Module):
+    """`BackboneWindow` with grouped heads written out."""
 
-    def __init__(self, model: Backbone) -> None:
+    def __init__(self, model: BackboneModel) -> None:
         super().__init__()
         self.backbone = model
 
@@ -264,7 +268,7 @@ def grouped(
     return layer.o(mixed.reshape(config.heads, count, config.head_width).transpose(0, 1).flatten(1))
 
 
-class BackboneHead(nn.Module):
+class FixedHead(nn.Module):
     """`backbone.Head` with ids of 32 bits, over rows [start, stop) of a head's or an embedding's matrix."""
 
     def __init__(self, weight: nn.Parameter, ids: tuple[int, int], top: int) -> None:
@@ -277,7 +281,7 @@ class BackboneHead(nn.Module):
         return ids + self.first, *numbers
 
 
-def backbone_graph(model: Backbone, sizes: Sizes) -> Fixed:
+def backbone_graph(model: BackboneModel, sizes: Sizes) -> FixedGraph:
     """A backbone's window graph of one bucket's sizes: rows, wanted, slots."""
     config: BackboneConfig = model.config
     dims = {
@@ -287,10 +291,10 @@ def backbone_graph(model: Backbone, sizes: Sizes) -> Fixed:
         "kv_heads": config.kv_heads,
         "head_width": config.head_width,
     }
-    return _fixed(BACKBONE.graph("window"), "window", sizes, BackboneWindow(model), dims)
+    return _fixed(BACKBONE.graph("window"), "window", sizes, FixedBackboneWindow(model), dims)
 
 
-def head_graph(role: str, weight: nn.Parameter, ids: tuple[int, int], sizes: Sizes, top: int) -> Fixed:
+def head_graph(role: str, weight: nn.Parameter, ids: tuple[int, int], sizes: Sizes, top: int) -> FixedGraph:
     """A backbone's head (or `head_<modality>`) over ids [start, stop), of one bucket's size: wanted. weight (vocabulary, d)."""
     dims = {**sizes, "width": weight.shape[1], "vocabulary": ids[1] - ids[0], "1 or wanted": 1}
-    return _fixed(BACKBONE.graph(role), role, sizes, BackboneHead(weight, ids, top), dims)
+    return _fixed(BACKBONE.graph(role), role, sizes, FixedHead(weight, ids, top), dims)

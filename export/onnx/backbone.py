@@ -26,11 +26,10 @@ from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, Weights, seal, 
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
-from unmask.export.graph_inputs import dynamic_shapes, example_inputs
-from unmask.export.modules.backbone import Backbone, BackboneConfig, Head, Window
+from unmask.export.modules.backbone import BackboneConfig, BackboneModel, BackboneWindow, Head
+from unmask.export.onnx.trace import free_bias_rows, trace
 from unmask.export.tokenizer import checkpoint_tokenizer
 
-OPSET = 23
 TOKENIZER = "tokenizer.json"
 TOP = 64  # the published decodings look at the 50 best
 MOST = 1 << 20  # rows, as far as the graphs say; the manifest's `positions` is what counts
@@ -118,7 +117,7 @@ def draw(model: Model, place: Callable[[str], int], say: Said = lambda line: Non
     return drawn
 
 
-def export_model(
+def write_backbone(
     source: Path,
     target: Path,
     name: str | None = None,
@@ -176,7 +175,7 @@ def check_room(target: Path, needed: int) -> None:
 def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int, ...]]:
     """Checkpoint tensor -> shape."""
     with torch.device("meta"):
-        shapes = {name: tuple(p.shape) for name, p in Backbone(config).named_parameters()}
+        shapes = {name: tuple(p.shape) for name, p in BackboneModel(config).named_parameters()}
     found = {theirs: shapes[ours] for ours, theirs in adapter.names(config).items()}
     found[adapter.EMBEDDING] = config.vocabulary, config.width
     if not config.tied:
@@ -190,7 +189,7 @@ def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int
 def _export_window(drawn: Drawn) -> onnx.ModelProto:
     config = drawn.model.config
     with torch.device("meta"):
-        module = Window(Backbone(config))
+        module = BackboneWindow(BackboneModel(config))
     names = {f"backbone.{ours}": theirs for ours, theirs in drawn.model.adapter.names(config).items()}
     w, s, r = (torch.export.Dim(dim, min=1, max=MOST) for dim in ("rows", "positions", "wanted"))
     dims = {
@@ -202,7 +201,7 @@ def _export_window(drawn: Drawn) -> onnx.ModelProto:
         "kv_heads": config.kv_heads,
         "head_width": config.head_width,
     }
-    program = _trace(module, BACKBONE.graph("window"), dims, {"rows": w, "slots": s, "wanted": r})
+    program = _trace_unweighted(module, BACKBONE.graph("window"), dims, {"rows": w, "slots": s, "wanted": r})
     return _point(drawn, program, {ours: (theirs, 0) for ours, theirs in names.items()})
 
 
@@ -212,15 +211,13 @@ def _export_head(drawn: Drawn, start: int, stop: int) -> onnx.ModelProto:
         module = Head(width, start, stop - start, drawn.model.top)
     r = torch.export.Dim("wanted", min=1, max=MOST)
     dims = {"wanted": 5, "width": width, "vocabulary": stop - start, "1 or wanted": 1}
-    program = _trace(module, BACKBONE.graph("head"), dims, {"wanted": r})
+    program = _trace_unweighted(module, BACKBONE.graph("head"), dims, {"wanted": r})
     graph = _point(drawn, program, {"weight": (drawn.model.head, 4 * width * start)})
-    # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
-    bias = next(value for value in graph.graph.input if value.name == "bias")
-    bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
+    free_bias_rows(graph)
     return graph
 
 
-def _trace(module: nn.Module, graph: GraphSpec, dims: Mapping[str, int], varying: Mapping[str, Any]) -> Any:
+def _trace_unweighted(module: nn.Module, graph: GraphSpec, dims: Mapping[str, int], varying: Mapping[str, Any]) -> Any:
     """Export a module made on the meta device. Each parameter is one stored number, stretched: no two alike, so that the
     exporter merges none of them, and of no value that could be optimized away."""
     number = 0.37
@@ -229,19 +226,7 @@ def _trace(module: nn.Module, graph: GraphSpec, dims: Mapping[str, int], varying
             if parameter is not None:
                 number += 1e-4
                 part._parameters[name] = nn.Parameter(torch.full((1,), number).expand(parameter.shape), requires_grad=False)
-    with torch.no_grad():
-        program = torch.onnx.export(
-            module.eval(),
-            tuple(example_inputs(graph, dims).values()),
-            dynamo=True,
-            dynamic_shapes=dynamic_shapes(graph, varying),
-            opset_version=OPSET,
-            input_names=graph.input_names,
-            output_names=graph.output_names,
-            verbose=False,
-        )
-    assert program is not None  # only when it writes a file itself
-    return program.model
+    return trace(module, graph, dims, varying).model
 
 
 def _point(drawn: Drawn, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:

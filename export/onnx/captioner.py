@@ -15,19 +15,18 @@ from unmask.bundle.graph_spec import TIMELINE
 from unmask.bundle.manifest import FORMAT, Manifest, Timeline, Verifier, Vocabulary
 from unmask.decoding.schedule import Schedule
 from unmask.export.bundle_writer import write_bundle
-from unmask.export.graph_inputs import dynamic_shapes, example_inputs
-from unmask.export.modules.captioner import BLANK, Captioner, Context, Verify, Window
+from unmask.export.modules.captioner import BLANK, CaptionerModel, CaptionWindow, Context, Verify
 from unmask.export.modules.whisper import FRAMES_PER_SECOND
+from unmask.export.onnx.trace import free_bias_rows, trace
 
 FAMILY = "whisper-timeline"
-OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/log.md)
 TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
 LONGEST_S = 30.0  # of Whisper's encoder
 PARAMETER = "model."  # before the name of a constant that is a parameter
 
 
-def export_captioner(
-    model: Captioner,
+def write_captioner(
+    model: CaptionerModel,
     tokenizer: str,
     folder: Path,
     name: str,
@@ -35,7 +34,7 @@ def export_captioner(
     provenance: dict[str, str],
     blank_penalty: float = 0.0,
 ) -> Path:
-    """Write an fp32 bundle of `model`. tokenizer: JSON text; blank_penalty as in `Window`. Returns `folder`."""
+    """Write an fp32 bundle of `model`. tokenizer: JSON text; blank_penalty as in `CaptionWindow`. Returns `folder`."""
     model = model.eval()
     graphs = {"context": _export_context(model), "window": _export_window(model, blank_penalty), "verify": _export_verify(model)}
     config = model.config
@@ -88,28 +87,26 @@ def digest(array: np.ndarray) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
 
 
-def _export_context(model: Captioner) -> onnx.ModelProto:
+def _export_context(model: CaptionerModel) -> onnx.ModelProto:
     config = model.config
     step = 2 * config.frames_per_slot  # mel frames of a slot
     slots = torch.export.Dim("slots", min=2, max=config.whisper.encoder_positions // config.frames_per_slot)
     return _export(model, "context", Context(model), {"mel_frames": 20 * step}, {"mel_frames": step * slots})
 
 
-def _export_window(model: Captioner, blank_penalty: float) -> onnx.ModelProto:
+def _export_window(model: CaptionerModel, blank_penalty: float) -> onnx.ModelProto:
     per, longest = model.config.frames_per_slot, model.config.slots
     w, r = torch.export.Dim("rows", min=1, max=longest), torch.export.Dim("wanted", min=1, max=longest)
     s = torch.export.Dim("slots", min=2, max=longest)
     sizes = {"rows": 12, "wanted": 5, "slots": 20, "frames": 20 * per, "1 or wanted": 1}
     graph = _export(
-        model, "window", Window(model, TOP, blank_penalty), sizes, {"rows": w, "wanted": r, "slots": s, "frames": per * s}
+        model, "window", CaptionWindow(model, TOP, blank_penalty), sizes, {"rows": w, "wanted": r, "slots": s, "frames": per * s}
     )
-    # PyTorch cannot say "1 or R" of a dimension; ONNX can: the addition broadcasts at run time.
-    bias = next(value for value in graph.graph.input if value.name == "bias")
-    bias.type.tensor_type.shape.dim[0].dim_param = "one_or_wanted"
+    free_bias_rows(graph)
     return graph
 
 
-def _export_verify(model: Captioner) -> onnx.ModelProto:
+def _export_verify(model: CaptionerModel) -> onnx.ModelProto:
     per, whisper = model.config.frames_per_slot, model.config.whisper
     n = torch.export.Dim("tokens", min=1, max=whisper.decoder_positions // 2)
     p = torch.export.Dim("past", min=0, max=whisper.decoder_positions // 2 - 1)
@@ -119,7 +116,7 @@ def _export_verify(model: Captioner) -> onnx.ModelProto:
 
 
 def _export(
-    model: Captioner, role: str, module: nn.Module, sizes: Mapping[str, int], varying: Mapping[str, Any]
+    model: CaptionerModel, role: str, module: nn.Module, sizes: Mapping[str, int], varying: Mapping[str, Any]
 ) -> onnx.ModelProto:
     """sizes: of the call that is traced. varying: torch.export.Dim of each dimension that differs from call to call."""
     graph, whisper = TIMELINE.graph(role), model.config.whisper
@@ -132,16 +129,5 @@ def _export(
         "head_width": whisper.width // whisper.heads,
         "vocabulary": model.config.vocabulary,
     }
-    with torch.no_grad():
-        program = torch.onnx.export(
-            module.eval(),
-            tuple(example_inputs(graph, dims).values()),
-            dynamo=True,
-            dynamic_shapes=dynamic_shapes(graph, varying),
-            opset_version=OPSET,
-            input_names=graph.input_names,
-            output_names=graph.output_names,
-            verbose=False,
-        )
-    assert program is not None  # only when it writes a file itself
-    return program.model_proto
+    model_proto: onnx.ModelProto = trace(module, graph, dims, varying).model_proto
+    return model_proto

@@ -5,30 +5,19 @@ Knows PyTorch modules and ONNX nodes. Knows no bundle and no form of weights.
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from unmask.export.modules.static import Fixed
+from unmask.export.modules.static import FixedGraph
+from unmask.export.onnx.trace import run_exporter
 
 OPSET = 21
 """The least with QuantizeLinear to 16 bits, and what providers have had longest; `export.static` needs nothing newer."""
 
 
-def fixed_onnx(graph: Fixed) -> onnx.ModelProto:
+def fixed_onnx(graph: FixedGraph) -> onnx.ModelProto:
     """The graph with its weights inside, every shape a number, and names of inputs and outputs those of `engines.padding`."""
-    with torch.no_grad():
-        program = torch.onnx.export(
-            graph.module,
-            tuple(graph.example.values()),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(graph.example),
-            output_names=list(graph.outputs),
-            verbose=False,
-        )
-    assert program is not None  # only when it writes a file itself
-    model = fold(program.model_proto)
+    model = fold(run_exporter(graph.module, graph.example, graph.outputs, OPSET).model_proto)
     narrow(model)
     return onnx.shape_inference.infer_shapes(model)
 

@@ -14,8 +14,8 @@ from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.padding import Padding, fits
-from unmask.export.litert import signature_of
-from unmask.export.modules.static import Fixed
+from unmask.export.litert import ENGINE, signature_of
+from unmask.export.modules.static import FixedGraph
 from unmask.speech.captioner import Captioner
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
@@ -40,8 +40,8 @@ class Recorder:
 class Padded(Sequence[dict[str, NDArray[Any]]]):
     """Calls of one graph, padded when they are asked for: all of them at once would not fit into memory."""
 
-    def __init__(self, graph: Fixed, padding: Padding, calls: Iterable[Feeds]) -> None:
-        self._bucket = Bucket("litert", graph.role, "", graph.sizes, "fp32")
+    def __init__(self, graph: FixedGraph, padding: Padding, calls: Iterable[Feeds]) -> None:
+        self._bucket = Bucket(ENGINE, graph.role, "", graph.sizes, "fp32")
         self._padding, self._calls = padding, list(calls)
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class Padded(Sequence[dict[str, NDArray[Any]]]):
         return self._padding.pad(role, feeds, self._padding.sizes(role, feeds), self._bucket)
 
 
-def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], graphs: Sequence[Fixed]) -> dict[str, Padded]:
+def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], graphs: Sequence[FixedGraph]) -> dict[str, Padded]:
     """Signature -> up to `MOST` calls that its graph can hold, the largest first.
 
     bundle: with graphs of any size. recordings (N,) float32 at 16 kHz.
@@ -72,7 +72,7 @@ def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], grap
     return {signature_of(graph): Padded(graph, padding, held(graph, padding, recorder.calls)) for graph in graphs}
 
 
-def held(graph: Fixed, padding: Padding, calls: Iterable[tuple[str, Feeds]]) -> list[Feeds]:
+def held(graph: FixedGraph, padding: Padding, calls: Iterable[tuple[str, Feeds]]) -> list[Feeds]:
     """Up to `MOST` of the calls that a graph can hold, from the largest to the smallest."""
     fitting = [feeds for role, feeds in calls if role == graph.role and fits(role, padding.sizes(role, feeds), graph.sizes)]
     fitting.sort(key=lambda feeds: -sum(array.size for array in feeds.values()))

@@ -93,7 +93,7 @@ def quantize_checkpoint(
     """Write the bundle that `recipe` (by default int8) makes of the checkpoint folder `source` at `target`.
 
     Returns how many bytes the same model has in float32. Memory follows the codes of the largest matrix. An older bundle at
-    `target` is replaced, and nothing else that is there. Raises InputError or BundleError as `export_model`
+    `target` is replaced, and nothing else that is there. Raises InputError or BundleError as `write_backbone`
     and `unmask.quant.weights.quantize.quantize_bundle` do; int8-static has no ranges here.
     """
     check_target(target)

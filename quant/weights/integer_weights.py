@@ -66,15 +66,6 @@ def blocks(rows: Floats, bits: int, block: int) -> Blocks:
     return Blocks(codes, scales)
 
 
-def widen(kept: Columns | Blocks, width: int, bits: int = 8) -> Floats:
-    """The (N, K) weights that codes stand for; width: K."""
-    if isinstance(kept, Columns):
-        return (kept.codes * kept.scales).T
-    codes = kept.codes if bits == 8 else np.stack([kept.codes & 15, kept.codes >> 4], -1).reshape(*kept.codes.shape[:2], -1)
-    whole = (codes.astype(np.float32) - (1 << bits - 1)) * kept.scales[..., None]
-    return whole.reshape(len(whole), -1)[:, :width]
-
-
 def halves(array: NDArray[np.generic]) -> NDArray[np.float16] | None:
     """float16 of floats; None where one is too large for it."""
     rows = array if array.ndim == 2 else np.asarray(array).reshape(1, -1)

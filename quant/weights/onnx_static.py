@@ -20,12 +20,11 @@ from unmask.quant.calibration.calibrate import measure_ranges
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.weights.qdq import measured, quantized
 
-FORMS = ("int8-static", "fp32")
 Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
 Say = Callable[[str], None]
 
 
-def write_fixed(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
+def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
     """An fp32 bundle of fixed sizes at `folder`. Raises BundleError when the source is no captioner with graphs of any size."""
     model, penalty = reload_captioner(source)
     with target_bundle(source, folder, "onnx", "fp32", f"fixed sizes, fp32, from {source.manifest.precision}") as target:
@@ -35,10 +34,12 @@ def write_fixed(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) ->
     return folder
 
 
-def write_quantized(source: Bundle, folder: Path, sizes: Sizes, material: Material, activations: str, say: Say = print) -> Path:
+def write_onnx_static_int8(
+    source: Bundle, folder: Path, sizes: Sizes, material: Material, activations: str, say: Say = print
+) -> Path:
     """The same in static int8. activations: u8 or u16 (`quant.qdq`)."""
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.resolve().parent) as part:
-        exact = load_bundle(write_fixed(source, Path(part) / "fp32", sizes, say))
+        exact = load_bundle(write_onnx_static(source, Path(part) / "fp32", sizes, say))
         say("measuring ranges of activations")
         ranges = measure_ranges(exact, material, measured)
         note = f"fixed sizes, int8-static with {activations} activations, from {source.manifest.precision}"

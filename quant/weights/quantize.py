@@ -20,12 +20,12 @@ from unmask.errors import InputError
 from unmask.export.bundle_writer import WEIGHTS, Weights, seal, staging
 from unmask.quant.weights.integer_weights import columns, halves
 from unmask.quant.weights.matrices import Matrix, matrices
-from unmask.quant.weights.rewrite import FORMS, Blocking, Rewriter
+from unmask.quant.weights.rewrite import MATRIX_FORMS, Blocking, Rewriter
 from unmask.quant.weights.store import Place, Read, Store, in_bundle, place_of, stretch
 
-FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
-EMBEDDINGS = ("head", "int8", "fp16", "fp32")
-RARE = ("int4",)
+WEIGHT_FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
+EMBEDDING_FORMS = ("head", "int8", "fp16", "fp32")
+RARE_FORMS = ("int4",)
 READABLE = ("int8", "int8-static", "int4")  # forms of a head that an embedding can be read from
 CARD = "README.md"  # written by hand; belongs to the folder, not to the bundle
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]  # role -> activation -> smallest and largest value
@@ -51,10 +51,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         chosen = (
-            ("format", self.format, FORMATS),
-            ("head", self.head, FORMS),
-            ("embedding", self.embedding, EMBEDDINGS),
-            ("rare", self.rare, RARE),
+            ("format", self.format, WEIGHT_FORMATS),
+            ("head", self.head, MATRIX_FORMS),
+            ("embedding", self.embedding, EMBEDDING_FORMS),
+            ("rare", self.rare, RARE_FORMS),
         )
         for name, value, known in chosen:
             if value is not None and value not in known:

@@ -21,7 +21,7 @@ from unmask.errors import InputError
 from unmask.quant.weights.matrices import Matrix, matrices
 from unmask.quant.weights.store import Store, Stored, stretch
 
-FORMS = ("int8", "int8-weights", "int4", "int8-static", "fp16", "fp32")
+MATRIX_FORMS = ("int8", "int8-weights", "int4", "int8-static", "fp16", "fp32")
 CONTRIB = "com.microsoft"
 HALVED_BYTES = 1 << 16  # of other constants (convolutions, positions): larger ones are stored in float16
 

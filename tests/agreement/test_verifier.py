@@ -17,7 +17,7 @@ from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
 from unmask.decoding.speculative import verify
 from unmask.engines.engine import Engine
-from unmask.export.modules.captioner import Captioner
+from unmask.export.modules.captioner import CaptionerModel
 from unmask.speech.denoiser import TimelineVerifier
 
 SLOTS, ATOL = 12, 1e-4
@@ -76,7 +76,7 @@ def test_a_cached_prefix_is_a_full_pass(
 
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_numbers_are_those_of_the_model(
-    verifier: TimelineVerifier, captioner: Captioner, mel: NDArray[np.float32], count: int
+    verifier: TimelineVerifier, captioner: CaptionerModel, mel: NDArray[np.float32], count: int
 ) -> None:
     ids = np.arange(count, dtype=np.int64) * 30 + 5
     verifier.reset()
@@ -139,7 +139,7 @@ def test_the_recording_matters(engine: Watched, context: Context, verifier: Time
 
 @pytest.mark.parametrize("draft", [[], [5, 9, 200], list(range(1, 20))])
 def test_verify_ends_on_the_models_greedy_text(
-    verifier: TimelineVerifier, captioner: Captioner, mel: NDArray[np.float32], draft: list[int]
+    verifier: TimelineVerifier, captioner: CaptionerModel, mel: NDArray[np.float32], draft: list[int]
 ) -> None:
     """The whole loop on the real graph, against one token a pass in PyTorch."""
     states, greedy = captioner.encoder(torch.from_numpy(mel)), list[int]()

@@ -13,7 +13,7 @@ from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
-from unmask.export.modules.backbone import Backbone
+from unmask.export.modules.backbone import BackboneModel
 
 NAMES = ("dream", "llada", "block")
 CLOSE = {"atol": 1e-4, "rtol": 0}
@@ -26,7 +26,7 @@ class Ours:
         self.checkpoint: Checkpoint = open_checkpoint(folder)
         adapter = FAMILIES[family_of(self.checkpoint.config)]
         self.config = adapter.config(self.checkpoint.config)
-        self.backbone = Backbone(self.config).eval()
+        self.backbone = BackboneModel(self.config).eval()
         names = adapter.names(self.config)
         self.backbone.load_state_dict({ours: self.checkpoint.tensor(theirs) for ours, theirs in names.items()})
         self.embedding = self.checkpoint.tensor(adapter.EMBEDDING)

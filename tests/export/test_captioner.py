@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.export.modules.captioner import BLANK, Captioner, CaptionerConfig, Context, Window
+from unmask.export.modules.captioner import BLANK, CaptionerConfig, CaptionerModel, CaptionWindow, Context
 from unmask.export.modules.whisper import Whisper
 
 TOP = 2
@@ -35,12 +35,12 @@ def run(session: onnxruntime.InferenceSession, *inputs: Tensor) -> list[Tensor]:
     return [torch.from_numpy(output) for output in outputs]
 
 
-def mel_of(model: Captioner, slots: int) -> Tensor:
+def mel_of(model: CaptionerModel, slots: int) -> Tensor:
     torch.manual_seed(slots)
     return torch.randn(1, model.config.whisper.mels, 2 * slots * model.config.frames_per_slot)
 
 
-def canvas_of(model: Captioner, slots: int) -> Tensor:
+def canvas_of(model: CaptionerModel, slots: int) -> Tensor:
     """Ids with every third slot masked."""
     torch.manual_seed(1000 + slots)
     ids = torch.randint(model.config.vocabulary, (slots,))
@@ -48,17 +48,17 @@ def canvas_of(model: Captioner, slots: int) -> Tensor:
     return ids
 
 
-def empty_caches(model: Captioner, slots: int) -> tuple[Tensor, Tensor]:
+def empty_caches(model: CaptionerModel, slots: int) -> tuple[Tensor, Tensor]:
     sizes = model.config.whisper
     return (torch.zeros(sizes.decoder_layers, sizes.heads, slots, sizes.width // sizes.heads),) * 2
 
 
-def no_bias(model: Captioner) -> Tensor:
+def no_bias(model: CaptionerModel) -> Tensor:
     return torch.zeros(1, model.config.vocabulary)
 
 
 def full_pass(
-    model: Captioner, session: onnxruntime.InferenceSession, slots: int, bias: Tensor | None = None
+    model: CaptionerModel, session: onnxruntime.InferenceSession, slots: int, bias: Tensor | None = None
 ) -> tuple[list[Tensor], tuple[Tensor, ...]]:
     """The window graph over a whole canvas, and the context that it read."""
     context = Context(model)(mel_of(model, slots))[:3]
@@ -68,7 +68,7 @@ def full_pass(
     return run(session, rows, every, every, bias, *context, *empty_caches(model, slots)), context
 
 
-def expected_logits(model: Captioner, slots: int) -> Tensor:  # (S, V), by the training path
+def expected_logits(model: CaptionerModel, slots: int) -> Tensor:  # (S, V), by the training path
     states = model.encoder(mel_of(model, slots))
     return model.logits(model(canvas_of(model, slots)[None], states, torch.tensor([slots])))[0]
 
@@ -81,7 +81,7 @@ def close(actual: Tensor, expected: Tensor) -> None:
 
 
 @pytest.mark.parametrize("slots", SLOTS)
-def test_context_graph(captioner: Captioner, sessions: dict[str, onnxruntime.InferenceSession], slots: int) -> None:
+def test_context_graph(captioner: CaptionerModel, sessions: dict[str, onnxruntime.InferenceSession], slots: int) -> None:
     mel = mel_of(captioner, slots)
     actual, expected = run(sessions["context"], mel), Context(captioner)(mel)
     assert actual[0].shape[2] == slots * captioner.config.frames_per_slot
@@ -95,14 +95,14 @@ def test_context_graph(captioner: Captioner, sessions: dict[str, onnxruntime.Inf
     [(2, [1], [0]), (7, [0, 1, 2, 3, 4, 5, 6], [6]), (40, [39], [0]), (40, [3, 4, 17, 30], [0, 2, 3]), (187, [0, 99, 186], [1])],
 )
 def test_window_graph_on_some_rows(
-    captioner: Captioner, sessions: dict[str, onnxruntime.InferenceSession], slots: int, rows: list[int], wanted: list[int]
+    captioner: CaptionerModel, sessions: dict[str, onnxruntime.InferenceSession], slots: int, rows: list[int], wanted: list[int]
 ) -> None:
     context, positions = Context(captioner)(mel_of(captioner, slots))[:3], torch.tensor(rows)
     caches = tuple(torch.randn_like(cache) for cache in empty_caches(captioner, slots))
     embedded = captioner.embedding(canvas_of(captioner, slots)[positions])
     feeds = (embedded, positions, torch.tensor(wanted), no_bias(captioner), *context, *caches)
     ids, *numbers = run(sessions["window"], *feeds)
-    expected_ids, *expected = Window(captioner, TOP)(*feeds)
+    expected_ids, *expected = CaptionWindow(captioner, TOP)(*feeds)
     assert ids.shape == (len(wanted), TOP)
     assert torch.equal(ids, expected_ids)
     for ours, theirs in zip(numbers, expected, strict=True):
@@ -114,7 +114,7 @@ def test_window_graph_on_some_rows(
 
 @pytest.mark.parametrize("slots", SLOTS)
 def test_numbers_are_those_of_the_training_logits(
-    captioner: Captioner, sessions: dict[str, onnxruntime.InferenceSession], slots: int
+    captioner: CaptionerModel, sessions: dict[str, onnxruntime.InferenceSession], slots: int
 ) -> None:
     (ids, top, logsumexp, entropy, _, _), _ = full_pass(captioner, sessions["window"], slots)
     logits = expected_logits(captioner, slots)
@@ -126,7 +126,9 @@ def test_numbers_are_those_of_the_training_logits(
     assert len({tuple(row) for row in top.tolist()}) == slots  # else equal rows would hide an error
 
 
-def test_bias_restricts_all_rows_or_each_row(captioner: Captioner, sessions: dict[str, onnxruntime.InferenceSession]) -> None:
+def test_bias_restricts_all_rows_or_each_row(
+    captioner: CaptionerModel, sessions: dict[str, onnxruntime.InferenceSession]
+) -> None:
     slots, size = 7, captioner.config.vocabulary
     lows = [0, 10, 20, 30, 40, 50, 60]
     each = torch.full((slots, size), FORBIDDEN)
@@ -145,7 +147,7 @@ def test_bias_restricts_all_rows_or_each_row(captioner: Captioner, sessions: dic
 
 @pytest.mark.parametrize("window", [[0], [39], [5, 6, 7, 30], list(range(0, 40, 2))])
 def test_rows_from_the_cache_stand_for_computed_rows(
-    captioner: Captioner, sessions: dict[str, onnxruntime.InferenceSession], window: list[int]
+    captioner: CaptionerModel, sessions: dict[str, onnxruntime.InferenceSession], window: list[int]
 ) -> None:
     whole, context = full_pass(captioner, sessions["window"], 40)
     positions = torch.tensor(window)
@@ -162,7 +164,7 @@ def test_rows_from_the_cache_stand_for_computed_rows(
         close(ours, theirs[:, :, positions])
 
 
-def test_padded_batch_rows_equal_single_runs(captioner: Captioner) -> None:
+def test_padded_batch_rows_equal_single_runs(captioner: CaptionerModel) -> None:
     lengths, width, per = [3, 11, 24], captioner.config.whisper.width, captioner.config.frames_per_slot
     torch.manual_seed(0)
     states = torch.randn(len(lengths), max(lengths) * per, width)
@@ -173,11 +175,11 @@ def test_padded_batch_rows_equal_single_runs(captioner: Captioner) -> None:
         close(hidden[b, :slots], alone[0])
 
 
-def test_blank_penalty_lowers_blank_and_nothing_else(captioner: Captioner) -> None:
+def test_blank_penalty_lowers_blank_and_nothing_else(captioner: CaptionerModel) -> None:
     slots, size, penalty = 7, captioner.config.vocabulary, 3.0
     every, rows = torch.arange(slots), captioner.embedding(canvas_of(captioner, slots))
     context, caches = Context(captioner)(mel_of(captioner, slots))[:3], empty_caches(captioner, slots)
-    ids, sorted_logits, logsumexp, *_ = Window(captioner, size, penalty)(
+    ids, sorted_logits, logsumexp, *_ = CaptionWindow(captioner, size, penalty)(
         rows, every, every, no_bias(captioner), *context, *caches
     )
     expected = expected_logits(captioner, slots)
@@ -189,7 +191,7 @@ def test_blank_penalty_lowers_blank_and_nothing_else(captioner: Captioner) -> No
 # ---- the parts
 
 
-def test_slots_average_the_two_halves(captioner: Captioner) -> None:
+def test_slots_average_the_two_halves(captioner: CaptionerModel) -> None:
     per, width = captioner.config.frames_per_slot, captioner.config.whisper.width
     states = torch.randn(1, 3 * per, width)
     slot = states[0, per : 2 * per]
@@ -197,7 +199,7 @@ def test_slots_average_the_two_halves(captioner: Captioner) -> None:
     close(captioner.slots(states)[0, 1], captioner.slot_map.weight @ halves + captioner.slot_map.bias)
 
 
-def test_nearness_falls_by_the_head_slope_for_each_slot_of_distance(captioner: Captioner) -> None:
+def test_nearness_falls_by_the_head_slope_for_each_slot_of_distance(captioner: CaptionerModel) -> None:
     per, heads = captioner.config.frames_per_slot, captioner.config.whisper.heads
     slopes = [10 ** (0.3 - 2.8 * h / (heads - 1)) for h in range(heads)]
     positions, frames = [0, 4, 9], 10 * per
@@ -209,13 +211,13 @@ def test_nearness_falls_by_the_head_slope_for_each_slot_of_distance(captioner: C
                 assert near[h, w, t].item() == pytest.approx(-slope * distance, abs=ATOL)
 
 
-def test_from_whisper_keeps_weights_and_chosen_rows(captioner: Captioner) -> None:
+def test_from_whisper_keeps_weights_and_chosen_rows(captioner: CaptionerModel) -> None:
     torch.manual_seed(5)
     whisper = Whisper(replace(captioner.config.whisper, vocabulary=50)).requires_grad_(False)
     for parameter in whisper.parameters():
         parameter.normal_()
     rows = [49, 3, 0, 17, 3]
-    model = Captioner.from_whisper(whisper, CaptionerConfig(whisper.config, 3, rarer=2), rows, prompt := [7, 8])
+    model = CaptionerModel.from_whisper(whisper, CaptionerConfig(whisper.config, 3, rarer=2), rows, prompt := [7, 8])
     state = model.state_dict()
     kept = {f"encoder.{name}": value for name, value in whisper.encoder.state_dict().items()}
     kept |= {name: value for name, value in whisper.decoder.state_dict().items() if name != "embedding.weight"}

@@ -15,7 +15,7 @@ from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import BundleError, InputError, UnmaskError
 from unmask.export.checkpoint import INDEX, SINGLE, open_checkpoint
-from unmask.export.onnx.backbone import export_model
+from unmask.export.onnx.backbone import write_backbone
 from unmask.export.tokenizer import checkpoint_tokenizer
 
 
@@ -43,7 +43,7 @@ def test_parts_are_the_tensor_whatever_its_dtype_and_shards(tmp_path: Path, monk
 
 
 def test_a_sharded_checkpoint_makes_the_same_bundle(backbones: dict[str, Path], tmp_path: Path) -> None:
-    many = export_model(write_checkpoint(tmp_path / "many", "block", shard_bytes=50_000), tmp_path / "bundle", name="block")
+    many = write_backbone(write_checkpoint(tmp_path / "many", "block", shard_bytes=50_000), tmp_path / "bundle", name="block")
     for file in ("weights.bin", "window.onnx", "head.onnx", "bundle.json"):
         assert (backbones["block"] / file).read_bytes() == (many / file).read_bytes(), file
 
@@ -114,14 +114,14 @@ def broken(change: str, folder: Path) -> None:
 def test_what_is_wrong_is_named_and_nothing_is_left(folder: Path, change: str, kind: type[UnmaskError], message: str) -> None:
     broken(change, folder)
     with pytest.raises(kind, match=message):
-        export_model(folder, folder.parent / "bundle")
+        write_backbone(folder, folder.parent / "bundle")
     assert sorted(path.name for path in folder.parent.iterdir()) == ["dream"]
 
 
 def test_omni_diffusions_speech_encoder_is_known_and_left_out(folder: Path) -> None:
     tensors = load_file(folder / SINGLE)
     save_file({**tensors, "model.audio_model.model.embed.weight": torch.ones(16, 560)}, folder / SINGLE)
-    assert (export_model(folder, folder.parent / "bundle") / "window.onnx").is_file()
+    assert (write_backbone(folder, folder.parent / "bundle") / "window.onnx").is_file()
 
 
 Files = tuple[Path, dict[str, int], list[str], dict[str, dict[str, object]]]

@@ -15,8 +15,8 @@ from unmask.engines.padding import HIDDEN, hide
 from unmask.errors import InputError
 from unmask.export.coreml import CoremlForm, function_name, write_packages
 from unmask.export.modules import backbone
-from unmask.export.modules.captioner import Captioner
-from unmask.export.modules.static import Fixed, backbone_graph, captioner_graph, head_graph
+from unmask.export.modules.captioner import CaptionerModel
+from unmask.export.modules.static import FixedGraph, backbone_graph, captioner_graph, head_graph
 
 pytest.importorskip("coremltools")
 from tests.export.mil_eval import DATA, Package
@@ -34,12 +34,12 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @pytest.fixture(scope="module")
-def graphs(captioner: Captioner) -> list[Fixed]:
+def graphs(captioner: CaptionerModel) -> list[FixedGraph]:
     return [captioner_graph(captioner, role, sizes, 2) for role, sizes in SIZES]
 
 
 @pytest.fixture(scope="module")
-def written(graphs: list[Fixed], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Bucket, ...]]:
+def written(graphs: list[FixedGraph], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Bucket, ...]]:
     folder = tmp_path_factory.mktemp("fp32")
     return folder, write_packages(graphs, folder, CoremlForm("fp32"))
 
@@ -49,7 +49,7 @@ def package(written: tuple[Path, tuple[Bucket, ...]]) -> Package:
     return Package(written[0] / "graphs.mlpackage")
 
 
-def call(graph: Fixed, seed: int = 0) -> dict[str, NDArray[Any]]:
+def call(graph: FixedGraph, seed: int = 0) -> dict[str, NDArray[Any]]:
     """Random inputs, with a part of what can be masked masked, and rows at places of their own."""
     rng = np.random.default_rng(seed)
     feeds = {name: rng.normal(size=tensor.shape).astype(np.float32) for name, tensor in graph.example.items()}
@@ -66,13 +66,13 @@ def call(graph: Fixed, seed: int = 0) -> dict[str, NDArray[Any]]:
     return feeds
 
 
-def torch_outputs(graph: Fixed, feeds: Arrays) -> dict[str, NDArray[Any]]:
+def torch_outputs(graph: FixedGraph, feeds: Arrays) -> dict[str, NDArray[Any]]:
     with torch.no_grad():
         made = graph.module(*(torch.from_numpy(feeds[name]) for name in graph.example))
     return {name: tensor.numpy() for name, tensor in zip(graph.outputs, made, strict=True)}
 
 
-def largest_error(package: Package, graph: Fixed, function: str) -> float:
+def largest_error(package: Package, graph: FixedGraph, function: str) -> float:
     """Over all outputs but ids, as a share of the output's standard deviation."""
     feeds = call(graph)
     expected, found = torch_outputs(graph, feeds), package(function, feeds)
@@ -80,7 +80,7 @@ def largest_error(package: Package, graph: Fixed, function: str) -> float:
 
 
 def test_a_package_declares_our_names_shapes_and_functions(
-    written: tuple[Path, tuple[Bucket, ...]], package: Package, graphs: list[Fixed]
+    written: tuple[Path, tuple[Bucket, ...]], package: Package, graphs: list[FixedGraph]
 ) -> None:
     folder, buckets = written
     assert [path.name for path in folder.iterdir()] == ["graphs.mlpackage"]
@@ -98,7 +98,7 @@ def test_a_package_declares_our_names_shapes_and_functions(
         assert kinds == {name: 131104 if name == "ids" else 65568 for name in expected}  # int32, float32
 
 
-def test_fp32_is_what_pytorch_computes(package: Package, graphs: list[Fixed]) -> None:
+def test_fp32_is_what_pytorch_computes(package: Package, graphs: list[FixedGraph]) -> None:
     for graph in graphs:
         feeds = call(graph)
         found, expected = package(function_name(graph), feeds), torch_outputs(graph, feeds)
@@ -107,7 +107,7 @@ def test_fp32_is_what_pytorch_computes(package: Package, graphs: list[Fixed]) ->
 
 
 @pytest.fixture(scope="module")
-def coarse(graphs: list[Fixed], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def coarse(graphs: list[FixedGraph], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The verifier in int4."""
     folder = tmp_path_factory.mktemp("int4")
     write_packages(graphs[3:], folder, CoremlForm("int4"))
@@ -115,7 +115,7 @@ def coarse(graphs: list[Fixed], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.mark.parametrize(("precision", "error"), [("fp16", 0.02), ("int8", 0.1)])
-def test_smaller_forms_stay_near(graphs: list[Fixed], tmp_path: Path, precision: str, error: float) -> None:
+def test_smaller_forms_stay_near(graphs: list[FixedGraph], tmp_path: Path, precision: str, error: float) -> None:
     """error: the largest, in standard deviations of the output; random weights of a width of 32 average little out."""
     some = [graphs[0], graphs[1], graphs[3]]
     write_packages(some, tmp_path, CoremlForm(precision))
@@ -125,7 +125,7 @@ def test_smaller_forms_stay_near(graphs: list[Fixed], tmp_path: Path, precision:
         assert ("constexpr_blockwise_shift_scale" in kinds(made, function_name(graph))) == (precision != "fp16")
 
 
-def test_int4_has_a_scale_for_each_block(graphs: list[Fixed], coarse: Path) -> None:
+def test_int4_has_a_scale_for_each_block(graphs: list[FixedGraph], coarse: Path) -> None:
     made, (graph,) = Package(coarse), graphs[3:]
     assert 1e-5 < largest_error(made, graph, function_name(graph)) < 1.5
     packed = [operation for operation in made.operations(function_name(graph)) if operation.type.startswith("constexpr_")]
@@ -143,7 +143,7 @@ def test_a_constant_that_is_bias_and_norm_at_once(tmp_path: Path) -> None:
     """Zeros of both are one constant of the package."""
     module = torch.nn.Sequential(torch.nn.LayerNorm(128), torch.nn.Linear(128, 128)).requires_grad_(False)
     module[1].bias.zero_()
-    graph = Fixed("head", {"wanted": 4}, module.eval(), {"input": torch.zeros(4, 128)}, ("logits",))
+    graph = FixedGraph("head", {"wanted": 4}, module.eval(), {"input": torch.zeros(4, 128)}, ("logits",))
     write_packages([graph], tmp_path, CoremlForm("int8"))
     made = Package(tmp_path / "graphs.mlpackage")
     assert "constexpr_blockwise_shift_scale" in kinds(made, function_name(graph))
@@ -153,7 +153,7 @@ def test_a_constant_that_is_bias_and_norm_at_once(tmp_path: Path) -> None:
     np.testing.assert_allclose(made(function_name(graph), feeds)["logits"], expected, atol=0.05)
 
 
-def test_before_ios_18_each_graph_is_a_package(graphs: list[Fixed], tmp_path: Path) -> None:
+def test_before_ios_18_each_graph_is_a_package(graphs: list[FixedGraph], tmp_path: Path) -> None:
     (bucket,) = write_packages(graphs[1:2], tmp_path, CoremlForm("int8", "macOS14"))
     assert (bucket.file, bucket.function) == ("window_rows6_wanted4_slots12.mlpackage", "")
     made = Package(tmp_path / bucket.file)
@@ -166,7 +166,7 @@ def kinds(package: Package, function: str) -> set[str]:
     return {operation.type for operation in package.operations(function)}
 
 
-def test_functions_share_their_weights(package: Package, graphs: list[Fixed]) -> None:
+def test_functions_share_their_weights(package: Package, graphs: list[FixedGraph]) -> None:
     small, large = (blobs(package, function_name(graph)) for graph in graphs[1:3])
     assert len(small) > 20
     assert len(small - large) <= 2  # what stands for the sizes themselves
@@ -178,7 +178,7 @@ def blobs(package: Package, function: str) -> set[int]:
     return {value.blobFileValue.offset for value in values if value.WhichOneof("value") == "blobFileValue"}
 
 
-def test_the_same_graphs_give_the_same_bytes_and_no_path(graphs: list[Fixed], coarse: Path, tmp_path: Path) -> None:
+def test_the_same_graphs_give_the_same_bytes_and_no_path(graphs: list[FixedGraph], coarse: Path, tmp_path: Path) -> None:
     write_packages(graphs[3:], tmp_path, CoremlForm("int4"))
     one, other = (
         {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -194,7 +194,7 @@ def test_a_backbone_keeps_its_angles_in_32_bits(tmp_path: Path) -> None:
     """In 16 bits the angles of far positions are off by as much as a radian, and keys with them."""
     torch.manual_seed(0)
     config = backbone.BackboneConfig(2, 32, 4, 2, 8, 48, 60, 1e-6, 1e4, qkv_bias=True, qk_norm=True)
-    model = backbone.Backbone(config).eval().requires_grad_(False)
+    model = backbone.BackboneModel(config).eval().requires_grad_(False)
     head = torch.nn.Parameter(torch.randn(60, 32), requires_grad=False)
     some = [backbone_graph(model, {"rows": 6, "wanted": 4, "slots": 3000}), head_graph("head", head, (0, 60), {"wanted": 4}, 8)]
     for precision, error in (("fp32", 1e-4), ("fp16", 0.02)):
@@ -212,7 +212,7 @@ def test_what_a_form_cannot_be() -> None:
         CoremlForm("int2")
 
 
-def test_without_coremltools(graphs: list[Fixed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_coremltools(graphs: list[FixedGraph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "coremltools", None)
     with pytest.raises(InputError, match=r"pip install 'unmask\[coreml,export\]'"):
         write_packages(graphs, tmp_path)

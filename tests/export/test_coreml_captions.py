@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bucket, load_bundle
 from unmask.engines.table import ENGINES
-from unmask.export.modules.captioner import Captioner as Model
+from unmask.export.modules.captioner import CaptionerModel
 from unmask.export.modules.static import captioner_graph
 from unmask.speech.captioner import Captioner
 
 pytest.importorskip("coremltools")
 from benchmarks.lab.coreml_drift import measure, recorded
 from tests.export.mil_engine import COREML, MilRunner, evaluated
-from unmask.export.coreml import CoremlForm
-from unmask.export.coreml_bundle import write_coreml
+from unmask.export.coreml import CoremlForm, write_coreml
 
 pytestmark = pytest.mark.convert
 
@@ -35,7 +34,7 @@ def _numpy_instead_of_macos(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def bundle(captioner: Model, fp32_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(captioner: CaptionerModel, fp32_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     graphs = [captioner_graph(captioner, role, sizes, 2) for role, sizes in SIZES]
     return write_coreml(load_bundle(fp32_bundle), tmp_path_factory.mktemp("coreml") / "tiny", graphs, CoremlForm("fp32"))
 

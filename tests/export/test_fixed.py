@@ -7,8 +7,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from unmask.export.modules.captioner import Captioner
-from unmask.export.modules.static import Fixed, captioner_graph
+from unmask.export.modules.captioner import CaptionerModel
+from unmask.export.modules.static import FixedGraph, captioner_graph
 from unmask.export.onnx.static import fixed_onnx, fold
 
 pytestmark = pytest.mark.slow
@@ -21,12 +21,12 @@ SIZES = {
 
 
 @pytest.fixture(scope="module", params=list(SIZES))
-def pair(request: pytest.FixtureRequest, captioner: Captioner) -> tuple[Fixed, onnx.ModelProto]:
+def pair(request: pytest.FixtureRequest, captioner: CaptionerModel) -> tuple[FixedGraph, onnx.ModelProto]:
     graph = captioner_graph(captioner, request.param, SIZES[request.param], top=2, blank_penalty=0.5)
     return graph, fixed_onnx(graph)
 
 
-def test_every_shape_is_a_number(pair: tuple[Fixed, onnx.ModelProto]) -> None:
+def test_every_shape_is_a_number(pair: tuple[FixedGraph, onnx.ModelProto]) -> None:
     graph, model = pair
     values = [*model.graph.input, *model.graph.output, *model.graph.value_info]
     assert all(dim.dim_value > 0 for value in values for dim in value.type.tensor_type.shape.dim)
@@ -35,7 +35,7 @@ def test_every_shape_is_a_number(pair: tuple[Fixed, onnx.ModelProto]) -> None:
     assert len(model.graph.value_info) >= len(model.graph.node) - len(model.graph.output), "no shape is left unknown"
 
 
-def test_the_numbers_are_those_of_pytorch(pair: tuple[Fixed, onnx.ModelProto]) -> None:
+def test_the_numbers_are_those_of_pytorch(pair: tuple[FixedGraph, onnx.ModelProto]) -> None:
     graph, model = pair
     rng = np.random.default_rng(0)
     feeds = {}
@@ -51,7 +51,7 @@ def test_the_numbers_are_those_of_pytorch(pair: tuple[Fixed, onnx.ModelProto]) -
         np.testing.assert_allclose(ours, theirs.numpy(), atol=2e-5)
 
 
-def test_products_have_constant_weights_and_indices_32_bits(pair: tuple[Fixed, onnx.ModelProto]) -> None:
+def test_products_have_constant_weights_and_indices_32_bits(pair: tuple[FixedGraph, onnx.ModelProto]) -> None:
     _, model = pair
     constants = {tensor.name for tensor in model.graph.initializer}
     assert all(node.input[1] in constants for node in model.graph.node if node.op_type in ("Gemm", "Conv"))

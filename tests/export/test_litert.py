@@ -14,11 +14,10 @@ from unmask.bundle.manifest import Bundle
 from unmask.engines.litert import Interpreted, LitertRunner
 from unmask.errors import InputError
 from unmask.export.graphs import backbone_graphs
-from unmask.export.litert import check_calls, check_size, round_tflite, signature_of, write_tflite
-from unmask.export.litert_bundle import write_litert
-from unmask.export.modules import captioner as dynamic
-from unmask.export.modules.static import Fixed, captioner_graph, head_graph
-from unmask.export.onnx.backbone import export_model
+from unmask.export.litert import check_calls, check_size, round_tflite, signature_of, write_litert, write_tflite
+from unmask.export.modules.captioner import CaptionerModel
+from unmask.export.modules.static import FixedGraph, captioner_graph, head_graph
+from unmask.export.onnx.backbone import write_backbone
 from unmask.export.sizes import SizeRule
 from unmask.quant.calibration.calibration_calls import record_calls
 from unmask.text.generator import Generator
@@ -35,7 +34,7 @@ SIZES = (
 
 
 @pytest.fixture(scope="module")
-def graphs(captioner: dynamic.Captioner) -> list[Fixed]:
+def graphs(captioner: CaptionerModel) -> list[FixedGraph]:
     return [captioner_graph(captioner, role, sizes, 2) for role, sizes in SIZES]
 
 
@@ -46,7 +45,7 @@ def recordings() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def litert(fp32_bundle: Path, graphs: list[Fixed], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def litert(fp32_bundle: Path, graphs: list[FixedGraph], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return load_bundle(write_litert(load_bundle(fp32_bundle), tmp_path_factory.mktemp("litert") / "tiny", graphs))
 
 
@@ -63,7 +62,7 @@ def test_same_audio_same_text(fp32_bundle: Path, litert: Bundle, recordings: lis
 
 @pytest.mark.parametrize("form", ["int8", "int8-static"])
 def test_int8_stays_near_and_is_smaller(
-    fp32_bundle: Path, litert: Bundle, graphs: list[Fixed], recordings: list[np.ndarray], tmp_path: Path, form: str
+    fp32_bundle: Path, litert: Bundle, graphs: list[FixedGraph], recordings: list[np.ndarray], tmp_path: Path, form: str
 ) -> None:
     """Rounded to int8, dynamically and with measured ranges: the same logits within the drift of 8 bits, and fewer bytes."""
     calls = record_calls(load_bundle(fp32_bundle), recordings, graphs)
@@ -103,7 +102,7 @@ def test_a_gpu_that_is_not_here_is_told(litert: Bundle) -> None:
 
 
 def test_a_backbones_graphs_share_a_file_and_its_head_stands_apart(tmp_path: Path, checkpoints: dict[str, Path]) -> None:
-    source = load_bundle(export_model(checkpoints["dream"], tmp_path / "any"))
+    source = load_bundle(write_backbone(checkpoints["dream"], tmp_path / "any"))
     made = backbone_graphs(checkpoints["dream"], source.manifest, 96, 8, SizeRule(shortest=80))
     bundle = load_bundle(write_litert(source, tmp_path / "litert", made))
     assert {bucket.file for bucket in bundle.manifest.buckets} == {"graphs.tflite", "heads.tflite"}
@@ -123,7 +122,7 @@ def test_what_one_file_cannot_hold_is_told_before_conversion(tmp_path: Path) -> 
         check_size([graph], tmp_path / "x.tflite")
 
 
-def test_graphs_that_no_recording_calls_are_told(fp32_bundle: Path, graphs: list[Fixed]) -> None:
+def test_graphs_that_no_recording_calls_are_told(fp32_bundle: Path, graphs: list[FixedGraph]) -> None:
     calls = record_calls(load_bundle(fp32_bundle), [np.full(4000, 0.1, np.float32)], graphs)
     with pytest.raises(InputError, match=r"no recording calls .*; give more of them with --calibrate, of other lengths"):
         check_calls([*graphs, replace(graphs[0], sizes={"slots": 3})], "int8-static", calls)

@@ -20,7 +20,7 @@ from unmask.errors import InputError
 from unmask.export.bundle_writer import PAGE_BYTES, WEIGHTS
 from unmask.export.checkpoint import SINGLE, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
-from unmask.export.onnx.backbone import expected, export_model
+from unmask.export.onnx.backbone import expected, write_backbone
 
 NAMES = ("dream", "llada", "block")
 
@@ -131,7 +131,7 @@ def test_a_bundle_tells_nothing_of_where_it_was_made(
 
 
 def test_the_same_folder_makes_the_same_bundle(checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path) -> None:
-    again = export_model(checkpoints["dream"], tmp_path / "b")
+    again = write_backbone(checkpoints["dream"], tmp_path / "b")
     for path in backbones["dream"].iterdir():
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
 
@@ -153,7 +153,7 @@ def left(folder: Path) -> list[str]:
 )
 def test_settings_that_cannot_be(folder: Path, settings: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        export_model(folder, folder.with_name("b"), **settings)
+        write_backbone(folder, folder.with_name("b"), **settings)
     assert left(folder) == ["dream"]
 
 
@@ -164,7 +164,7 @@ def test_special_ids_outside_the_vocabulary(folder: Path, key: str, message: str
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, key: 260}))
     with pytest.raises(InputError, match=message):
-        export_model(folder, folder.with_name("b"))
+        write_backbone(folder, folder.with_name("b"))
     assert left(folder) == ["dream"]
 
 
@@ -173,20 +173,20 @@ def test_a_quantized_checkpoint_is_told_by_its_numbers(folder: Path) -> None:
     name = "model.layers.0.mlp.up_proj.weight"
     save_file({**tensors, name: tensors[name].to(torch.int8)}, folder / SINGLE)
     with pytest.raises(InputError, match=rf"{name} holds I8, so the checkpoint is quantized"):
-        export_model(folder, folder.with_name("b"))
+        write_backbone(folder, folder.with_name("b"))
 
 
 def test_a_disk_that_is_too_small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
     with pytest.raises(InputError, match=r"0.0 GiB are free, but the bundle takes"):
-        export_model(folder, folder.parent / "not" / "there" / "yet")
+        write_backbone(folder, folder.parent / "not" / "there" / "yet")
     assert left(folder) == ["dream"]
 
 
 def test_only_a_bundle_is_replaced_and_only_by_a_whole_one(folder: Path, backbones: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="not a bundle, so it is not replaced"):
-        export_model(folder, folder)
+        write_backbone(folder, folder)
     assert (folder / SINGLE).is_file()
     target = folder.with_name("b")
     shutil.copytree(backbones["llada"], target)
@@ -196,10 +196,10 @@ def test_only_a_bundle_is_replaced_and_only_by_a_whole_one(folder: Path, backbon
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_model(folder, target, name="second", top=8, say=interrupt)
+        write_backbone(folder, target, name="second", top=8, say=interrupt)
     assert load_bundle(target).manifest.name == "llada"
     assert left(folder) == ["b", "dream"]
-    export_model(folder, target, name="third", top=8)
+    write_backbone(folder, target, name="third", top=8)
     assert load_bundle(target).manifest.name == "third"
     assert left(folder) == ["b", "dream"]
     eight = Engine(load_bundle(target))

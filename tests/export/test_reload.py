@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from tests.tiny import TINY
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import BundleError
-from unmask.export.modules.captioner import Captioner, CaptionerConfig
-from unmask.export.onnx.captioner import export_captioner
+from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
+from unmask.export.onnx.captioner import write_captioner
 from unmask.export.reload import reload_captioner
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 
@@ -21,22 +21,22 @@ RARER = 40
 
 
 @pytest.fixture(scope="module")
-def model(tokenizer: Tokenizer) -> Captioner:
+def model(tokenizer: Tokenizer) -> CaptionerModel:
     """No two parameters are equal, as none are after training: the exporter stores equal ones once, under one name."""
     torch.manual_seed(11)
-    made = Captioner(CaptionerConfig(TINY, tokenizer.get_vocab_size(), rarer=RARER)).eval().requires_grad_(False)
+    made = CaptionerModel(CaptionerConfig(TINY, tokenizer.get_vocab_size(), rarer=RARER)).eval().requires_grad_(False)
     for parameter in made.parameters():
         parameter.add_(0.05 * torch.randn_like(parameter))
     return made
 
 
 @pytest.fixture(scope="module")
-def folder(model: Captioner, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(model: CaptionerModel, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reload") / "fp32"
-    return export_captioner(model, tokenizer.to_str(), out, "tiny", "MIT", {}, blank_penalty=1.5)
+    return write_captioner(model, tokenizer.to_str(), out, "tiny", "MIT", {}, blank_penalty=1.5)
 
 
-def test_an_fp32_bundle_is_the_model(folder: Path, model: Captioner) -> None:
+def test_an_fp32_bundle_is_the_model(folder: Path, model: CaptionerModel) -> None:
     again, penalty = reload_captioner(load_bundle(folder))
     assert penalty == 1.5
     assert (again.config.vocabulary, again.config.rarer, again.config.marks) == (257, RARER, model.config.marks)
@@ -54,7 +54,7 @@ def test_an_fp32_bundle_is_the_model(folder: Path, model: Captioner) -> None:
         (Recipe("int4", head="int4"), 0.15),
     ],
 )
-def test_codes_stand_for_the_weights(folder: Path, model: Captioner, tmp_path: Path, recipe: Recipe, most: float) -> None:
+def test_codes_stand_for_the_weights(folder: Path, model: CaptionerModel, tmp_path: Path, recipe: Recipe, most: float) -> None:
     again, _ = reload_captioner(load_bundle(quantize_bundle(folder, tmp_path / "small", recipe)))
     differ = 0
     for (name, ours), theirs in zip(again.named_parameters(), model.parameters(), strict=True):
@@ -67,7 +67,7 @@ def test_a_reloaded_model_exports_to_the_same_answers(folder: Path, tokenizer: T
     """int8 codes of weights that came from int8 codes are the same codes, so nothing drifts from hand to hand."""
     small = load_bundle(quantize_bundle(folder, tmp_path / "small"))
     model, penalty = reload_captioner(small)
-    wide = export_captioner(model, tokenizer.to_str(), tmp_path / "wide", "tiny", "MIT", {}, penalty)
+    wide = write_captioner(model, tokenizer.to_str(), tmp_path / "wide", "tiny", "MIT", {}, penalty)
     again = load_bundle(quantize_bundle(wide, tmp_path / "again"))
     rows = np.arange(small.manifest.embedding.total)
     np.testing.assert_allclose(again.table().gather(rows), small.table().gather(rows), atol=1e-6)

@@ -18,8 +18,8 @@ from unmask.bundle.manifest import Bucket
 from unmask.engines.padding import StaticShapes
 from unmask.export.modules import backbone
 from unmask.export.modules import captioner as dynamic
-from unmask.export.modules.captioner import Captioner, CaptionerConfig
-from unmask.export.modules.static import Fixed, backbone_graph, captioner_graph, head_graph
+from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
+from unmask.export.modules.static import FixedGraph, backbone_graph, captioner_graph, head_graph
 
 PER, TOP, PENALTY = 8, 2, 1.5
 MORE = st.integers(0, 5)
@@ -28,18 +28,18 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @pytest.fixture(scope="module")
-def spelling(captioner: Captioner) -> Captioner:
+def spelling(captioner: CaptionerModel) -> CaptionerModel:
     """A captioner whose verifier writes more than its canvas."""
     torch.manual_seed(5)
     config = CaptionerConfig(replace(TINY, encoder_layers=1), captioner.config.vocabulary, PER, rarer=30)
-    model = Captioner(config).eval().requires_grad_(False)
+    model = CaptionerModel(config).eval().requires_grad_(False)
     for parameter in (model.positions, model.encoder.positions, model.verifier.positions):
         torch.nn.init.normal_(parameter, std=0.5)
     return model
 
 
 def through(
-    make: Callable[[str, Mapping[str, int]], Fixed], role: str, sizes: dict[str, int], per: int | None, feeds: Arrays
+    make: Callable[[str, Mapping[str, int]], FixedGraph], role: str, sizes: dict[str, int], per: int | None, feeds: Arrays
 ) -> Any:
     """The outputs of a call through one bucket, which insists on the shapes and dtypes of the example."""
 
@@ -74,13 +74,13 @@ def normal(seed: int, *shape: int) -> NDArray[np.float32]:
 
 @EACH
 @given(slots=st.integers(2, 12), more=MORE, seed=st.integers(0, 99))
-def test_context(captioner: Captioner, slots: int, more: int, seed: int) -> None:
+def test_context(captioner: CaptionerModel, slots: int, more: int, seed: int) -> None:
     feeds = {"mel": normal(seed, 1, TINY.mels, 2 * PER * slots)}
     make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP)  # noqa: E731
     same(through(make, "context", {"slots": slots + more}, PER, feeds), plain(dynamic.Context(captioner), feeds))
 
 
-def window_feeds(captioner: Captioner, slots: int, positions: Any, wanted: Any, seed: int) -> dict[str, NDArray[Any]]:
+def window_feeds(captioner: CaptionerModel, slots: int, positions: Any, wanted: Any, seed: int) -> dict[str, NDArray[Any]]:
     layers, heads, size = TINY.decoder_layers, TINY.heads, TINY.width // TINY.heads
     return {
         "rows": normal(seed, len(positions), TINY.width),
@@ -93,18 +93,18 @@ def window_feeds(captioner: Captioner, slots: int, positions: Any, wanted: Any, 
     }
 
 
-def test_a_window_of_the_longest_canvas_is_padded_too(captioner: Captioner) -> None:
+def test_a_window_of_the_longest_canvas_is_padded_too(captioner: CaptionerModel) -> None:
     """Rows that pad it stand at a slot behind all that the encoder can hold."""
     slots = captioner.config.slots
     feeds = window_feeds(captioner, slots, np.array([0, 3, slots - 1]), np.array([2, 0]), 1)
     make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP, PENALTY)  # noqa: E731
     sizes = {"rows": 5, "wanted": 3, "slots": slots + 1}
-    same(through(make, "window", sizes, PER, feeds), plain(dynamic.Window(captioner, TOP, PENALTY), feeds))
+    same(through(make, "window", sizes, PER, feeds), plain(dynamic.CaptionWindow(captioner, TOP, PENALTY), feeds))
 
 
 @EACH
 @given(st.data())
-def test_window(captioner: Captioner, data: st.DataObject) -> None:
+def test_window(captioner: CaptionerModel, data: st.DataObject) -> None:
     slots, seed = data.draw(st.integers(2, 12)), data.draw(st.integers(0, 99))
     positions = np.array(sorted(data.draw(st.sets(st.integers(0, slots - 1), min_size=1))))
     wanted = np.array(data.draw(st.lists(st.integers(0, len(positions) - 1), min_size=1, max_size=6)))
@@ -117,12 +117,12 @@ def test_window(captioner: Captioner, data: st.DataObject) -> None:
         "slots": slots + data.draw(st.integers(bool(more), 5)),
     }
     make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP, PENALTY)  # noqa: E731
-    same(through(make, "window", sizes, PER, feeds), plain(dynamic.Window(captioner, TOP, PENALTY), feeds))
+    same(through(make, "window", sizes, PER, feeds), plain(dynamic.CaptionWindow(captioner, TOP, PENALTY), feeds))
 
 
 @EACH
 @given(tokens=st.integers(1, 8), past=st.integers(0, 8), slots=st.integers(2, 8), more=st.tuples(MORE, MORE, MORE))
-def test_verify(spelling: Captioner, tokens: int, past: int, slots: int, more: tuple[int, int, int]) -> None:
+def test_verify(spelling: CaptionerModel, tokens: int, past: int, slots: int, more: tuple[int, int, int]) -> None:
     layers, heads, size = TINY.decoder_layers, TINY.heads, TINY.width // TINY.heads
     feeds = {
         "rows": normal(tokens, tokens, TINY.width),
@@ -140,7 +140,7 @@ def test_backbone_window(data: st.DataObject) -> None:
     heads = data.draw(st.sampled_from([(4, 2), (3, 3), (4, 1)]))
     config = backbone.BackboneConfig(2, 24, *heads, 8, 40, 50, 1e-6, 1e4, qkv_bias=True, qk_norm=heads[1] == 1)
     torch.manual_seed(1)
-    model = backbone.Backbone(config).eval().requires_grad_(False)
+    model = backbone.BackboneModel(config).eval().requires_grad_(False)
     slots, seed = data.draw(st.integers(2, 12)), data.draw(st.integers(0, 99))
     positions = np.array(sorted(data.draw(st.sets(st.integers(0, slots - 1), min_size=1))))
     wanted = np.array(data.draw(st.lists(st.integers(0, len(positions) - 1), min_size=1, max_size=6)))
@@ -161,7 +161,9 @@ def test_backbone_window(data: st.DataObject) -> None:
         "wanted": len(wanted) + data.draw(MORE),
         "slots": slots + data.draw(st.integers(bool(more), 5)),
     }
-    same(through(lambda _, s: backbone_graph(model, s), "window", sizes, None, feeds), plain(backbone.Window(model), feeds))
+    same(
+        through(lambda _, s: backbone_graph(model, s), "window", sizes, None, feeds), plain(backbone.BackboneWindow(model), feeds)
+    )
 
 
 @pytest.mark.parametrize(("role", "ids"), [("head", (0, 40)), ("head_image", (12, 30))])

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from tests.tiny import TINY
 from unmask.bundle.manifest import load_bundle
-from unmask.export.modules.captioner import Captioner, CaptionerConfig, Context
-from unmask.export.onnx.captioner import TOP, export_captioner
+from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel, Context
+from unmask.export.onnx.captioner import TOP, write_captioner
 
 SLOTS = 9
 
 
 @pytest.fixture(scope="module")
-def states(captioner: Captioner) -> Tensor:
+def states(captioner: CaptionerModel) -> Tensor:
     torch.manual_seed(2)
     return captioner.encoder(torch.randn(1, captioner.config.whisper.mels, 2 * SLOTS * captioner.config.frames_per_slot))
 
@@ -40,7 +40,7 @@ def close(ours: np.ndarray, theirs: Tensor) -> None:
 @pytest.mark.parametrize("count", [0, 1, 5, 40])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_graph_is_the_decoder(
-    captioner: Captioner, session: onnxruntime.InferenceSession, states: Tensor, count: int, share: float
+    captioner: CaptionerModel, session: onnxruntime.InferenceSession, states: Tensor, count: int, share: float
 ) -> None:
     """Read in one go and in two: the second part over the keys and values that the first left."""
     ids = captioner.prompted(text(count))[0]
@@ -64,7 +64,7 @@ def test_graph_is_the_decoder(
     close(logsumexp[own], wanted.logsumexp(-1))
 
 
-def test_later_tokens_change_no_earlier_row(captioner: Captioner, states: Tensor) -> None:
+def test_later_tokens_change_no_earlier_row(captioner: CaptionerModel, states: Tensor) -> None:
     whole = captioner.next_logits(text(8), states)
     changed = text(8).clone()
     changed[0, 5:] = 3
@@ -73,7 +73,7 @@ def test_later_tokens_change_no_earlier_row(captioner: Captioner, states: Tensor
     assert not torch.allclose(whole[:, 6:], part[:, 6:])
 
 
-def test_context_prepares_the_recording_for_the_verifier(captioner: Captioner) -> None:
+def test_context_prepares_the_recording_for_the_verifier(captioner: CaptionerModel) -> None:
     torch.manual_seed(0)
     mel = torch.randn(1, captioner.config.whisper.mels, 2 * SLOTS * captioner.config.frames_per_slot)
     *_, k, v = Context(captioner)(mel)
@@ -86,9 +86,9 @@ def test_context_prepares_the_recording_for_the_verifier(captioner: Captioner) -
 def test_the_verifier_may_write_more_than_the_canvas(tmp_path: Path, tokenizer: Tokenizer) -> None:
     torch.manual_seed(3)
     canvas, more = tokenizer.get_vocab_size(), 40
-    model = Captioner(CaptionerConfig(TINY, canvas, rarer=more)).eval().requires_grad_(False)
+    model = CaptionerModel(CaptionerConfig(TINY, canvas, rarer=more)).eval().requires_grad_(False)
     assert (model.config.mask, *model.config.prompt_ids) == model.config.marks == (canvas, canvas + 1, canvas + 2)
-    manifest = load_bundle(export_captioner(model, tokenizer.to_str(), tmp_path / "b", "t", "MIT", {})).manifest
+    manifest = load_bundle(write_captioner(model, tokenizer.to_str(), tmp_path / "b", "t", "MIT", {})).manifest
     assert manifest.verifier is not None
     assert (manifest.vocabulary.size, manifest.verifier.embedding.rows) == (canvas, canvas + more + 3)
     states, ids = torch.randn(1, 16, TINY.width), torch.randint(1, canvas + more, (1, 60))

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.export.modules.captioner import BLANK, Captioner
+from unmask.export.modules.captioner import BLANK, CaptionerModel
 from unmask.training.captions.timeline import Sample
 
 
@@ -31,7 +31,7 @@ class Losses:
         return self.timeline + weights.verifier * self.verifier
 
 
-def losses(model: Captioner, samples: list[Sample], weights: Weights) -> Losses:
+def losses(model: CaptionerModel, samples: list[Sample], weights: Weights) -> Losses:
     """Both losses of a batch, under bf16 autocast on the model's device."""
     device, per = model.positions.device, model.config.frames_per_slot
     lengths = torch.tensor([len(s.target) for s in samples], device=device)

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from unmask.benchmarks.measure.word_errors import normalize
-from unmask.export.modules.whisper import Whisper, load_whisper
+from unmask.export.modules.whisper import Whisper
 from unmask.speech.log_mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import babble, colored, tones
 from unmask.training.captions.align import attention_scores, monotonic_path
 from unmask.training.captions.teacher import Voice, greedy, read, read_settings
 from unmask.training.captions.vocabulary import source_ids, trim_tokenizer
+from unmask.training.captions.whisper_weights import load_whisper
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 from unmask.training.recordings import write_lines, write_recordings
 

@@ -1,6 +1,6 @@
 """From a finished run to bundles: the averaged weights in fp32, and their int8 form.
 
-What blank's logit is lowered by is chosen on the held-out utterances (`Window` says why).
+What blank's logit is lowered by is chosen on the held-out utterances (`CaptionWindow` says why).
 
 python -m unmask.training.captions.release --whisper WHISPER --cache CACHE --run RUN --out BUNDLES
 """
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import cyclopts
 
-from unmask.export.onnx.captioner import export_captioner
+from unmask.export.onnx.captioner import write_captioner
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 from unmask.training.captions.train import Run, Train, load_averaged
 
@@ -46,7 +46,7 @@ def main(options: Annotated[Release, cyclopts.Parameter(name="*")]) -> None:
     }
     license = "MIT (weights derived from Whisper tiny.en)"
     folder = options.out / f"{NAME}-fp32"
-    fp32 = export_captioner(load_averaged(recipe), run.tokenizer.to_str(), folder, NAME, license, provenance, penalty)
+    fp32 = write_captioner(load_averaged(recipe), run.tokenizer.to_str(), folder, NAME, license, provenance, penalty)
     print(f"{fp32}\n{quantize_bundle(fp32, options.out / NAME, Recipe(rare=options.rare))}")
 
 

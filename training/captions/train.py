@@ -21,13 +21,14 @@ from torch import Tensor
 
 from unmask.benchmarks.measure.word_errors import word_error_rate
 from unmask.bundle.manifest import load_bundle
-from unmask.export.modules.captioner import BLANK, Captioner, CaptionerConfig
-from unmask.export.modules.whisper import Whisper, load_whisper
+from unmask.export.modules.captioner import BLANK, CaptionerConfig, CaptionerModel
+from unmask.export.modules.whisper import Whisper
 from unmask.export.reload import reload_captioner
 from unmask.training.captions.loss import Weights, losses, stack
 from unmask.training.captions.teacher import Voice, greedy
 from unmask.training.captions.timeline import Label, Masking, Sample, Timeline, batches, read_labels, wordless
 from unmask.training.captions.vocabulary import source_ids, spelling_tokenizer
+from unmask.training.captions.whisper_weights import load_whisper
 
 PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # what the verifier reads before a text
 MARKS = ("<|mask|>", *PROMPT)
@@ -107,7 +108,7 @@ class Run:
         self.config, self.tokenizer = settings(options, whisper)
         source = Tokenizer.from_file(str(options.whisper / "tokenizer.json"))
         rows, prompt = source_ids(self.tokenizer, source, MARKS), [source.token_to_id(token) for token in PROMPT]
-        self.model = Captioner.from_whisper(whisper, self.config, rows, prompt).to(options.device)
+        self.model = CaptionerModel.from_whisper(whisper, self.config, rows, prompt).to(options.device)
         if options.start:
             self._begin_from(options.start)
         self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters()}
@@ -257,9 +258,9 @@ def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]
     return [labels[i] for i in sorted(held)], [label for i, label in enumerate(labels) if i not in kept_back]
 
 
-def load_averaged(options: Train) -> Captioner:
+def load_averaged(options: Train) -> CaptionerModel:
     """The averaged weights of a run, which are what ships."""
-    model = Captioner(settings(options, load_whisper(options.whisper))[0])
+    model = CaptionerModel(settings(options, load_whisper(options.whisper))[0])
     saved = torch.load(options.out / "last.pt", map_location="cpu", weights_only=True)
     model.load_state_dict({**saved["model"], **saved["averaged"]})
     return model.eval()

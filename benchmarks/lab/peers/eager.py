@@ -14,7 +14,7 @@ from torch import nn
 from unmask.bundle.graph_spec import TIMELINE
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.runner import Arrays
-from unmask.export.modules.captioner import Context, Verify, Window
+from unmask.export.modules.captioner import CaptionWindow, Context, Verify
 from unmask.export.onnx.captioner import TOP
 from unmask.export.reload import reload_captioner
 
@@ -30,7 +30,7 @@ class TorchRunner:
         model, penalty = reload_captioner(bundle)
         modules: dict[str, nn.Module] = {
             "context": Context(model),
-            "window": Window(model, TOP, penalty),
+            "window": CaptionWindow(model, TOP, penalty),
             "verify": Verify(model, TOP),
         }
         self._modules = {role: torch.compile(m.eval(), dynamic=True) if compiled else m.eval() for role, m in modules.items()}

@@ -10,7 +10,7 @@ from unmask.benchmarks.measure.footprint import peak_memory
 from unmask.benchmarks.measure.machine import rss_mib
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.errors import InputError
-from unmask.export.onnx.backbone import export_model
+from unmask.export.onnx.backbone import write_backbone
 from unmask.quant.calibration.calibration_data import Material
 
 HELD = np.ones(1 << 25)  # 256 MiB of this process, which count for none of those that are measured
@@ -21,7 +21,7 @@ PROMPTS = Material(prompts=("What?",), length=8)
 def test_a_larger_bundle_takes_as_much_more_as_it_is_larger(backbones: dict[str, Path], tmp_path: Path) -> None:
     """Of an embedding only the rows that are read are in memory, so it is the feed-forward layers that are larger."""
     wide = {"hidden_size": 64, "intermediate_size": 60_000}
-    large = load_bundle(export_model(write_checkpoint(tmp_path / "large", "dream", **wide), tmp_path / "large.bundle"))
+    large = load_bundle(write_backbone(write_checkpoint(tmp_path / "large", "dream", **wide), tmp_path / "large.bundle"))
     small = load_bundle(backbones["dream"])
     sizes = [sum(file.bytes for file in bundle.manifest.files.values()) / 2**20 for bundle in (small, large)]
     peaks = [peak_memory(bundle, PROMPTS) for bundle in (small, large)]

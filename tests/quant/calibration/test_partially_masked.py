@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from unmask.benchmarks.compare.bundles import measure_drift
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
-from unmask.export.onnx.backbone import export_model
+from unmask.export.onnx.backbone import write_backbone
 from unmask.quant.calibration.calibrate import Widest, measure_ranges
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
@@ -160,7 +160,7 @@ def planted(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFacto
     tensors["model.layers.1.mlp.down_proj.weight"][:, ::16] *= 30
     tensors["model.layers.1.mlp.gate_proj.weight"][::16] = 0
     save_file(tensors, path)
-    return export_model(root / "checkpoint", root / "bundle")
+    return write_backbone(root / "checkpoint", root / "bundle")
 
 
 def test_the_search_finds_the_matrix_that_suffers(planted: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from unmask.errors import BundleError, InputError
 from unmask.quant.calibration.calibrate import measure_ranges
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.weights.matrices import matrices
-from unmask.quant.weights.quantize import FORMATS, Recipe, bundle_source, quantize_bundle
+from unmask.quant.weights.quantize import WEIGHT_FORMATS, Recipe, bundle_source, quantize_bundle
 from unmask.quant.weights.rewrite import Blocking
 from unmask.quant.weights.store import place_of
 from unmask.text.denoiser import BackboneDenoiser
@@ -46,7 +46,7 @@ def made(sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     out = {}
     for kind in KINDS:
         ranges = measure_ranges(load_bundle(sources[kind]), MATERIAL)
-        for name in FORMATS:
+        for name in WEIGHT_FORMATS:
             out[kind, name] = load_bundle(quantize_bundle(sources[kind], root / f"{kind}-{name}", Recipe(name), ranges))
     return out
 
@@ -63,7 +63,7 @@ def size(bundle: Bundle) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", WEIGHT_FORMATS)
 def test_products_have_the_format(made: dict[tuple[str, str], Bundle], kind: str, name: str) -> None:
     for role, graph in graphs(made[kind, name]).items():
         onnx.checker.check_model(graph)
@@ -76,7 +76,7 @@ def test_products_have_the_format(made: dict[tuple[str, str], Bundle], kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", WEIGHT_FORMATS)
 def test_answers_stay_near(sources: dict[str, Path], made: dict[tuple[str, str], Bundle], kind: str, name: str) -> None:
     parts, _ = measure_drift(load_bundle(sources[kind]), made[kind, name], MATERIAL)
     assert {part.ratio for part in parts} == {0.25, 0.5, 0.75, 1.0} | ({None} if kind == "caption" else set())
@@ -88,7 +88,7 @@ def test_answers_stay_near(sources: dict[str, Path], made: dict[tuple[str, str],
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_manifest_says_what_was_done(sources: dict[str, Path], made: dict[tuple[str, str], Bundle], kind: str) -> None:
     before = load_bundle(sources[kind]).manifest
-    for name in FORMATS:
+    for name in WEIGHT_FORMATS:
         after = made[kind, name].manifest
         assert after.precision == name
         assert name in after.provenance["quantized"]
@@ -105,7 +105,7 @@ def test_smaller_formats_take_fewer_bytes(made: dict[tuple[str, str], Bundle]) -
 def test_formats_differ_in_their_drift(sources: dict[str, Path], made: dict[tuple[str, str], Bundle]) -> None:
     """Weights alone drift less than weights and activations, 4 bits more than 8."""
     drift = {}
-    for name in FORMATS:
+    for name in WEIGHT_FORMATS:
         parts, _ = measure_drift(load_bundle(sources["dream"]), made["dream", name], MATERIAL)
         drift[name] = np.mean([part.kl for part in parts])
     assert drift["fp16"] < drift["int8-weights"] < drift["int8"] < drift["int4"]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from unmask.bundle.manifest import load_bundle
-from unmask.export.bundle_writer import read_graphs
 
 ROLES = ("context", "window", "verify")
 IDS, ENTROPY = 0, 3  # places among the outputs of the window graph
@@ -19,7 +18,10 @@ Arrays = list[NDArray[np.generic]]
 
 @pytest.fixture(scope="module")
 def graphs(fp32_bundle: Path, int8_bundle: Path) -> dict[str, dict[str, onnx.ModelProto]]:
-    return {folder.name: read_graphs(folder, load_bundle(folder).manifest) for folder in (fp32_bundle, int8_bundle)}
+    return {
+        folder.name: {role: onnx.load(folder / name) for role, name in load_bundle(folder).manifest.graphs.items()}
+        for folder in (fp32_bundle, int8_bundle)
+    }
 
 
 def constants(graph: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:

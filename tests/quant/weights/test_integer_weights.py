@@ -14,9 +14,18 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from unmask.quant.weights import integer_weights as codes
-from unmask.quant.weights.integer_weights import LARGEST, blocks, columns, halves, widen
+from unmask.quant.weights.integer_weights import LARGEST, Blocks, Columns, blocks, columns, halves
 
 Floats = NDArray[np.float32]
+
+
+def widen(kept: Columns | Blocks, width: int, bits: int = 8) -> Floats:
+    """The (N, K) weights that codes represent. width: K."""
+    if isinstance(kept, Columns):
+        return (kept.codes * kept.scales).T
+    codes = kept.codes if bits == 8 else np.stack([kept.codes & 15, kept.codes >> 4], -1).reshape(*kept.codes.shape[:2], -1)
+    whole = (codes.astype(np.float32) - (1 << bits - 1)) * kept.scales[..., None]
+    return whole.reshape(len(whole), -1)[:, :width]
 
 
 def weights(rows: int = 40, width: int = 96, seed: int = 0) -> Floats:

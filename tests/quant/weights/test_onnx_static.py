@@ -16,7 +16,7 @@ from unmask import Captioner, load_bundle
 from unmask.benchmarks.compare import bundles as compare
 from unmask.bundle.manifest import Bundle
 from unmask.quant.calibration.calibration_data import Material
-from unmask.quant.weights.onnx_static import write_fixed, write_quantized
+from unmask.quant.weights.onnx_static import write_onnx_static, write_onnx_static_int8
 
 pytestmark = pytest.mark.slow
 
@@ -56,13 +56,13 @@ def samples() -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def fixed(source: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_fixed(source, tmp_path_factory.mktemp("fixed") / "fp32", SIZES, lambda line: None))
+    return load_bundle(write_onnx_static(source, tmp_path_factory.mktemp("fixed") / "fp32", SIZES, lambda line: None))
 
 
 @pytest.fixture(scope="module")
 def quantized(source: Bundle, samples: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("fixed") / "int8"
-    return load_bundle(write_quantized(source, folder, SIZES, Material((samples,)), "u8", lambda line: None))
+    return load_bundle(write_onnx_static_int8(source, folder, SIZES, Material((samples,)), "u8", lambda line: None))
 
 
 def test_the_bundle_holds_graphs_of_fixed_sizes_alone(source: Bundle, fixed: Bundle) -> None:

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 
 from tests.tiny import TINY
 from unmask.bundle.manifest import Bundle, load_bundle
-from unmask.export.modules.captioner import Captioner, CaptionerConfig
-from unmask.export.onnx.captioner import export_captioner
+from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
+from unmask.export.onnx.captioner import write_captioner
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
 from unmask.quant.drift import log_softmax
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
@@ -25,10 +25,10 @@ RARER = 3000
 @pytest.fixture(scope="module")
 def fp32(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(5)
-    model = Captioner(CaptionerConfig(TINY, tokenizer.get_vocab_size(), rarer=RARER)).eval().requires_grad_(False)
+    model = CaptionerModel(CaptionerConfig(TINY, tokenizer.get_vocab_size(), rarer=RARER)).eval().requires_grad_(False)
     for parameter in model.parameters():
         parameter.add_(0.05 * torch.randn_like(parameter))
-    return export_captioner(model, tokenizer.to_str(), tmp_path_factory.mktemp("rare") / "fp32", "tiny", "MIT", {})
+    return write_captioner(model, tokenizer.to_str(), tmp_path_factory.mktemp("rare") / "fp32", "tiny", "MIT", {})
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from unmask.bundle.manifest import Bundle
 from unmask.export.bundle_writer import WEIGHTS, Weights
 from unmask.quant.weights.matrices import matrices
-from unmask.quant.weights.rewrite import FORMS, HALVED_BYTES, Blocking, Rewriter, asymmetric
+from unmask.quant.weights.rewrite import HALVED_BYTES, MATRIX_FORMS, Blocking, Rewriter, asymmetric
 from unmask.quant.weights.store import Store, in_bundle
 
 WIDTH, INNER = 48, 64
@@ -81,10 +81,10 @@ def test_numbers_stay_near(tmp_path: Path, form: str, most: float) -> None:
 
 
 def test_every_form_is_covered() -> None:
-    assert set(FORMS) == {"int8", "int8-static", "int8-weights", "int4", "fp16", "fp32"}
+    assert set(MATRIX_FORMS) == {"int8", "int8-static", "int8-weights", "int4", "fp16", "fp32"}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", MATRIX_FORMS)
 def test_large_constants_are_stored_in_half_where_they_fit(tmp_path: Path, form: str) -> None:
     stored = {tensor.name: tensor.data_type for tensor in rewritten(chain(), tmp_path, form).graph.initializer}
     assert stored["large_half"] == TensorProto.FLOAT16

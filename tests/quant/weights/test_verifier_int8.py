@@ -11,7 +11,7 @@ from onnx import TensorProto
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.export.bundle_writer import LINE_BYTES, MAPPED_BYTES, PAGE_BYTES
-from unmask.export.modules.captioner import Captioner
+from unmask.export.modules.captioner import CaptionerModel
 from unmask.quant.weights.rewrite import HALVED_BYTES
 
 SLOTS = 11
@@ -47,7 +47,7 @@ def session(folder: Path, role: str) -> onnxruntime.InferenceSession:
 
 
 @pytest.mark.parametrize("role", ["window", "verify"])
-def test_rows_are_those_of_fp32_to_half_a_step(bundle: Bundle, captioner: Captioner, role: str) -> None:
+def test_rows_are_those_of_fp32_to_half_a_step(bundle: Bundle, captioner: CaptionerModel, role: str) -> None:
     module = {"window": captioner.embedding, "verify": captioner.verifier.embedding}[role]
     weight, table = module.weight.numpy(), bundle.table(embeddings(bundle)[role])
     assert table.scales is not None
@@ -84,7 +84,7 @@ def test_the_weights_file_holds_nothing_but_graphs_and_tables(bundle: Bundle) ->
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_numbers_stay_near_those_of_fp32(fp32_bundle: Path, int8_bundle: Path, captioner: Captioner, seed: int) -> None:
+def test_numbers_stay_near_those_of_fp32(fp32_bundle: Path, int8_bundle: Path, captioner: CaptionerModel, seed: int) -> None:
     """On the same rows and the same recording: with nothing read before, and behind a prefix."""
     rng, sizes = np.random.default_rng(seed), captioner.config.whisper
     heads = (sizes.decoder_layers, sizes.heads)

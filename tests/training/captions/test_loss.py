@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.export.modules.captioner import BARRED, BLANK, Captioner
+from unmask.export.modules.captioner import BARRED, BLANK, CaptionerModel
 from unmask.training.captions.loss import Losses, Weights, losses, stack
 from unmask.training.captions.timeline import Sample
 
@@ -195,7 +195,7 @@ def real(slots: int, seed: int) -> Sample:
 
 
 @torch.no_grad()
-def test_the_verifier_does_not_read_ahead(captioner: Captioner) -> None:
+def test_the_verifier_does_not_read_ahead(captioner: CaptionerModel) -> None:
     """A change of the last token that is read changes only what is expected behind it."""
     whole, model = real(12, 0), captioner
     shorter = replace(whole, before=whole.before[:-1], after=whole.after[:-1])

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from unmask.benchmarks.measure.word_errors import normalize
-from unmask.export.modules.captioner import Captioner
-from unmask.export.modules.whisper import Whisper, load_whisper
+from unmask.export.modules.captioner import CaptionerModel
+from unmask.export.modules.whisper import Whisper
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.captions import prepare, teacher
 from unmask.training.captions.prepare import (
@@ -40,6 +40,7 @@ from unmask.training.captions.prepare import (
 )
 from unmask.training.captions.timeline import Masking, Timeline, label_of, read_labels, wordless
 from unmask.training.captions.vocabulary import source_ids
+from unmask.training.captions.whisper_weights import load_whisper
 from unmask.training.corpus import Utterance, read_corpus
 from unmask.training.recordings import Recordings
 
@@ -129,7 +130,7 @@ def test_wordless_sounds_are_noise_for_training_and_what_can_be_made(tmp_path: P
 # ---- encoder states
 
 
-def test_states_on_disk_are_those_of_the_encoder(captioner: Captioner, tmp_path: Path) -> None:
+def test_states_on_disk_are_those_of_the_encoder(captioner: CaptionerModel, tmp_path: Path) -> None:
     """Each with a second of silence behind it, and nothing of what a batch is padded with."""
     whisper = Whisper(captioner.config.whisper).eval()
     whisper.encoder.load_state_dict(captioner.encoder.state_dict())
@@ -147,7 +148,7 @@ def test_states_on_disk_are_those_of_the_encoder(captioner: Captioner, tmp_path:
         states["u301"]
 
 
-def test_states_of_many_batches_and_lengths_stand_behind_each_other(captioner: Captioner, tmp_path: Path) -> None:
+def test_states_of_many_batches_and_lengths_stand_behind_each_other(captioner: CaptionerModel, tmp_path: Path) -> None:
     whisper = Whisper(captioner.config.whisper).eval()
     utterances = [Utterance(f"u{i}", "", tone(300, 0.02 * (i + 1))) for i in range(BATCH + 3)]
     encode(whisper, utterances, tmp_path)

@@ -12,12 +12,12 @@ import torch
 from tokenizers import Tokenizer
 
 from unmask.benchmarks.measure.word_errors import word_error_rate
-from unmask.export.modules.captioner import BLANK, Captioner
-from unmask.export.modules.whisper import load_whisper
+from unmask.export.modules.captioner import BLANK, CaptionerModel
 from unmask.training.augment import Augment
 from unmask.training.captions.loss import losses
 from unmask.training.captions.timeline import Masking, Sample, batches, read_labels
 from unmask.training.captions.train import PROMPT, Run, Train, load_averaged, main
+from unmask.training.captions.whisper_weights import load_whisper
 
 WORDS = ["dad", "bed", "cab", "ace", "face", "bead"]
 TEXTS = [f"{a} {b}" for a in WORDS for b in WORDS]
@@ -217,7 +217,7 @@ def test_what_ships_is_the_average(options: Train) -> None:
     run = start(options)
     learn(run, 3)
     run.report()
-    shipped: Captioner = load_averaged(options)
+    shipped: CaptionerModel = load_averaged(options)
     state = shipped.state_dict()
     assert all(torch.equal(state[name], value) for name, value in run.averaged.items())
     assert any(not torch.equal(value, run.model.state_dict()[name]) for name, value in run.averaged.items())

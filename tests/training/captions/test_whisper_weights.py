@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from unmask.export.modules.whisper import Whisper, load_whisper
+from unmask.export.modules.whisper import Whisper
+from unmask.training.captions.whisper_weights import load_whisper
 
 WIDTH, HEADS, VOCABULARY, POSITIONS, STATES = 32, 2, 60, 20, 24
 Tensors = dict[str, NDArray[np.float32]]
