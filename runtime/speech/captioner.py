@@ -1,6 +1,7 @@
-"""Speech to text with a timeline bundle: samples in, a canvas of slots filled, words with times out.
+"""Speech to text with a timeline bundle: encode samples, fill a canvas of slots, return words with times.
 
-Knows bundles of the family `whisper-timeline`. Knows no files, no microphone and no screen.
+A slot is a position of the canvas: a fixed stretch of audio that holds one token or a blank.
+Knows bundles with timeline graphs. Knows no files, no microphone and no screen.
 """
 
 import math
@@ -30,23 +31,24 @@ from unmask.speech.words import TimedTokens, Word, lengths, respelled, starts_wo
 
 TASK = "caption"
 SILENCE_PEAK = 1e-4  # -80 dB of full scale: below the noise of any microphone
-SEGMENT_S = 20.0  # cuts of long recordings; few stretches of the training data were longer
+SEGMENT_S = 20.0  # longest segment of a long recording; few segments of the training data were longer
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What was said in one recording, and what it cost."""
+    """The text of one recording, and what it cost."""
 
     text: str
     words: tuple[Word, ...]
     audio_s: float
-    segments: int
-    passes: int  # over all segments, those of the verifier included
-    rows: int  # computed in these passes
-    tokens: int  # that stand in the text
+    segments: int  # number of segments with speech
+    passes: int  # number of passes over all segments, including the verifier's
+    rows: int  # number of rows computed in these passes
+    tokens: int  # number of tokens of the text
 
     @property
     def rows_per_token(self) -> float | None:
+        """Rows computed for each token; None without text."""
         return self.rows / self.tokens if self.tokens else None
 
 
@@ -61,23 +63,23 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording, encoded and ready to be filled."""
+    """A stretch of a recording, encoded, with the canvas to fill."""
 
-    start_s: float  # since the start of the recording
+    start_s: float  # seconds since the start of the recording
     audio_s: float
     canvas: Canvas
     denoiser: TimelineDenoiser
-    verifier: TimelineVerifier | None  # where the bundle has one
+    verifier: TimelineVerifier | None  # None if the bundle has none
 
 
 class Captioner:
-    """Captions whole recordings. Cheap to construct; `load` opens the graphs, otherwise the first segment does.
+    """Captions whole recordings. Cheap to construct; `load` opens the graphs, or else the first segment does.
 
-    Holds no state between recordings; one captioner must not be used by two threads at once.
+    Keeps no state between recordings. Two threads must not use one captioner at the same time.
     """
 
     def __init__(self, bundle: Bundle, options: EngineOptions | None = None, *, engine: Engine | None = None) -> None:
-        """engine: what runs the graphs, by default one made with the options. Raises BundleError for a bundle of another kind."""
+        """engine: runs the graphs; by default one is made from `options`. Raises BundleError for a bundle of another kind."""
         manifest = bundle.manifest
         if kind_of(manifest) is not TIMELINE or manifest.timeline is None or manifest.vocabulary.blank_id is None:
             raise BundleError(
@@ -87,14 +89,14 @@ class Captioner:
         if lacking:
             raise BundleError(f"{bundle.folder}: a captioner needs {' and '.join(lacking)}, which {manifest.name} lacks")
         if manifest.verifier and "verify" not in manifest.roles:
-            raise BundleError(f"{bundle.folder}: the manifest names a verifier, but no verify graph is here; export it again")
+            raise BundleError(f"{bundle.folder}: the manifest names a verifier, but there is no verify graph; export it again")
         self.bundle = bundle
         self.engine = engine or Engine(bundle, options)
         self.timeline: Timeline = manifest.timeline
         self.blank: int = manifest.vocabulary.blank_id
 
     def load(self) -> "Captioner":
-        """Open graphs and tokenizer now. Raises BundleError."""
+        """Open graphs and tokenizer now. Raises BundleError if one is damaged, InputError if the engine is not available."""
         self.engine.load()
         for role in sorted(self.bundle.manifest.roles):
             self.engine.check(role)
@@ -107,17 +109,17 @@ class Captioner:
         return self.bundle.tokenizer
 
     def segments(self, samples: NDArray[np.float32]) -> Iterator[Segment]:
-        """Cut a recording and run the encoder over each piece, as the iterator is asked for it.
+        """Cut a recording into segments and encode each one when the iterator reaches it. Silent segments are left out.
 
-        samples: (N,) float32 in [-1, 1] at 16 kHz. Pieces that are silent are left out. Raises AudioError for an empty array,
-        another shape, or values that are not finite.
+        samples: (N,) float32 in [-1, 1] at 16 kHz. Raises AudioError for an empty array, another shape, integers, or values that
+        are not finite.
         """
         if samples.ndim != 1 or not len(samples):
             raise AudioError(f"a recording is one row of samples; this one has the shape {samples.shape}")
         if samples.dtype.kind != "f":
             raise AudioError(f"samples are {samples.dtype}; divide them by their full scale to get float32 in [-1, 1]")
         if not np.isfinite(samples).all():
-            raise AudioError("the recording holds values that are not finite numbers; convert it to PCM first")
+            raise AudioError("the recording contains values that are not finite numbers; convert it to PCM first")
         line = self.timeline
         longest_s = min(SEGMENT_S, line.longest_s - line.tail_ms / 1000 - line.slot_s)
         for start, stop in quiet_cuts(samples.astype(np.float32, copy=False), longest_s):
@@ -125,9 +127,10 @@ class Captioner:
                 yield self.encode(samples[start:stop], start / SAMPLE_RATE_HZ)
 
     def encode(self, samples: NDArray[np.float32], start_s: float = 0.0) -> Segment:
-        """Run the encoder over one stretch.
+        """Run the encoder over one segment.
 
-        Raises AudioError when it is longer than `timeline.longest_s`, the silence behind it included.
+        samples: (N,) float32 in [-1, 1] at 16 kHz. start_s: its start in the recording. Raises AudioError if it is longer than
+        `timeline.longest_s`, including the silence after it.
         """
         slot_samples = round(self.timeline.slot_s * SAMPLE_RATE_HZ)
         slots = -(-(len(samples) + round(self.timeline.tail_ms * SAMPLE_RATE_HZ / 1000)) // slot_samples)
@@ -151,18 +154,17 @@ class Captioner:
         return Segment(start_s, len(samples) / SAMPLE_RATE_HZ, canvas, denoiser, verifier)
 
     def steps(self, segment: Segment, schedule: Schedule | None = None) -> Iterator[Step]:
-        """Fill the canvas of a segment, a Step after each pass."""
+        """Fill the canvas of a segment; yields a Step after each pass. schedule: by default the bundle's."""
         return fill(segment.canvas, segment.denoiser, schedule or self.bundle.schedule(TASK))
 
     def checks(
         self, segment: Segment, draft: Draft, schedule: Schedule | None = None, began: float | None = None
     ) -> Iterator[VerifyStep]:
-        """Let the verifier read and correct a draft, a VerifyStep after each pass.
+        """Let the verifier read and correct a draft; yields a VerifyStep after each pass.
 
-        There is none without a verifier, with `verify` at 0, or when the draft is longer than the verifier can read.
-
-        began: when the segment's passes began (`time.perf_counter`), by default now; a check that would end after `budget_ms`, by
-        what the last one took, is not begun.
+        Yields nothing if there is no verifier, if `verify` is 0, or if the draft is longer than the verifier can read.
+        began: start of the segment's passes in seconds of `time.perf_counter`, by default now. A pass that would end after
+        `budget_ms`, judged by the duration of the last one, is not started.
         """
         chosen = schedule or self.bundle.schedule(TASK)
         if segment.verifier is None or self.bundle.manifest.verifier is None or not chosen.verify:
@@ -198,8 +200,8 @@ class Captioner:
     ) -> Caption:
         """Caption a recording of any length.
 
-        samples as for `segments`; schedule: the bundle's own unless given; on_step is called after each pass; it may raise to
-        cancel.
+        samples: as for `segments`. schedule: by default the bundle's. on_step: called after each pass of a canvas; it may raise
+        to cancel. Raises AudioError as `segments`.
         """
         return self.read(self.segments(samples), samples.size / SAMPLE_RATE_HZ, schedule, on_step)
 
@@ -210,7 +212,10 @@ class Captioner:
         schedule: Schedule | None = None,
         on_step: Callable[[Segment, Step], None] | None = None,
     ) -> Caption:
-        """The same over segments that were encoded before; a list of them can be read again with another schedule."""
+        """`caption` for segments that are already encoded; a list of them can be decoded again with another schedule.
+
+        audio_s: duration of the recording.
+        """
         words: list[Word] = []
         count = passes = rows = tokens = 0
         for segment in segments:
@@ -227,10 +232,10 @@ class Captioner:
         draft: Draft | None = None,
         on_step: Callable[[Segment, Step], None] | None = None,
     ) -> Decoded:
-        """Fill a segment's canvas and let the verifier correct it.
+        """Fill a segment's canvas and let the verifier correct the text.
 
-        draft: text known before, with places in slots; it replaces what the canvas says before `trusted_until`. on_step as for
-        `caption`.
+        draft: text that is known already, with places in slots. Its trusted and final tokens replace the canvas's text up to
+        `trusted_until`. on_step: as for `caption`.
         """
         began, passes, rows = time.perf_counter(), 0, 0
         for step in self.steps(segment, schedule):
@@ -245,49 +250,49 @@ class Captioner:
             passes, rows = passes + 1, rows + check.rows
         if check is not None and draft is None:
             text = self.placed(segment, heard, check.text)
-        elif check is not None and draft is not None:  # the canvas says where words are; what is final keeps its places
+        elif check is not None and draft is not None:  # words get their places from the canvas; final tokens keep theirs
             text = self.placed(segment, splice(replace(draft, trusted_until=0.0), heard), check.text)
             text.places[final:] = np.maximum(text.places[final:], draft.earliest)
         return Decoded(text, passes, rows)
 
     def placed(self, segment: Segment, draft: TimedTokens, text: TokenSequence) -> TimedTokens:
-        """A text that the verifier mended, with the places that its tokens have on the canvas that the draft was read from."""
+        """The verifier's text, with the places of its tokens on the canvas from which `draft` was decoded."""
         letters = lengths(draft.ids, self.tokenizer), lengths(text.ids, self.tokenizer)
         places = align_times(draft.ids, draft.places, text.ids, segment.audio_s / self.timeline.slot_s, letters)
         return TimedTokens(text.ids, places, text.confidence)
 
     def kept(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Slots that hold text. A token that repeats in the next slot is one token: it was heard across the border."""
+        """(N,) ids -> (M,) slots that hold text. A token that repeats in the next slot counts once: it spans both slots."""
         unlike = np.concatenate(([True], ids[1:] != ids[:-1]))
         return np.flatnonzero(unlike & (ids != self.blank) & (ids != self.bundle.manifest.vocabulary.mask_id))
 
     def heard(self, step: Step, tentative: bool = False) -> TimedTokens:
-        """The text on a canvas after a step, the best guesses at masks included when `tentative`."""
+        """The text on a canvas after a step, including the best guesses at masks if `tentative`."""
         ids = step.tentative if tentative else step.ids
         slots = self.kept(ids)
         return TimedTokens(ids[slots], slots.astype(np.float64), step.confidence[slots])
 
     def written(self, segment: Segment, step: Step) -> TimedTokens:
-        """The text on a filled canvas, in the tokens that the segment's verifier reads."""
+        """The text on a filled canvas, in the tokens that the segment's verifier reads, if it has one."""
         heard = self.heard(step)
         return respelled(heard, self.tokenizer) if segment.verifier else heard
 
     def words(self, step: Step, start_s: float = 0.0, stop_s: float = math.inf, tentative: bool = False) -> list[Word]:
-        """The words on a canvas after a step, as `spell` gives them."""
+        """The words on a canvas after a step, as from `spell`."""
         return self.spell(self.heard(step, tentative), start_s, stop_s)
 
     def spell(self, text: TimedTokens, start_s: float = 0.0, stop_s: float = math.inf) -> list[Word]:
-        """TimedTokens as words with times.
+        """The words of a text, with their times in seconds.
 
-        start_s: when the canvas starts; stop_s: when its speech ends, which no word outlasts.
+        start_s: time of the canvas's first slot. stop_s: end of the segment's audio; no word ends after it.
         """
         return [word for word, _ in self.spelled(text, start_s, stop_s)]
 
     def spelled(self, text: TimedTokens, start_s: float = 0.0, stop_s: float = math.inf) -> Iterator[tuple[Word, int]]:
-        """The same, each word with the number of tokens up to its end."""
+        """The same, each word with the number of the text's tokens up to its end."""
         starts = [i for i, token in enumerate(text.ids) if i == 0 or starts_word(self.tokenizer.id_to_token(int(token)))]
         slot_s = self.timeline.slot_s
-        ends = np.minimum(text.places + 1, np.append(text.places[1:], np.inf))  # a token lasts a slot, or until the next one
+        ends = np.minimum(text.places + 1, np.append(text.places[1:], np.inf))  # a token lasts one slot, or until the next token
         for first, stop in zip(starts, [*starts[1:], len(text.ids)][: len(starts)], strict=True):
             written = self.tokenizer.decode(text.ids[first:stop].tolist()).strip()
             if written:
@@ -297,7 +302,7 @@ class Captioner:
 
 
 def splice(draft: Draft, heard: TimedTokens) -> TimedTokens:
-    """The draft where it is trusted or final, and after that what the canvas says. draft: with places."""
+    """The trusted and final tokens of a draft (with places), followed by the canvas's text after them."""
     assert draft.places is not None
     old = (draft.places < draft.trusted_until) | (np.arange(len(draft.ids)) < draft.final)
     last = draft.places[old].max(initial=-1.0)

@@ -1,4 +1,4 @@
-"""A captioner's graphs over one recording: the canvas of slots, and the causal model that checks its text.
+"""A captioner's graphs for one segment: the denoiser of its canvas of slots, and the causal model that verifies its text.
 
 Knows roles and tensors. Knows no audio, no schedule and no text.
 """
@@ -16,10 +16,10 @@ from unmask.engines.engine import Engine
 
 
 class TimelineDenoiser:
-    """The window graph over one canvas, with the context that belongs to it. Implements `unmask.decoding.sampler.Denoiser`.
+    """The window graph for one canvas, with that segment's context. Implements `unmask.decoding.denoiser.Denoiser`.
 
-    context: named tensors from the context graph, used in place on every pass. cache_shape: (L, H, N, d / H) of the keys
-    and of the values that the canvas's rows leave behind. Not thread-safe: one canvas, one denoiser.
+    context: tensors of the context graph by name, used in place on every pass. cache_shape: (L, H, N, d / H), the shape of the
+    kept keys and of the kept values of the canvas's rows. Not thread-safe; use one denoiser per canvas.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class TimelineDenoiser:
         wanted: NDArray[np.int64],
         allowed: tuple[tuple[IdRange, ...], ...],
     ) -> dict[str, NDArray[Any]]:
-        """The window graph's inputs, by name; context and caches are this object's own arrays, not copies."""
+        """The window graph's inputs, by name. Context and caches are this object's own arrays, not copies."""
         own = {"cache_k": self._k, "cache_v": self._v, **self._context}
         bias = self._engine.bias(allowed)
         return {"rows": self._engine.embed(ids), "positions": positions, "wanted": wanted, "bias": bias, **own}
 
 
 class TimelineVerifier:
-    """The verify graph over one recording. Implements `unmask.decoding.speculative.Verifier`. Not thread-safe.
+    """The verify graph for one segment. Implements `unmask.decoding.speculative.Verifier`. Not thread-safe.
 
-    context: `verify_k` and `verify_v` from the context graph, (L, H, T, d / H), used in place on every pass.
+    context: `verify_k` and `verify_v` of the context graph, (L, H, T, d / H), used in place on every pass.
     """
 
     def __init__(self, engine: Engine, manifest: Verifier, context: Mapping[str, NDArray[np.float32]]) -> None:
@@ -73,9 +73,9 @@ class TimelineVerifier:
 
     @property
     def longest(self) -> int | None:
-        """Tokens of the longest text that it can read; None where the bundle does not say."""
+        """Number of tokens of the longest text that it can read; None if the bundle sets no limit."""
         held = [self._positions] if self._positions is not None else []
-        if not self._engine.dynamic("verify"):  # any part of a text may be new, the rest past
+        if not self._engine.dynamic("verify"):  # any part of a text may be new and the rest past, so it has to fit into both
             held.append(max((min(b.sizes["tokens"], b.sizes["past"]) for b in self._engine.static.of("verify")), default=0))
         return max(0, min(held) - len(self._prompt)) if held else None
 
@@ -84,12 +84,12 @@ class TimelineVerifier:
         self._k = self._v = np.zeros((layers, heads, 0, size), dtype=np.float32)
 
     def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
-        read = len(self._prompt) + known - 1 if known else 0  # rows whose keys and values stay
+        read = len(self._prompt) + known - 1 if known else 0  # rows whose keys and values are kept
         rows = self._table.gather(np.concatenate([self._prompt, ids])[read:])
         past = {"past_k": self._k[:, :, :read], "past_v": self._v[:, :, :read]}
         made = self._engine.run("verify", {"rows": rows, **past, **self._context})
         self._k = np.concatenate([past["past_k"], made["k"]], 2)
         self._v = np.concatenate([past["past_v"], made["v"]], 2)
-        own = slice(0 if known else len(self._prompt) - 1, None)  # the prompt's earlier rows predict nothing of the text
+        own = slice(0 if known else len(self._prompt) - 1, None)  # earlier rows of the prompt predict the prompt
         scores = made["logsumexp"][own]
         return TopKScores(made["ids"][own], made["logits"][own], scores, np.zeros_like(scores))

@@ -1,6 +1,6 @@
-"""Where speech begins, pauses and ends: a state machine over the speech probabilities of short frames.
+"""Endpointing: where speech begins, pauses and ends, as a state machine over the speech probabilities of short frames.
 
-Knows probabilities. Knows no audio and no model: a `Vad` gives it what it listens to.
+Knows probabilities. Knows no audio and no model: a `Vad` computes the probabilities.
 """
 
 from dataclasses import dataclass
@@ -13,45 +13,47 @@ from unmask.errors import InputError
 
 
 class Vad(Protocol):
-    """A voice activity detector over successive frames of one stream."""
+    """A voice activity detector for successive frames of one stream."""
 
-    frame_samples: int  # at 16 kHz
+    frame_samples: int  # frame length, at 16 kHz
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Start a new stream."""
+        ...
 
     def __call__(self, frame: NDArray[np.float32]) -> float:
-        """The probability of speech in a frame of (frame_samples,) float32 in [-1, 1]."""
+        """Return the probability of speech in a frame of (frame_samples,) float32 in [-1, 1]."""
         ...
 
 
 @dataclass(frozen=True)
 class SpeechOptions:
-    """Checked on construction; InputError names the option."""
+    """When speech begins, pauses and ends. Checked on construction; raises InputError that names the option."""
 
     threshold: float = 0.5
-    """Speech begins at this probability; it goes on until `threshold - 0.15`."""
+    """Speech probability at which speech begins; it ends 0.15 below this."""
     onset_s: float = 0.09
-    """Speech this long opens a segment: a click does not."""
+    """Seconds of speech that open a segment, so that a click does not."""
     preroll_s: float = 0.4
-    """Audio kept from before the onset, so that the first word is whole."""
-    pause_s: float = 0.19
-    """Silence after which all text so far becomes stable: longer than stops inside words, and six frames of Silero."""
+    """Seconds of audio kept from before the onset, so that the first word is complete."""
+    pause_s: float = 0.19  # six frames of Silero; silence inside a word is shorter
+    """Seconds of silence after which all text so far becomes stable."""
     end_s: float = 0.7
-    """Silence that ends a segment."""
+    """Seconds of silence that end a segment."""
     long_s: float = 8.0
-    """From this length on a pause ends a segment."""
+    """A segment of at least this many seconds ends at the next pause."""
     longest_s: float = 18.0
-    """A segment of longer speech is cut at its quietest point."""
+    """A segment that reaches this many seconds is cut at its quietest point."""
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
             raise InputError(f"threshold is {self.threshold}; it is a probability between 0 and 1")
         if not 0 < self.pause_s <= self.end_s:
-            raise InputError(f"pause_s is {self.pause_s} and end_s {self.end_s}; a pause is above 0 and no longer than an end")
+            raise InputError(f"pause_s is {self.pause_s} and end_s {self.end_s}; pause_s must be above 0 and at most end_s")
         if self.onset_s < 0 or self.preroll_s < 0:
             raise InputError(f"onset_s is {self.onset_s} and preroll_s {self.preroll_s}; neither can be below 0")
         if not 4 <= self.longest_s <= 24:
-            raise InputError(f"longest_s is {self.longest_s}; segments of 4 to 24 s can be captioned")
+            raise InputError(f"longest_s is {self.longest_s}; it must be between 4 and 24")
         if not self.long_s > 0:
             raise InputError(f"long_s is {self.long_s}; it must be above 0")
 
@@ -60,7 +62,7 @@ Change = Literal["none", "started", "paused", "ended"]
 
 
 class Endpointer:
-    """Frames in, changes out. `speaking` and `silent_s` tell where it is."""
+    """The state machine. `push` takes the speech probability of each frame; `speaking` and `silent_s` are its state."""
 
     def __init__(self, options: SpeechOptions, frame_s: float) -> None:
         self._options, self._frame_s = options, frame_s
@@ -68,10 +70,11 @@ class Endpointer:
 
     def reset(self) -> None:
         self.speaking = False
-        self.silent_s = 0.0  # since speech was last heard, while speaking
-        self.heard_s = 0.0  # speech in a row, before it counts as speaking
+        self.silent_s = 0.0  # seconds since the last speech frame, while speaking
+        self.heard_s = 0.0  # seconds of uninterrupted speech, before it counts as speaking
 
     def push(self, probability: float) -> Change:
+        """Take the next frame's speech probability, and return what changed with it."""
         options, frame_s = self._options, self._frame_s
         if not self.speaking:
             self.heard_s = self.heard_s + frame_s if probability >= options.threshold else 0.0

@@ -1,9 +1,9 @@
-"""Live captions: samples in as they come, events out.
+"""Live captions: takes samples as they arrive and returns events.
 
-Audio is heard frame by frame by a voice activity detector. While somebody speaks, the segment so far is encoded again at each
-update, and the segments just before it with it. What was read before stands as a draft, the canvas fills in what is new, and the
+A voice activity detector processes the audio frame by frame. While somebody speaks, each update encodes the segment so far again,
+together with the segments just before it. The text of the previous update is the draft, the canvas fills in the new part, and the
 verifier settles the text.
-Knows samples and events. Knows no microphone, no file and no screen; holds one stream's state, which is the caller's.
+Knows samples and events. Knows no microphone, no file and no screen. Holds the state of one stream, which the caller owns.
 """
 
 import asyncio
@@ -25,54 +25,54 @@ from unmask.speech.stability import StabilityPolicy, agreements, stable_words
 from unmask.speech.words import TimedTokens, Word
 
 Samples = NDArray[np.float32]
-PART_OF_A_LETTER = "\N{REPLACEMENT CHARACTER}"  # what some bytes of a letter are decoded to without the others
-REREAD_S = 0.8  # the newest audio of an update is read again by the next: words were cut there
-WIDEST_S = 20.0  # most that an update encodes, unless the segment alone is longer
-REST = 1.5  # an update comes after this many times what the last one took, so that updates cannot pile up
+PART_OF_A_LETTER = "\N{REPLACEMENT CHARACTER}"  # an incomplete UTF-8 character is decoded to this
+REREAD_S = 0.8  # each update decodes the previous one's last 0.8 s again, where a word may have been cut off
+WIDEST_S = 20.0  # most audio that an update encodes, unless the segment alone is longer
+REST = 1.5  # an update waits for at least this many times the previous one's duration, so that updates cannot pile up
 NOTHING = TimedTokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """Checked on construction; InputError names the option."""
+    """How a stream is captioned. Checked on construction; raises InputError that names the option."""
 
     stability: float = 0.5
-    """From 0 (text becomes stable soon) to 1 (late, with fewer mistakes)."""
+    """When text becomes stable: from 0 (soon) to 1 (later, with fewer mistakes)."""
     update_s: float = 0.4
-    """Seconds of audio between two updates; more if the machine is slower than that."""
+    """Seconds of audio between two updates; more if the machine is too slow for that."""
     context_s: float = 8.0
-    """Seconds of earlier speech, in whole segments, that each update reads again as context. 0: none."""
+    """Seconds of earlier speech, in whole segments, that each update decodes again as context. 0: none."""
     drafts: bool = True
-    """Start each update from what the last one read."""
+    """Start each update from the text of the previous one."""
     speech: SpeechOptions = field(default_factory=SpeechOptions)
     schedule: Schedule | None = None
-    """The bundle's own for captions unless given."""
+    """How each canvas is filled. If unset, the bundle's schedule for captions."""
 
     def __post_init__(self) -> None:
         StabilityPolicy.of(self.stability)
         if not 0.05 <= self.update_s <= 5:
-            raise InputError(f"update_s is {self.update_s}; 0.05 to 5 seconds are possible")
+            raise InputError(f"update_s is {self.update_s}; it must be between 0.05 and 5")
         if not 0 <= self.context_s <= WIDEST_S:
-            raise InputError(f"context_s is {self.context_s}; 0 to {WIDEST_S:g} seconds are possible")
+            raise InputError(f"context_s is {self.context_s}; it must be between 0 and {WIDEST_S:g}")
 
 
 @dataclass
 class _OpenSegment:
-    start: int  # sample of the stream's heard audio
-    heard: int  # up to where the last update read
+    start: int  # index of its first sample in the stream
+    heard: int  # index of the sample at which the last update's audio ended
     text: TimedTokens = NOTHING
-    settled: int = 0  # tokens that stand
-    silent: int = 0  # sample where the last pause that settled all began
+    settled: int = 0  # number of tokens that are stable
+    silent: int = 0  # index of the first sample of the last pause, at which all text became stable
     words: tuple[Word, ...] = ()
-    stable: int = 0  # words that stand
-    counts: list[int] = field(default_factory=list)
-    quiet: bool = False  # all stands, and nothing but silence came since
+    stable: int = 0  # number of words that are stable
+    counts: list[int] = field(default_factory=list)  # for each word, the number of hypotheses that agree on it
+    quiet: bool = False  # all text is stable, and only silence has come since
 
 
 class LiveCaptioner:
-    """Captions one stream. `feed` it samples as they come, `flush` it at the end; `reset` begins another stream.
+    """Captions one stream. `feed` takes samples as they arrive, `flush` ends the stream, and `reset` starts another one.
 
-    Not thread-safe, but it may be moved between threads from call to call. clock: seconds, only differences matter.
+    Not thread-safe, but successive calls may come from different threads. clock: returns seconds; only differences matter.
     """
 
     def __init__(
@@ -89,26 +89,26 @@ class LiveCaptioner:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the stream; nothing is said of an open segment."""
+        """Forget the stream. An open segment gets no further event."""
         self._vad.reset()
         self._gate.reset()
-        self._audio = np.zeros(0, np.float32)  # from sample `_kept` on; `_heard` of the stream were given to the detector
+        self._audio = np.zeros(0, np.float32)  # the stream from sample `_kept` on; the detector has processed `_heard` samples
         self._kept = self._heard = 0
         self._segment: _OpenSegment | None = None
-        self._past: list[_OpenSegment] = []  # ended ones whose audio is still kept
-        self._ended = 0  # sample where the last one ended
+        self._past: list[_OpenSegment] = []  # ended segments whose audio is still kept as context
+        self._ended = 0  # index of the sample at which the last segment ended
         self._number, self._cost_s = 0, 0.0
 
     @property
     def time_s(self) -> float:
-        """How much of the stream has come, what was dropped included."""
+        """Seconds of audio received so far, including dropped audio."""
         return (self._kept + len(self._audio)) / SAMPLE_RATE_HZ
 
     def feed(self, samples: Samples) -> list[Event]:
-        """Hear what came since the last call, of any length; one update at most besides those that end or settle something.
+        """Process the samples that arrived since the last call. Makes at most one update, besides those at pauses and ends.
 
-        samples: (N,) float32 in [-1, 1] at 16 kHz. Raises AudioError for another shape or dtype or values that are not finite;
-        the stream can go on behind it.
+        samples: (N,) float32 in [-1, 1] at 16 kHz, of any length. Raises AudioError for another shape or dtype, or values that
+        are not finite; the stream can continue after that.
         """
         if samples.ndim != 1 or samples.dtype.kind != "f" or not np.isfinite(samples).all():
             raise AudioError(f"live audio is one row of finite floats in [-1, 1]; this is {samples.dtype} {samples.shape}")
@@ -118,13 +118,13 @@ class LiveCaptioner:
         while self._kept + len(self._audio) - self._heard >= size:
             events += self._hear(self._vad(self._between(self._heard, self._heard + size)))
         segment, pace_s = self._segment, max(self.options.update_s, REST * self._cost_s)
-        pace = _samples(pace_s) // size * size  # whole frames: rounded up, blocks of 100 ms would be read every 0.4 s
+        pace = _samples(pace_s) // size * size  # rounded down: up, with blocks of 100 ms, 0.3 s would become 0.4 s
         if segment is not None and not segment.quiet and self._heard - segment.heard >= pace:
             events.append(self._update(segment))
         return events
 
     def flush(self) -> list[Event]:
-        """End an open segment with all that was heard."""
+        """End an open segment with all audio received so far."""
         events: list[Event] = []
         self._heard = self._kept + len(self._audio)
         if self._segment is not None:
@@ -134,7 +134,10 @@ class LiveCaptioner:
         return events
 
     def drop(self, seconds: float) -> list[Event]:
-        """Say that so much audio was lost behind what was fed: an open segment ends, and the stream goes on after the gap."""
+        """Report that audio was lost after the samples fed so far. An open segment ends; the stream continues after the gap.
+
+        Raises InputError unless `seconds` is finite and above 0.
+        """
         if not 0 < seconds < float("inf"):
             raise InputError(f"{seconds} s cannot be dropped; it must be above 0")
         events = self.flush()
@@ -146,7 +149,7 @@ class LiveCaptioner:
     # ---- speech
 
     def _hear(self, probability: float) -> list[Event]:
-        """Take in one frame's probability: open, settle, cut or end the segment."""
+        """Take the speech probability of the next frame: start, update, cut or end the segment."""
         speech = self.options.speech
         change = self._gate.push(probability)
         self._heard += self._vad.frame_samples
@@ -180,7 +183,7 @@ class LiveCaptioner:
         return [self._event("segment_ended", segment, cost, stop)]
 
     def _cut(self, segment: _OpenSegment) -> list[Event]:
-        """End a long segment at its quietest point behind what stands, and go on in a new one."""
+        """End a long segment at its quietest point after the stable words, and continue in a new one."""
         first = segment.start + (self._heard - segment.start) // 2
         if segment.stable:
             first = max(first, min(self._heard, _samples(segment.words[segment.stable - 1].end_s)))
@@ -190,7 +193,7 @@ class LiveCaptioner:
         return events
 
     def _forget(self, until: int) -> None:
-        """Drop audio before a sample of the stream, but for that of segments which are context still."""
+        """Drop audio before sample `until` of the stream, except for segments that are still used as context."""
         reach = until - _samples(self.options.context_s)
         self._past = [past for past in self._past if past.start >= reach]
         gone = max(0, min([until, *(past.start for past in self._past)]) - self._kept)
@@ -205,7 +208,10 @@ class LiveCaptioner:
         return self._event("updated", segment, self._read(segment, self._heard, settle), self._heard)
 
     def _read(self, segment: _OpenSegment, stop: int, settle: bool) -> tuple[Decoded, float]:
-        """Read the segment's audio up to `stop` and decide what stands; what it cost."""
+        """Decode the segment's audio up to `stop` and decide which words are stable. Returns the result and the seconds it took.
+
+        settle: all words become stable.
+        """
         began = self._clock()
         reading = self._decode(segment, stop)
         spelled = list(self.captioner.spelled(reading.text, segment.start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ))
@@ -234,7 +240,7 @@ class LiveCaptioner:
         border, silent = (max(place, segment.start) - first for place in (reread, segment.silent))
         draft = text.as_draft(given + segment.settled, border / slot, silent / slot)
         reading = self.captioner.decode(self.captioner.encode(self._between(first, stop)), self.options.schedule, draft)
-        return replace(reading, text=_behind(reading.text, given, (segment.start - first) / slot))
+        return replace(reading, text=_without_first(reading.text, given, (segment.start - first) / slot))
 
     def _event(
         self, event: Kind, segment: _OpenSegment, cost: tuple[Decoded, float] | None = None, stop: int | None = None
@@ -266,7 +272,7 @@ def _samples(seconds: float) -> int:
 
 
 def _joined(parts: list[tuple[TimedTokens, float]]) -> TimedTokens:
-    """One text of several, each moved right by so many slots."""
+    """Concatenate texts, each moved right by its number of slots."""
     return TimedTokens(
         np.concatenate([text.ids for text, _ in parts]),
         np.concatenate([text.places + slots for text, slots in parts]),
@@ -274,8 +280,8 @@ def _joined(parts: list[tuple[TimedTokens, float]]) -> TimedTokens:
     )
 
 
-def _behind(text: TimedTokens, count: int, slots: float) -> TimedTokens:
-    """The text without its first `count` tokens, moved left by so many slots."""
+def _without_first(text: TimedTokens, count: int, slots: float) -> TimedTokens:
+    """The text without its first `count` tokens, moved left by `slots`."""
     return TimedTokens(text.ids[count:], np.maximum(text.places[count:] - slots, 0.0), text.confidence[count:])
 
 
@@ -284,7 +290,10 @@ def _first(text: TimedTokens, count: int) -> TimedTokens:
 
 
 async def captions(live: LiveCaptioner, source: AsyncIterable[Samples]) -> AsyncIterator[Event]:
-    """Events of a stream that arrives asynchronously; the work is done in a thread, one call after the other."""
+    """Yield the events of an asynchronous stream. The work is done in a thread, one call at a time.
+
+    source: blocks of samples as for `LiveCaptioner.feed`. Raises AudioError as `feed`.
+    """
     async for samples in source:
         for event in await asyncio.to_thread(live.feed, samples):
             yield event

@@ -1,6 +1,6 @@
 """Whisper's log-mel spectrogram in NumPy.
 
-Knows samples in, features out. Knows no files, no resampling and no model.
+Knows samples and features. Knows no files, no resampling and no model.
 """
 
 from functools import cache
@@ -19,15 +19,15 @@ _LOG_STEP = np.log(6.4) / 27  # ... and 27 logarithmic steps from 1 to 6.4 kHz a
 
 
 def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Features of one window.
+    """Features of one segment.
 
-    samples: (N,) float32 in [-1, 1] at 16 kHz, N >= 1, as long as the encoder should see it (silence behind the speech included).
-    Returns (80, N // 160) float32: log10 of the mel power, clipped to 8 below the window's maximum, then (x + 4) / 4.
-    The formula is that of Radford et al. 2022 (section 2.1) as its reference code computes it: a periodic Hann window of 25 ms,
+    samples: (N,) float32 in [-1, 1] at 16 kHz, N >= 1, including the silence after the speech that the encoder should see.
+    Returns (80, N // 160) float32: log10 of the mel power, clipped to 8 below the segment's maximum, then (x + 4) / 4.
+    The formula is that of Radford et al. 2022 (section 2.1) as their reference code computes it: a periodic Hann window of 25 ms,
     reflected edges, the last frame dropped.
     """
     half = WINDOW_SAMPLES // 2
-    # A clip shorter than the reflection cannot be mirrored: silence behind it is what the encoder expects anyway.
+    # A clip shorter than the reflection cannot be mirrored, so it is padded with silence, which the encoder expects anyway.
     padded = np.pad(samples, (0, max(0, half + 1 - len(samples))))
     padded = np.pad(padded, half, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::HOP_SAMPLES][: len(samples) // HOP_SAMPLES]
@@ -41,7 +41,7 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def mel_filters() -> NDArray[np.float64]:
-    """(80, 201) triangles on Slaney's mel scale from 0 to 8 kHz, each of unit area over Hz."""
+    """(80, 201) triangular filters on Slaney's mel scale from 0 to 8 kHz, each with unit area over Hz."""
     edges = _hz(np.linspace(0.0, _mel(SAMPLE_RATE_HZ / 2), MELS + 2))
     bins = np.linspace(0.0, SAMPLE_RATE_HZ / 2, WINDOW_SAMPLES // 2 + 1)
     widths = np.diff(edges)

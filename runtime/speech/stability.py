@@ -1,7 +1,7 @@
-"""When live text becomes stable: how often it was read alike, how sure the model is, how far it is from the edge of the audio.
+"""When live text becomes stable: agreement of successive hypotheses, confidence, and distance from the end of the audio.
 
 Pure functions of hypotheses. Knows no model, no audio and no clock.
-Counting agreement of successive hypotheses is LocalAgreement (Liu et al. 2020, arXiv 2005.11185; Machacek et al. 2023,
+Counting how many successive hypotheses agree is LocalAgreement (Liu et al. 2020, arXiv 2005.11185; Machacek et al. 2023,
 arXiv 2307.14743).
 """
 
@@ -14,27 +14,27 @@ from unmask.speech.words import Word
 
 @dataclass(frozen=True)
 class StabilityPolicy:
-    """A word becomes stable when all before it are, another word follows it, and it passes these three."""
+    """A word becomes stable when all words before it are stable, another word follows it, and it meets these three conditions."""
 
     agreements: int = 2
-    """Successive hypotheses that read it, and all before it, alike."""
+    """Number of successive hypotheses that agree on it and on all words before it."""
     edge_s: float = 0.5
-    """How far its end must lie behind the newest audio: what was cut there may read otherwise with what comes next."""
+    """Seconds between its end and the newest audio: a word that is cut off there may change when more audio comes."""
     confidence: float = 0.3
-    """Least probability of its tokens."""
+    """Minimum probability of each of its tokens."""
 
     @staticmethod
     def of(stability: float) -> "StabilityPolicy":
-        """The dial from 0, fast, to 1, calm. Raises InputError outside."""
+        """The policy for one dial from 0 (fast) to 1 (calm). Raises InputError outside that range."""
         if not 0 <= stability <= 1:
-            raise InputError(f"stability is {stability}; it goes from 0, fast, to 1, calm")
+            raise InputError(f"stability is {stability}; it must be between 0 (fast) and 1 (calm)")
         return StabilityPolicy(1 + round(2 * stability), round(0.2 + 0.6 * stability, 3), round(0.6 * stability, 3))
 
 
 def agreements(before: Sequence[str], counts: Sequence[int], now: Sequence[str]) -> list[int]:
-    """How many successive hypotheses have read each word of `now`, and all words before it, as it does; 1 for what is new.
+    """For each word of `now`, the number of successive hypotheses that agree on it and all words before it; 1 for a new word.
 
-    before, counts: the last hypothesis and what this function said of it.
+    before, counts: the words of the previous hypothesis, and what this function returned for it.
     """
     out, same = [], True
     for i, word in enumerate(now):
@@ -44,9 +44,10 @@ def agreements(before: Sequence[str], counts: Sequence[int], now: Sequence[str])
 
 
 def stable_words(words: Sequence[Word], counts: Sequence[int], settled: int, edge_s: float, policy: StabilityPolicy) -> int:
-    """How many words from the start are stable now; never fewer than `settled`.
+    """Number of words from the start that are stable now, at least `settled`.
 
-    counts: (len(words),) from `agreements`; edge_s: where the newest audio ends, on the words' clock.
+    counts: (len(words),) from `agreements`. settled: number of words that were stable before. edge_s: end of the newest audio, in
+    seconds on the same clock as the words' times.
     """
     count = settled
     for i in range(settled, len(words) - 1):

@@ -1,7 +1,7 @@
-"""Where the tokens of a mended text stand on the canvas that a draft of it was read from.
+"""Places of the tokens of a corrected text on the canvas from which its draft was decoded.
 
-An edit-distance alignment tells which tokens are the draft's own: they keep their places. What stands for other tokens shares the
-time of those in proportion to its letters, and what came in shares the time between its neighbors.
+An edit-distance alignment finds the tokens that both texts share; they keep their places. Tokens that replace others share the
+time of those in proportion to their letters, and inserted tokens share the time between their neighbors.
 Pure functions on NumPy arrays. Knows no model, no vocabulary and no clock.
 """
 
@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
-Places = NDArray[np.float64]  # where tokens begin, in slots
+Places = NDArray[np.float64]  # where tokens begin, in slots; fractional
 
 
 def align_times(draft: Ids, places: Places, ids: Ids, end: float, letters: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Places:
-    """Places for `ids`: (N,), from 0 to `end`, never falling; what both texts begin with keeps its places exactly.
+    """Places for `ids`: (N,) from 0 to `end`, non-decreasing. Tokens that both texts begin with keep their places exactly.
 
-    draft, places: (M,) the text that was read and where, from 0, never falling. end: where the last token's time ends, raised
-    to the end of the draft's last slot. letters: how many each token of the draft and of the text has.
+    draft, places: (M,) tokens and places of the draft, from 0, non-decreasing. ids: (N,) tokens of the corrected text. end: place
+    where the last token ends, at least the end of the draft's last slot. letters: (M,) and (N,), the number of letters (bytes) of
+    each token of the draft and of the corrected text.
     """
     theirs, ours = _offsets(letters[0]), _offsets(letters[1])
     knots: list[tuple[float, float]] = []  # letters of the new text, place
@@ -38,7 +39,7 @@ def align_times(draft: Ids, places: Places, ids: Ids, end: float, letters: tuple
 
 
 def aligned(old: Ids, new: Ids) -> list[tuple[int, int]]:
-    """Pairs of equal tokens (index in `old`, index in `new`) on a path of least edits; equal beginnings are always paired."""
+    """Pairs (index in `old`, index in `new`) of equal tokens on a shortest edit path. A common prefix is always paired."""
     shorter = min(len(old), len(new))
     unlike = np.flatnonzero(old[:shorter] != new[:shorter])
     head = int(unlike[0]) if len(unlike) else shorter
@@ -59,17 +60,17 @@ def aligned(old: Ids, new: Ids) -> list[tuple[int, int]]:
 
 
 def _edits(old: Ids, new: Ids) -> NDArray[np.int64]:
-    """(len(old) + 1, len(new) + 1): Levenshtein's distance of each beginning of one from each beginning of the other."""
+    """(len(old) + 1, len(new) + 1): Levenshtein distance between each prefix of one and each prefix of the other."""
     columns = np.arange(len(new) + 1)
     out = np.empty((len(old) + 1, len(new) + 1), dtype=np.int64)
     out[0] = columns
     for i, token in enumerate(old, 1):
         out[i, 0] = i
         out[i, 1:] = np.minimum(out[i - 1, 1:] + 1, out[i - 1, :-1] + (new != token))
-        out[i] = np.minimum.accumulate(out[i] - columns) + columns  # insertions: along the row, at 1 a column
+        out[i] = np.minimum.accumulate(out[i] - columns) + columns  # insertions: along the row, 1 for each column
     return out
 
 
 def _offsets(letters: NDArray[np.int64]) -> Places:
-    """(N + 1,): the letters before each token and behind the last; every token has at least one."""
+    """(N,) -> (N + 1,): number of letters before each token and in total; every token counts as at least one."""
     return np.concatenate([[0.0], np.cumsum(np.maximum(letters, 1, dtype=np.float64))])

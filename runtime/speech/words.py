@@ -1,4 +1,4 @@
-"""Words with times, and how tokens spell them.
+"""Words with times, and the byte-level tokens that spell them.
 
 Knows byte-level tokens. Knows no model and no audio.
 """
@@ -17,31 +17,33 @@ from unmask.decoding.canvas import Draft
 class TimedTokens:
     """A text with the place of each token on its canvas. Arrays of one length, read-only by convention."""
 
-    ids: NDArray[np.int64]
-    places: NDArray[np.float64]  # positions on the canvas, never falling
-    confidence: NDArray[np.float32]  # the probability of each token where it was last looked at
+    ids: NDArray[np.int64]  # (M,)
+    places: NDArray[np.float64]  # (M,) in slots, fractional and non-decreasing
+    confidence: NDArray[np.float32]  # (M,) probability of each token when it was last computed
 
     def as_draft(self, final: int = 0, trusted_until: float = math.inf, earliest: float = 0.0) -> Draft:
-        """To start from or to correct; see `Draft` for what the options mean."""
+        """The text as a draft; the options are those of `Draft`."""
         return Draft(self.ids, self.confidence, self.places, final, trusted_until, earliest)
 
 
 @dataclass(frozen=True)
 class Word:
+    """One word and its time in the recording."""
+
     text: str
-    start_s: float  # since the start of the recording, to a slot's precision
+    start_s: float  # seconds since the start of the recording, precise to a slot
     end_s: float
     confidence: float  # lowest probability of its tokens
 
 
 def respelled(text: TimedTokens, tokenizer: Tokenizer) -> TimedTokens:
-    """The same text in the tokens that its tokenizer makes of it: a canvas may write a rare word in pieces.
+    """The same text in the tokenizer's own tokens: a canvas may spell a rare word with shorter ones.
 
-    A token takes the place of the piece that it begins with, and the confidence of the least sure that it covers.
+    A new token gets the place of the first old token that it overlaps, and the lowest confidence of all that it overlaps.
     """
     ids = np.array(tokenizer.encode(tokenizer.decode(text.ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
     old, new = (np.cumsum(lengths(some, tokenizer)) for some in (text.ids, ids))  # ends, in bytes
-    if not len(ids) or old[-1] != new[-1] or np.array_equal(ids, text.ids):  # part of a letter cannot be written and read again
+    if not len(ids) or old[-1] != new[-1] or np.array_equal(ids, text.ids):  # an incomplete character does not survive decoding
         return text
     first, last = np.searchsorted(old, np.concatenate(([0], new[:-1])), "right"), np.searchsorted(old, new, "left")
     sure = np.array([text.confidence[a : b + 1].min() for a, b in zip(first, last, strict=True)], dtype=np.float32)
@@ -49,7 +51,7 @@ def respelled(text: TimedTokens, tokenizer: Tokenizer) -> TimedTokens:
 
 
 def lengths(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """How long each token is, in bytes, the space before it included."""
+    """(N,) ids -> (N,): length of each token in bytes, including the space before it."""
     return np.array([len(tokenizer.id_to_token(int(i)) or "") for i in ids], dtype=np.int64)
 
 

@@ -1,4 +1,4 @@
-"""One door to all tasks: what a session lists, runs and streams, and how it names what it does not know."""
+"""Sessions: the tasks that they list, run and stream, and the errors for unknown tasks and inputs."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def noise(seconds: float) -> NDArray[np.float32]:
 
 
 def task_of(session: Session) -> tuple[str, dict[str, str]]:
-    """The first task that takes texts alone, and inputs for it."""
+    """The first task that takes only text, and inputs for it."""
     name = next(name for name, task in session.tasks.items() if set(task.inputs.values()) == {"text"})
     return name, dict.fromkeys(session.tasks[name].inputs, "hello")
 

@@ -35,7 +35,7 @@ def any_captioner(request: pytest.FixtureRequest) -> Captioner:
 
 @pytest.fixture(scope="module")
 def long_recording() -> NDArray[np.float32]:
-    """50 s, quiet around 15 and 31 s."""
+    """50 s of audio, quiet around 15 and 31 s."""
     samples = noise(50)
     for quiet_s in (15, 31):
         samples[quiet_s * RATE : (quiet_s + 1) * RATE] *= 1e-3
@@ -48,7 +48,7 @@ def long_caption(fp32: Captioner, long_recording: NDArray[np.float32]) -> Captio
 
 
 def filled(tokenizer: Tokenizer, slots: list[str | None], confidence: list[float] | None = None, masks: str = "") -> Step:
-    """A step whose slots hold these byte tokens. None: blank. `masks` marks with an x the slots that are only guessed."""
+    """A step whose slots hold these byte tokens. None: blank. In `masks`, an x marks a slot that is still masked."""
     guess = np.array([0 if token is None else tokenizer.token_to_id(token) for token in slots])
     hidden = np.array([mark == "x" for mark in masks.ljust(len(slots))])
     sure = np.array(confidence or [1.0] * len(slots), dtype=np.float32)
@@ -103,7 +103,7 @@ def test_the_longest_window_fits_the_encoder(fp32: Captioner) -> None:
 
 @pytest.mark.parametrize("seconds", [29.0, 31.0])
 def test_window_too_long_for_the_encoder(fp32: Captioner, seconds: float) -> None:
-    """With the second of silence behind it."""
+    """Including the second of silence after it."""
     with pytest.raises(AudioError, match="30"):
         fp32.encode(noise(seconds))
 

@@ -1,4 +1,4 @@
-"""Captions that a verifier has read: what they cost, what `verify` at 0 leaves, and bundles that have none."""
+"""Verified captions: their cost, `verify` at 0, and bundles without a verifier."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def without_verifier(bundle: Bundle) -> Manifest:
 
 
 def test_passes_and_rows_of_the_verifier_are_counted(captions: Captioner) -> None:
-    """Over two windows, against both loops run by hand."""
+    """Over two segments, against both loops run by hand."""
     samples, schedule = noise(25), replace(FILLED, verify=3)
     passes = rows = tokens = 0
     for window in captions.segments(samples):
@@ -102,7 +102,7 @@ def test_a_bundle_without_a_verifier_captions(captions: Captioner, plain: Captio
 
 
 def test_windows_can_be_read_again(captions: Captioner) -> None:
-    """The verifier remembers nothing of the reading before, whichever schedule it had."""
+    """The verifier remembers nothing from the previous run, whatever its schedule."""
     windows, schedule = list(captions.segments(noise(4))), replace(FILLED, verify=5)
 
     def read(chosen: Schedule) -> Caption:
@@ -114,7 +114,7 @@ def test_windows_can_be_read_again(captions: Captioner) -> None:
 
 
 def test_steps_are_seen_before_the_checks(captions: Captioner) -> None:
-    """Passes of the verifier are no steps: a caller that watches the canvas sees each fill once."""
+    """Passes of the verifier are not steps: a caller that watches the canvas sees each fill once."""
     seen: list[int] = []
 
     def keep(_: Segment, step: Step) -> None:
@@ -135,7 +135,7 @@ def test_settled_tokens_keep_their_places(captions: Captioner) -> None:
 
 
 def test_words_behind_a_pause_do_not_begin_before_it(captions: Captioner) -> None:
-    """What the canvas puts into time that was read and settled before moves into the pause; settled tokens stay."""
+    """New tokens that the canvas places before `earliest` move there; final tokens keep their places."""
     (window,) = captions.segments(noise(4))
     schedule = replace(FILLED, verify=200)
     known = captions.decode(window, schedule).text

@@ -1,4 +1,4 @@
-"""Where speech begins, pauses and ends, from hand-made probabilities."""
+"""Endpointing from hand-made speech probabilities."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Live captions: the promises of `unmask.speech.events` on random speech, blocks and models, and what a real voice gives."""
+"""Live captions: the promises of `unmask.speech.events` on random speech, blocks and models, and captions of a real voice."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ SPEECH = SpeechOptions(pause_s=0.1, end_s=0.2, preroll_s=0.1, longest_s=4, long_
 
 
 class Loudness:
-    """Speech is what is loud: a detector whose answers a test can choose."""
+    """A detector that takes every loud frame for speech, so that a test can choose its answers."""
 
     frame_samples = 512
 
@@ -50,7 +50,7 @@ def tiny(fp32_bundle: Path) -> Captioner:
 
 
 def talk(seed: int, seconds: float = 6.0) -> Samples:
-    """Noise that is loud and quiet in turns."""
+    """Noise that alternates between loud and quiet."""
     rng = np.random.default_rng(seed)
     parts, total = [], 0
     while total < seconds * SAMPLE_RATE_HZ:
@@ -131,7 +131,7 @@ def test_segments_follow_speech_and_do_not_overlap(tiny: Captioner) -> None:
 
 
 class Watched(Captioner):
-    """Notes what it is asked to decode."""
+    """Records what it is asked to decode."""
 
     def decode(self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None) -> Decoded:  # type: ignore[override]
         assert draft is not None
@@ -227,7 +227,7 @@ def test_options_that_make_no_sense_are_named(wrong: dict[str, float]) -> None:
 
 
 def test_the_pace_follows_what_an_update_cost(tiny: Captioner) -> None:
-    """Two seconds on the clock for each update: the next comes three seconds of audio later."""
+    """Each update takes two seconds on the clock, so the next one comes three seconds of audio later."""
     ticks = iter(range(0, 1000, 2))
     long = SpeechOptions(longest_s=24, long_s=24)
     live = LiveCaptioner(tiny, Loudness(), LiveOptions(update_s=0.2, speech=long), clock=lambda: float(next(ticks)))
@@ -267,7 +267,7 @@ def test_the_asynchronous_form_says_the_same(tiny: Captioner) -> None:
 
 
 def test_updates_come_as_often_as_asked_whatever_the_blocks(tiny: Captioner) -> None:
-    """Frames of 32 ms do not divide blocks of 100 ms: an update is due in each third block, not in the fourth."""
+    """Frames of 32 ms do not divide blocks of 100 ms; an update still comes with every third block, not with every fourth."""
     samples = (np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE_HZ) * 0.3).astype(np.float32)
     live = LiveCaptioner(tiny, Loudness(), LiveOptions(update_s=0.3, speech=SPEECH), clock=lambda: 0.0)
     times = [e.time_s for i in range(0, len(samples), 1600) for e in live.feed(samples[i : i + 1600]) if e.event == "updated"]

@@ -1,4 +1,4 @@
-"""The log-mel features: against transformers' extractor, against the definition written out slowly, and on odd inputs."""
+"""Log-mel features: against transformers' extractor, against a slow and literal version of the definition, and on odd inputs."""
 
 import cmath
 import math

@@ -1,4 +1,4 @@
-"""Cuts of long recordings: they cover everything in order, fit the window, and fall into the quiet."""
+"""Cuts of long recordings: segments cover everything in order, fit the encoder, and end at quiet points."""
 
 import itertools
 

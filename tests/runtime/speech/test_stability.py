@@ -1,4 +1,4 @@
-"""The commit policy: what becomes stable, and that nothing stable is taken back."""
+"""The stability policy: which words become stable, and that stable words are never retracted."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ TEXTS = st.lists(st.sampled_from("abc"), max_size=6)
 
 
 def words(text: str, confidence: float = 0.9) -> list[Word]:
-    """One word a second."""
+    """One word per second."""
     return [Word(word, float(i), i + 0.8, confidence) for i, word in enumerate(text.split())]
 
 

@@ -1,4 +1,4 @@
-"""Places of a mended text: by hand, and what holds for any draft and any text."""
+"""Places of a corrected text: examples by hand, and properties that hold for any draft and text."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ def ids(*tokens: int) -> NDArray[np.int64]:
 
 
 def place(draft: dict[float, int], text: list[int], letters: dict[int, int] | None = None, end: float = END) -> list[float]:
-    """draft: place -> token; tokens have one letter unless said."""
+    """draft: place -> token. Tokens have one letter by default."""
     old, new = ids(*draft.values()), ids(*text)
     sizes = [np.array([(letters or {}).get(int(token), 1) for token in some], dtype=np.int64) for some in (old, new)]
     found: list[float] = align_times(old, np.array([*draft], dtype=np.float64), new, end, (sizes[0], sizes[1])).tolist()
@@ -66,7 +66,7 @@ def test_a_token_without_letters_has_a_place() -> None:
 
 
 def distance(old: list[int], new: list[int]) -> int:
-    """Wagner and Fischer's table, a row at a time."""
+    """Wagner and Fischer's table, computed row by row."""
     row = list(range(len(new) + 1))
     for i, a in enumerate(old, 1):
         before, row[0] = row[0], i

@@ -1,4 +1,4 @@
-"""Tasks on real graphs: layouts, both modes, what is read out, and inputs that cannot be answered."""
+"""Tasks on real graphs: layouts, both modes, the answers, and invalid inputs."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def test_every_task_in_trimmed_mode_keeps_to_its_modalities(everything: Generato
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_in_reference_mode_decodes_over_the_whole_vocabulary(everything: Generator, task: str) -> None:
-    """A short answer: the published lengths take hundreds of passes. Only begin-of-audio is given, at a fifth of the answer."""
+    """A short answer, since the published lengths take hundreds of passes. Only begin-of-audio is given, after a fifth of it."""
     request = everything.request(task, TASKS[task], 12, reference=True)
     given = np.flatnonzero(request.canvas.ids[request.prompt :] != MASK)
     assert request.canvas.ids[request.prompt :][given].tolist() == ([BOA] if task in ("svqa", "sqa") else [])
@@ -110,7 +110,7 @@ def test_the_published_settings_are_in_the_manifest(everything: Generator) -> No
 
 
 def test_trimmed_agrees_with_reference_where_both_compute_everything(backbones: dict[str, Path]) -> None:
-    """LLaDA's decoding, one position a step: the quota rule by probability over all rows is the same, pass for pass."""
+    """With one position per step, LLaDA's decoding equals the quota rule by probability over all rows, pass for pass."""
     generator = Generator(load_bundle(backbones["llada"]))
     published = generator.request("generate", {"text": "hello"}, 20, reference=True)
     free = (Span(published.prompt, published.prompt + 20, "text", ((0, published.canvas.mask_id),)),)
@@ -123,7 +123,7 @@ def test_trimmed_agrees_with_reference_where_both_compute_everything(backbones: 
 
 
 def test_windows_of_a_block_causal_model_change_nothing(backbones: dict[str, Path]) -> None:
-    """Context is exact there: computing only the block gives the text that computing everything gives."""
+    """The context is exact there: computing only the block gives the same text as computing everything."""
     generator = Generator(load_bundle(backbones["block"]))
     texts = {}
     for window in ("block", "masked", "suffix"):
@@ -201,7 +201,7 @@ def test_no_published_decoding_is_said(backbones: dict[str, Path]) -> None:
 
 
 def test_rows_answer_as_the_codes_whose_embeddings_they_are(everything: Generator) -> None:
-    """Encoder output enters a prompt where codes would; with the codes' own embeddings nothing else changes."""
+    """Encoder output takes the place of codes in a prompt; with the embeddings of the codes, the answer is the same."""
     low, _ = everything.bundle.manifest.vocabulary.ranges["speech"]
     rows = everything.engine.embed(np.array(SPEECH, np.int64) + low)
     schedule = Schedule(passes=2, rule="quota")
