@@ -52,7 +52,7 @@ NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "whisper-timeline": 2
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "coremltools", "onnxruntime_qnn", "onnxruntime_ep_openvino", "onnxruntime_ep_webgpu")
 HEAVY = ("torch", "onnx", *ENGINES, "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")
-LONGEST_FILE, LONGEST_FUNCTION, LARGEST_FOLDER = 400, 60, 13
+LONGEST_FILE, LONGEST_FUNCTION, LARGEST_FOLDER = 400, 60, 12
 
 
 @cache

@@ -70,7 +70,7 @@ def test_the_bundle_holds_tables_and_no_graphs_for_onnx(fp32_bundle: Path, bundl
 
 
 class Mistaken(MilRunner):
-    """Takes each id of a window for the one behind it."""
+    """Takes each id of a window for the one after it."""
 
     def run(self, bucket: Bucket, feeds: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
         made = super().run(bucket, feeds)
@@ -80,7 +80,7 @@ class Mistaken(MilRunner):
 def test_what_a_form_keeps_is_counted(fp32_bundle: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, made = load_bundle(fp32_bundle), load_bundle(bundle)
     _, calls = recorded(source, noise(1))
-    rows = {role: sum(len(made[0]) for other, _, made in calls if other == role) for role in ("window", "verify")}
+    rows = {role: sum(len(made["ids"]) for other, _, made in calls if other == role) for role in ("window", "verify")}
     kept = measure(source, made, [noise(1)])
     assert (kept.rows, kept.same_ids, kept.captions, kept.same_captions) == (sum(rows.values()), sum(rows.values()), 1, 1)
     assert kept.bytes == sum(path.stat().st_size for path in (bundle / "graphs.mlpackage").rglob("*") if path.is_file())
