@@ -1,6 +1,6 @@
 """Run graphs of fixed sizes with CoreML on macOS, through coremltools, which is imported on first use.
 
-Knows packages, functions and compute units. A package is compiled by the system once and kept in the user's cache folder.
+Knows packages, functions and compute units. The system compiles a package once; the result is kept in the user's cache folder.
 """
 
 import hashlib
@@ -22,16 +22,16 @@ ELSEWHERE = "use the engine onnx with a bundle that has graphs for it"
 
 
 class CoremlRunner:
-    """Implements `Runner`. One model is open for each bucket; those of a package share what was compiled."""
+    """Implements `Runner`. Opens one model for each bucket; buckets of a package share the compiled model."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
         self._bundle, self._options = bundle, options
-        self._compiled: dict[str, Path] = {}  # package -> folder of what the system made of it
+        self._compiled: dict[str, Path] = {}  # package -> folder of the compiled model
         self._described: dict[str, Any] = {}  # package -> its specification
-        self._models: dict[tuple[str, str], Any] = {}  # package, function
+        self._models: dict[tuple[str, str], Any] = {}  # (package, function) -> open model
 
     def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
-        """Shapes by name; opens the graph. Raises InputError where CoreML is not, BundleError when it refuses the graph."""
+        """Name -> shape. Opens the graph; raises InputError if CoreML is missing, BundleError if it cannot open the graph."""
         return {value.name: tuple(value.type.multiArrayType.shape) for value in self._described_function(bucket).input}
 
     def outputs(self, bucket: Bucket) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ class CoremlRunner:
         return function_of(self._described[bucket.file], bucket)
 
     def run(self, bucket: Bucket, feeds: Arrays) -> Arrays:
-        """float32 and int32 in and out."""
+        """Run a graph. Inputs and outputs are float32 and int32."""
         outputs: Arrays = self._model(bucket).predict(dict(feeds))
         return outputs
 
@@ -56,19 +56,19 @@ class CoremlRunner:
 
     def _open(self, bucket: Bucket) -> Any:
         if sys.platform != "darwin":
-            raise InputError(f"the engine coreml runs on macOS, and this is {platform.system() or sys.platform}; {ELSEWHERE}")
+            raise InputError(f"the engine coreml runs on macOS, but this is {platform.system() or sys.platform}; {ELSEWHERE}")
         tools = _coremltools()
         units = getattr(tools.ComputeUnit, UNITS[self._options.units])
         try:
             return tools.models.CompiledMLModel(str(self._package(bucket.file)), units, bucket.function or None)
-        except RuntimeError as error:  # what coremltools makes of the system's own errors
+        except RuntimeError as error:  # coremltools raises this for errors of the system
             raise BundleError(
-                f"{self._bundle.path(bucket.file)}: CoreML refuses {bucket.name} ({error}); "
-                "export it again with a --deployment-target that this system has"
+                f"{self._bundle.path(bucket.file)}: CoreML cannot open {bucket.name} ({error}); "
+                "export it again with a --deployment-target that this system supports"
             ) from error
 
     def _package(self, name: str) -> Path:
-        """What the system compiled of a package, now or earlier."""
+        """Folder of the compiled package, which is compiled now unless it is in the cache."""
         if name not in self._compiled:
             files = sorted(
                 (path, file.sha256) for path, file in self._bundle.manifest.files.items() if path.startswith(f"{name}/")
@@ -82,7 +82,7 @@ class CoremlRunner:
 
 
 def function_of(description: Any, bucket: Bucket) -> Any:
-    """A bucket's function in a package's specification, with its inputs and outputs. Raises BundleError where it is not there."""
+    """A bucket's function in a package's specification, with its inputs and outputs. Raises BundleError if it is missing."""
     function = next((f for f in description.functions if f.name == bucket.function), None)
     if function is None and description.functions:
         raise BundleError(f"{bucket.file}: no function {bucket.function!r} is in this package; export the bundle again")
@@ -90,7 +90,10 @@ def function_of(description: Any, bucket: Bucket) -> Any:
 
 
 def compile_package(package: Path, target: Path) -> None:
-    """Let the system compile, beside `target`, and move the result there when it is whole. Raises InputError, RuntimeError."""
+    """Compile a package next to `target`, and move the result there once it is complete.
+
+    Raises InputError if the folder cannot be written, RuntimeError if the system cannot compile the package.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as part:
@@ -100,7 +103,7 @@ def compile_package(package: Path, target: Path) -> None:
                 shutil.move(made, target)
     except OSError as error:
         raise InputError(
-            f"{target}: what CoreML compiles cannot be kept there ({error}); set UNMASK_CACHE to another folder"
+            f"{target}: cannot write the compiled CoreML model ({error}); set UNMASK_CACHE to another folder"
         ) from error
 
 

@@ -1,6 +1,6 @@
-"""What this machine has: its processor, engines, ONNX Runtime's providers, and GPUs and NPUs as far as the system tells.
+"""This machine's hardware: its processor, engines, ONNX Runtime's providers, and the GPUs and NPUs that the system reports.
 
-Nothing is asked at import. Knows no bundle.
+Importing this module probes nothing. Knows no bundle.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ from unmask.engines.onnx_providers import PROVIDERS, available, kind, plugin_dev
 from unmask.engines.table import ENGINES
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16")
-"""What the speed of int8 and bfloat16 products depends on, as Linux calls it."""
+"""Processor flags, by their Linux names, on which the speed of int8 and bfloat16 matrix products depends."""
 _MACOS = {"FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16", "AdvSIMD": "asimd"}  # hw.optional.arm.*
 _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x1022: "AMD", 0x8086: "Intel", 0x5143: "Qualcomm", 0x106B: "Apple"}
 
@@ -24,32 +24,32 @@ _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x1022: "AMD", 0x8086: "Intel", 0x5
 @dataclass(frozen=True)
 class Cpu:
     name: str
-    cores: int  # logical ones that this process may use
-    flags: tuple[str, ...]  # of FLAGS; empty where the system does not tell
+    cores: int  # number of logical cores that this process may use
+    flags: tuple[str, ...]  # those of FLAGS that it has; empty if the system does not report them
     architecture: str
 
 
 @dataclass(frozen=True)
 class EngineFound:
     engine: str
-    version: str | None  # None where it is not installed
-    brought_by: str
+    version: str | None  # None if it is not installed
+    brought_by: str  # command that installs it
 
 
 @dataclass(frozen=True)
 class ProviderFound:
-    """One that this installation of ONNX Runtime has. devices: kinds that a plugin told of."""
+    """An execution provider that this installation of ONNX Runtime has."""
 
-    provider: str
-    name: str  # ONNX Runtime's
-    devices: tuple[str, ...] = ()
+    provider: str  # short name
+    name: str  # ONNX Runtime's name
+    devices: tuple[str, ...] = ()  # kinds of devices that a plugin reports
 
 
 @dataclass(frozen=True)
 class Accelerator:
     kind: str  # GPU or NPU
     name: str
-    told_by: str
+    told_by: str  # the system, folder or provider that reports it
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Machine:
     cpu: Cpu
     engines: tuple[EngineFound, ...]
     providers: tuple[ProviderFound, ...]
-    missing: dict[str, str]  # known providers that are not here -> what brings each
+    missing: dict[str, str]  # known provider that is not installed -> command that installs it
     accelerators: tuple[Accelerator, ...]
 
 
 def read_machine() -> Machine:
-    """Asks the system and ONNX Runtime; takes some 0.2 s, of which most is the import of ONNX Runtime."""
+    """Probe the system and ONNX Runtime. Takes about 0.2 s, most of it for importing ONNX Runtime."""
     here = available()
     providers = tuple(ProviderFound(short, name, _kinds(short)) for short, name in here.items())
     missing = {short: known.brought_by for short, known in PROVIDERS.items() if short not in here}
@@ -82,12 +82,12 @@ def read_machine() -> Machine:
 
 
 def describe_cpu(cpu: Cpu) -> str:
-    """One line."""
+    """Name, cores and flags in one line."""
     return f"{cpu.name}, {cpu.cores} cores, {' '.join(cpu.flags) or 'flags unknown'}"
 
 
 def system_fields(path: Path) -> dict[str, str]:
-    """Fields of a file of `key: value` lines as /proc has them, the first of each key; empty where there is no such file."""
+    """Fields of a file with `key: value` lines, as in /proc; the first of each key counts. Empty if there is no such file."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -101,20 +101,21 @@ def system_fields(path: Path) -> dict[str, str]:
 
 
 def read_cpu(root: Path = Path("/")) -> Cpu:
-    """root: where proc/ lies."""
+    """Read the processor's name, cores and flags. root: folder that contains proc/."""
     fields = system_fields(root / "proc/cpuinfo")
-    told = set((fields.get("flags") or fields.get("Features") or "").split())
+    reported = set((fields.get("flags") or fields.get("Features") or "").split())
     name = fields.get("model name") or fields.get("Hardware")
     if not fields and sys.platform == "darwin":
-        told, name = _macos_flags(), sysctl("machdep.cpu.brand_string")
+        reported, name = _macos_flags(), sysctl("machdep.cpu.brand_string")
     elif sys.platform == "win32":
         name = _windows_name()
-    if not name:  # boards name themselves, not their processor
+    if not name:  # a board reports its own name, not its processor's
         name = _text(root / "proc/device-tree/model") or platform.processor() or platform.machine()
-    return Cpu(name, _cores(), tuple(flag for flag in FLAGS if flag in told), platform.machine())
+    return Cpu(name, _cores(), tuple(flag for flag in FLAGS if flag in reported), platform.machine())
 
 
 def read_memory_mib(root: Path = Path("/")) -> int | None:
+    """Memory of the machine in MiB; None if the system does not report it. root: folder that contains proc/."""
     total = system_fields(root / "proc/meminfo").get("MemTotal", "").split()
     if total:
         return int(total[0]) // 1024
@@ -123,7 +124,7 @@ def read_memory_mib(root: Path = Path("/")) -> int | None:
 
 
 def sysctl(name: str) -> str | None:
-    """A value of macOS's sysctl; None where it is not known."""
+    """A value of macOS's sysctl; None if it is unknown."""
     try:
         asked = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
@@ -132,7 +133,7 @@ def sysctl(name: str) -> str | None:
 
 
 def engine_version(engine: str) -> str | None:
-    """None where it is not installed."""
+    """Installed version of an engine; None if it is not installed."""
     return _version(ENGINES[engine].needs, ENGINES[engine].distribution)
 
 
@@ -147,7 +148,7 @@ def _macos_flags() -> set[str]:
 
 
 def _windows_name() -> str | None:
-    """The registry's name of the processor; Windows tells its flags to native code alone."""
+    """Name of the processor from the registry. Windows reports the flags only to native code."""
     if sys.platform != "win32":
         return None
     import winreg
@@ -161,7 +162,7 @@ def _version(module: str, distribution: str) -> str | None:
         return None
     try:
         return metadata.version(distribution)
-    except metadata.PackageNotFoundError:  # the same module from another distribution, onnxruntime-directml for one
+    except metadata.PackageNotFoundError:  # the module comes from another distribution, such as onnxruntime-directml
         return str(getattr(importlib.import_module(module), "__version__", "unknown"))
 
 
@@ -180,7 +181,7 @@ def _onnx_accelerators() -> list[Accelerator]:
 
 
 def _system_accelerators(root: Path = Path("/")) -> list[Accelerator]:
-    """What Linux lists under /sys/class (drm: GPUs, accel: NPUs), and the parts of Apple's own processors."""
+    """GPUs and NPUs that Linux lists under /sys/class (drm and accel), and those of Apple's processors."""
     if sys.platform == "darwin" and platform.machine() == "arm64":
         chip = sysctl("machdep.cpu.brand_string") or "Apple"
         return [Accelerator("GPU", chip, "macOS"), Accelerator("NPU", f"{chip} Neural Engine", "macOS")]

@@ -1,4 +1,4 @@
-"""Run a bundle's graphs with an engine: tensors by name in, tensors by name out.
+"""Run a bundle's graphs with an engine: takes and returns tensors by name.
 
 Knows roles and tensors. Knows no engine by name, no audio, no schedule and no text.
 """
@@ -23,23 +23,24 @@ from unmask.engines.runner import Arrays, Runner
 from unmask.engines.table import ENGINES
 from unmask.errors import BundleError, InputError
 
-FORBIDDEN = np.float32(-1e9)  # finite, so that a row with everything forbidden stays a number
+FORBIDDEN = np.float32(-1e9)  # finite, so that a row in which every id is forbidden does not become NaN
 
 
 @dataclass(frozen=True)
 class GraphRun:
-    """One run of a graph, as an observer sees it. Arrays may be reused after the observer returns: copy what is kept."""
+    """One run of a graph, as an observer sees it. Arrays may be reused after the observer returns; copy those that you keep."""
 
     role: str
     feeds: Arrays
     outputs: Arrays
-    seconds: float
+    seconds: float  # duration of the run
 
 
 class Engine:
-    """A bundle's graphs, opened. Constructing it does nothing; `load` opens the graphs. Thread-safe once loaded.
+    """Opens and runs a bundle's graphs. Constructing it opens nothing; `load` opens the graphs.
 
-    An engine that can runs the bundle's graphs of any size where there are some, and graphs of fixed sizes otherwise.
+    It runs graphs of any size if the bundle has them and the engine supports them, and graphs of fixed sizes otherwise.
+    Once loaded, graphs of any size may run on several threads if the engine's runner allows it.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Engine:
         observe: Callable[[GraphRun], None] | None = None,
         runner: Runner | None = None,
     ) -> None:
-        """observe: called after each run. runner: what runs the graphs instead of the engine that the options name."""
+        """observe: called after each run. runner: runs the graphs in place of the engine that the options name."""
         self.bundle = bundle
         self.options = options or EngineOptions()
         self._observe, self._given_runner = observe, runner
@@ -58,24 +59,27 @@ class Engine:
         self._biases: dict[tuple[IdRange, ...], NDArray[np.float32]] = {}
 
     def load(self) -> "Engine":
-        """Open every graph that this engine may run. Raises BundleError when one is refused or a role has none."""
+        """Open every graph that this engine may run. Raises BundleError if one cannot be opened or a role has none.
+
+        Raises InputError if the engine is not installed or the device is missing.
+        """
         for role in self.bundle.manifest.roles:
             self.inputs(role)
         return self
 
     def dynamic(self, role: str) -> bool:
-        """Whether the role is run by a graph of any size."""
+        """Whether a graph of any size runs this role."""
         any_size = ENGINES[self.options.engine].any_size and not self.options.static
         return any_size and role in self.bundle.manifest.graphs
 
     @cached_property
     def kind(self) -> BundleKind:
-        """Which graphs the bundle has. Raises BundleError where this runtime does not know them."""
+        """The kind of the bundle's graphs. Raises BundleError if this runtime does not know them."""
         return kind_of(self.bundle.manifest)
 
     @cached_property
     def static(self) -> StaticShapes:
-        """The bundle's graphs of fixed sizes for this engine."""
+        """Runs the bundle's graphs of fixed sizes for this engine."""
         manifest = self.bundle.manifest
         buckets = tuple(bucket for bucket in manifest.buckets if bucket.engine == self.options.engine)
         per = manifest.timeline.frames_per_slot if manifest.timeline else None
@@ -83,7 +87,7 @@ class Engine:
 
     @cached_property
     def runner(self) -> Runner:
-        """What runs the graphs, one at a time."""
+        """The engine's implementation, made on first use."""
         if self._given_runner is not None:
             return self._given_runner
         module, _, name = ENGINES[self.options.engine].runner.partition(":")
@@ -91,27 +95,27 @@ class Engine:
         return made
 
     def inputs(self, role: str) -> dict[str, tuple[Any, ...]]:
-        """Name -> shape of a role's inputs, of its first graph where sizes are fixed; opens its graphs."""
+        """Input name -> shape for a role, of its first graph if sizes are fixed. Opens the role's graphs; raises as `load`."""
         shapes = [self.runner.inputs(graph) for graph in self._graphs(role)]
         return shapes[0]
 
     def outputs(self, role: str) -> tuple[str, ...]:
-        """Names of a role's outputs."""
+        """Names of a role's outputs. Opens its first graph."""
         return self.runner.outputs(self._graphs(role)[0])
 
     def check(self, role: str) -> None:
-        """Hold a role's graph against `unmask.bundle.graph_spec`; opens it. Raises BundleError that names what differs."""
+        """Compare a role's graph with `unmask.bundle.graph_spec`. Opens it; raises BundleError that names the differences."""
         spec, folder = self.kind.graph(role), self.bundle.folder
         found, expected = self.inputs(role).keys(), set(spec.input_names)
-        if not found >= expected or (self.dynamic(role) and found != expected):  # fixed sizes take masks besides
+        if not found >= expected or (self.dynamic(role) and found != expected):  # graphs of fixed sizes also take masks
             raise BundleError(f"{folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}; export it again")
         unused = set() if self.bundle.manifest.verifier else self.kind.optional_outputs
         missing = set(spec.output_names) - unused - set(self.outputs(role))
         if missing:
-            raise BundleError(f"{folder}: the {role} graph does not make {', '.join(sorted(missing))}; export the bundle again")
+            raise BundleError(f"{folder}: the {role} graph does not return {', '.join(sorted(missing))}; export it again")
 
     def _graphs(self, role: str) -> tuple[Bucket, ...]:
-        """Raises BundleError where this engine has none."""
+        """The graphs that this engine may run for a role. Raises BundleError if there are none."""
         manifest = self.bundle.manifest
         if self.dynamic(role):
             return (Bucket(self.options.engine, role, manifest.graphs[role], {}, manifest.precision),)
@@ -121,14 +125,15 @@ class Engine:
             raise BundleError(
                 f"{self.bundle.folder}: no {role} graph of fixed sizes for the engine {self.options.engine}; "
                 + (f"it has one for --engine {' and '.join(others)}; " if others else "")
-                + f"`unmask inspect {self.bundle.folder}` lists what it holds"
+                + f"`unmask inspect {self.bundle.folder}` lists its graphs"
             )
         return found
 
     def run(self, role: str, feeds: Arrays) -> Arrays:
-        """Run a graph: tensors by the names that `unmask.bundle.graph_spec` gives them, ids as int64.
+        """Run a role's graph. Tensors have the names, shapes and dtypes of `unmask.bundle.graph_spec`.
 
-        Graphs of any size use contiguous inputs in place. Raises InputError where graphs of fixed sizes are too small.
+        Graphs of any size use contiguous inputs in place, without a copy. Raises InputError if no graph of fixed sizes is large
+        enough, and as `load` if the graph is not open yet.
         """
         began = time.perf_counter()
         outputs = self.runner.run(self._graphs(role)[0], feeds) if self.dynamic(role) else self.static(role, feeds)
@@ -137,7 +142,7 @@ class Engine:
         return outputs
 
     def embed(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(W,) -> (W, d): a gather from the table on disk. Raises InputError for an id outside it."""
+        """ids (W,) -> (W, d) float32, rows of the embedding on disk. Raises InputError for an id that has no row."""
         rows = self.bundle.manifest.embedding.total
         if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < rows):
             raise InputError(
@@ -146,15 +151,16 @@ class Engine:
         return self.table(self.bundle.manifest.embedding).gather(ids)
 
     def table(self, embedding: Embedding) -> EmbeddingTable:
-        """An embedding of the manifest, opened once for all canvases."""
+        """Open an embedding of the manifest, once for all canvases."""
         if embedding not in self._tables:
             self._tables[embedding] = self.bundle.table(embedding)
         return self._tables[embedding]
 
     def bias(self, allowed: tuple[tuple[IdRange, ...], ...], within: IdRange | None = None) -> NDArray[np.float32]:
-        """(1 or R, V): 0 where the row may become an id, FORBIDDEN elsewhere. One row serves all when all allow the same.
+        """Return (1 or R, V) float32: 0 where the row allows an id, and FORBIDDEN elsewhere.
 
-        within: the ids that a sliced head covers, by default the whole vocabulary.
+        allowed: id ranges of each row, or one entry for all rows. within: range of ids that a sliced head covers, by default the
+        whole vocabulary. Raises InputError for a range outside the vocabulary.
         """
         rows = [self._bias_row(ranges)[slice(*within) if within else slice(None)] for ranges in allowed]
         return rows[0][None] if len(rows) == 1 else np.stack(rows)

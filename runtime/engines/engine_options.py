@@ -1,4 +1,4 @@
-"""How an engine uses the machine: the options that every engine takes, checked when they are made. Knows no engine by name."""
+"""How an engine uses the machine: options that are checked on construction. Knows no engine by name."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,28 @@ from unmask.errors import InputError
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How a bundle's graphs are run. The defaults were chosen by measurement (docs/measurements.md).
+    """How a bundle's graphs are run. Checked on construction; raises InputError that names the option.
 
-    Raises InputError that names the option.
+    The defaults were chosen by measurement (docs/measurements.md).
     """
 
     threads: int = 1
-    """Threads inside one operator. On the shipped captioner a second one gains nothing."""
+    """Number of threads for one operator. The shipped captioner gains nothing from a second one."""
     spinning: bool = False
-    """Let idle threads spin: faster on a quiet machine, far slower on a busy one. ONNX Runtime only."""
+    """ONNX Runtime: let idle threads spin. Faster on an idle machine, much slower on a busy one."""
     arena: bool = False
-    """Let ONNX Runtime keep freed memory, and a memory plan for each shape. Shapes change from call to call, so this takes a
-    quarter more memory in live captions and saves no time."""
+    """ONNX Runtime: keep freed memory and a memory plan for each shape. In live captions this takes a quarter more memory and
+    saves no time, because shapes change from call to call."""
     engine: str = DEFAULT
-    """onnx, litert or coreml."""
+    """Engine that runs the graphs: onnx, litert or coreml."""
     static: bool = False
-    """Run graphs of fixed sizes even where the engine could run graphs of any size."""
+    """Run graphs of fixed sizes even if the engine could run graphs of any size."""
     units: str = "all"
-    """CoreML's compute units: all, cpu, cpu+gpu or cpu+ne (the neural engine)."""
+    """CoreML: compute units, one of all, cpu, cpu+gpu or cpu+ne (the neural engine)."""
     delegate: str = "cpu"
-    """LiteRT's accelerator: cpu or gpu."""
+    """LiteRT: accelerator, cpu or gpu."""
     provider: str = "cpu"
-    """ONNX Runtime's execution provider, with a device and options where wanted: openvino:npu, qnn:npu,soc_model=60."""
+    """ONNX Runtime: execution provider, optionally with a device and options, such as openvino:npu or qnn:npu,soc_model=60."""
     strict: bool = False
     """Fail if the provider leaves any node of a graph to the CPU."""
 

@@ -1,7 +1,7 @@
 """Run graphs of fixed sizes with LiteRT, from the package ai-edge-litert, which is imported on first use.
 
-Knows .tflite files and their signatures: a bucket's `function`. On the CPU graphs run in the interpreter, with XNNPACK; on a GPU
-in LiteRT's compiled model. The signatures of a file share its weights, also in memory.
+Knows .tflite files and their signatures; a bucket's `function` is a signature. On the CPU, graphs run in the interpreter with
+XNNPACK; on a GPU, in LiteRT's compiled model. The signatures of a file share its weights, in memory too.
 """
 
 import platform
@@ -19,7 +19,7 @@ from unmask.errors import BundleError, InputError
 
 
 class Opened(Protocol):
-    """A file of graphs, each under its signature."""
+    """An open file of graphs, each with its own signature."""
 
     def inputs(self, signature: str) -> dict[str, tuple[int, ...]]: ...
 
@@ -29,21 +29,21 @@ class Opened(Protocol):
 
 
 class LitertRunner:
-    """Implements `unmask.engines.engine.Runner`. Not thread-safe: the arrays that a graph computes in are its own."""
+    """Implements `unmask.engines.runner.Runner`. Not thread-safe: runs of a graph share its buffers."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
         self._bundle, self._options = bundle, options
         self._opened: dict[str, Opened] = {}
 
     def inputs(self, bucket: Bucket) -> dict[str, tuple[int, ...]]:
-        """Shapes by name; opens the file. Raises InputError without LiteRT or its GPU, BundleError for what is no such graph."""
+        """Name -> shape. Opens the file; raises InputError if LiteRT or the GPU is missing, BundleError for a bad file."""
         return self._file(bucket).inputs(bucket.function)
 
     def outputs(self, bucket: Bucket) -> tuple[str, ...]:
         return self._file(bucket).outputs(bucket.function)
 
     def run(self, bucket: Bucket, feeds: Arrays) -> Arrays:
-        """float32 and int32 in and out."""
+        """Run a graph. Inputs and outputs are float32 and int32."""
         return self._file(bucket).run(bucket.function, feeds)
 
     def _file(self, bucket: Bucket) -> Opened:
@@ -53,7 +53,7 @@ class LitertRunner:
 
 
 def open_file(path: Path, options: EngineOptions) -> Opened:
-    """Raises as `LitertRunner.inputs`."""
+    """Open a .tflite file. Raises as `LitertRunner.inputs`."""
     try:
         import ai_edge_litert.interpreter  # noqa: F401
     except ImportError as error:
@@ -62,7 +62,7 @@ def open_file(path: Path, options: EngineOptions) -> Opened:
 
 
 class Interpreted:
-    """In the interpreter, on the CPU."""
+    """A file that runs in the interpreter, on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -97,7 +97,7 @@ class Interpreted:
 
 
 class Compiled:
-    """In a compiled model, on what the options' delegate names. Nothing falls back: without a GPU opening fails."""
+    """A file that runs as a compiled model, on the delegate of the options. Opening fails without a GPU; nothing falls back."""
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
         from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, HardwareAccelerator, Options

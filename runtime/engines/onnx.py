@@ -15,10 +15,11 @@ from unmask.errors import BundleError, InputError
 if TYPE_CHECKING:
     import onnxruntime
 
-NAMED = 8  # nodes that an error names
+NAMED = 8  # an error lists at most this number of nodes
 
 
 def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
+    """ONNX Runtime's session options for an engine's options, without a provider."""
     import onnxruntime
 
     chosen = onnxruntime.SessionOptions()
@@ -33,10 +34,11 @@ def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
 def open_session(
     graph: Path | bytes, options: EngineOptions, chosen: "onnxruntime.SessionOptions | None" = None
 ) -> "onnxruntime.InferenceSession":
-    """graph: a path, or a model's bytes. Raises BundleError when ONNX Runtime refuses it.
+    """Open a graph with the provider that the options name, and no other: ONNX Runtime's own fallback is off.
 
-    Raises InputError when the provider is not here, or is strict and leaves nodes to the CPU. No session is opened with another
-    provider than that asked for: ONNX Runtime's own fall-back is off.
+    graph: a path, or the bytes of a model. chosen: session options, by default those of `session_options`. Raises BundleError if
+    ONNX Runtime cannot open the graph. Raises InputError if the provider is not installed, or if it leaves nodes to the CPU
+    although `strict` is set.
     """
     if not options.strict or read_provider(options.provider).short == CPU:
         return _session(graph, options, chosen)
@@ -54,12 +56,12 @@ def open_session(
 
 
 def on_cpu(graph: Path | bytes, options: EngineOptions) -> list[str]:
-    """Names and operators of the nodes that the CPU runs; empty where ONNX Runtime is too old to tell."""
+    """Names and operators of the nodes that the CPU runs; empty if ONNX Runtime is too old to report them."""
     return [f"{node.name} ({node.kind})" for node in placed(graph, options) or () if node.provider == PROVIDERS[CPU].name]
 
 
 def placed(graph: Path | bytes, options: EngineOptions) -> list[Assigned] | None:
-    """Which provider runs which node; None where ONNX Runtime is too old to tell."""
+    """Which provider runs each node; None if ONNX Runtime is too old to report it."""
     chosen = session_options(options)
     chosen.add_session_config_entry(RECORD, "1")
     return assigned(_session(graph, options, chosen))
@@ -101,7 +103,7 @@ class OnnxRunner:
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     def session(self, graph: Bucket) -> "onnxruntime.InferenceSession":
-        """Opened once. Raises as `open_session`."""
+        """The session of a graph, opened once. Raises as `open_session`."""
         if graph.file not in self._sessions:
             self._sessions[graph.file] = self._open(graph)
         return self._sessions[graph.file]

@@ -1,7 +1,7 @@
-"""ONNX Runtime's execution providers by short names: which there are, what brings each, and how a session gets one.
+"""ONNX Runtime's execution providers by short names: which are known, how to install each, and how a session uses one.
 
-A name may say a device and options: `openvino`, `openvino:npu`, `qnn:npu,soc_model=60`. Knows no graph and no bundle.
-ONNX Runtime and a provider's package are imported on use.
+A name may be followed by a device and options: `openvino`, `openvino:npu`, `qnn:npu,soc_model=60`.
+Knows no graph and no bundle. ONNX Runtime and a provider's package are imported on first use.
 """
 
 import importlib
@@ -17,20 +17,25 @@ if TYPE_CHECKING:
     import onnxruntime
 
 CPU = "cpu"
-DEVICES = ("npu", "gpu", "cpu")  # the order in which a provider's devices are preferred
+DEVICES = ("npu", "gpu", "cpu")  # devices of a provider, the preferred one first
 _ENDING = "ExecutionProvider"
 Options = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Provider:
-    """devices: options that choose one, where the provider is built into ONNX Runtime. plugin: module of its own package."""
+    """An execution provider, built into a distribution of ONNX Runtime or in a plugin package of its own."""
 
     brought_by: str
+    """How to install it."""
     name: str
+    """ONNX Runtime's name."""
     devices: Mapping[str, Options] = field(default_factory=dict)
+    """Device -> options that select it, for a built-in provider."""
     plugin: str = ""
+    """Module of the plugin package; empty for a built-in provider."""
     options: Options = field(default_factory=dict)
+    """Options that are always set."""
 
 
 def _by(key: str, **values: str) -> dict[str, Options]:
@@ -51,7 +56,7 @@ PROVIDERS = {
         "QNNExecutionProvider",
         _by("backend_type", npu="htp", gpu="gpu", cpu="cpu"),
         "onnxruntime_qnn",
-        {"offload_graph_io_quantization": "0"},  # else what enters and leaves is rounded on the CPU
+        {"offload_graph_io_quantization": "0"},  # otherwise the CPU quantizes inputs and outputs
     ),
     "dml": Provider(
         "pip install onnxruntime-directml in place of onnxruntime, on Windows",
@@ -74,31 +79,31 @@ PROVIDERS = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a provider's text asks for. device: npu, gpu, cpu, or empty: the first of these that the provider has."""
+    """A parsed `provider` option."""
 
-    short: str
-    device: str
+    short: str  # short name
+    device: str  # npu, gpu or cpu; empty: the first of these that the provider has
     options: Options
 
 
 def read_provider(text: str) -> Chosen:
-    """`name[:device][,key=value...]`. Raises InputError for another form; whether it is here is asked when a session is made."""
+    """Parse `name[:device][,key=value...]`. Raises InputError for any other form. Does not check that it is installed."""
     first, *rest = text.split(",")
     short, _, device = first.strip().lower().partition(":")
     pairs = [pair.partition("=") for pair in rest]
     if not short or (device and device not in DEVICES) or not all(key and equals for key, equals, _ in pairs):
         raise InputError(
             f"provider {text!r} is not of the form name[:device][,key=value...] with a device of {', '.join(DEVICES)}; "
-            f"names are {', '.join(PROVIDERS)}"
+            f"known names: {', '.join(PROVIDERS)}"
         )
     return Chosen(short, device, {key.strip(): value.strip() for key, _, value in pairs})
 
 
 def available() -> dict[str, str]:
-    """Short name -> ONNX Runtime's name of the providers that this installation has, plugins registered."""
+    """Short name -> ONNX Runtime's name, for the providers that this installation has. Registers installed plugins."""
     import onnxruntime
 
-    built_in = onnxruntime.get_available_providers()  # and plugins once registered, each with variants behind a dot
+    built_in = onnxruntime.get_available_providers()  # registered plugins too, each also with variants after a dot
     found = {known.name: short for short, known in PROVIDERS.items()}
     names = {found.get(name, name.removesuffix(_ENDING).lower()): name for name in built_in if "." not in name}
     names |= {short: known.name for short, known in PROVIDERS.items() if short not in names and plugin_devices(known)}
@@ -106,7 +111,10 @@ def available() -> dict[str, str]:
 
 
 def plugin_devices(provider: Provider) -> list[Any]:
-    """`onnxruntime.OrtEpDevice`s of a provider that comes as a plugin, the preferred first; none where it is not installed."""
+    """`onnxruntime.OrtEpDevice`s of a plugin provider, the preferred one first; empty if the plugin is not installed.
+
+    Raises InputError if ONNX Runtime is too old for plugins or cannot load this one.
+    """
     import onnxruntime
 
     if not provider.plugin or importlib.util.find_spec(provider.plugin) is None:
@@ -122,7 +130,7 @@ def plugin_devices(provider: Provider) -> list[Any]:
 
 @cache
 def _registered(plugin: str, name: str) -> list[Any]:
-    """Devices of a plugin, which ONNX Runtime takes once a process."""
+    """Register a plugin and return its devices. ONNX Runtime accepts a plugin only once per process."""
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
@@ -140,14 +148,15 @@ def _devices(name: str) -> list[Any]:
 
 
 def kind(device: Any) -> str:
-    """npu, gpu or cpu."""
+    """Kind of a device: npu, gpu or cpu."""
     return str(device.device.type.name).lower()
 
 
 def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> list[str | tuple[str, dict[str, str]]] | None:
-    """Give a session's options what the provider needs; returns the `providers` of InferenceSession, None where a plugin is set.
+    """Set a provider in a session's options. Returns the argument `providers` of InferenceSession; None for a plugin.
 
-    strict: the CPU takes no node. Raises InputError for a provider or a device that this installation does not have.
+    text: the `provider` option. strict: opening the session fails if the CPU would run a node. Raises InputError for a provider
+    or a device that this installation does not have.
     """
     chosen = read_provider(text)
     if chosen == Chosen(CPU, "", {}):
@@ -157,7 +166,7 @@ def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> li
         raise InputError(f"this installation has no provider {chosen.short}: it has {', '.join(names)}; {_why(chosen.short)}")
     if strict and chosen.short != CPU:
         session.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        session.log_severity_level = 4  # the error says it
+        session.log_severity_level = 4  # the error already reports it
     provider = PROVIDERS.get(chosen.short, Provider("", names[chosen.short]))
     devices = plugin_devices(provider)
     if devices:
@@ -169,9 +178,7 @@ def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> li
         session.add_provider_for_devices(fitting[:1], {**provider.options, **chosen.options})
         return None
     if chosen.device and chosen.device not in provider.devices:
-        raise InputError(
-            f"{chosen.short} has no choice of {chosen.device}; choose of: {', '.join(provider.devices) or 'nothing'}"
-        )
+        raise InputError(f"{chosen.short} has no device {chosen.device}; its devices: {', '.join(provider.devices) or 'none'}")
     if chosen.short == "dml":  # its own documentation asks for this
         session.enable_mem_pattern = False
     options = {**provider.options, **provider.devices.get(chosen.device, {}), **chosen.options}
@@ -180,18 +187,18 @@ def attach(session: "onnxruntime.SessionOptions", text: str, strict: bool) -> li
 
 
 def _why(short: str) -> str:
-    """A provider is not here, and what helps."""
+    """Why a provider is not available, and how to install it."""
     if short not in PROVIDERS:
-        return f"known are {', '.join(PROVIDERS)}"
+        return f"known names: {', '.join(PROVIDERS)}"
     known = PROVIDERS[short]
     installed = known.plugin and importlib.util.find_spec(known.plugin) is not None
-    idle = f"{known.plugin} is installed and finds no device that it serves; " if installed else ""
+    idle = f"{known.plugin} is installed but finds no device that it supports; " if installed else ""
     return f"{idle}it comes with: {known.brought_by}"
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """A node and the provider that runs it, after ONNX Runtime's first optimizations."""
+    """A node and the provider that runs it, after ONNX Runtime's first graph optimizations."""
 
     provider: str
     name: str
@@ -202,7 +209,7 @@ RECORD = "session.record_ep_graph_assignment_info"
 
 
 def assigned(session: "onnxruntime.InferenceSession") -> list[Assigned] | None:
-    """Who runs which node, for a session made with RECORD set to 1; None where ONNX Runtime is too old to tell."""
+    """Which provider runs each node of a session made with RECORD set to 1; None if ONNX Runtime is too old to report it."""
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return None
     parts = session.get_provider_graph_assignment_info()

@@ -1,7 +1,8 @@
-"""Graphs of fixed sizes: which one fits a call, how its inputs are padded, and how its outputs are cut back.
+"""Graphs of fixed sizes: which one fits a call, how its inputs are padded, and how its outputs are cut to size.
 
-Padding costs time and changes no result: added columns of attention are masked with a finite bias, and added rows get a position
-of the canvas that is masked. Knows tensors and dimensions (`unmask.bundle.graph_spec`). Knows no engine.
+Padding costs time and changes no result: columns of attention that are padding are masked with a finite bias, and padding rows
+get a position of the canvas that is masked.
+Knows tensors and dimensions (`unmask.bundle.graph_spec`). Knows no engine.
 """
 
 import math
@@ -17,12 +18,12 @@ from unmask.engines.runner import Arrays
 from unmask.errors import InputError
 
 HIDDEN = np.float32(-1e4)  # finite and within float16: exp of it is 0
-FRAMES, MEL_FRAMES = "frames", "mel_frames"  # of the encoder and of its input: multiples of slots
+FRAMES, MEL_FRAMES = "frames", "mel_frames"  # of the encoder and of its input; both are multiples of the number of slots
 Sizes = Mapping[str, int]  # dimension -> size
 
 
 class Padding:
-    """Fits calls into the buckets of one bundle. frames_per_slot: of its timeline, None for backbones."""
+    """Fits calls into the buckets of one bundle. frames_per_slot: of the bundle's timeline; None for backbones."""
 
     def __init__(self, kind: BundleKind, frames_per_slot: int | None = None) -> None:
         self._kind, self._per = kind, frames_per_slot
@@ -31,7 +32,7 @@ class Padding:
         return self._kind.graph(role)
 
     def sizes(self, role: str, feeds: Arrays) -> dict[str, int]:
-        """Dimensions of a call's inputs."""
+        """Dimension -> size for a call's inputs."""
         found = {
             dim: feeds[tensor.name].shape[axis] for tensor in self.graph(role).inputs for axis, dim in tensor.varying.items()
         }
@@ -42,18 +43,19 @@ class Padding:
         return found
 
     def whole(self, sizes: Sizes) -> dict[str, int]:
-        """With the dimensions that follow from slots."""
+        """The sizes with the dimensions that follow from the number of slots."""
         per = self._per or 0
         return {**sizes, FRAMES: per * sizes.get("slots", 0), MEL_FRAMES: 2 * per * sizes.get("slots", 0)}
 
     def work(self, role: str, sizes: Sizes) -> int:
-        """How much a call of these sizes computes, in the dimension that the role is measured in."""
+        """Amount of work of a call of these sizes: its size in the dimension that measures the role's work."""
         return self.whole(sizes)[self.graph(role).work]
 
     def pad(self, role: str, feeds: Arrays, need: Sizes, bucket: Bucket, known: Arrays | None = None) -> dict[str, NDArray[Any]]:
-        """Inputs of exactly the bucket's sizes, integers as int32. known: inputs that were padded before, used as they are.
+        """Inputs of exactly the bucket's sizes, integers as int32.
 
-        Raises InputError for a bias that differs by row.
+        feeds: the call's inputs. need: its sizes. known: inputs that are padded already, used as they are. Raises InputError for
+        a bias that differs from row to row.
         """
         graph = self.graph(role)
         if "bias" in graph.input_names and len(feeds["bias"]) > 1:
@@ -68,7 +70,7 @@ class Padding:
         return {**made, **self._masks(role, need, size, made)}
 
     def _masks(self, role: str, need: Sizes, size: Sizes, made: Arrays) -> dict[str, NDArray[Any]]:
-        """What only graphs of fixed sizes take: which columns are real, and where rows stand."""
+        """Inputs that only graphs of fixed sizes take: masks of the padding, and positions of rows."""
         real, masks = self.whole(need), dict[str, NDArray[Any]]()
         names = {tensor.name for tensor in self.graph(role).fixed}
         if role == "window" and "mask" not in names:  # a mask of rows and columns is an input of its own
@@ -87,37 +89,37 @@ class Padding:
         return masks
 
     def cut(self, role: str, outputs: Arrays, need: Sizes) -> dict[str, NDArray[Any]]:
-        """Outputs of the call's own sizes, ids as int64; a bundle without a verifier makes no tensors for one."""
+        """Outputs of the call's own sizes, ids as int64. A bundle without a verifier has no outputs for one."""
         real = self.whole(need)
         return {t.name: _cut(outputs[t.name], t, real) for t in self.graph(role).outputs if t.name in outputs}
 
     def smallest(self, role: str, need: Sizes, buckets: tuple[Bucket, ...]) -> Bucket:
-        """The bucket that fits with the least to compute. Raises InputError that names what does not fit."""
+        """The fitting bucket with the least work. Raises InputError that names the call's sizes if none fits."""
         fitting = [bucket for bucket in buckets if fits(role, need, bucket.sizes)]
         if fitting:
             return min(fitting, key=lambda bucket: math.prod(bucket.sizes.values()))
         asked = ", ".join(f"{name} {count}" for name, count in need.items())
         there = "; ".join(", ".join(f"{name} {count}" for name, count in bucket.sizes.items()) for bucket in buckets) or "none"
         raise InputError(
-            f"no {role} graph of fixed sizes holds {asked}; here are: {there}. "
+            f"no {role} graph of fixed sizes fits {asked}; there are: {there}. "
             "Give it less at once, or use the engine onnx, whose graphs take any size"
         )
 
 
 def fits(role: str, need: Sizes, size: Sizes) -> bool:
-    """Padding rows of a window want a place on the canvas that is not real."""
+    """Whether a bucket is large enough. Padding rows of a window also need a padding position on the canvas."""
     if any(size.get(name, 0) < count for name, count in need.items()):
         return False
     return role != "window" or size["rows"] == need["rows"] or size["slots"] > need["slots"]
 
 
 def hide(real: int, count: int) -> NDArray[np.float32]:
-    """(count,): 0 for the first `real`, HIDDEN after them."""
+    """(count,) float32: 0 for the first `real` columns, HIDDEN for the padding after them."""
     return np.where(np.arange(count) < real, np.float32(0), HIDDEN)
 
 
 def _padded(array: NDArray[Any], tensor: Tensor, sizes: Sizes) -> NDArray[Any]:
-    """The array with zeros after it, always a copy; integers of 32 bits."""
+    """A copy of the array, padded with zeros; int64 becomes int32."""
     shape = list(array.shape)
     for axis, dim in tensor.varying.items():
         shape[axis] = sizes[dim]
@@ -133,7 +135,7 @@ def _cut(array: NDArray[Any], tensor: Tensor, sizes: Sizes) -> NDArray[Any]:
 
 
 class StaticShapes:
-    """Runs calls of any size through graphs of fixed sizes, and counts what was computed and how much of it was of use."""
+    """Runs calls of any size with graphs of fixed sizes. Counts the work that was computed and the part of it that was useful."""
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class StaticShapes:
         run: Callable[[Bucket, Arrays], Arrays],
     ) -> None:
         self.buckets, self._padding, self._run = buckets, Padding(kind, frames_per_slot), run
-        self._padded: dict[str, tuple[NDArray[Any], Bucket, NDArray[Any]]] = {}  # name -> of which array, for which, padded
+        self._padded: dict[str, tuple[NDArray[Any], Bucket, NDArray[Any]]] = {}  # name -> array, bucket, padded array
         self.computed: dict[str, int] = {}
         self.useful: dict[str, int] = {}
 
@@ -159,7 +161,7 @@ class StaticShapes:
         return self._padding.cut(role, outputs, need)
 
     def _pad(self, role: str, feeds: Arrays, need: Sizes, bucket: Bucket) -> Arrays:
-        """What belongs to a recording is padded on its first pass and not copied again: it has megabytes."""
+        """Pad a call's inputs. Those of a recording have megabytes, so they are padded in its first pass only."""
         kept = [tensor.name for tensor in self._padding.graph(role).inputs if tensor.per_recording]
         recent = {name: self._padded[name] for name in kept if name in self._padded}
         known = {name: padded for name, (array, of, padded) in recent.items() if array is feeds[name] and of == bucket}

@@ -1,4 +1,4 @@
-"""What an engine is to the rest of the runtime: a runner of graphs, tensors by name in and out. Knows no engine."""
+"""The interface of an engine: it runs graphs, and takes and returns tensors by name. Knows no engine."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -12,16 +12,19 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Runner(Protocol):
-    """Runs a bundle's graphs on one engine. Opens a graph when it is first needed, and imports the engine with it."""
+    """Runs a bundle's graphs on one engine. Imports the engine and opens a graph when the graph is first needed."""
 
     def inputs(self, graph: Bucket) -> dict[str, tuple[Any, ...]]:
-        """Name -> shape; a size that is not fixed is a string or None. Raises BundleError for a graph that cannot be opened."""
+        """Name -> shape; a size that is not fixed is a string or None.
+
+        Raises BundleError if the graph cannot be opened, InputError if the engine or its device is missing.
+        """
         ...
 
     def outputs(self, graph: Bucket) -> tuple[str, ...]:
-        """Names, in the order of the graph. Raises as `inputs`."""
+        """Names in the order of the graph. Raises as `inputs`."""
         ...
 
     def run(self, graph: Bucket, feeds: Arrays) -> Arrays:
-        """All outputs by name. feeds: every input, of exactly the graph's sizes where they are fixed."""
+        """Run a graph and return all outputs by name. feeds: all inputs, of exactly the graph's sizes if those are fixed."""
         ...

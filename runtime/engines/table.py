@@ -1,4 +1,4 @@
-"""The engines by name, as data: a new engine is a file of this folder and an entry here. Importing this opens no engine."""
+"""The table of engines. A new engine is a file in this folder and an entry here. Importing this module loads no engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class EngineKind:
-    """What the rest of the runtime must know of an engine."""
+    """Everything that the rest of the runtime needs to know about an engine."""
 
     name: str
     runner: str
-    """Module and class that implement `unmask.engines.runner.Runner`: called with a bundle and `EngineOptions`."""
+    """"module:class" that implements `unmask.engines.runner.Runner`; it is called with a bundle and `EngineOptions`."""
     needs: str
-    """Python module that the engine comes in."""
+    """Python module of the engine."""
     distribution: str
-    """What that module is installed from."""
+    """Name of the package that contains the module."""
     brought_by: str
-    """What a person runs to install it."""
+    """Command that installs it."""
     any_size: bool = False
-    """It runs graphs of any size; other engines run graphs of fixed sizes only."""
+    """It runs graphs of any size; other engines run only graphs of fixed sizes."""
     system: str = ""
-    """`platform.system()` where it runs; empty: everywhere."""
+    """`platform.system()` on which it runs; empty: all systems."""
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Options of `EngineOptions` that are this engine's alone, with their values, the default first; one value: any other too."""
+    """Options of `EngineOptions` for this engine only, with the allowed values, default first. A single one: any is allowed."""
     device_option: str = ""
-    """The one of them that says on which device it runs."""
+    """The option among them that selects the device."""
 
 
 DEFAULT = "onnx"

@@ -1,6 +1,6 @@
-"""Settings that were measured on this device, kept in the user's cache: never in a bundle, which travels.
+"""Settings that were tuned on this device. They are kept in the user's cache, not in the bundle, which may move to other devices.
 
-Knows bundles, options and files. Knows no measurement: `unmask.benchmarks.tuning` makes what is written here.
+Knows bundles, options and files. Knows no measurement; `unmask.benchmarks.tuning` measures the settings.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ LARGEST_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Other:
-    """A bundle of the same model that was chosen instead, in another precision for one."""
+    """Another bundle of the same model that was chosen instead, for example in another precision."""
 
     folder: str
     sha256: str
@@ -33,24 +33,24 @@ class Other:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the setting did, and what the default did in the same run."""
+    """Results of the setting, and of the default in the same run."""
 
-    unit: str  # what a time is of: a window, an answer
+    unit: str  # what was timed, such as a segment or an answer
     milliseconds: float  # median
     default_milliseconds: float
-    measure: str  # of quality
+    measure: str  # quality metric
     quality: float
     default_quality: float
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """One stored setting. It holds for one bundle, task and device; `read_tuned` finds no other."""
+    """A stored setting for one bundle, task and device."""
 
     format: int
     task: str
-    bundle: str  # SHA-256 of its manifest, which names those of all files
-    device: str
+    bundle: str  # SHA-256 of its manifest, which contains those of all files
+    device: str  # from `device_key`
     engine: EngineOptions
     schedule: Schedule
     figures: Figures
@@ -58,11 +58,12 @@ class Tuned:
 
 
 def bundle_key(folder: Path) -> str:
+    """SHA-256 of a bundle's manifest."""
     return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
 def device_key(options: EngineOptions) -> str:
-    """What a measured setting depends on, for people too: processor, its flags, engine with its version, provider."""
+    """Everything that a tuned setting depends on, in readable form: processor, its flags, engine and version, provider."""
     device = ENGINES[options.engine].device_option
     where = getattr(options, device) if device else ""
     how = " ".join(part for part in (where, "static" if options.static else "") if part)
@@ -70,14 +71,15 @@ def device_key(options: EngineOptions) -> str:
 
 
 def place(bundle: str, task: str, device: str) -> Path:
+    """File of a setting; it may not exist. bundle: from `bundle_key`. device: from `device_key`."""
     name = hashlib.sha256(json.dumps([bundle, task, device]).encode()).hexdigest()[:32]
     return cache_folder() / "tuned" / f"{name}.json"
 
 
 def read_tuned(bundle: Bundle, task: str, options: EngineOptions) -> Tuned | None:
-    """What was stored for this bundle, task and device; None where nothing was.
+    """The setting stored for this bundle, task and device, or None.
 
-    options: engine and provider that will run it. Raises InputError for a file that is not what `write_tuned` wrote.
+    options: name the engine and provider that will run it. Raises InputError for a file that `write_tuned` did not write.
     """
     own, device = bundle_key(bundle.folder), device_key(options)
     path = place(own, task, device)
@@ -88,7 +90,7 @@ def read_tuned(bundle: Bundle, task: str, options: EngineOptions) -> Tuned | Non
     except (OSError, ValueError, RecursionError, BundleError, InputError) as error:
         raise InputError(f"{path}: not a stored setting ({error}); run `unmask tune` again or delete it") from error
     if (tuned.format, tuned.bundle, tuned.task, tuned.device) != (FORMAT, own, task, device):
-        raise InputError(f"{path}: a setting of something else; run `unmask tune` again or delete it")
+        raise InputError(f"{path}: a setting for something else; run `unmask tune` again or delete it")
     return tuned
 
 
@@ -101,7 +103,7 @@ def _text(path: Path) -> str:
 
 
 def write_tuned(tuned: Tuned) -> Path:
-    """Store a setting in place of an older one; whole or not at all. Raises InputError when the cache cannot be written."""
+    """Store a setting atomically, in place of an older one. Returns its file; raises InputError if it cannot be written."""
     path = place(tuned.bundle, tuned.task, tuned.device)
     text = json.dumps(dataclasses.asdict(tuned), indent=1, ensure_ascii=False) + "\n"
     try:
@@ -115,5 +117,5 @@ def write_tuned(tuned: Tuned) -> Path:
 
 
 def forget(bundle: Bundle, task: str, options: EngineOptions) -> None:
-    """Delete what was stored, if anything was."""
+    """Delete the stored setting, if there is one."""
     place(bundle_key(bundle.folder), task, device_key(options)).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The folder in which this user keeps what can be made again. Knows conventions of systems; makes no folder."""
+"""The user's cache folder, for files that can be made again. Knows the conventions of each system; creates no folder."""
 
 import os
 import sys
@@ -7,8 +7,11 @@ from pathlib import Path
 
 
 def cache_folder(platform: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path:
-    """UNMASK_CACHE, or `unmask` where the system has caches: ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows, else
-    XDG_CACHE_HOME (an absolute path, as its specification has it) or ~/.cache."""
+    """UNMASK_CACHE if it is set, or else a folder `unmask` in the system's cache folder.
+
+    That is ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows, and elsewhere XDG_CACHE_HOME (ignored unless it is an absolute
+    path, as its specification says) or ~/.cache.
+    """
     if own := environment.get("UNMASK_CACHE"):
         return Path(own)
     if platform == "darwin":

@@ -1,4 +1,4 @@
-"""The engine for CoreML: what it asks of coremltools, held against a stand-in for macOS, and what it says where CoreML is not."""
+"""The CoreML engine: its calls of coremltools, against a fake of macOS, and its errors where CoreML is missing."""
 
 import sys
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ MEL = {2: (1, 80, 32), 4: (1, 80, 64)}
 
 
 class Coreml:
-    """What the runner uses of coremltools, and a record of the calls."""
+    """The part of coremltools that the runner uses. Records the calls."""
 
     def __init__(self) -> None:
         self.compiled: list[tuple[str, str]] = []
@@ -61,7 +61,7 @@ class Coreml:
 
 @pytest.fixture
 def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Coreml:
-    """coremltools as on macOS."""
+    """A fake of coremltools as on macOS."""
     fake = Coreml()
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setitem(sys.modules, "coremltools", fake)
@@ -114,7 +114,7 @@ def test_a_cache_that_cannot_be_written(tools: Coreml, bundle: Bundle, tmp_path:
 def test_what_coreml_refuses_is_told_with_the_bucket(tools: Coreml, bundle: Bundle) -> None:
     tools.refuses = True
     with pytest.raises(
-        BundleError, match=r"CoreML refuses coreml context slots=2 \(specification version 99\).*--deployment-target"
+        BundleError, match=r"CoreML cannot open coreml context slots=2 \(specification version 99\).*--deployment-target"
     ):
         Engine(bundle, COREML).inputs("context")
 
@@ -126,7 +126,7 @@ def test_a_function_that_the_package_does_not_hold(tools: Coreml, bundle: Bundle
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="CoreML is here")
 def test_elsewhere_the_engine_says_so(bundle: Bundle) -> None:
-    with pytest.raises(InputError, match=r"the engine coreml runs on macOS, and this is \w+; use the engine onnx"):
+    with pytest.raises(InputError, match=r"the engine coreml runs on macOS, but this is \w+; use the engine onnx"):
         Engine(bundle, COREML).inputs("context")
 
 

@@ -1,4 +1,4 @@
-"""What is read of a machine, from the system files of machines that are not this one."""
+"""Reading a machine's hardware, from system files of other machines."""
 
 import json
 import os

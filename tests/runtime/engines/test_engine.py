@@ -1,4 +1,4 @@
-"""The engine on real graphs: allowed ids, embeddings, biases, exact caches, and what is shared instead of copied."""
+"""The engine on real graphs: allowed ids, embeddings, biases, exact caches, and arrays that are shared and not copied."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,14 +40,14 @@ def denoiser(engine: Watched, context: dict[str, NDArray[np.float32]]) -> Timeli
 
 @pytest.fixture
 def ids(engine: Watched) -> NDArray[np.int64]:
-    """A canvas of which every third position is known."""
+    """A canvas on which every third position is given."""
     ids = np.full(SLOTS, engine.bundle.manifest.vocabulary.mask_id)
     ids[::3] = np.arange(len(ids[::3])) + 20
     return ids
 
 
 def look(denoiser: TimelineDenoiser, ids: NDArray[np.int64], at: NDArray[np.int64], allowed: Allowed = ALL) -> TopKScores:
-    """A pass over the positions `at` of which all are wanted."""
+    """A pass over the positions `at`, which predicts all of them."""
     return denoiser.window(ids[at], at, np.arange(len(at)), allowed)
 
 
@@ -243,7 +243,7 @@ def test_an_empty_text_is_expected_to_begin(verifier: TimelineVerifier) -> None:
 def test_what_cannot_be_run_is_told(fp32_bundle: Path) -> None:
     bundle = load_bundle(fp32_bundle)
     with pytest.raises(
-        BundleError, match=r"no window graph of fixed sizes for the engine onnx; `unmask inspect .*` lists what it"
+        BundleError, match=r"no window graph of fixed sizes for the engine onnx; `unmask inspect .*` lists its graphs"
     ):
         Engine(bundle, EngineOptions(static=True)).inputs("window")
     held = Bucket("litert", "window", "window.onnx", {"rows": 4}, "fp32", "f")

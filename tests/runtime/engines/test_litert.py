@@ -1,4 +1,4 @@
-"""LiteRT runs a stored graph (tests/data) as ONNX Runtime runs its own; errors name the file, the reason and a way out."""
+"""LiteRT gives the same results for a stored graph (tests/data) as ONNX Runtime; errors name file, reason and next command."""
 
 import builtins
 from collections.abc import Mapping
@@ -24,20 +24,20 @@ BUCKET = Bucket("litert", "window", "tokenizer.json", {"rows": 4}, "fp32", "wind
 
 @pytest.fixture
 def bundle(fp32_bundle: Path) -> Bundle:
-    """A file that is no .tflite stands where one should."""
+    """A file that is not a .tflite file, in place of one."""
     plain = load_bundle(fp32_bundle)
     return Bundle(plain.folder, replace(plain.manifest, buckets=(BUCKET,)))
 
 
 @pytest.fixture
 def window(fp32_bundle: Path) -> Bucket:
-    """The tiny captioner's window for LiteRT."""
+    """The tiny captioner's window graph for LiteRT."""
     pytest.importorskip("ai_edge_litert")
     return Bucket("litert", "window", "window.tflite", {"rows": 4, "wanted": 4, "slots": 6}, "fp32", "window_4_4_6")
 
 
 def random_call(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
-    """Rows at the first positions, with nothing hidden."""
+    """Inputs for rows at the first positions, with nothing masked."""
     rng = np.random.default_rng(0)
     feeds: dict[str, NDArray[Any]] = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     feeds |= {name: np.arange(*shapes[name], dtype=np.int32) for name in ("positions", "wanted")}
@@ -58,7 +58,7 @@ def test_a_graph_is_run_as_onnx_runtime_runs_it(fp32_bundle: Path, window: Bucke
 
 
 def test_a_compiled_model_gives_the_numbers_of_the_interpreter(window: Bucket) -> None:
-    """What a GPU would be run through, on the CPU."""
+    """The code path for GPUs, run on the CPU."""
     path, name = DATA / window.file, window.function
     compiled, interpreted = Compiled(path, LITERT), Interpreted(path, 1)
     assert compiled.inputs(name) == interpreted.inputs(name)

@@ -1,6 +1,6 @@
-"""Which provider runs a graph, what is said where it is not here, and that nothing falls back in silence.
+"""Which provider runs a graph, the errors if it is not installed, and that nothing falls back silently.
 
-Azure's provider is built into ONNX Runtime's own package and takes no operator of ours; OpenVINO's comes as a plugin.
+Azure's provider is built into ONNX Runtime's own package and runs none of our operators; OpenVINO's is a plugin.
 """
 
 import importlib.util
@@ -49,7 +49,7 @@ def test_a_missing_provider_is_told_with_what_brings_it(fp32_bundle: Path) -> No
     with pytest.raises(InputError, match=f"no provider {missing}: it has .*cpu.*; it comes with: ") as told:
         open_session(fp32_bundle / "window.onnx", EngineOptions(provider=missing))
     assert PROVIDERS[missing].brought_by in str(told.value)
-    with pytest.raises(InputError, match=r"no provider abacus: .*known are cpu"):
+    with pytest.raises(InputError, match=r"no provider abacus: .*known names: cpu"):
         Engine(load_bundle(fp32_bundle), EngineOptions(provider="abacus")).load()
 
 
@@ -60,12 +60,12 @@ def test_a_plugin_without_a_device_is_told_apart_from_one_that_is_missing(
 ) -> None:
     if INTEL:  # elsewhere it is so without our help
         monkeypatch.setattr("unmask.engines.onnx_providers.plugin_devices", lambda provider: [])
-    with pytest.raises(InputError, match=f"{PLUGIN} is installed and finds no device that it serves; it comes with: "):
+    with pytest.raises(InputError, match=f"{PLUGIN} is installed but finds no device that it supports; it comes with: "):
         open_session(fp32_bundle / "window.onnx", EngineOptions(provider="openvino"))
 
 
 def test_a_device_that_a_provider_has_not_is_refused(fp32_bundle: Path) -> None:
-    with pytest.raises(InputError, match="cpu has no choice of npu; choose of: cpu"):
+    with pytest.raises(InputError, match="cpu has no device npu; its devices: cpu"):
         open_session(fp32_bundle / "window.onnx", EngineOptions(provider="cpu:npu"))
 
 

@@ -1,4 +1,4 @@
-"""Padding into graphs of fixed sizes gives what the call's own sizes give, held against attention written in NumPy."""
+"""Padding to fixed sizes gives the same results as the call's own sizes, with attention written in NumPy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ def split(rows: NDArray[Any]) -> NDArray[Any]:  # (N, H hd) -> (H, N, hd)
 
 
 def window(feeds: Arrays) -> dict[str, NDArray[Any]]:
-    """A backbone's window without matrices: rows are their own queries and keys. float64, so that only padding differs."""
+    """A backbone's window without weights: rows are their own queries and keys. float64, so that only padding differs."""
     x, keys, values = feeds["rows"].astype(np.float64), [], []
     for k, v in zip(feeds["cache_k"].astype(np.float64), feeds["cache_v"].astype(np.float64), strict=True):
         keys.append(split(x))
@@ -46,7 +46,7 @@ def window(feeds: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def verify(feeds: Arrays) -> dict[str, NDArray[Any]]:
-    """A causal layer and a look at the recording, as the fixed form of the verifier: place and mask come from outside."""
+    """Causal self-attention and cross-attention, like the verifier of fixed sizes: positions and masks are inputs."""
     rows = feeds["rows"] + 0.1 * feeds["positions"][:, None]
     k = np.concatenate([feeds["past_k"][0], split(rows)], 1)
     v = np.concatenate([feeds["past_v"][0], split(rows)], 1)
@@ -62,7 +62,7 @@ def verify(feeds: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def static(role: str, sizes: dict[str, int], run: Any, per: int | None = None) -> StaticShapes:
-    """One bucket, whose graph insists on its sizes."""
+    """One bucket, whose graph accepts only its own sizes."""
 
     def fixed(bucket: Bucket, feeds: Arrays) -> Arrays:
         if role == "window":
@@ -157,7 +157,7 @@ def test_the_smallest_that_fits_is_chosen_and_none_is_told() -> None:
     # 7 rows on 8 slots need a place for the eighth row to stand, and so do 3 rows on 16
     assert asked == ["4.16", "8.8", "8.16", "4.16", "4.32"]
     with pytest.raises(
-        InputError, match=r"no window graph of fixed sizes holds rows 9, wanted 9, slots 9; here are: rows 8, wanted 8, slots 8;"
+        InputError, match=r"no window graph of fixed sizes fits rows 9, wanted 9, slots 9; there are: rows 8, wanted 8, slots 8;"
     ):
         call(9, 9)
 

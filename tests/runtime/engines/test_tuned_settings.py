@@ -1,4 +1,4 @@
-"""Stored settings: where they lie, what they are a setting of, and files that are no setting."""
+"""Stored settings: their files, what they apply to, and files that are not settings."""
 
 import dataclasses
 import json
