@@ -1,4 +1,4 @@
-"""Open a bundle and run its tasks by name: any modality in, any out, as a stream of steps or as one answer.
+"""Open a bundle and run its tasks by name, for any input and output modality, as a stream of steps or as one answer.
 
 Knows tasks, inputs and the two kinds of bundles. Knows no files, no microphone and no screen.
 """
@@ -26,33 +26,33 @@ SPEECH = "speech"
 
 @dataclass(frozen=True)
 class Task:
-    """What a bundle can be asked to do."""
+    """A task that a bundle can run."""
 
     name: str
     inputs: Mapping[str, str]
-    """Name -> modality of what is given: text, speech, image."""
+    """Name of each input -> its modality: text, speech or image."""
     outputs: tuple[str, ...]
     """Modalities of the answer."""
     schedule: Schedule
-    """How it is filled unless another schedule is given."""
+    """The default schedule."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How one run differs from the task's defaults."""
+    """Options of one run that differ from the task's defaults."""
 
     schedule: Schedule | None = None
-    """None: the task's own."""
+    """None: the task's default."""
     length: int | None = None
-    """Positions of the answer; None: the task's own. Not for captions, whose canvas is as long as the recording."""
+    """Number of positions of the answer. None: the task's default. Not for captions, whose canvas is as long as the recording."""
     reference: bool = False
-    """The family's published decoding, token for token. Not for captions, which have none."""
+    """Use the family's published decoding, token for token. Not for captions, which have none."""
 
 
 class Session:
-    """A bundle's tasks. Cheap to make; `load` opens the graphs, otherwise the first run does.
+    """Runs a bundle's tasks. Cheap to construct; `load` opens the graphs, or else the first run does.
 
-    Holds no state between runs. One session must not be used by two threads at once.
+    Keeps no state between runs. Two threads must not use one session at the same time.
     """
 
     def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
@@ -73,24 +73,24 @@ class Session:
         }
 
     def load(self) -> "Session":
-        """Open graphs and tokenizer now. Raises BundleError."""
+        """Open graphs and tokenizer now. Raises BundleError if one is damaged, InputError if the engine is not available."""
         for worker in (self.captioner, self.generator):
             if worker is not None:
                 worker.load()
         return self
 
     def task(self, name: str) -> Task:
-        """Raises InputError that names the nearest task for one that the bundle has not."""
+        """Look up a task. Raises InputError that suggests the nearest name if the bundle does not have it."""
         if name not in self.tasks:
             raise InputError(f"{self.bundle.manifest.name} has no task {name!r}{_nearest(name, self.tasks, 'its tasks')}")
         return self.tasks[name]
 
     def run(self, task: str, inputs: Mapping[str, Input], options: RunOptions = RunOptions()) -> Caption | Answer:
-        """Run a task to its end.
+        """Run a task and return the result.
 
-        inputs: by the names that the task lists. Speech of a captioner is (N,) float32 in [-1, 1] at 16 kHz; a generator takes
-        text, codes or rows (`unmask.text.generator.Input`). Raises InputError for an unknown task or input, and AudioError for
-        samples that are no recording.
+        inputs: by the names in `Task.inputs`. A captioner takes speech, (N,) float32 in [-1, 1] at 16 kHz; a generator takes
+        text, codes or rows (`unmask.text.generator.Input`). Raises InputError for an unknown task or input, and AudioError
+        for samples that cannot be captioned.
         """
         self._check(task, inputs)
         if self.captioner is not None:
@@ -99,9 +99,10 @@ class Session:
         return self.generator.generate(task, inputs, options.length, options.schedule, options.reference)
 
     def steps(self, task: str, inputs: Mapping[str, Input], options: RunOptions = RunOptions()) -> Iterator[Step]:
-        """The same pass by pass: fills and, of a captioner, the checks that follow. Close the iterator to cancel.
+        """Run a task and yield a Step after each pass: of the fill, then of a captioner's verifier. Close the iterator to cancel.
 
-        A check is a step over the text: what it settled is committed, the rest is tentative. Raises as `run`, when iterated.
+        A verifier's Step covers the text in place of the canvas: settled tokens are committed, the rest are tentative. Raises as
+        `run`; errors of samples are raised when the iterator reaches them.
         """
         self._check(task, inputs)
         if self.captioner is not None:
@@ -124,10 +125,10 @@ class Session:
         given = {"a length": options.length is not None, "a published decoding": options.reference}
         for what, wrong in given.items():
             if wrong:
-                raise InputError(f"captions have not {what}; leave it out")
+                raise InputError(f"captions do not have {what}; leave it out")
         samples = inputs[SPEECH]
         if not isinstance(samples, np.ndarray):
-            raise InputError(f"the input {SPEECH} is an array of samples, not {type(samples).__name__}")
+            raise InputError(f"the input {SPEECH} must be an array of samples, not {type(samples).__name__}")
         return samples
 
     def _caption_steps(self, captioner: Captioner, samples: NDArray[np.float32], schedule: Schedule | None) -> Iterator[Step]:
@@ -146,13 +147,13 @@ class Session:
 def open_model(bundle: Bundle | Path | str, options: EngineOptions | None = None) -> Session:
     """Open a bundle, or the folder of one. Verifies its files; opens no graph.
 
-    Raises BundleError for a folder that is no bundle, is damaged, or has graphs that this runtime does not know.
+    Raises BundleError if the folder is not a bundle, is damaged, or has graphs that this runtime does not know.
     """
     return Session(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), options)
 
 
 def as_step(check: VerifyStep, number: int, before: int, mask_id: int) -> Step:
-    """A verifier's pass as a step over the text. before: tokens that were settled before it."""
+    """A verifier's pass as a Step over the text. number: of the step. before: number of tokens that were settled before it."""
     settled = np.arange(len(check.text.ids)) < check.agreed
     return Step(
         number,

@@ -1,1 +1,1 @@
-"""Tasks of backbone bundles: a prompt and codes in, text and codes out."""
+"""Tasks of backbone bundles: they take a prompt and codes, and return text and codes."""

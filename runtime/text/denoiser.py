@@ -1,7 +1,8 @@
-"""A backbone bundle's graphs over one canvas: windows over kept keys and values, heads sliced by modality.
+"""A backbone bundle's graphs for one canvas: windows that reuse keys and values, and heads sliced by modality.
 
-Serves `unmask.decoding.sampler.Denoiser` (windows, allowed ids) and `Backbone` (whole passes, whole vocabulary).
-Knows tensors, masks of attention and which head holds an id. Knows no schedule and no text.
+Implements `unmask.decoding.denoiser.Denoiser` (windows, allowed ids) and `unmask.decoding.reference.Backbone` (whole passes,
+whole vocabulary).
+Knows tensors, attention masks and which ids each head covers. Knows no schedule and no text.
 """
 
 from typing import Any
@@ -20,18 +21,19 @@ from unmask.errors import BundleError, InputError
 
 Rows = NDArray[np.float32]
 Ids = NDArray[np.int64]
-HIDDEN_FROM = np.float32(-1e9)  # added to scores of rows that may not be seen: finite, for engines that dislike -inf
+HIDDEN_FROM = np.float32(-1e9)  # added to attention scores of hidden rows; finite, because some engines cannot compute with -inf
 
 
 def attention_layout(manifest: Manifest) -> AttentionLayout:
+    """The layout that the sampler needs, from a bundle's manifest."""
     return AttentionLayout(manifest.logits_shift, manifest.block)
 
 
 class BackboneDenoiser:
-    """The window and head graphs over a canvas of `length` positions whose first `prompt` are the prompt. Not thread-safe.
+    """The window and head graphs for a canvas of `length` positions, the first `prompt` of which are the prompt. Not thread-safe.
 
-    Keys and values of all rows are kept between passes; `reset` forgets them. given: rows that stand in for embeddings, of the
-    model's width. Raises InputError for rows of another width, BundleError for a window graph of another form.
+    Keeps the keys and values of all rows between passes; `reset` forgets them. given: rows that replace embeddings. Raises
+    InputError if their width is not the model's, BundleError if the window graph is not the one that this runtime knows.
     """
 
     def __init__(self, engine: Engine, length: int, prompt: int = 0, given: GivenRows | None = None) -> None:
@@ -40,7 +42,7 @@ class BackboneDenoiser:
         self._layout = attention_layout(self._manifest)
         width = self._manifest.embedding.width
         if given is not None and given.values.shape[1] != width:
-            raise InputError(f"rows of {given.values.shape[1]} numbers were given; {self._manifest.name} takes rows of {width}")
+            raise InputError(f"rows of width {given.values.shape[1]} were given; {self._manifest.name} takes width {width}")
         if engine.kind is not BACKBONE:
             raise BundleError(f"{engine.bundle.folder}: has the graphs of a {engine.kind.name}, not of a backbone")
         engine.check("window")
@@ -58,13 +60,13 @@ class BackboneDenoiser:
         return self.predict(ids, positions, positions[wanted], allowed)
 
     def predict(self, ids: Ids, positions: Ids, predicted: Ids, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
-        """`window` of positions (R,) that may stand outside it; the rows that predict them must stand inside."""
+        """`window`, for predicted positions (R,) that may lie outside the window if the rows that predict them are in it."""
         sources = np.searchsorted(positions, self._layout.sources(predicted))
         hidden = self._pass(self._embed(ids, positions), positions, sources)
         return self._among(hidden, allowed)
 
     def _embed(self, ids: Ids, positions: Ids) -> Rows:
-        """(W,) ids at rising positions -> (W, d)."""
+        """(W,) ids at increasing positions -> (W, d), with given rows in place of embeddings."""
         rows = self._engine.embed(ids)
         if self._given is not None:
             _, at, which = np.intersect1d(positions, self._given.positions, assume_unique=True, return_indices=True)
@@ -72,9 +74,9 @@ class BackboneDenoiser:
         return rows
 
     def _pass(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:
-        """Compute rows, keep their keys and values, and return the hidden rows at `sources`, (R, d)."""
+        """Compute rows (W, d), keep their keys and values, and return the hidden rows at the indices `sources`, (R, d)."""
         stop = self._seen(int(positions[-1]))
-        asked = sources if len(sources) else np.zeros(1, np.int64)  # a pass that only settles a block predicts nothing
+        asked = sources if len(sources) else np.zeros(1, np.int64)  # a pass that only updates keys and values predicts nothing
         feeds: dict[str, NDArray[Any]] = {
             "rows": rows,
             "positions": positions,
@@ -89,7 +91,7 @@ class BackboneDenoiser:
         return made["hidden"][: len(sources)]
 
     def _seen(self, last: int) -> int:
-        """How many positions the rows up to `last` can see."""
+        """Number of positions that the row at `last` attends to."""
         if self._layout.block is not None:
             return min(self._length, (last // self._layout.block + 1) * self._layout.block)
         if self._manifest.attention == "prefix" and last < self._prompt:
@@ -97,7 +99,7 @@ class BackboneDenoiser:
         return self._length
 
     def _mask(self, positions: Ids, stop: int) -> Rows:
-        """(W, stop): 0 where a row sees a position."""
+        """(W, stop): 0 where a row attends to a position, HIDDEN_FROM elsewhere."""
         if self._manifest.attention == "full":
             return np.zeros((len(positions), stop), np.float32)
         reach = np.array([self._seen(int(position)) for position in positions])
@@ -106,7 +108,7 @@ class BackboneDenoiser:
     # ---- heads
 
     def _among(self, hidden: Rows, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
-        """The best of the allowed ids, by the smallest head that holds them all."""
+        """Scores of the allowed ids, from the smallest head that covers them."""
         if len(allowed) == 1:
             return self._head(hidden, allowed[0])
         parts = [(np.flatnonzero([a == ranges for a in allowed]), ranges) for ranges in dict.fromkeys(allowed)]
@@ -133,7 +135,7 @@ class BackboneDenoiser:
         return TopKScores(made["ids"], made["logits"], made["logsumexp"], made["entropy"])
 
     def _smallest(self, ranges: tuple[IdRange, ...]) -> tuple[str, IdRange]:
-        """The smallest head that holds every id of the ranges."""
+        """Role and id range of the smallest head that covers all the ranges."""
         manifest = self._manifest
         heads: dict[str, IdRange] = {"head": (0, manifest.vocabulary.size)}
         for modality, (low, high) in manifest.vocabulary.ranges.items():
@@ -144,32 +146,33 @@ class BackboneDenoiser:
         role = min(fitting)[1] if fitting else "head"
         return role, heads[role]
 
-    # ---- the published way: everything, each time
+    # ---- the published way: all rows in every pass
 
     def hidden(self, ids: Ids, wanted: Ids) -> Rows:
-        """A pass over all rows, nothing reused: ids (N,), wanted (R,) positions to predict -> (R, d)."""
+        """Compute all rows and reuse nothing: ids (N,), wanted (R,) positions to predict -> (R, d)."""
         return self.hidden_of(self._embed(ids, np.arange(len(ids))), wanted)
 
     def hidden_of(self, rows: Rows, wanted: Ids) -> Rows:
-        """The same of embedded rows (N, d)."""
+        """`hidden` for embedded rows (N, d)."""
         self.reset()
         return self._pass(rows, np.arange(len(rows)), self._layout.sources(wanted))
 
     def numbers(self, hidden: Rows, scale: float) -> TopKScores:
-        """The best of the whole vocabulary of logits * scale."""
+        """Scores over the whole vocabulary, from logits * scale. hidden: (R, d)."""
         bias = self._engine.bias((((0, self._manifest.vocabulary.size),),))
         return self._scores("head", hidden, bias, scale)
 
 
 class Unconditional:
-    """The same canvas behind another prompt, for guidance as Omni-Diffusion publishes it.
+    """The same canvas after an unconditional prompt, for classifier-free guidance as in Omni-Diffusion's published code.
 
-    Its prompt is shorter; rows of zeros stand at the end instead, and are attended to. Predictions are read at the conditional
-    row's index, so that canvas tokens are paired with others further on: both are the published code's doing and kept.
+    This prompt is shorter, so the sequence is padded with rows of zeros at the end, which are attended to. Predictions are read
+    at the conditional row's index, so a token of the canvas is paired with a later one. Both are quirks of the published code.
     """
 
     def __init__(self, engine: Engine, denoiser: BackboneDenoiser, prompt: Ids, replaced: int) -> None:
-        """prompt: (U,) ids of the unconditional prompt; replaced: length of the conditional one."""
+        """prompt: (U,) ids of the unconditional prompt. replaced: length of the conditional prompt. Raises BundleError if U is
+        larger."""
         if len(prompt) > replaced:
             raise BundleError(f"the unconditional prompt has {len(prompt)} tokens, more than the prompt's {replaced}")
         self._engine, self._denoiser, self._prompt, self._replaced = engine, denoiser, prompt, replaced

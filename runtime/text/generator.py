@@ -1,7 +1,7 @@
-"""Answer a task with a backbone bundle: prompt and inputs in, a canvas filled, text and codes out.
+"""Answer a task with a backbone bundle: encode prompt and inputs, fill a canvas, and return text and codes.
 
-Knows bundles with a window graph and heads. Knows no audio, no pictures, no files and no screen: speech and images go in as codes
-or rows and come out as codes.
+Knows bundles with a window graph and heads. Knows no audio, images, files or screen: speech and images are given as codes or
+rows, and returned as codes.
 """
 
 import re
@@ -28,47 +28,48 @@ from unmask.text.denoiser import BackboneDenoiser, Unconditional, attention_layo
 
 Floats = NDArray[np.float32]
 Input = str | Sequence[int] | Floats
-"""A text; codes, 0 the first of their modality's range; or rows (R, d) that stand in for embeddings."""
+"""A text; codes, where 0 is the first id of the modality's range; or rows (R, d) float32 that replace embeddings."""
 Inputs = Mapping[str, Input]
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt and the canvas that follows it, ready to be filled."""
+    """A task's canvas, ready to be filled."""
 
     task: str
     template: Template
-    canvas: Canvas
+    canvas: Canvas  # prompt and answer
     prompt: int  # length of the prompt
     reference: bool  # the canvas is laid out for the published decoding
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What stands on a canvas, and what it cost."""
+    """The answer on a filled canvas, and what it cost."""
 
     text: str
-    codes: dict[str, tuple[int, ...]]  # modality -> codes, 0 the first of its range
-    ids: tuple[int, ...]  # the whole canvas behind the prompt
-    tokens: int  # useful ones: before the end of each piece
-    passes: int
-    rows: int
+    codes: dict[str, tuple[int, ...]]  # modality -> codes, where 0 is the first id of its range
+    ids: tuple[int, ...]  # the whole canvas after the prompt
+    tokens: int  # number of useful tokens: those before the end id of their span
+    passes: int  # number of passes
+    rows: int  # number of rows computed in these passes
     seconds: float
 
     @property
     def rows_per_token(self) -> float | None:
+        """Rows computed for each useful token; None without any."""
         return self.rows / self.tokens if self.tokens else None
 
 
 class Generator:
-    """Answers tasks. Cheap to construct; `load` opens the graphs, otherwise the first request does.
+    """Answers tasks. Cheap to construct; `load` opens the graphs, or else the first request does.
 
-    Holds no state between requests; one generator must not be used by two threads at once.
+    Keeps no state between requests. Two threads must not use one generator at the same time.
     """
 
     def __init__(self, bundle: Bundle, options: EngineOptions | None = None, *, engine: Engine | None = None) -> None:
-        """engine: what runs the graphs, by default one made with the options. Raises BundleError for a bundle of another kind."""
+        """engine: runs the graphs; by default one is made from `options`. Raises BundleError for a bundle of another kind."""
         if kind_of(bundle.manifest) is not BACKBONE:
             raise BundleError(
                 f"{bundle.folder}: family {bundle.manifest.family!r} does not generate; `unmask caption` runs it if it captions"
@@ -79,7 +80,10 @@ class Generator:
         self.engine = engine or Engine(bundle, options)
 
     def load(self) -> "Generator":
-        """Open the window graph, the whole head and the tokenizer now; sliced heads are opened when first needed."""
+        """Open the window graph, the whole head and the tokenizer now; sliced heads are opened when first needed.
+
+        Raises BundleError if one is damaged, InputError if the engine is not available.
+        """
         for role in ("window", "head"):
             self.engine.check(role)
         self.tokenizer  # noqa: B018  (opens it)
@@ -87,7 +91,7 @@ class Generator:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The bundle's; read when first asked for."""
+        """The bundle's tokenizer, read on first use. Raises BundleError."""
         return self.bundle.tokenizer
 
     # ---- the canvas
@@ -95,9 +99,9 @@ class Generator:
     def request(self, task: str, inputs: Inputs, length: int | None = None, reference: bool = False) -> Request:
         """Lay out a task's canvas.
 
-        inputs: for each of the template's inputs a text, codes or rows, see `Input`. length: of the answer, the
-        template's own unless given. reference: one span in which every id may stand, as the family's own code has it.
-        Raises InputError for an unknown task, missing, unknown or empty inputs, codes out of range, and a canvas too long.
+        inputs: a text, codes or rows for each of the template's inputs, see `Input`. length: number of positions of the answer,
+        by default the template's. reference: one span that allows every id, as in the family's published code. Raises InputError
+        for an unknown task, missing, unknown or empty inputs, codes out of range, or a canvas that is too long.
         """
         template = self.template(task)
         prompt, rows = self._encode_prompt(template, inputs)
@@ -122,17 +126,21 @@ class Generator:
         return Request(task, template, canvas, len(prompt), reference)
 
     def template(self, task: str) -> Template:
+        """The template of a task. Raises InputError for a task that the bundle does not have."""
         templates = self.bundle.manifest.templates
         if task not in templates:
             raise InputError(f"{self.bundle.manifest.name} has no task {task!r}; its tasks: {', '.join(templates) or 'none'}")
         return templates[task]
 
     def encode(self, template: Template, inputs: Inputs) -> list[int]:
-        """Ids of a prompt with its inputs in place: texts are tokenized with what surrounds them, codes are spliced in."""
+        """Ids of a prompt with its inputs. A text is tokenized together with the prompt around it; codes become ids as they are.
+
+        Raises InputError as `request`.
+        """
         return self._encode_prompt(template, inputs)[0]
 
     def _encode_prompt(self, template: Template, inputs: Inputs) -> tuple[list[int], Rows | None]:
-        """The ids, and the rows that replace some of their embeddings. Where rows go, the ids are never looked at."""
+        """The ids, and the rows that replace some of their embeddings. Ids at the positions of rows are ignored."""
         self._check_names(template, inputs)
         ids, text, given = list[int](), "", list[tuple[int, Floats]]()
         for i, part in enumerate(PLACEHOLDER.split(template.prompt)):  # literal, name, literal, name, ...
@@ -177,7 +185,7 @@ class Generator:
         mask_id = self.bundle.manifest.vocabulary.mask_id
         if mask_id in ids:
             token = self.tokenizer.id_to_token(mask_id)
-            raise InputError(f"the prompt holds {token!r}, which stands for a mask; write it differently")
+            raise InputError(f"the prompt contains {token!r}, which is the mask token; write it differently")
         return ids
 
     def _codes(self, name: str, kind: str, value: Input) -> list[int]:
@@ -206,7 +214,11 @@ class Generator:
     # ---- filling it
 
     def steps(self, request: Request, schedule: Schedule | None = None) -> Iterator[Step]:
-        """Fill a request's canvas, a Step after each pass; by the published decoding where it was laid out for that."""
+        """Fill a request's canvas; yields a Step after each pass.
+
+        schedule: by default the task's. A request made with `reference` uses the family's published decoding. Raises InputError
+        if the bundle has none.
+        """
         denoiser = BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows)
         if not request.reference:
             chosen = schedule or self.bundle.schedule(request.task)
@@ -214,7 +226,7 @@ class Generator:
         reference = request.template.reference
         if reference is None:
             name = self.bundle.manifest.name
-            raise InputError(f"{name} says nothing of the published decoding of {request.task}; leave reference out")
+            raise InputError(f"{name} has no published decoding of {request.task}; leave reference out")
         away = None
         if reference.guidance and request.template.unconditional is not None:
             prompt = np.array(self._encode(request.template.unconditional), dtype=np.int64)
@@ -232,7 +244,10 @@ class Generator:
         reference: bool = False,
         on_step: Callable[[Request, Step], None] | None = None,
     ) -> Answer:
-        """Answer a task; arguments as for `request` and `steps`. on_step is called after each pass; it may raise to cancel."""
+        """Answer a task. Arguments and errors are those of `request` and `steps`.
+
+        on_step: called after each pass; it may raise an exception to cancel.
+        """
         began = time.perf_counter()
         request = self.request(task, inputs, length, reference)
         ids, passes, rows = request.canvas.ids, 0, 0
@@ -245,7 +260,10 @@ class Generator:
     # ---- reading it
 
     def read(self, request: Request, ids: NDArray[np.int64], passes: int = 0, rows: int = 0, seconds: float = 0.0) -> Answer:
-        """What stands on a canvas. Ids of ranges other than text are codes; text is the rest, up to the first end."""
+        """Read an answer from ids (N,). Ids in ranges of other modalities are codes; the rest is text, up to an end id.
+
+        passes, rows, seconds: cost, copied into the answer.
+        """
         own = ids[request.prompt :]
         ranges = {name: span for name, span in self.bundle.manifest.vocabulary.ranges.items() if name != "text"}
         codes = {name: tuple(int(i) - low for i in own if low <= i < high) for name, (low, high) in ranges.items()}
@@ -256,7 +274,7 @@ class Generator:
         return Answer(text, codes, tuple(map(int, own)), int(useful.sum()), passes, rows, seconds)
 
     def _useful(self, request: Request, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Of the positions behind the prompt, those before the end of their span."""
+        """For each position after the prompt, whether it lies before the end id of its span."""
         useful = np.ones(len(ids), bool)
         for span in request.canvas.spans:
             known = self.bundle.manifest.end_ids if span.end_id is None else (*self.bundle.manifest.end_ids, span.end_id)

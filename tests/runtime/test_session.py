@@ -109,8 +109,8 @@ def test_what_is_not_known_is_named_with_the_nearest(
 
 
 @pytest.mark.parametrize("options", [RunOptions(length=4), RunOptions(reference=True)])
-def test_options_that_captions_have_not_are_refused(captions: Session, options: RunOptions) -> None:
-    with pytest.raises(InputError, match="captions have not a"):
+def test_options_that_captions_do_not_have_are_refused(captions: Session, options: RunOptions) -> None:
+    with pytest.raises(InputError, match="captions do not have a"):
         captions.run("caption", {"speech": noise(1)}, options)
 
 

@@ -155,7 +155,7 @@ def test_an_answer_counts_what_stands_before_the_end(small: Generator) -> None:
         ("generate", {"text": "x" * 600}, None, "the prompt has 600 tokens and the answer 128; .* takes 512 in all"),
         ("generate", {"text": "x"}, 600, "takes 512 in all"),
         ("generate", {"text": "x"}, 0, "too few"),
-        ("generate", {"text": "a <|MASK|> b"}, None, "which stands for a mask"),
+        ("generate", {"text": "a <|MASK|> b"}, None, "which is the mask token"),
     ],
 )
 def test_what_cannot_be_answered(
@@ -193,7 +193,7 @@ def test_a_caption_bundle_does_not_generate(fp32_bundle: Path) -> None:
 
 def test_no_published_decoding_is_said(backbones: dict[str, Path]) -> None:
     generator = Generator(load_bundle(backbones["block"]))
-    with pytest.raises(InputError, match="says nothing of the published decoding of generate"):
+    with pytest.raises(InputError, match="has no published decoding of generate"):
         generator.generate("generate", {"text": "x"}, reference=True)
 
 
@@ -214,9 +214,7 @@ def test_rows_answer_as_the_codes_whose_embeddings_they_are(everything: Generato
     assert by_rows.ids == everything.generate("asr", {"speech": SPEECH}, 8, reference=True).ids
 
 
-@pytest.mark.parametrize(
-    ("shape", "message"), [((3, 5), "rows of 5 numbers were given; .* takes rows of 16"), ((0, 16), "is empty")]
-)
+@pytest.mark.parametrize(("shape", "message"), [((3, 5), "rows of width 5 were given; .* takes width 16"), ((0, 16), "is empty")])
 def test_rows_of_another_width_are_named(everything: Generator, shape: tuple[int, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         everything.generate("asr", {"speech": np.zeros(shape, np.float32)}, 8)
