@@ -8,11 +8,11 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
-# From 1.29 on, ONNX Runtime reports its use to its maker and keeps a device id on disk unless it is told not to before it is
-# loaded. Every import of this package passes here, so the command, the server and the Python API are all offline.
+# Since 1.29, ONNX Runtime sends telemetry to its vendor and keeps a device id on disk, unless this is set before it is loaded.
+# Every import of this package runs this line, so the command, the server and the Python API are all offline.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-if TYPE_CHECKING:  # each name is imported when it is first asked for, see `__getattr__`
+if TYPE_CHECKING:  # each name is imported on first use, see `__getattr__`
     from unmask.bundle.manifest import Bundle, Manifest, load_bundle
     from unmask.bundle.task_template import AnswerSpan, Template
     from unmask.decoding.canvas import Canvas, Draft, Rows, Span
@@ -94,7 +94,7 @@ _HOMES = {
     "unmask.speech.words": ("Word",),
     "unmask.text.generator": ("Answer", "Generator"),
 }
-"""Module -> the public names that it holds: `unmask --version` then loads none of them."""
+"""Module -> its public names. They are imported on first use, so `unmask --version` loads none of these modules."""
 
 
 def __getattr__(name: str) -> object:

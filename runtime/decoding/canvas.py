@@ -78,7 +78,7 @@ class Canvas:
         if stray.any():
             raise InputError(f"position {int(stray.argmax())} is masked but belongs to no span, so nothing may fill it")
         if (self.ids < 0).any():
-            raise InputError(f"position {int((self.ids < 0).argmax())} holds the negative id {int(self.ids.min())}")
+            raise InputError(f"position {int((self.ids < 0).argmax())} has the negative id {int(self.ids.min())}")
         if self.rows is not None:
             self._check_rows(self.rows, covered)
         if self.draft is not None:

@@ -128,16 +128,16 @@ def entropy_bound(entropies: Scores, limit: float) -> int:
 
 @dataclass(frozen=True)
 class CommitRule:
-    """A rule that reads the numbers of a pass. Its bound is the option of `Schedule` with the rule's name."""
+    """A rule that depends on the scores of a pass. Its limit is the option of `Schedule` with the rule's name."""
 
     sort: Callable[[Scores, Scores, float], NDArray[np.generic]]
-    """(probability of the best id, entropy, bound) -> (R,) by which rows are sorted, smallest first; equals keep their order."""
+    """(probability of the best id (R,), entropy (R,), limit) -> (R,) sort keys, smallest first; ties keep their order."""
     count: Callable[[Scores, Scores, float], int]
-    """The same, sorted -> the number of rows to commit, from the first."""
+    """The same arguments, sorted -> number of rows to commit, from the first."""
 
 
 RULES = {
-    "quota": None,  # reads no numbers: it spreads commits over a number of passes
+    "quota": None,  # independent of the scores: it spreads commits over a number of passes
     "threshold": CommitRule(lambda best, entropy, limit: best < limit, lambda best, entropy, limit: threshold(best, limit)),
     "factor": CommitRule(lambda best, entropy, limit: -best, lambda best, entropy, limit: factor(best, limit)),
     "entropy_bound": CommitRule(lambda best, entropy, limit: entropy, lambda best, entropy, limit: entropy_bound(entropy, limit)),

@@ -196,21 +196,21 @@ def _dream_guess(state: _State, wanted: Ids, first: bool) -> Rows:
     Returns the confidence of each, (R,), by the algorithm's metric.
     """
     reference = state.reference
-    numbers = state.numbers(wanted, 1 / reference.temperature if reference.temperature else 1.0)
-    logits = filters.top_k(filters.top_p(numbers.logits, numbers.logsumexp, reference.top_p), reference.top_k)
+    scores = state.numbers(wanted, 1 / reference.temperature if reference.temperature else 1.0)
+    logits = filters.top_k(filters.top_p(scores.logits, scores.logsumexp, reference.top_p), reference.top_k)
     if reference.algorithm == "entropy-penalty" and not first:
         seen = np.unique(state.ids[state.answer])
         seen = seen[(seen != state.mask_id) & (seen != 0)]  # the published code writes id 0 in place of the prompt
-        logits = filters.penalize_repetition(logits, numbers.ids, seen, reference.repetition_penalty)
+        logits = filters.penalize_repetition(logits, scores.ids, seen, reference.repetition_penalty)
     probabilities = filters.softmax(filters.penalize_position(logits, reference.position_penalty))
     if reference.temperature:
         drawn = np.log(probabilities.astype(np.float64) + 1e-300) + state.rng.gumbel(size=probabilities.shape)
         column = np.where(probabilities > 0, drawn, -np.inf).argmax(1)
     else:
-        column = filters.argmax(probabilities, numbers.ids)
+        column = filters.argmax(probabilities, scores.ids)
     rows = np.arange(len(wanted))
     probability = probabilities[rows, column]
-    state.guess(wanted, numbers.ids[rows, column], probability)
+    state.guess(wanted, scores.ids[rows, column], probability)
     if reference.algorithm == "topk_margin":
         return filters.margin(probabilities)
     return filters.negative_entropy(probabilities) if reference.algorithm.startswith("entropy") else probability
@@ -237,15 +237,15 @@ def _llada(state: _State) -> Iterator[Ids]:
 def _llada_step(state: _State, block: Ids, count: int) -> Ids:
     """One step. With a temperature, ids are drawn by Gumbel-max in float64 from the head's k best, not the whole vocabulary."""
     reference, wanted = state.reference, state.masked
-    numbers = state.numbers(wanted, 1.0)
+    scores = state.numbers(wanted, 1.0)
     if reference.temperature:
-        noisy = numbers.logits.astype(np.float64) / reference.temperature + state.rng.gumbel(size=numbers.logits.shape)
+        noisy = scores.logits.astype(np.float64) / reference.temperature + state.rng.gumbel(size=scores.logits.shape)
         column = noisy.argmax(1)
     else:
-        column = filters.argmax(numbers.logits, numbers.ids)
+        column = filters.argmax(scores.logits, scores.ids)
     rows = np.arange(len(wanted))
-    probability = np.exp(numbers.logits[rows, column] - numbers.logsumexp)
-    state.guess(wanted, numbers.ids[rows, column], probability)
+    probability = np.exp(scores.logits[rows, column] - scores.logsumexp)
+    state.guess(wanted, scores.ids[rows, column], probability)
     confidence = state.rng.random(len(wanted)).astype(np.float32) if reference.algorithm == "random" else probability
     inside = np.isin(wanted, block)
     return state.commit(wanted[inside][surest(confidence[inside], count)])

@@ -69,10 +69,10 @@ class _Fill:
         inside = np.arange(*block)
         wanted = self._wanted(inside[state.masked[inside]])
         rows = rows_of_pass(state.masked, state.fresh, wanted, block, before, window, self.layout)
-        numbers = self._compute(rows, wanted)
+        top_k = self._compute(rows, wanted)
         spent = self.clock()
         self.slowest = max(self.slowest, spent - start)
-        scores = state.read(wanted, numbers)
+        scores = state.read(wanted, top_k)
         count = self._count(scores, len(inside[state.masked[inside]]), spent - self.began)
         unfilled = state.masked.copy()
         state.commit(wanted[scores.order[:count]])
@@ -137,9 +137,9 @@ class _Fill:
         start, state = self.clock(), self.state
         wanted = np.flatnonzero(state.fillable)
         rows = np.arange(len(state.ids))
-        numbers = self._compute(rows, wanted)
-        p = np.exp(numbers.logits - numbers.logsumexp[:, None])
-        own = np.where(numbers.ids == state.ids[wanted, None], p, 0).max(1)  # 0: not among the k best
+        top_k = self._compute(rows, wanted)
+        p = np.exp(top_k.logits - top_k.logsumexp[:, None])
+        own = np.where(top_k.ids == state.ids[wanted, None], p, 0).max(1)  # 0: not among the k best
         state.confidence[wanted] = own
         doubted = np.argsort(own, kind="stable")[: max(1, int(REVISED_SHARE * len(wanted)))]
         doubted = wanted[doubted[own[doubted] < self.schedule.revise]]
@@ -201,15 +201,15 @@ class _State:
         rows = tuple(self.spans[i].allowed for i in self.span_of[wanted])
         return rows[:1] if len(set(rows)) == 1 else rows
 
-    def read(self, wanted: NDArray[np.int64], numbers: TopKScores) -> _Scores:
+    def read(self, wanted: NDArray[np.int64], top_k: TopKScores) -> _Scores:
         """Record the best guess at each wanted position, and return the order in which they would be committed."""
-        probabilities = np.exp(numbers.logits - numbers.logsumexp[:, None])
-        rows, pick = np.arange(len(wanted)), self._pick(numbers.logits)
+        probabilities = np.exp(top_k.logits - top_k.logsumexp[:, None])
+        rows, pick = np.arange(len(wanted)), self._pick(top_k.logits)
         best = probabilities[rows, pick]
         others = np.where(np.arange(probabilities.shape[1]) == pick[:, None], 0, probabilities)
-        self.tentative[wanted] = numbers.ids[rows, pick]
+        self.tentative[wanted] = top_k.ids[rows, pick]
         self.confidence[wanted] = best
-        return _Scores(self._order(wanted, best, others.max(1), numbers.entropy), best, numbers.entropy)
+        return _Scores(self._order(wanted, best, others.max(1), top_k.entropy), best, top_k.entropy)
 
     def _pick(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
         """(R, k) -> (R,): column of the chosen id, the best one or drawn by Gumbel-max from the k best."""

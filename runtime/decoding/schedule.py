@@ -32,7 +32,8 @@ class Schedule:
     factor: float = 1.0
     """Rule factor: commit the n most probable positions for which (n + 1) x (1 - probability of the nth) is below this."""
     budget_ms: float | None = None
-    """Time limit of the fill, in milliseconds. Passes commit more as time runs short; overruns by one pass, two with blocks."""
+    """Time limit of the fill, in milliseconds. Passes commit more as time runs short; the fill may exceed the limit by one pass,
+    or by two with blocks."""
     draft_min_confidence: float = 0.9
     """Positions of a draft start filled if their confidence is at least this."""
     verify: int = 0
@@ -75,13 +76,13 @@ class Schedule:
         if self.refresh is not None and not self.reuse:
             raise InputError("refresh limits how long keys and values are reused; set reuse too")
         if not 0 < self.threshold <= 1:  # also not a number
-            raise InputError(f"threshold is {self.threshold}; it is a probability above 0")
+            raise InputError(f"threshold is {self.threshold}; it must be above 0 and at most 1")
         if self.verify < 0:
-            raise InputError(f"verify is {self.verify}; it is a number of passes, 0 or more")
+            raise InputError(f"verify is {self.verify}; it must be 0 or above")
         if not 0 <= self.verify_accept_ratio <= 1:
             raise InputError(f"verify_accept_ratio is {self.verify_accept_ratio}; it must be between 0 and 1")
         if not 0 <= self.revise < 1:
-            raise InputError(f"revise is {self.revise}; it is a probability below 1")
+            raise InputError(f"revise is {self.revise}; it must be at least 0 and below 1")
         if not 0 <= self.temperature < math.inf:
             raise InputError(f"temperature is {self.temperature}; it must be 0 or above")
         for name in ("factor", "entropy_bound", "budget_ms"):
@@ -134,9 +135,9 @@ class Reference:
         if self.block is not None and self.block < 1:
             raise InputError(f"block is {self.block}; at least 1 is needed")
         if not 0 < self.top_p <= 1:
-            raise InputError(f"top_p is {self.top_p}; it is a probability above 0")
+            raise InputError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         if not 0 < self.eps < 1:
-            raise InputError(f"eps is {self.eps}; it lies between 0 and 1")
+            raise InputError(f"eps is {self.eps}; it must be between 0 and 1")
         for name in ("temperature", "algorithm_temperature", "guidance"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be 0 or above")

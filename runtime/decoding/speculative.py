@@ -90,30 +90,30 @@ def verify(
     for number in range(1, passes + 1):
         start = clock()
         read = len(text.ids) if ahead is None else min(len(text.ids), agreed + ahead)
-        numbers = verifier.next_token_scores(
+        scores = verifier.next_token_scores(
             text.ids[:read], agreed if number > 1 else 0
         )  # the first pass has to read the final tokens too
-        choice = _choose(_last(numbers, read - agreed + 1), text.ids[agreed:], accept)
+        choice = _choose(_last(scores, read - agreed + 1), text.ids[agreed:], accept)
         rest, more, done, skipped = _correct(text[agreed:], choice, end_id, skipped)
         text = (text[:agreed] + rest)[:longest]  # corrections may lengthen the text faster than tokens settle
         agreed = min(agreed + more, longest)
         done = done or agreed >= longest
-        yield VerifyStep(number, agreed, text, done, len(numbers.ids), clock() - start)
+        yield VerifyStep(number, agreed, text, done, len(scores.ids), clock() - start)
         if done:
             return
 
 
-def _last(numbers: TopKScores, rows: int) -> TopKScores:
+def _last(scores: TopKScores, rows: int) -> TopKScores:
     """The scores of the last `rows` rows."""
-    return TopKScores(*(getattr(numbers, field.name)[-rows:] for field in fields(numbers)))
+    return TopKScores(*(getattr(scores, field.name)[-rows:] for field in fields(scores)))
 
 
-def _choose(numbers: TopKScores, ids: NDArray[np.int64], accept: float) -> TokenSequence:
+def _choose(scores: TopKScores, ids: NDArray[np.int64], accept: float) -> TokenSequence:
     """The verifier's token for each row, and its probability. There may be one more row than `ids`, for the token after them."""
-    probability = np.exp(numbers.logits - numbers.logsumexp[:, None])
-    choice, best = numbers.ids[:, 0].copy(), probability[:, 0].copy()
+    probability = np.exp(scores.logits - scores.logsumexp[:, None])
+    choice, best = scores.ids[:, 0].copy(), probability[:, 0].copy()
     judged = min(len(ids), len(choice))
-    near = np.flatnonzero((numbers.ids[:judged, 1] == ids[:judged]) & (probability[:judged, 1] >= accept * best[:judged]))
+    near = np.flatnonzero((scores.ids[:judged, 1] == ids[:judged]) & (probability[:judged, 1] >= accept * best[:judged]))
     choice[near], best[near] = ids[near], probability[near, 1]
     return TokenSequence(choice, best)
 

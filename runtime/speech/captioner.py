@@ -105,7 +105,7 @@ class Captioner:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The bundle's; read when first asked for."""
+        """The bundle's tokenizer, read on first use. Raises BundleError."""
         return self.bundle.tokenizer
 
     def segments(self, samples: NDArray[np.float32]) -> Iterator[Segment]:
@@ -219,10 +219,10 @@ class Captioner:
         words: list[Word] = []
         count = passes = rows = tokens = 0
         for segment in segments:
-            reading = self.decode(segment, schedule, on_step=on_step)
-            count, passes, rows = count + 1, passes + reading.passes, rows + reading.rows
-            tokens += len(reading.text.ids)
-            words += self.spell(reading.text, segment.start_s, segment.start_s + segment.audio_s)
+            decoded = self.decode(segment, schedule, on_step=on_step)
+            count, passes, rows = count + 1, passes + decoded.passes, rows + decoded.rows
+            tokens += len(decoded.text.ids)
+            words += self.spell(decoded.text, segment.start_s, segment.start_s + segment.audio_s)
         return Caption(" ".join(word.text for word in words), tuple(words), audio_s, count, passes, rows, tokens)
 
     def decode(

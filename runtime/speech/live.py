@@ -59,7 +59,7 @@ class LiveOptions:
 @dataclass
 class _OpenSegment:
     start: int  # index of its first sample in the stream
-    heard: int  # index of the sample at which the last update's audio ended
+    heard: int  # index of the sample at which the audio of the last update ended
     text: TimedTokens = NOTHING
     settled: int = 0  # number of tokens that are stable
     silent: int = 0  # index of the first sample of the last pause, at which all text became stable
@@ -213,18 +213,18 @@ class LiveCaptioner:
         settle: all words become stable.
         """
         began = self._clock()
-        reading = self._decode(segment, stop)
-        spelled = list(self.captioner.spelled(reading.text, segment.start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ))
+        decoded = self._decode(segment, stop)
+        spelled = list(self.captioner.spelled(decoded.text, segment.start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ))
         words = tuple(word for word, _ in spelled)
         segment.counts = agreements([w.text for w in segment.words], segment.counts, [w.text for w in words])
         stable = stable_words(words, segment.counts, segment.stable, stop / SAMPLE_RATE_HZ, self._policy)
         segment.stable = len(words) if settle else stable
         segment.settled = spelled[segment.stable - 1][1] if segment.stable else 0
-        segment.text, segment.words, segment.heard, segment.quiet = reading.text, words, stop, settle
+        segment.text, segment.words, segment.heard, segment.quiet = decoded.text, words, stop, settle
         if settle:
             segment.silent = stop - _samples(self.options.speech.pause_s)
         self._cost_s = self._clock() - began
-        return reading, self._cost_s
+        return decoded, self._cost_s
 
     def _decode(self, segment: _OpenSegment, stop: int) -> Decoded:
         samples = self._between(segment.start, stop)
@@ -239,8 +239,8 @@ class LiveCaptioner:
         reread = min(segment.heard, stop) - _samples(REREAD_S) if self.options.drafts else 0
         border, silent = (max(place, segment.start) - first for place in (reread, segment.silent))
         draft = text.as_draft(given + segment.settled, border / slot, silent / slot)
-        reading = self.captioner.decode(self.captioner.encode(self._between(first, stop)), self.options.schedule, draft)
-        return replace(reading, text=_without_first(reading.text, given, (segment.start - first) / slot))
+        decoded = self.captioner.decode(self.captioner.encode(self._between(first, stop)), self.options.schedule, draft)
+        return replace(decoded, text=_without_first(decoded.text, given, (segment.start - first) / slot))
 
     def _event(
         self, event: Kind, segment: _OpenSegment, cost: tuple[Decoded, float] | None = None, stop: int | None = None
@@ -250,7 +250,7 @@ class LiveCaptioner:
         stable = decode(segment.text.ids[: segment.settled].tolist()).strip()
         if event != "segment_ended":
             stable = stable.rstrip(PART_OF_A_LETTER)  # the next token may complete it
-        reading, taken_s = cost or (Decoded(NOTHING, 0, 0), 0.0)
+        decoded, taken_s = cost or (Decoded(NOTHING, 0, 0), 0.0)
         return Event(
             event,
             self._number,
@@ -261,8 +261,8 @@ class LiveCaptioner:
             text[len(stable) :],
             segment.words,
             segment.stable,
-            reading.passes,
-            reading.rows,
+            decoded.passes,
+            decoded.rows,
             taken_s,
         )
 

@@ -116,7 +116,7 @@ class BackboneDenoiser:
         if not found:
             return _nothing()
         back = np.argsort(np.concatenate([at for at, _ in found]))
-        k = min(numbers.ids.shape[1] for _, numbers in found)
+        k = min(scores.ids.shape[1] for _, scores in found)
         whole = (
             np.concatenate([getattr(n, name)[..., :k] if name in ("ids", "logits") else getattr(n, name) for _, n in found])[back]
             for name in ("ids", "logits", "logsumexp", "entropy")

@@ -43,7 +43,7 @@ def test_mask_outside_every_span() -> None:
 
 
 def test_negative_id() -> None:
-    with pytest.raises(InputError, match="position 1 holds the negative id -7"):
+    with pytest.raises(InputError, match="position 1 has the negative id -7"):
         Canvas(ids(1, -7), (), MASK)
 
 

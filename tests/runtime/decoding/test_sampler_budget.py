@@ -101,7 +101,7 @@ NAN, INFINITE = float("nan"), float("inf")
         ({"passes": 0}, "passes is 0; at least 1"),
         ({"passes": -3}, "passes is -3; at least 1"),
         ({"rule": "quota"}, "quota rule .* set passes"),
-        ({"threshold": 0.0}, r"threshold is 0\.0; it is a probability above 0"),
+        ({"threshold": 0.0}, r"threshold is 0\.0; it must be above 0 and at most 1"),
         ({"threshold": 1.5}, r"threshold is 1\.5"),
         ({"threshold": NAN}, "threshold is nan"),
         ({"rule": "factor", "factor": 0.0}, r"factor is 0\.0; it must be above 0"),
