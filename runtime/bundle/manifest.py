@@ -27,6 +27,8 @@ LARGEST_MANIFEST_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class File:
+    """Size and hash of a file of the bundle."""
+
     bytes: int
     sha256: str  # lower-case hexadecimal
 
@@ -43,9 +45,11 @@ class Verifier:
 
 @dataclass(frozen=True)
 class Vocabulary:
+    """The ids that a model predicts."""
+
     size: int  # number of ids that can be predicted: 0 <= id < size
-    mask_id: int
-    blank_id: int | None = None
+    mask_id: int  # id of a masked position
+    blank_id: int | None = None  # id of a slot without a token, captioners only
     ranges: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop)
 
 

@@ -62,6 +62,7 @@ def _penalize(logits: Logits, penalty: np.float32 | NDArray[np.float32]) -> Logi
 
 
 def softmax(logits: Logits) -> Logits:
+    """(R, k) -> (R, k): probabilities among the candidates only."""
     powers = np.exp(logits - logits.max(1, keepdims=True))
     probabilities: Logits = powers / powers.sum(1, keepdims=True)
     return probabilities

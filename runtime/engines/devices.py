@@ -23,6 +23,8 @@ _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x1022: "AMD", 0x8086: "Intel", 0x5
 
 @dataclass(frozen=True)
 class Cpu:
+    """The processor."""
+
     name: str
     cores: int  # number of logical cores that this process may use
     flags: tuple[str, ...]  # those of FLAGS that it has; empty if the system does not report them
@@ -31,6 +33,8 @@ class Cpu:
 
 @dataclass(frozen=True)
 class EngineFound:
+    """An engine that this runtime knows, and its installed version."""
+
     engine: str
     version: str | None  # None if it is not installed
     brought_by: str  # command that installs it
@@ -47,6 +51,8 @@ class ProviderFound:
 
 @dataclass(frozen=True)
 class Accelerator:
+    """A GPU or NPU."""
+
     kind: str  # GPU or NPU
     name: str
     told_by: str  # the system, folder or provider that reports it
@@ -54,6 +60,8 @@ class Accelerator:
 
 @dataclass(frozen=True)
 class Machine:
+    """Everything that `read_machine` finds."""
+
     system: str
     python: str
     memory_mib: int | None

@@ -70,7 +70,7 @@ def device_key(options: EngineOptions) -> str:
     return f"{describe_cpu(read_cpu())}; {options.engine} {engine_version(options.engine)} {how}".strip()
 
 
-def place(bundle: str, task: str, device: str) -> Path:
+def setting_file(bundle: str, task: str, device: str) -> Path:
     """File of a setting; it may not exist. bundle: from `bundle_key`. device: from `device_key`."""
     name = hashlib.sha256(json.dumps([bundle, task, device]).encode()).hexdigest()[:32]
     return cache_folder() / "tuned" / f"{name}.json"
@@ -82,7 +82,7 @@ def read_tuned(bundle: Bundle, task: str, options: EngineOptions) -> Tuned | Non
     options: name the engine and provider that will run it. Raises InputError for a file that `write_tuned` did not write.
     """
     own, device = bundle_key(bundle.folder), device_key(options)
-    path = place(own, task, device)
+    path = setting_file(own, task, device)
     try:
         tuned = from_json(Tuned, json.loads(_text(path)), path.name)
     except FileNotFoundError:
@@ -104,7 +104,7 @@ def _text(path: Path) -> str:
 
 def write_tuned(tuned: Tuned) -> Path:
     """Store a setting atomically, in place of an older one. Returns its file; raises InputError if it cannot be written."""
-    path = place(tuned.bundle, tuned.task, tuned.device)
+    path = setting_file(tuned.bundle, tuned.task, tuned.device)
     text = json.dumps(dataclasses.asdict(tuned), indent=1, ensure_ascii=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,4 +118,4 @@ def write_tuned(tuned: Tuned) -> Path:
 
 def forget(bundle: Bundle, task: str, options: EngineOptions) -> None:
     """Delete the stored setting, if there is one."""
-    place(bundle_key(bundle.folder), task, device_key(options)).unlink(missing_ok=True)
+    setting_file(bundle_key(bundle.folder), task, device_key(options)).unlink(missing_ok=True)

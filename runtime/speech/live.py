@@ -118,7 +118,8 @@ class LiveCaptioner:
         while self._kept + len(self._audio) - self._heard >= size:
             events += self._hear(self._vad(self._between(self._heard, self._heard + size)))
         segment, pace_s = self._segment, max(self.options.update_s, REST * self._cost_s)
-        pace = _samples(pace_s) // size * size  # rounded down: up, with blocks of 100 ms, 0.3 s would become 0.4 s
+        # Whole frames, rounded down: rounded up, updates every 0.3 s would come every 0.4 s with blocks of 100 ms.
+        pace = _samples(pace_s) // size * size
         if segment is not None and not segment.quiet and self._heard - segment.heard >= pace:
             events.append(self._update(segment))
         return events

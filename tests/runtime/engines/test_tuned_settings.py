@@ -17,8 +17,8 @@ from unmask.engines.tuned_settings import (
     bundle_key,
     device_key,
     forget,
-    place,
     read_tuned,
+    setting_file,
     write_tuned,
 )
 from unmask.engines.user_cache import cache_folder
@@ -126,4 +126,4 @@ def test_a_cache_that_cannot_be_written(tuned: Tuned, cache: Path) -> None:
 def test_the_name_says_nothing_and_the_file_everything(tuned: Tuned) -> None:
     written = json.loads(write_tuned(tuned).read_text(encoding="utf-8"))
     assert written == json.loads(json.dumps(dataclasses.asdict(tuned)))
-    assert place("a", "b", "c") != place("a", "c", "b")
+    assert setting_file("a", "b", "c") != setting_file("a", "c", "b")
