@@ -15,8 +15,10 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 if TYPE_CHECKING:  # each name is imported on first use, see `__getattr__`
     from unmask.bundle.manifest import Bundle, Manifest, load_bundle
     from unmask.bundle.task_template import AnswerSpan, Template
-    from unmask.decoding.canvas import Canvas, Draft, Rows, Span
+    from unmask.decoding.canvas import Canvas, Span
     from unmask.decoding.denoiser import Denoiser, Step, TopKScores
+    from unmask.decoding.draft import Draft
+    from unmask.decoding.input_rows import Rows
     from unmask.decoding.reference import reference_fill
     from unmask.decoding.row_selection import AttentionLayout
     from unmask.decoding.sampler import fill
@@ -77,7 +79,9 @@ __all__ = [
 _HOMES = {
     "unmask.bundle.manifest": ("Bundle", "Manifest", "load_bundle"),
     "unmask.bundle.task_template": ("AnswerSpan", "Template"),
-    "unmask.decoding.canvas": ("Canvas", "Draft", "Rows", "Span"),
+    "unmask.decoding.canvas": ("Canvas", "Span"),
+    "unmask.decoding.draft": ("Draft",),
+    "unmask.decoding.input_rows": ("Rows",),
     "unmask.decoding.denoiser": ("Denoiser", "Step", "TopKScores"),
     "unmask.decoding.reference": ("reference_fill",),
     "unmask.decoding.row_selection": ("AttentionLayout",),

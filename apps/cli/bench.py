@@ -15,7 +15,7 @@ from unmask.benchmarks.scenarios.runner import Plan
 from unmask.errors import InputError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
-VOICE_DETECTOR = "unmask.apps.audio.silero:Silero"  # opened in the measured process
+VOICE_DETECTOR = "unmask.apps.audio.voice_activity:Silero"  # opened in the measured process
 Scenario = Literal["step", "fill", "caption", "load", "soak"]
 
 

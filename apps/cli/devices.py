@@ -15,9 +15,9 @@ from unmask.apps.cli.options import FLAG
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import Machine, read_machine
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.known_engines import ENGINES
 from unmask.engines.onnx import placed
 from unmask.engines.onnx_providers import CPU, PROVIDERS, available, read_provider
-from unmask.engines.table import ENGINES
 from unmask.errors import UnmaskError
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from unmask.apps.audio.silero import Silero
+from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.cli.options import SHIPPED, EngineChoice, LiveChoice, ScheduleChoice, TunedChoice, setting
 from unmask.apps.web.access import Access, is_everywhere, is_loopback
 from unmask.apps.web.session import Limits

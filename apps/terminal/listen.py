@@ -18,8 +18,8 @@ from cyclopts import Group, Parameter
 
 from unmask.apps.audio.backlog import Backlog, Item, Samples
 from unmask.apps.audio.microphone import Microphone
-from unmask.apps.audio.silero import Silero
 from unmask.apps.audio.sources import RealtimeFile, Source, Stdin
+from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.captions.append_only_file import CaptionFile
 from unmask.apps.captions.subtitles import SubtitleWriter
 from unmask.apps.terminal.live_view import TerminalView

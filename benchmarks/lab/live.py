@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask import Captioner, EngineOptions, LiveCaptioner, LiveOptions, load_bundle
-from unmask.apps.audio.silero import Silero
+from unmask.apps.audio.voice_activity import Silero
 from unmask.benchmarks.measure.machine import describe_machine, peak_rss_mib
 from unmask.benchmarks.measure.statistics import summarize
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, normalize, word_error_rate

@@ -27,7 +27,7 @@ from unmask.benchmarks.measure.bundles import engine_of
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.measure.statistics import RATE_RESAMPLES, bootstrap_rate, summarize
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, word_errors
-from unmask.decoding.canvas import Draft
+from unmask.decoding.draft import Draft
 from unmask.speech.captioner import Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix

@@ -1,7 +1,7 @@
 """What the measuring commands ask of any bundle: its size, its engine, and whether two belong to one model."""
 
 from unmask.bundle.manifest import Bundle, Manifest
-from unmask.engines.table import DEFAULT
+from unmask.engines.known_engines import DEFAULT
 
 
 def bundle_bytes(manifest: Manifest) -> int:

@@ -21,7 +21,7 @@ from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, run_case
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.devices import read_machine
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.table import ENGINES
+from unmask.engines.known_engines import ENGINES
 from unmask.engines.tuned_settings import bundle_key
 from unmask.errors import InputError
 

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.known_engines import DEFAULT
 from unmask.engines.onnx import OnnxRunner, open_session, session_options
 from unmask.engines.runner import Arrays
-from unmask.engines.table import DEFAULT
 from unmask.errors import InputError
 from unmask.quant.weights.matrices import matrices, ranked
 

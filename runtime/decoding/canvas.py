@@ -1,16 +1,15 @@
 """The canvas: one sequence to fill, with the ids that each span allows, an optional draft, and optional embedding rows.
 
-A position is an index on the canvas. A place is where a token lies on it and may be fractional: on a captioner's timeline, tokens
-that the verifier inserted lie between slots.
 Knows ids and positions. Knows no model, no schedule and no text.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.decoding.draft import Draft
+from unmask.decoding.input_rows import Rows
 from unmask.errors import InputError
 
 IdRange = tuple[int, int]
@@ -28,34 +27,6 @@ class Span:
     end_id: int | None = None
     """When this id and everything before it in the span are committed, the remaining masks are filled with it: the text ends
     there."""
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The caller's guess before the first pass. The arrays have one length and are read-only by convention.
-
-    Live captions, edits and inpainting all start from a draft: trusted ids start filled, a verifier may correct them, and the
-    first `final` ids never change.
-    """
-
-    ids: NDArray[np.int64]  # (M,)
-    confidence: NDArray[np.float32]  # (M,) probabilities in [0, 1]; 0: nothing is known
-    places: NDArray[np.float64] | None = None
-    """(M,) places of the ids on the canvas, non-decreasing. None: id i lies at position i, and M is the canvas's length."""
-    final: int = 0
-    """The first `final` ids never change, whatever their confidence."""
-    trusted_until: float = math.inf
-    """Ids at or after this place are decoded again, unless they are final."""
-    earliest: float = 0.0
-    """Lowest place of an id that is not final: there is no speech between the final ids and here."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Vectors that replace the embeddings at given positions: the output of a speech encoder, or image features."""
-
-    positions: NDArray[np.int64]  # (R,) strictly increasing
-    values: NDArray[np.float32]  # (R, d), finite
 
 
 @dataclass(frozen=True)
@@ -80,9 +51,9 @@ class Canvas:
         if (self.ids < 0).any():
             raise InputError(f"position {int((self.ids < 0).argmax())} has the negative id {int(self.ids.min())}")
         if self.rows is not None:
-            self._check_rows(self.rows, covered)
+            self.rows.check(covered > 0)
         if self.draft is not None:
-            self._check_draft(self.draft)
+            self.draft.check(len(self.ids))
 
     def _check_spans(self) -> NDArray[np.int64]:
         """Return (N,): the number of spans that each position belongs to."""
@@ -100,26 +71,6 @@ class Canvas:
         if covered.max(initial=0) > 1:
             raise InputError(f"position {int(covered.argmax())} belongs to more than one span")
         return covered
-
-    def _check_rows(self, rows: Rows, covered: NDArray[np.int64]) -> None:
-        at, values = rows.positions, rows.values
-        if values.ndim != 2 or len(values) != len(at):
-            raise InputError(f"{len(at)} positions need as many rows; these have the shape {values.shape}")
-        if len(at) and not (at.min() >= 0 and at.max() < len(self.ids) and (np.diff(at) > 0).all()):
-            raise InputError(f"rows need increasing positions on a canvas of {len(self.ids)}; these go from {at[0]} to {at[-1]}")
-        if covered[at].any():
-            raise InputError(f"position {int(at[covered[at].argmax()])} has a row and lies in a span; rows are given, not filled")
-        if not np.isfinite(values).all():
-            raise InputError("a row contains values that are not finite numbers")
-
-    def _check_draft(self, draft: Draft) -> None:
-        count = len(draft.ids)
-        if draft.places is None and count != len(self.ids):
-            raise InputError(f"a draft of {count} positions does not fit a canvas of {len(self.ids)}")
-        if len(draft.confidence) != count or (draft.places is not None and len(draft.places) != count):
-            raise InputError(f"a draft of {count} ids has {len(draft.confidence)} confidences; each id needs one, and one place")
-        if not 0 <= draft.final <= count:
-            raise InputError(f"{draft.final} ids of a draft of {count} cannot be final")
 
     @staticmethod
     def masked(count: int, modality: str, allowed: tuple[IdRange, ...], mask_id: int, end_id: int | None = None) -> "Canvas":
@@ -139,12 +90,7 @@ class Canvas:
         draft = self.draft
         if draft is None:
             return self.ids.copy()
-        places = np.arange(len(draft.ids)) if draft.places is None else draft.places
-        at = places.astype(np.int64)
-        if (at != places).any() or (len(at) and not (at.min() >= 0 and at.max() < len(self.ids))):
-            raise InputError(f"a draft's ids lie at positions 0 to {len(self.ids) - 1} of this canvas")
-        trusted = (draft.confidence >= min_confidence) & (places < draft.trusted_until)
-        trusted[: draft.final] = True
+        at, trusted = draft.positions(len(self.ids)), draft.trusted(min_confidence)
         ids = self.ids.copy()
         for span in self.spans:
             kept = np.flatnonzero(trusted & (span.start <= at) & (at < span.stop))

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
+from unmask.decoding.draft import Draft
 
 SURE = 0.5  # probability that a correction after the first disagreement needs
 

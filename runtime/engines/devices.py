@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from unmask.engines.known_engines import ENGINES
 from unmask.engines.onnx_providers import PROVIDERS, available, kind, plugin_devices
-from unmask.engines.table import ENGINES
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16")
 """Processor flags, by their Linux names, on which the speed of int8 and bfloat16 matrix products depends."""

@@ -1,6 +1,6 @@
 """Run a bundle's graphs with an engine: takes and returns tensors by name.
 
-Knows roles and tensors. Knows no engine by name, no audio, no schedule and no text.
+Knows roles and tensors. Knows no engine by name (`known_engines` lists them), no audio, no schedule and no text.
 """
 
 import importlib
@@ -18,9 +18,9 @@ from unmask.bundle.graph_spec import BundleKind, kind_of
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.canvas import IdRange
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.known_engines import ENGINES
 from unmask.engines.padding import StaticShapes
 from unmask.engines.runner import Arrays, Runner
-from unmask.engines.table import ENGINES
 from unmask.errors import BundleError, InputError
 
 FORBIDDEN = np.float32(-1e9)  # finite, so that a row in which every id is forbidden does not become NaN

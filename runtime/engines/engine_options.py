@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from unmask.engines.known_engines import DEFAULT, ENGINES
 from unmask.engines.onnx_providers import read_provider
-from unmask.engines.table import DEFAULT, ENGINES
 from unmask.errors import InputError
 
 

@@ -15,7 +15,7 @@ from unmask.bundle.manifest import MANIFEST, Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.devices import describe_cpu, engine_version, read_cpu
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.table import ENGINES
+from unmask.engines.known_engines import ENGINES
 from unmask.engines.user_cache import cache_folder
 from unmask.errors import BundleError, InputError
 

@@ -15,8 +15,9 @@ from tokenizers import Tokenizer
 
 from unmask.bundle.graph_spec import TIMELINE, kind_of, missing_roles
 from unmask.bundle.manifest import Bundle, Timeline
-from unmask.decoding.canvas import Canvas, Draft
+from unmask.decoding.canvas import Canvas
 from unmask.decoding.denoiser import Step
+from unmask.decoding.draft import Draft
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Schedule
 from unmask.decoding.speculative import TokenSequence, VerifyStep, verify

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from unmask.decoding.canvas import Draft
+from unmask.decoding.draft import Draft
 
 
 @dataclass(frozen=True)

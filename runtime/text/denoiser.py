@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import Manifest
 from unmask.decoding.canvas import IdRange
-from unmask.decoding.canvas import Rows as GivenRows
 from unmask.decoding.denoiser import TopKScores
+from unmask.decoding.input_rows import Rows as GivenRows
 from unmask.decoding.row_selection import AttentionLayout
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError, InputError

@@ -16,8 +16,9 @@ from tokenizers import Tokenizer
 from unmask.bundle.graph_spec import BACKBONE, kind_of, missing_roles
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.task_template import AnswerSpan, Template
-from unmask.decoding.canvas import Canvas, IdRange, Rows, Span
+from unmask.decoding.canvas import Canvas, IdRange, Span
 from unmask.decoding.denoiser import Step
+from unmask.decoding.input_rows import Rows
 from unmask.decoding.reference import reference_fill
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Schedule

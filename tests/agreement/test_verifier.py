@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tests.runtime.conftest import Watched
 from unmask.bundle.manifest import Verifier, load_bundle
-from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
+from unmask.decoding.draft import Draft
 from unmask.decoding.speculative import verify
 from unmask.engines.engine import Engine
 from unmask.export.modules.captioner import CaptionerModel

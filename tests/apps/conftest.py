@@ -11,7 +11,7 @@ import pytest
 
 import unmask.apps.cli.main
 from unmask import Captioner, LiveCaptioner, load_bundle
-from unmask.apps.audio.silero import Silero
+from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.cli.options import SHIPPED
 
 CLIPS = Path(__file__).parents[2] / "apps" / "clips"

@@ -10,7 +10,7 @@ from tests.export.mil_eval import Package
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.coreml import function_of
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.table import ENGINES, EngineKind
+from unmask.engines.known_engines import ENGINES, EngineKind
 
 COREML = EngineOptions(engine="coreml")
 

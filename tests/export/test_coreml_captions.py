@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bucket, load_bundle
-from unmask.engines.table import ENGINES
+from unmask.engines.known_engines import ENGINES
 from unmask.export.modules.captioner import CaptionerModel
 from unmask.export.modules.static import captioner_graph
 from unmask.speech.captioner import Captioner

@@ -7,7 +7,7 @@ import pytest
 
 from tests.apps.conftest import Command
 from unmask.bundle.manifest import load_bundle
-from unmask.engines.table import ENGINES
+from unmask.engines.known_engines import ENGINES
 
 
 @pytest.mark.convert

@@ -148,7 +148,7 @@ def test_captions_are_read_and_played(tmp_path: Path) -> None:
 
     audio, _ = soundfile.read(SHIPPED.parents[1] / "apps/clips/lj-jail.flac", dtype="float32")
     np.save(tmp_path / "clip.npy", audio[:32000])
-    detector = "unmask.apps.audio.silero:Silero"
+    detector = "unmask.apps.audio.voice_activity:Silero"
     own = replace(
         subject(SHIPPED, (Recording("clip", str(tmp_path / "clip.npy"), 2.0, "the inadequacy"),)), voice_detector=detector
     )

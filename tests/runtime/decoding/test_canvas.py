@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask.decoding.canvas import Canvas, Draft, Rows, Span, allowed_mask
+from unmask.decoding.canvas import Canvas, Span, allowed_mask
+from unmask.decoding.draft import Draft
+from unmask.decoding.input_rows import Rows
 from unmask.errors import InputError
 
 MASK = 99

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unmask.decoding.canvas import Canvas, Draft, IdRange, Span, allowed_mask
+from unmask.decoding.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.decoding.denoiser import Step, TopKScores
+from unmask.decoding.draft import Draft
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Schedule
 

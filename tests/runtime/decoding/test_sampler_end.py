@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.decoding.canvas import Canvas, Draft, IdRange, Span
+from unmask.decoding.canvas import Canvas, IdRange, Span
 from unmask.decoding.denoiser import TopKScores
+from unmask.decoding.draft import Draft
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Schedule
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unmask.decoding.canvas import Draft
 from unmask.decoding.denoiser import TopKScores
+from unmask.decoding.draft import Draft
 from unmask.decoding.speculative import VerifyStep, verify
 
 END, SIZE = 0, 6

@@ -15,7 +15,7 @@ from unmask.bundle.manifest import Bucket, Bundle, File, load_bundle
 from unmask.engines.coreml import UNITS, CoremlRunner
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.table import ENGINES
+from unmask.engines.known_engines import ENGINES
 from unmask.errors import BundleError, InputError
 
 PACKAGE = "graphs.mlpackage"

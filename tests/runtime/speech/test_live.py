@@ -24,7 +24,7 @@ from unmask import (
     captions,
     load_bundle,
 )
-from unmask.decoding.canvas import Draft
+from unmask.decoding.draft import Draft
 from unmask.speech.captioner import Decoded, Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 

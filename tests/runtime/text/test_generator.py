@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from unmask.bundle.manifest import load_bundle
-from unmask.decoding.canvas import Canvas, Draft, Span
+from unmask.decoding.canvas import Canvas, Span
+from unmask.decoding.draft import Draft
 from unmask.decoding.schedule import Schedule
 from unmask.errors import BundleError, InputError
 from unmask.text.generator import Generator, Inputs
