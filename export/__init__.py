@@ -1,1 +1,1 @@
-"""PyTorch checkpoints in, bundles out. May import torch; the runtime never imports this package."""
+"""From PyTorch checkpoints to bundles. May import torch. The runtime never imports this package."""

@@ -1,4 +1,4 @@
-"""Write a bundle: graphs, one weights file that they share, tokenizer and manifest.
+"""Write a bundle: graphs, the one weights file that they share, the tokenizer and the manifest.
 
 Knows ONNX models and bytes. Knows no PyTorch and no quantization.
 """
@@ -20,14 +20,14 @@ from unmask.bundle.embedding import Embedding
 from unmask.bundle.manifest import MANIFEST, File, Manifest, read_manifest
 
 WEIGHTS = "weights.bin"
-SMALLEST_BYTES = 1024  # smaller tensors stay inside the graph, where ONNX Runtime can fold them
-PAGE_BYTES = 4096  # large tensors start on a page, so that they can be mapped ...
-MAPPED_BYTES = 1 << 16  # ... and smaller ones on a cache line
-LINE_BYTES = 64
+SMALLEST_BYTES = 1024  # smaller tensors stay in the graph, where ONNX Runtime can fold them
+PAGE_BYTES = 4096  # tensors of at least MAPPED_BYTES start on a page, so that they can be memory-mapped ...
+MAPPED_BYTES = 1 << 16
+LINE_BYTES = 64  # ... and smaller ones on a cache line
 
 
 class Weights:
-    """A file of tensors in which equal bytes are stored once, whichever graph they come from."""
+    """A file of tensors. Equal bytes are stored once, whichever graphs they come from."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,7 +48,7 @@ class Weights:
         return self._known[key][0]
 
     def add_table(self, array: NDArray[Any]) -> int:
-        """The same for a table whose first rows may come again as a tensor of their own."""
+        """Store a table and return its offset. A later tensor that equals its first rows is not stored again."""
         self._table_at, self._table = self.add(array), np.ascontiguousarray(array).tobytes()
         return self._table_at
 
@@ -56,7 +56,7 @@ class Weights:
         self._file.write(b"\0" * (-self._file.tell() % (PAGE_BYTES if size >= MAPPED_BYTES else LINE_BYTES)))
 
     def stream(self, parts: Iterable[NDArray[Any]]) -> int:
-        """Store what comes in parts, one in memory at a time, and return the offset. Equal tensors are not looked for."""
+        """Store a tensor that comes in parts, one in memory at a time, and return its offset. Does not look for equal tensors."""
         self._align(MAPPED_BYTES)
         offset = self._file.tell()
         for part in parts:
@@ -74,11 +74,11 @@ def write_bundle(
     table: NDArray[Any],
     tokenizer: str,
 ) -> Path:
-    """Write everything beside `folder` and move it there when it is whole and has passed the runtime's own check.
+    """Write a bundle to a temporary folder, and move it to `folder` once it is complete and passes the runtime's own check.
 
     graphs: role -> model with its weights inside. table: the embedding of canvas and verifier, (rows, width) float16 or float32;
-    a head that is some of its first rows is not stored again. tokenizer: the JSON text.
-    The manifest's files, graphs, embeddings and tokenizer are filled in here. Replaces an older bundle at `folder`.
+    a head that equals its first rows is not stored again. tokenizer: JSON text. The manifest's files, graphs, embeddings and
+    tokenizer are filled in here. Replaces an older bundle at `folder`. Raises BundleError when the runtime would refuse it.
     """
     with staging(folder) as part:
         _fill(part, manifest, graphs, table, tokenizer)
@@ -90,7 +90,7 @@ def write_bundle(
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """A folder to fill beside `folder`; it takes its place when the block ends well, and vanishes otherwise."""
+    """Yield a temporary folder next to `folder`. It replaces `folder` when the block ends, and is deleted if the block raises."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -102,15 +102,15 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def seal(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest over all files in the folder and below it. Raises BundleError when the runtime would refuse it."""
+    """Write the manifest, listing every file below the folder. Raises BundleError when the runtime would refuse the bundle."""
     listed = sorted(path for path in folder.rglob("*") if path.is_file())
     whole = replace(manifest, files={path.relative_to(folder).as_posix(): _describe(path) for path in listed})
     (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
-    read_manifest(folder)  # sizes and hashes are those just taken
+    read_manifest(folder)  # checks all but sizes and hashes, which were just computed
 
 
 def _replace(folder: Path, part: Path) -> None:
-    """Move `part` to `folder`; the older one comes back when that fails."""
+    """Move `part` to `folder`. The older folder is restored when that fails."""
     if not folder.exists():
         part.rename(folder)
         return

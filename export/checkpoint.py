@@ -1,4 +1,4 @@
-"""A Hugging Face checkpoint folder: configuration and tensors, one at a time, never all of them in memory.
+"""A Hugging Face checkpoint folder: its configuration, and its tensors one at a time, never all of them in memory.
 
 Knows config.json and safetensors, in one file or in shards. Knows no model. Executes nothing from the folder.
 """
@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from unmask.errors import BundleError, InputError
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
-FLOATS = ("F64", "F32", "F16", "BF16")  # codes of a quantized checkpoint are no numbers without their scales
-PART_BYTES = 1 << 26  # of float32 that are converted at a time
+FLOATS = ("F64", "F32", "F16", "BF16")  # the codes of a quantized checkpoint mean nothing without their scales
+PART_BYTES = 1 << 26  # float32 bytes converted at a time
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Checkpoint:
     dtypes: dict[str, str]  # as safetensors names them
 
     def parts(self, name: str) -> Iterator[NDArray[np.float32]]:
-        """A tensor's rows in order, as float32, so many at a time that memory stays small whatever its size."""
+        """A tensor's rows in order, as float32, in parts of at most PART_BYTES."""
         with _open(self.shards[name]) as shard:
             if len(shape := self.shapes[name]) < 2:
                 yield shard.get_tensor(name).float().numpy()
@@ -41,7 +41,7 @@ class Checkpoint:
                 yield stored[start : start + rows].float().numpy()
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
-        """Some rows of a tensor, as float32."""
+        """Rows [start, stop) of a tensor, as float32."""
         with _open(self.shards[name]) as shard:
             rows: NDArray[np.float32] = shard.get_slice(name)[start:stop].float().numpy()
         return rows
@@ -51,7 +51,7 @@ class Checkpoint:
         return torch.from_numpy(np.concatenate(list(self.parts(name))))
 
     def check(self, expected: dict[str, tuple[int, ...]], skipped: tuple[str, ...]) -> None:
-        """Raises BundleError that names tensors which are missing, of another shape, or unknown; InputError for quantized ones.
+        """Raises BundleError that names missing, misshapen or unknown tensors, InputError for quantized ones.
 
         skipped: prefixes of tensors that are known and not needed.
         """

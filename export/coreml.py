@@ -1,6 +1,6 @@
 """A bundle whose graphs are CoreML's: one package with a function for each graph of fixed sizes, weights stored once.
 
-Knows coremltools, which is imported on first use, and what in our graphs needs 32 bits. Nothing here runs a model: that takes
+Knows coremltools, which is imported on first use, and which operations of our graphs need 32 bits. Runs no model: that takes
 macOS (`unmask.engines.coreml`). tests/export evaluates packages in NumPy.
 """
 
@@ -28,23 +28,23 @@ from unmask.export.target import target_bundle
 ENGINE = "coreml"
 PRECISIONS = ("fp16", "fp32", "int8", "int4")
 TARGETS = ("iOS17", "iOS18", "macOS14", "macOS15")
-SHARING = ("iOS18", "macOS15")  # the first that have packages of several functions, and weights in blocks
+SHARING = ("iOS18", "macOS15")  # the first with several functions in a package and with block-wise weights
 BLOCK = 32  # weights of int4 that share a scale
-SMALLEST = 2048  # numbers of a constant that is rounded; biases and norms stay
+SMALLEST = 2048  # elements: smaller constants, biases and norms, are not rounded
 PARTS = "com.apple.CoreML"
-EXACT = ("cos", "sin", "pow", "rsqrt", "log")  # what 16 bits are too few for, with what leads to it and what is made of it
-NAMES = uuid.NAMESPACE_URL  # of what a package lists
+EXACT = ("cos", "sin", "pow", "rsqrt", "log")  # computed in 32 bits, with the operations next to them (`_exact`)
+NAMES = uuid.NAMESPACE_URL  # for the ids of the items that a package lists
 Said = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class CoremlForm:
-    """How weights and activations are kept, and for which systems."""
+    """The number formats of weights and activations, and the oldest system."""
 
     precision: str = "fp16"
-    """fp16 or fp32; int8: weights with a scale for each row; int4: with one for each 32. Their activations are fp16."""
+    """fp16 or fp32; int8: weights with one scale per row; int4: one per 32 weights. Activations are fp16 with both."""
     target: str = "iOS18"
-    """The oldest system that is to read it. Before iOS18 and macOS15 each graph is a package with weights of its own."""
+    """The oldest system that runs the bundle. Before iOS18 and macOS15, each graph is a package with its own weights."""
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -72,9 +72,9 @@ def write_coreml(
 def write_packages(
     graphs: Iterable[FixedGraph], folder: Path, form: CoremlForm = CoremlForm(), say: Said = lambda line: None
 ) -> tuple[Bucket, ...]:
-    """Convert graphs into `folder` and return their buckets: graphs.mlpackage, or before iOS 18 a package for each.
+    """Convert graphs into `folder` and return their buckets: one graphs.mlpackage, or before iOS 18 one package per graph.
 
-    The graphs' modules may share tensors; none is changed. Raises InputError without coremltools.
+    The graphs' modules may share tensors. They are not changed. Raises InputError without coremltools.
     """
     tools = coremltools()
     buckets = []
@@ -99,12 +99,12 @@ def write_packages(
 
 
 def function_name(graph: FixedGraph) -> str:
-    """window_rows8_wanted8_slots65"""
+    """For example window_rows8_wanted8_slots65."""
     return "_".join([graph.role, *(f"{name}{size}" for name, size in graph.sizes.items())])
 
 
 def coremltools() -> Any:
-    """The package, imported without its remarks on libraries that only macOS has. Raises InputError where it is missing."""
+    """The package, imported without its warnings about libraries that only macOS has. Raises InputError when it is missing."""
     try:
         with quiet():
             import coremltools as tools
@@ -116,7 +116,7 @@ def coremltools() -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Neither progress bars nor remarks."""
+    """Hide progress bars and warnings."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -131,7 +131,7 @@ def quiet() -> Iterator[None]:
 
 
 def _convert(tools: Any, graph: FixedGraph, form: CoremlForm) -> Any:
-    """A model of one function, main."""
+    """A model with one function, `main`."""
     with torch.no_grad(), quiet():
         program = torch.export.export(graph.module, tuple(graph.example.values()), strict=False)
         program = program.run_decompositions({torch.ops.aten.rms_norm.default: rms_norm})
@@ -147,7 +147,7 @@ def _convert(tools: Any, graph: FixedGraph, form: CoremlForm) -> Any:
 
 
 def rms_norm(x: Tensor, shape: list[int], weight: Tensor, eps: float) -> Tensor:
-    """Written out: coremltools' own divides by the largest of a row, and a row that pads is all zeros."""
+    """Written out: coremltools' own version divides by the largest value of a row, and rows of padding are all zeros."""
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
 
 
@@ -158,7 +158,7 @@ def _precision(tools: Any, form: CoremlForm) -> Any:
 
 
 def _exact(op: Any) -> bool:
-    """Whether an operation is one of `EXACT`, or one of the two that lead to it, or takes what it makes."""
+    """Whether an operation is one of `EXACT`, leads to one within two steps, or takes the output of one."""
     after = [child for made in op.outputs for child in made.child_ops]
     later = [child for one in after for made in one.outputs for child in made.child_ops]
     given = (one for value in op.inputs.values() for one in (value if isinstance(value, tuple | list) else (value,)))
@@ -176,7 +176,7 @@ def _compressed(tools: Any, model: Any, form: CoremlForm) -> Any:
         )
     else:
         return model
-    # By name: equal constants are one, so that a bias may also be a norm's, which configurations by operation refuse.
+    # By name: equal constants are merged, so a bias may also be a norm's; configurations by operation refuse that.
     weights = optimize.get_weights_metadata(model, weight_threshold=SMALLEST)
     products = [name for name, weight in weights.items() if {child.op_type for child in weight.child_ops} == {"linear"}]
     return optimize.linear_quantize_weights(
@@ -188,7 +188,7 @@ def _compressed(tools: Any, model: Any, form: CoremlForm) -> Any:
 
 
 def _settle(made: Path, target: Path) -> None:
-    """Copy what a system reads, so that the same graphs give the same bytes: names by chance become names by path."""
+    """Copy what a system reads, with ids made from paths instead of random ones, so that equal graphs give equal bytes."""
     from coremltools.proto import Model_pb2
 
     for path in (made / "Data").rglob("*"):

@@ -1,4 +1,4 @@
-"""Inputs to trace a graph with, as `unmask.bundle.graph_spec` names and orders them.
+"""Inputs to trace a graph with, named and ordered as in `unmask.bundle.graph_spec`.
 
 Knows dimensions. Knows no module and no converter.
 """
@@ -13,9 +13,9 @@ from unmask.bundle.graph_spec import GraphSpec
 
 
 def example_inputs(graph: GraphSpec, dims: Mapping[str, int], fixed: bool = False) -> dict[str, Tensor]:
-    """Name -> zeros of a call's shape, each a tensor of its own; indices count up from 0.
+    """Name -> a tensor of zeros with the shape of a call; indices count up from 0. No two inputs share a tensor.
 
-    dims: every dimension of the graph. fixed: as graphs of fixed sizes take them, with their masks and integers of 32 bits.
+    dims: the size of every dimension of the graph. fixed: the inputs of a graph of fixed sizes, with masks and int32 indices.
     """
     made = {}
     for tensor in (*graph.inputs, *(graph.fixed if fixed else ())):
@@ -28,5 +28,5 @@ def example_inputs(graph: GraphSpec, dims: Mapping[str, int], fixed: bool = Fals
 
 
 def dynamic_shapes(graph: GraphSpec, dims: Mapping[str, Any]) -> tuple[dict[int, Any], ...]:
-    """For each input axis -> torch.export.Dim, of the dimensions that differ from call to call. dims: by name."""
+    """For each input, axis -> torch.export.Dim for the dimensions that differ from call to call. dims: dimension -> Dim."""
     return tuple({axis: dims[dim] for axis, dim in tensor.varying.items()} for tensor in graph.inputs)

@@ -1,4 +1,4 @@
-"""All graphs of fixed sizes of one model, for any engine: of a caption bundle, or of a backbone's checkpoint folder."""
+"""All graphs of fixed sizes of one model, for any engine: from a caption bundle, or from a backbone's checkpoint folder."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,9 +19,9 @@ BACKBONE_RULE = SizeRule(shortest=64, ratio=2.0)  # a graph of many layers takes
 
 
 def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[FixedGraph]:
-    """Graphs of a caption bundle, by (role, sizes) as of `captioner_sizes`.
+    """Graphs of a caption bundle. sizes: (role, sizes) of each, as `captioner_sizes` returns them.
 
-    Raises BundleError where it is none, or has no graphs of any size.
+    Raises BundleError when the bundle is no captioner or has no graphs of any size.
     """
     model, penalty = reload_captioner(bundle)
     return [captioner_graph(model, role, size, TOP, penalty) for role, size in sizes]
@@ -30,9 +30,9 @@ def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int
 def backbone_graphs(
     checkpoint: Path, manifest: Manifest, longest: int, top: int, rule: SizeRule = BACKBONE_RULE
 ) -> list[FixedGraph]:
-    """All graphs of a checkpoint folder whose bundle of any size has this manifest.
+    """All graphs of a checkpoint folder. manifest: of its bundle with graphs of any size.
 
-    longest: positions of the longest canvas, its prompt included. top as in `write_backbone`.
+    longest: positions of the longest canvas, prompt included. top as in `write_backbone`.
     """
     model, head = reload_backbone(checkpoint)
     ranges = {f"head_{name}": ids for name, ids in manifest.vocabulary.ranges.items() if f"head_{name}" in manifest.graphs}
@@ -46,7 +46,7 @@ def backbone_graphs(
 
 
 def reload_backbone(checkpoint: Path) -> tuple[BackboneModel, nn.Parameter]:
-    """The model and the matrix of its head, (vocabulary, d), in fp32. Raises as `write_backbone` does."""
+    """The model and the matrix of its head, (vocabulary, d), in fp32. Raises the errors of `write_backbone`."""
     opened = open_checkpoint(checkpoint)
     adapter = FAMILIES[family_of(opened.config)]
     config: BackboneConfig = adapter.config(opened.config)

@@ -20,8 +20,11 @@ from unmask.export.modules.static import FixedGraph
 from unmask.export.target import target_bundle
 
 ENGINE = "litert"
-FLAT_BYTES = 2**31 - 1  # what offsets in a flatbuffer reach
-STATIC = ("FULLY_CONNECTED", "CONV_2D")  # the rest stays fp32: masks of -1e4 leave no codes for scores
+FLAT_BYTES = 2**31 - 1  # the largest offset in a flatbuffer
+STATIC = (
+    "FULLY_CONNECTED",
+    "CONV_2D",
+)  # other operations stay fp32: with a mask of -1e4 in their range, no codes would be left for scores
 Feeds = Mapping[str, NDArray[Any]]
 Calls = Mapping[str, Sequence[Feeds]]  # signature -> inputs of calls
 Said = Callable[[str], None]
@@ -53,15 +56,15 @@ def write_litert(
 
 
 def signature_of(graph: FixedGraph) -> str:
-    """window_24_24_25: the role and the sizes in the manifest's order."""
+    """The role and the sizes in the manifest's order, for example window_24_24_25."""
     return "_".join([graph.role, *map(str, graph.sizes.values())])
 
 
 def write_tflite(graphs: Iterable[FixedGraph], path: Path, form: str = "fp32", calls: Calls | None = None) -> None:
     """Convert graphs to the signatures of one file, with our names on inputs and outputs.
 
-    form: fp32; int8, which rounds weights by row and activations as they come; int8-static, which needs calls of every signature
-    to take the ranges of activations from. Raises InputError for a file beyond 2 GiB and for signatures without calls.
+    form: fp32; int8 (weights rounded by row, activations on each call); int8-static (ranges of activations are measured on calls
+    of every signature). Raises InputError for a file beyond 2 GiB, and for signatures without calls in int8-static.
     """
     graphs = list(graphs)
     check_size(graphs, path)
@@ -93,7 +96,7 @@ def check_size(graphs: Sequence[FixedGraph], path: Path) -> None:
 
 
 class Named(nn.Module):
-    """By names, as signatures are, instead of by places."""
+    """A graph's module that takes and returns tensors by name, as signatures do, instead of by position."""
 
     def __init__(self, graph: FixedGraph) -> None:
         super().__init__()
@@ -116,7 +119,7 @@ def _convert(graphs: Sequence[FixedGraph], path: Path) -> None:
 
 
 def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
-    """Make int8 or int8-static of an fp32 file, at a path where none is: the quantizer replaces nothing."""
+    """Quantize an fp32 file to int8 or int8-static. No file may exist at `target`: the quantizer replaces nothing."""
     with hushed():
         from ai_edge_quantizer import quantizer, recipe, recipe_manager
         from ai_edge_quantizer.qtyping import TFLOperationName
@@ -136,7 +139,7 @@ def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """The converter reports each of its steps on stdout and through logging; none of it tells what to do."""
+    """Hide the converter's reports on stdout and in logging, none of which a user could act on."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

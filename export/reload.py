@@ -1,7 +1,7 @@
 """The PyTorch model of a caption bundle, from its graphs' constants: to train on, or to export for another engine.
 
-Constants carry the names of the parameters that they are (`export.caption.name_parameters`), `.T` behind transposed ones,
-whatever form they are stored in. Weights of a quantized bundle are what its codes stand for. Knows no run and no engine.
+Constants are named after their parameters (`export.onnx.captioner.name_parameters`), with `.T` after transposed ones, in every
+number format. The weights of a quantized bundle are its codes times their scales. Knows no training run and no engine.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from unmask.export.modules.whisper import WhisperConfig
 from unmask.export.onnx.captioner import FAMILY, PARAMETER
 
 Floats = NDArray[np.float32]
-PENALTY = "penalty"  # what the window graph takes off blank's logit
+PENALTY = "penalty"  # constant that the window graph subtracts from the logits: nonzero for blank
 
 
 def reload_captioner(bundle: Bundle) -> tuple[CaptionerModel, float]:
-    """The model and its blank penalty. Raises BundleError for another family, and where a parameter is in no graph."""
+    """The model and its blank penalty. Raises BundleError for another family, and when a parameter is in no graph."""
     manifest = bundle.manifest
     if manifest.family != FAMILY or manifest.verifier is None or not {"context", "window", "verify"} <= manifest.graphs.keys():
         raise BundleError(f"{bundle.folder}: not a captioner with a verifier and graphs of any size; give such a bundle")
@@ -67,11 +67,11 @@ def _layers(found: dict[str, Floats], start: str) -> int:
 
 
 def constants(graph: onnx.ModelProto) -> Iterator[tuple[str, Floats]]:
-    """Constants by the name of their parameter, in its layout and in float32, whichever form they are stored in."""
+    """(parameter, values) of each constant, in the parameter's layout and in float32, from any number format."""
     tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
     for name, tensor in tensors.items():
         stem, _, form = name.rpartition("_")
-        if form == "quantized":  # a column for each output
+        if form == "quantized":  # one column per output
             scales = onnx.numpy_helper.to_array(tensors[f"{stem}_scale"])
             yield _parameter(stem), (onnx.numpy_helper.to_array(tensor) * scales).T
         elif form == "blocks":
@@ -87,7 +87,7 @@ def _parameter(constant: str) -> str:
 
 
 def _of_blocks(graph: onnx.ModelProto, codes: onnx.TensorProto, scales: onnx.TensorProto) -> Floats:
-    """(N, K) of what MatMulNBits takes: a row for each output."""
+    """(N, K) from the constants of a MatMulNBits node: one row per output."""
     node = next(node for node in graph.graph.node if codes.name in node.input)
     sizes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
     stored, bits, block = onnx.numpy_helper.to_array(codes), sizes["bits"], sizes["block_size"]

@@ -1,9 +1,9 @@
-"""Which fixed sizes a bundle's graphs get. Pure functions on numbers. Knows no graph.
+"""Which fixed sizes the graphs of a bundle get. Pure functions on numbers. Knows no graph.
 
-Sizes are geometric steps down from the longest that the bundle takes: a call whose size is equally likely on a logarithmic scale
-computes (ratio - 1) / ln(ratio) of what is of use, 1.20 at sqrt(2), 1.44 at 2 and 2.16 at 4, wherever between the steps it lies.
-On recordings (table in docs/measurements-engines.md) a text had at most 0.6 tokens
-a slot, half of the checks read fewer than 15 tokens, and a fill's first pass, by default the only one, computes all rows.
+Sizes are geometric steps down from the longest that the bundle takes. When the logarithm of a call's size is evenly distributed,
+padding multiplies the work by (ratio - 1) / ln(ratio): 1.20 at a ratio of sqrt(2), 1.44 at 2 and 2.16 at 4.
+On recordings (table in docs/measurements-engines.md) a text had at most 0.6 tokens per slot, half of the verifier's passes read
+fewer than 15 tokens, and the first pass of a fill, by default the only one, computed all rows.
 """
 
 import math
@@ -18,18 +18,18 @@ from unmask.errors import InputError
 
 @dataclass(frozen=True)
 class SizeRule:
-    """How fine the steps are. Finer ones pad less and make more graphs, each with memory of its own for activations."""
+    """How fine the steps are. Finer steps pad less and make more graphs, each with its own memory for activations."""
 
     shortest: int = 24
-    """Slots (rows of a backbone's canvas) below which no smaller graph is made."""
+    """Slots (for a backbone: positions) of the smallest graph, at least."""
     ratio: float = 2**0.5
-    """Between the slots of one context or window graph and the next."""
+    """Ratio of the slots of one context or window graph to the next smaller one."""
     read: int = 9
-    """Tokens of the smallest check: most checks read few new ones."""
+    """Tokens of the smallest verify graph: most passes read few new tokens."""
     read_ratio: float = 3.0
-    """Between the tokens of one verify graph and the next; their slots are every other step."""
+    """Ratio of the tokens of one verify graph to the next smaller one. Their slots are every other step."""
     density: float = 0.6
-    """Tokens a slot that a text is taken to have; where it has more, a graph for more slots takes it."""
+    """Tokens per slot that a text is assumed to have. A text with more of them runs on a graph for more slots."""
 
     def __post_init__(self) -> None:
         if min(self.shortest, self.read) < 1 or min(self.ratio, self.read_ratio) <= 1 or not 0 < self.density <= 1:
@@ -37,7 +37,7 @@ class SizeRule:
 
 
 def steps(shortest: int, longest: int, ratio: float) -> list[int]:
-    """Rising sizes from about `shortest`, the last of them `longest`, each at most `ratio` (rounded up) of the one before."""
+    """Rising sizes from about `shortest` to `longest`, each at most `ratio` times the one before, rounded up."""
     found = [longest]
     while (below := math.ceil(longest / ratio ** len(found))) >= shortest and below < found[-1]:
         found.append(below)
@@ -45,7 +45,7 @@ def steps(shortest: int, longest: int, ratio: float) -> list[int]:
 
 
 def caption_limits(manifest: Manifest) -> tuple[int, int, int]:
-    """`captioner_sizes`'s first arguments, of a captioner's manifest."""
+    """The first arguments of `captioner_sizes` for a captioner's manifest. Raises InputError when it is no captioner."""
     line, verifier = manifest.timeline, manifest.verifier
     if line is None:
         raise InputError(f"{manifest.name} has no timeline, so it is no captioner")
@@ -56,12 +56,12 @@ def caption_limits(manifest: Manifest) -> tuple[int, int, int]:
 def captioner_sizes(longest: int, prompt: int, positions: int, rule: SizeRule = SizeRule()) -> list[tuple[str, dict[str, int]]]:
     """(role, sizes) of every graph of a captioner.
 
-    longest: slots of the longest canvas. prompt: rows that the verifier reads before a text, 0 without one. positions: most rows
-    that it can read. A canvas holds at most one token a slot, so the largest verify graph reads any draft.
+    longest: slots of the longest canvas. prompt: rows that the verifier reads before a text, 0 without a verifier. positions: the
+    most rows that it can read. A canvas holds at most one token a slot, so the largest verify graph reads any draft.
     """
     lengths = steps(rule.shortest, longest, rule.ratio)
     made: list[tuple[str, dict[str, int]]] = [("context", {"slots": slots}) for slots in lengths]
-    # every row is computed and wanted in the first pass; one more slot is there for padding to stand at
+    # The first pass computes and returns every row. One more slot is for rows of padding.
     made += [("window", {"rows": slots, "wanted": slots, "slots": slots + 1}) for slots in lengths]
     for slots in lengths[::-2][::-1] if prompt else ():
         text = min(positions, prompt + math.ceil(slots * (1 if slots == longest else rule.density)))
@@ -76,9 +76,9 @@ def backbone_sizes(
 ) -> list[tuple[str, dict[str, int]]]:
     """(role, sizes) of every graph of a backbone.
 
-    longest: positions of the longest canvas, its prompt included. windows: rows of a pass over a part of it, by the schedules'
-    blocks. heads: their roles. A head is given all rows of a window, or of a pass over the whole canvas only those of a window:
-    what is wanted of a canvas stands in its current block.
+    longest: positions of the longest canvas, prompt included. windows: rows of a pass over a part of the canvas, from the
+    schedules' blocks. heads: their roles. A head gets at most the rows of one window, even after a pass over the whole canvas:
+    only the current block's rows are needed.
     """
     lengths = steps(rule.shortest, longest, rule.ratio)
     made: list[tuple[str, dict[str, int]]] = []
@@ -92,9 +92,9 @@ def backbone_sizes(
 
 
 def waste(role: str, needs: Iterable[Sizes], sizes: Sequence[Mapping[str, int]]) -> float:
-    """What calls of these sizes compute, as a multiple of what is of use, when each goes to the smallest that holds it.
+    """The work that calls cause, as a multiple of what they need, when each runs on the smallest graph that fits.
 
-    Raises InputError for a call that none holds.
+    needs: sizes of the calls. sizes: sizes of the graphs. Raises InputError for a call that fits no graph.
     """
     work, computed, useful = "slots" if role == "context" else TIMELINE.graph(role).work, 0, 0
     for need in needs:

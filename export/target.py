@@ -1,6 +1,6 @@
 """Write a bundle whose graphs are of fixed sizes, for one engine, from a bundle with graphs of any size.
 
-Embedding tables are carried over byte for byte, the tokenizer too; graphs of any size are not: a phone or an NPU has no use for
+Embedding tables and the tokenizer are copied byte for byte. Graphs of any size are left out: a phone or an NPU has no use for
 them. Knows files and the manifest. Knows no converter.
 """
 
@@ -18,7 +18,7 @@ from unmask.export.bundle_writer import WEIGHTS, Weights, externalize, seal, sta
 
 @dataclass
 class Target:
-    """The new bundle while it is made. engine: onnx, litert or coreml."""
+    """The new bundle while it is being written."""
 
     folder: Path
     engine: str
@@ -27,15 +27,15 @@ class Target:
     buckets: list[Bucket] = field(default_factory=list)
 
     def file(self, role: str, sizes: Mapping[str, int], ending: str) -> str:
-        """A name for a graph's file."""
+        """A file name for a graph."""
         return f"{role}-{'-'.join(map(str, sizes.values()))}.{ending}"
 
     def add(self, role: str, sizes: Mapping[str, int], file: str, function: str = "") -> None:
-        """Name a graph whose file lies in `folder`, or below it."""
+        """List a graph whose file is in `folder`. file: its path there."""
         self.buckets.append(Bucket(self.engine, role, file, dict(sizes), self.precision, function))
 
     def add_onnx(self, role: str, sizes: Mapping[str, int], model: onnx.ModelProto) -> None:
-        """Write an ONNX graph; its large tensors go into the weights file that all share."""
+        """Write an ONNX graph. Its large tensors go into the weights file that all graphs share."""
         file = self.file(role, sizes, "onnx")
         onnx.save_model(externalize(model, self.weights), self.folder / file)
         self.add(role, sizes, file)
@@ -43,7 +43,7 @@ class Target:
 
 @contextmanager
 def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, note: str) -> Iterator[Target]:
-    """A bundle to fill; it takes its place at `folder` when the block ends well. note: how it was made, for its provenance."""
+    """Yield a bundle to fill. It is moved to `folder` when the block ends. note: how it was made, for its provenance."""
     manifest = source.manifest
     with staging(folder) as part:
         target = Target(part, engine, precision, Weights(part / WEIGHTS))
@@ -62,9 +62,9 @@ def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, not
 
 
 def carried(source: Bundle, embedding: Embedding, weights: Weights) -> Embedding:
-    """The same table in another weights file."""
+    """Copy a table into another weights file and return its new description."""
     table = source.table(embedding)
-    stored = table.stored.T if embedding.dtype == "int8" else table.stored  # as it lies in its file
+    stored = table.stored.T if embedding.dtype == "int8" else table.stored  # as stored in its file
     scales = None if table.scales is None else weights.add(table.scales)
     moved = replace(embedding, file=WEIGHTS, offset=weights.add(stored), scales=scales)
     rest = getattr(embedding, "rest", None)

@@ -1,7 +1,7 @@
 """The tokenizer of a checkpoint folder as one JSON text.
 
-tokenizer.json where there is one; else byte-level BPE of vocab.json and merges.txt with the added tokens of
-tokenizer_config.json, as Qwen2 and Dream split text (Dream's own tokenizer is a Python file, which is not run).
+Reads tokenizer.json if there is one. Otherwise builds byte-level BPE from vocab.json and merges.txt with the added tokens of
+tokenizer_config.json, splitting text as Qwen2 and Dream do (Dream's own tokenizer is a Python file, which is not run).
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ QWEN2_SPLIT = (
 
 
 def checkpoint_tokenizer(folder: Path) -> Tokenizer:
-    """Raises InputError when the folder holds none of both, BundleError when what it holds is damaged."""
+    """Raises InputError when the folder has no tokenizer, BundleError when it is damaged."""
     if (folder / "tokenizer.json").is_file():
         return read_tokenizer(folder / "tokenizer.json")
     if not ((folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()):

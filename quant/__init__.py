@@ -1,1 +1,1 @@
-"""int8 graphs from exported ones."""
+"""Smaller bundles from fp32 ones: integer and float16 weights, and what is measured for them."""

@@ -1,8 +1,8 @@
-"""How much two models' answers to the same canvas differ. Pure functions of logits; knows no bundle and no clock.
+"""How much two models' answers to the same canvas differ. Pure functions of logits. Knows no bundle and no clock.
 
 A sampler reads two things from a row, the best id and its probability, and commits the most confident rows first. So there are
 three questions: do the models choose the same id, would they commit the same rows first, and how much do their distributions
-differ.
+differ?
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ EARLY = 0.25  # share of the masked rows that the first passes commit
 
 @dataclass(frozen=True)
 class Drift:
-    """B against A over rows of one share of masks."""
+    """Model B compared with model A, over canvases with one share of masked positions."""
 
     ratio: float | None
-    """Share of masks; None: drafts that a verifier reads."""
+    """Share of masked positions; None for drafts that a verifier reads."""
     canvases: int
     rows: int
     argmax: float
@@ -28,7 +28,7 @@ class Drift:
     first: float
     """Share of canvases with the same most confident row."""
     early: float
-    """Share of A's most confident quarter of each canvas's rows that is in B's too."""
+    """Share of A's most confident quarter of a canvas's rows that is also in B's most confident quarter."""
     kl: float
     """Mean of KL(A || B) over rows, nats."""
     kl_p95: float
@@ -45,12 +45,12 @@ def kl_rows(a: Floats, b: Floats) -> Floats:
 
 
 def most_confident(logs: Floats, count: int) -> NDArray[np.int64]:
-    """The `count` rows with the most probable best id; of equal rows the first, as in the sampler."""
+    """The `count` rows with the most probable best id. Ties go to the earlier row, as in the sampler."""
     return np.argsort(-logs.max(-1), kind="stable")[:count]
 
 
 def drift(ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
-    """pairs: for each canvas (R, V) log-probabilities of A and of B."""
+    """pairs: log-probabilities (R, V) of A and of B for each canvas. ratio: the share of masked positions."""
     kl = np.concatenate([kl_rows(a, b) for a, b in pairs])
     argmax = np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in pairs])
     first = [most_confident(a, 1)[0] == most_confident(b, 1)[0] for a, b in pairs]

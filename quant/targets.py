@@ -1,6 +1,6 @@
-"""Bundles with graphs of fixed sizes for one engine, and what commands must know of each engine to make them.
+"""Bundles with graphs of fixed sizes for one engine: the table of targets that the commands offer.
 
-Knows the targets, their number formats, and which converter writes them. Converters are imported on use.
+Knows the targets, their number formats, and which converter writes each. Imports converters on use.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ TARGET_FORMATS: Mapping[str, Sequence[str]] = {
     "coreml": ("fp16", "fp32", "int8", "int4"),
     "litert": ("int8", "fp32", "int8-static"),
 }
-"""Target -> the number formats of a bundle made from a bundle, the default first. onnx has formats of its own."""
+"""Target -> the number formats of a bundle made from a bundle, the default first. Those of onnx are WEIGHT_FORMATS."""
 CHECKPOINT_FORMATS: Mapping[str, Sequence[str]] = {
     "onnx": ("fp32",),
     "litert": ("fp32", "int8"),
@@ -61,8 +61,8 @@ def write_target(
 ) -> None:
     """Write a caption bundle for `options.target`, which is not onnx, at `folder`.
 
-    data: what ranges of activations are measured on; needed for int8-static. Raises InputError for audio that is longer than
-    the bundle takes.
+    data: the recordings to measure ranges of activations on, needed for int8-static. Raises InputError when
+    `options.longest_s` is longer than the bundle takes.
     """
     sizes = caption_sizes(source, options.longest_s)
     if options.target == "onnx-static":
@@ -90,8 +90,8 @@ Convert = Callable[[Bundle, Path, Iterable["FixedGraph"], Any, Say], object]
 def converter(target: str, system: System, number_format: str) -> Convert:
     """The function that converts graphs for LiteRT or CoreML into a bundle: (source, folder, graphs, calls, say).
 
-    system: the oldest one that runs CoreML graphs. calls: from `record_calls` for int8-static, else None. Raises InputError now,
-    before minutes of export, for a format that the system does not have.
+    system: the oldest one that runs CoreML graphs. calls: from `record_calls` for int8-static, else None. Raises InputError here,
+    before minutes of export, for a format that the system does not support.
     """
     if target == "coreml":
         from unmask.export.coreml import CoremlForm, write_coreml

@@ -1,1 +1,1 @@
-"""Recipes that made the shipped checkpoints: reproducible, resumable, from public inputs."""
+"""The recipes of the shipped checkpoints: reproducible, resumable, from public inputs."""

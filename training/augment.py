@@ -1,6 +1,6 @@
-"""What rooms, machines and crowds do to speech: noise, babble, music-like tones, reverberation, speed, gain, lost features.
+"""Augmentation of speech: noise, babble, music-like tones, reverberation, speed, gain, hidden features.
 
-Knows NumPy arrays only; every random choice comes from the generator that is passed in.
+Knows only NumPy arrays. Every random choice comes from the generator that is passed in.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Augment:
-    """Shares of samples and ranges. Speed changes pitch and tempo together."""
+    """How much of the samples is augmented, and the ranges. Speed changes pitch and tempo together."""
 
     speed_share: float = 0.6
     speed: tuple[float, float] = (0.88, 1.14)
     noise_share: float = 0.5
     noise_db: tuple[float, float] = (2.0, 30.0)  # speech over noise
     room_share: float = 0.2
-    room_s: tuple[float, float] = (0.1, 0.5)  # time in which the echo falls by 60 dB
+    room_s: tuple[float, float] = (0.1, 0.5)  # time in which the reverberation falls by 60 dB
     gain_db: tuple[float, float] = (-20.0, 3.0)
-    hide_share: float = 0.5  # of spectrograms get stripes of mean value, in time and in frequency
+    hide_share: float = 0.5  # spectrograms with stripes of the mean value, in time and in frequency
 
 
 def draw_speed(options: Augment, rng: np.random.Generator) -> float:
@@ -39,7 +39,7 @@ def change_speed(samples: Audio, speed: float) -> Audio:
 
 
 def spoil(samples: Audio, noises: list[Audio], options: Augment, rng: np.random.Generator) -> Audio:
-    """Room, noise and gain, each by its share; as long as it was."""
+    """Add reverberation and noise, each with the probability of its share, and change the gain. Keeps the length."""
     if rng.random() < options.room_share:
         samples = reverberate(samples, rng.uniform(*options.room_s), rng)
     if noises and rng.random() < options.noise_share:
@@ -49,14 +49,14 @@ def spoil(samples: Audio, noises: list[Audio], options: Augment, rng: np.random.
 
 
 def mix(speech: Audio, noise: Audio, decibels: float) -> Audio:
-    """Speech with noise (repeated or cut to its length) so many decibels below it, by mean power."""
+    """Speech with noise, repeated or cut to its length, whose mean power is `decibels` below that of the speech."""
     noise = np.resize(noise, len(speech))
     power = np.mean(speech**2) / (np.mean(noise**2) + 1e-12) / 10 ** (decibels / 10)
     return np.asarray(speech + noise * np.sqrt(power), np.float32)
 
 
 def reverberate(samples: Audio, seconds: float, rng: np.random.Generator) -> Audio:
-    """The direct sound and an exponentially decaying tail of noise behind it: a crude room, of the same power."""
+    """A crude room: the direct sound, followed by an exponentially decaying tail of noise. Keeps the power."""
     length = int(seconds * SAMPLE_RATE_HZ)
     response = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
     response *= rng.uniform(0.2, 0.8) / np.linalg.norm(response)
@@ -67,7 +67,7 @@ def reverberate(samples: Audio, seconds: float, rng: np.random.Generator) -> Aud
 
 
 def hide(mel: NDArray[np.float32], options: Augment, rng: np.random.Generator) -> NDArray[np.float32]:
-    """SpecAugment (Park et al. 2019, arXiv 1904.08779): two stripes of bands and some of frames take the mean value."""
+    """SpecAugment (Park et al. 2019, arXiv 1904.08779): set two stripes of bands and some of frames to the mean value."""
     if rng.random() >= options.hide_share:
         return mel
     bands, frames = mel.shape
@@ -88,7 +88,7 @@ def hide(mel: NDArray[np.float32], options: Augment, rng: np.random.Generator) -
 
 
 def colored(seconds: float, slope: float, rng: np.random.Generator) -> Audio:
-    """Noise whose power falls with frequency to the `slope`: 0 white, 1 pink, 2 brown."""
+    """Noise whose power falls as frequency ** slope: 0 white, 1 pink, 2 brown."""
     count = int(seconds * SAMPLE_RATE_HZ)
     spectrum = np.fft.rfft(rng.standard_normal(count))
     spectrum[1:] /= np.arange(1, len(spectrum)) ** (slope / 2)
@@ -97,7 +97,7 @@ def colored(seconds: float, slope: float, rng: np.random.Generator) -> Audio:
 
 
 def tones(seconds: float, rng: np.random.Generator) -> Audio:
-    """Music-like: chords of decaying harmonics on a scale, a new one every fifth to second."""
+    """Music-like: chords of decaying harmonics on a scale, a new one every 0.2 to 1 seconds."""
     out = np.zeros(int(seconds * SAMPLE_RATE_HZ))
     at = 0
     while at < len(out):
@@ -113,7 +113,7 @@ def tones(seconds: float, rng: np.random.Generator) -> Audio:
 
 
 def babble(speech: list[Audio], seconds: float, rng: np.random.Generator, voices: int = 7) -> Audio:
-    """A crowd: so many recordings at like power at once, each from a random place."""
+    """A crowd: `voices` recordings at once, at similar power, each from a random position."""
     out = np.zeros(int(seconds * SAMPLE_RATE_HZ))
     for _ in range(voices):
         voice = speech[rng.integers(len(speech))]

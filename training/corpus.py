@@ -1,7 +1,7 @@
 """Read a corpus: a JSON-lines manifest and the tar of its recordings.
 
-Each line of `NAME.jsonl` has `file` (its name in `NAME.tar`) and, where known, `text` and `speaker`;
-recordings are 16 kHz mono in anything that libsndfile reads.
+Each line of `NAME.jsonl` has `id`, `file` (the recording's name in `NAME.tar`) and, if known, `text`, `speaker` and `written`.
+Recordings are 16 kHz mono, in any format that libsndfile reads.
 """
 
 import io
@@ -22,10 +22,10 @@ from unmask.speech.log_mel import SAMPLE_RATE_HZ
 @dataclass(frozen=True)
 class Utterance:
     id: str
-    text: str  # words of the transcript, lower case; empty when there is none
+    text: str  # words of the transcript in lower case; empty without a transcript
     samples: NDArray[np.float32]
     speaker: str = ""
-    written: str = ""  # the same with case and punctuation, where that is known for certain
+    written: str = ""  # the transcript with case and punctuation, if they are certain
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_corpus(path: Path) -> Iterator[Utterance]:
-    """path: the manifest without its ending. Raises ValueError when a recording is not at 16 kHz."""
+    """The utterances of a corpus. path: the manifest without `.jsonl`. Raises ValueError when a recording is not at 16 kHz."""
     with tarfile.open(f"{path}.tar") as tar:
         for row in read_lines(path.with_name(f"{path.name}.jsonl")):
             member = tar.extractfile(row["file"])

@@ -1,4 +1,4 @@
-"""Decoded audio on disk: one flat file of 16-bit samples and a line for each recording, read through a memory map."""
+"""Decoded audio on disk: one flat file of 16-bit samples, read through a memory map, and a line for each recording."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ FULL_SCALE = 32768.0
 
 
 def write_recordings(path: Path, recordings: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
-    """path: without its ending; gets `.i16` and, last, `.jsonl`, so what has its list is whole."""
+    """Write `path.i16` and then `path.jsonl`: when the list exists, the recordings are complete."""
     rows, offset = [], 0
     with open(path.with_suffix(".i16"), "wb") as out:
         for name, samples in recordings:
@@ -24,7 +24,7 @@ def write_recordings(path: Path, recordings: Iterable[tuple[str, NDArray[np.floa
 
 
 class Recordings:
-    """What `write_recordings` wrote, by id."""
+    """The recordings that `write_recordings` wrote, by id."""
 
     def __init__(self, path: Path) -> None:
         self.rows = {row["id"]: row for row in read_lines(path.with_suffix(".jsonl"))}
@@ -45,4 +45,4 @@ class Recordings:
 def write_lines(path: Path, rows: Iterable[object]) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    part.replace(path)  # a file that is there is whole
+    part.replace(path)  # so a file that exists is complete

@@ -3,7 +3,7 @@
     python -m unmask.training.synthesize --text DATA/text/ljspeech.txt --out DATA/train/synthetic --lines 3000
 
 writes OUT.jsonl and OUT.tar (16 kHz FLAC). Voices: `hibari` (neural, package hibari-tts), `flite:NAME` and `espeak:NAME`
-(programs of the same names). It widens the text that a captioner has read far more than the sound that it has heard.
+(programs of the same names). It adds much more variety of text than of sound to a captioner's training.
 """
 
 import io
@@ -32,16 +32,16 @@ READABLE = re.compile(r"[A-Za-z][A-Za-z ,.;:'?!-]*")  # no digits or symbols: a 
 @dataclass(frozen=True)
 class Synthesize:
     text: tuple[Path, ...]
-    """Files of cased and punctuated sentences, one a line."""
+    """Files of sentences with case and punctuation, one per line."""
     out: Path
-    """The corpus without its ending."""
+    """Path of the corpus without `.jsonl` or `.tar`."""
     lines: int = 3000
     voices: tuple[str, ...] = ("hibari", "hibari", "hibari", "hibari", "flite:slt", "flite:rms", "flite:awb", "espeak:en-us+f3")
-    """Drawn at random; name one more than once to hear it more often."""
+    """One is drawn at random for each sentence. A voice that is named twice is drawn twice as often."""
     words: tuple[int, int] = (2, 34)
     speed: tuple[float, float] = (0.85, 1.35)
     without: Path | None = None
-    """Leave out sentences of this manifest's `raw` or `text`: what is kept for testing."""
+    """Leave out the sentences in this manifest's `raw` or `text`, which are kept for testing."""
     seed: int = 0
 
 
@@ -68,7 +68,7 @@ def main(options: Annotated[Synthesize, cyclopts.Parameter(name="*")]) -> None:
 
 
 def readable_lines(options: Synthesize) -> list[str]:
-    """Distinct sentences that every voice reads alike, in the order of the files."""
+    """Distinct sentences that all voices read in the same way, in the order of the files."""
     left_out = set()
     if options.without:
         for line in options.without.read_text(encoding="utf-8").splitlines():
@@ -83,7 +83,7 @@ def readable_lines(options: Synthesize) -> list[str]:
 
 
 def open_voice(name: str) -> Callable[[str, float], tuple[Audio, int]]:
-    """A function of a sentence and a speed (1: the voice's own) to samples and their rate. Raises ValueError for other names."""
+    """A function (sentence, speed) -> (samples, rate in Hz). Speed 1 is the voice's own. Raises ValueError for unknown names."""
     engine, _, voice = name.partition(":")
     if engine == "hibari":
         import hibari
@@ -101,7 +101,7 @@ def open_voice(name: str) -> Callable[[str, float], tuple[Audio, int]]:
 
 def _said(command: list[str]) -> tuple[Audio, int]:
     wav = subprocess.run(command, check=True, capture_output=True).stdout
-    # A WAV that was piped has no true length in its header; past the 44 bytes it is 16-bit mono PCM.
+    # The header of a piped WAV has no valid length. After its 44 bytes comes 16-bit mono PCM.
     rate = int.from_bytes(wav[24:28], "little")
     pcm = np.frombuffer(wav[44 : 44 + (len(wav) - 44) // 2 * 2], "<i2")
     return (pcm / 32768).astype(np.float32), rate

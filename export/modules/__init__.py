@@ -1,1 +1,1 @@
-"""The models as PyTorch modules, shaped as the graphs are."""
+"""The models as PyTorch modules that take and return what the graphs do."""

@@ -39,7 +39,7 @@ class RMSNorm(nn.Module):
 
 
 def rotation(positions: Tensor, width: int, theta: float) -> tuple[Tensor, Tensor]:
-    """cos and sin (N, width) of RoPE's angles, in fp32: the two halves of a head turn together (GPT-NeoX's layout)."""
+    """cos and sin (N, width) of RoPE's angles in fp32, for heads whose two halves rotate together (GPT-NeoX's layout)."""
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width)
     angles = positions.float()[:, None] * frequencies
     return torch.cat([angles, angles], -1).cos(), torch.cat([angles, angles], -1).sin()
@@ -69,7 +69,7 @@ class Attention(nn.Module):
         return rotate(k, turn).transpose(0, 1), v.transpose(0, 1)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """mask (N, S): added to scores."""
+        """x (N, d); k, v (KV, S, head_width); mask (N, S) is added to attention scores -> (N, d)."""
         q = self.q(x).unflatten(-1, (self.config.heads, -1))
         if self.config.qk_norm:
             q = self.q_norm(q)
@@ -93,7 +93,7 @@ class Layer(nn.Module):
 
 
 class BackboneModel(nn.Module):
-    """Layers and final norm; embedding and head stand apart, since the runtime gathers the one and slices the other."""
+    """Layers and final norm. Embedding and head are separate: the runtime gathers rows of the one and slices the other."""
 
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class BackboneModel(nn.Module):
         self.norm = RMSNorm(config.width, config.eps)
 
     def forward(self, rows: Tensor, mask: Tensor | None = None) -> Tensor:
-        """A plain full pass: rows (N, d), mask (N, N) added to scores -> hidden rows (N, d)."""
+        """One full pass without a cache: rows (N, d), mask (N, N) added to scores -> hidden rows (N, d)."""
         turn = rotation(torch.arange(len(rows), device=rows.device), self.config.head_width, self.config.rope_theta)
         for layer in self.layers:
             normed = layer.attention_norm(rows)
@@ -112,7 +112,7 @@ class BackboneModel(nn.Module):
 
 
 class BackboneWindow(nn.Module):
-    """One pass over W rows of a canvas of S positions; the other rows enter by their kept keys and values."""
+    """One pass over W rows of a canvas of S positions. The other rows are attended to through their cached keys and values."""
 
     def __init__(self, backbone: BackboneModel) -> None:
         super().__init__()
@@ -121,10 +121,10 @@ class BackboneWindow(nn.Module):
     def forward(
         self,
         rows: Tensor,  # (W, d) embeddings
-        positions: Tensor,  # (W,) places on the canvas
+        positions: Tensor,  # (W,) positions on the canvas
         wanted: Tensor,  # (R,) indices into the window of the hidden rows to return
         mask: Tensor,  # (W, S) added to attention scores
-        cache_k: Tensor,  # (L, KV, S, head_width), keys rotated; the window's own rows are replaced
+        cache_k: Tensor,  # (L, KV, S, head_width), keys rotated; rows of the window are replaced
         cache_v: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Hidden rows (R, d) after the final norm, and the window's keys and values (L, KV, W, head_width)."""
@@ -142,7 +142,7 @@ class BackboneWindow(nn.Module):
 
 
 class Head(nn.Module):
-    """Hidden rows to the best ids of rows [start, start + count) of the vocabulary, reduced so that logits stay inside."""
+    """Hidden rows -> the best ids among rows [start, start + count) of the vocabulary; logits stay inside the graph."""
 
     def __init__(self, width: int, start: int, count: int, top: int) -> None:
         super().__init__()

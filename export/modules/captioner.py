@@ -14,22 +14,22 @@ from torch import Tensor, nn
 from unmask.export.modules.whisper import Block, Decoder, Encoder, Whisper, WhisperConfig
 
 BLANK = 0
-BARRED = -1e4  # added to the logits of what is never written: finite, and within float16
+BARRED = -1e4  # added to the logits of ids that are never predicted: finite, and within float16
 
 
 @dataclass(frozen=True)
 class CaptionerConfig:
     whisper: WhisperConfig
-    vocabulary: int  # tokens that the canvas holds, blank (id 0) included
+    vocabulary: int  # tokens of the canvas, blank (id 0) included
     frames_per_slot: int = 8  # 160 ms
-    prompt: int = 2  # what Whisper's decoder reads before a text
-    rarer: int = 0  # tokens that only the verifier writes
+    prompt: int = 2  # tokens that Whisper's decoder reads before a text
+    rarer: int = 0  # tokens that only the verifier predicts
 
-    # Rows of the one embedding: the canvas's tokens, the mask, the prompt, rarer tokens.
+    # Rows of the shared embedding, in order: tokens of the canvas, the mask, the prompt, rarer tokens.
 
     @property
     def slots(self) -> int:
-        """Of the longest canvas."""
+        """Slots of the longest canvas."""
         return self.whisper.encoder_positions // self.frames_per_slot
 
     @property
@@ -42,12 +42,12 @@ class CaptionerConfig:
 
     @property
     def marks(self) -> tuple[int, ...]:
-        """Rows that are read and never written."""
+        """Ids that are read and never predicted."""
         return (self.mask, *self.prompt_ids)
 
     @property
     def canvas_rows(self) -> int:
-        """Rows up to the rarer tokens: the canvas's head."""
+        """Rows before the rarer tokens: the head of the canvas."""
         return self.vocabulary + len(self.marks)
 
     @property
@@ -65,8 +65,8 @@ class CaptionerModel(nn.Module):
         self.slot_map = nn.Linear(2 * width, width)
         self.blocks = nn.ModuleList(Block(width, sizes.heads, cross=True) for _ in range(sizes.decoder_layers))
         self.norm = nn.LayerNorm(width)
-        # Attention scores to the recording fall by this much for each slot of distance (ALiBi's fixed slopes, Press et al. 2022):
-        # the first heads read the slot's own sound, the last see almost everything. Fixed, so that fused attention can be used.
+        # Attention scores on the recording fall by this much for each slot of distance (ALiBi's fixed slopes, Press et al. 2022):
+        # the first heads attend to the slot's own sound, the last to almost everything. Fixed, so that attention can be fused.
         self.register_buffer("nearness", torch.logspace(0.3, -2.5, sizes.heads))
         self.verifier = Decoder(replace(sizes, vocabulary=config.rows))
         self.register_buffer("barred", torch.zeros(config.rows), persistent=False)
@@ -74,15 +74,15 @@ class CaptionerModel(nn.Module):
 
     @property
     def embedding(self) -> nn.Embedding:
-        """One for both decoders, and their heads too."""
+        """Shared by both decoders and their heads."""
         return self.verifier.embedding
 
     @staticmethod
     def from_whisper(whisper: Whisper, config: CaptionerConfig, rows: list[int], prompt: list[int]) -> "CaptionerModel":
-        """Start from Whisper's weights. rows: for each token, the canvas's first, the row of Whisper's embedding; prompt: those
-        that it reads first.
+        """A captioner that starts from Whisper's weights.
 
-        Blank's row is that of Whisper's end of text: the verifier ends a text with blank's id.
+        rows: the row of Whisper's embedding for each token, tokens of the canvas first. prompt: the rows of its prompt.
+        Blank takes the row of Whisper's end of text: the verifier ends a text with blank's id.
         """
         model = CaptionerModel(config)
         model.encoder.load_state_dict(whisper.encoder.state_dict())
@@ -102,7 +102,7 @@ class CaptionerModel(nn.Module):
         return self.slot_map(halves.flatten(2))
 
     def near(self, positions: Tensor, frames: int) -> Tensor:
-        """What is added to cross-attention scores. positions (W,) slots -> (H, W, frames)."""
+        """The bias on cross-attention scores by distance: positions (W,) in slots -> (H, W, frames)."""
         per = self.config.frames_per_slot
         centers = (torch.arange(frames, device=positions.device) + 0.5) / per - 0.5
         return -self.nearness[:, None, None] * (positions[:, None] - centers).abs()
@@ -110,7 +110,7 @@ class CaptionerModel(nn.Module):
     def forward(self, ids: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """Hidden rows (B, S, d) of whole canvases, for training.
 
-        ids (B, S); states (B, S * frames_per_slot, d); lengths (B,): slots that exist, the rest is padding.
+        ids (B, S); states (B, S * frames_per_slot, d); lengths (B,): slots of each canvas, the rest is padding.
         """
         slots, frames = ids.shape[1], states.shape[1]
         x = self.embedding(ids) + self.positions[:slots] + self.slots(states)
@@ -135,19 +135,19 @@ class CaptionerModel(nn.Module):
         return torch.cat([prompt.expand(len(texts), -1), texts], 1)
 
     def next_logits(self, texts: Tensor, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the verifier expects behind the prompt and behind each token of texts (B, N) -> (B, N + 1, rows), marks barred.
+        """The verifier's logits for the token after the prompt and after each token of texts: (B, N) -> (B, N + 1, rows).
 
-        states (B, T, d), of which mask (B, 1, 1, T) bool says which exist.
+        Marks are barred. states (B, T, d). mask (B, 1, 1, T) bool: False where states are padding.
         """
         logits, _ = self.verifier(self.prompted(texts), self.verifier.cross(states), mask)
         return logits[:, self.config.prompt - 1 :] + self.barred
 
 
 class Context(nn.Module):
-    """Log-mel (1, mels, F) -> what every pass needs of the recording.
+    """Log-mel (1, mels, F) -> what every pass needs from the recording.
 
-    F is a multiple of twice frames_per_slot. Returns cross_k and cross_v (L, H, T, d / H), slots (S, d), and the verifier's own
-    verify_k and verify_v (L, H, T, d / H).
+    F is a multiple of twice frames_per_slot. Returns cross_k and cross_v (L, H, T, d / H), slots (S, d), and
+    for the verifier verify_k and verify_v (L, H, T, d / H).
     """
 
     def __init__(self, model: CaptionerModel) -> None:
@@ -163,13 +163,13 @@ class Context(nn.Module):
 
 
 class CaptionWindow(nn.Module):
-    """One pass over W rows of a canvas of S slots; the other rows enter by their cached keys and values."""
+    """One pass over W rows of a canvas of S slots. The other rows are attended to through their cached keys and values."""
 
     def __init__(self, model: CaptionerModel, top: int, blank_penalty: float = 0.0) -> None:
-        """blank_penalty: taken off blank's logit. A hesitant model spreads a token over ids and slots, and blank wins each."""
+        """blank_penalty: subtracted from blank's logit. An unsure model spreads a token over ids and slots: blank wins each."""
         super().__init__()
         self.model, self.top = model, top
-        # The head is whole rows of the embedding, marks included, so that a bundle holds them once; their columns are cut off.
+        # The head is the embedding's first rows, marks included, so that a bundle stores them once. Logits of marks are cut off.
         rows = model.config.canvas_rows
         self.head = nn.Linear(model.config.whisper.width, rows, bias=False)
         self.head.weight = nn.Parameter(model.embedding.weight[:rows].detach().clone())
@@ -186,7 +186,7 @@ class CaptionWindow(nn.Module):
         cross_k: Tensor,  # (L, H, T, d / H)
         cross_v: Tensor,
         slots: Tensor,  # (S, d)
-        cache_k: Tensor,  # (L, H, S, d / H); the window's own rows are replaced
+        cache_k: Tensor,  # (L, H, S, d / H); rows of the window are replaced
         cache_v: Tensor,
     ) -> tuple[Tensor, ...]:
         model = self.model
@@ -211,7 +211,7 @@ class CaptionWindow(nn.Module):
 
 
 class Verify(nn.Module):
-    """One causal pass over N rows of a text behind P rows that were read before."""
+    """One causal pass over N rows of a text after P rows that were read before."""
 
     def __init__(self, model: CaptionerModel, top: int) -> None:
         super().__init__()
@@ -239,5 +239,5 @@ class Verify(nn.Module):
 
 
 def log_sum_exp(logits: Tensor, probabilities: Tensor) -> Tensor:
-    """By way of their softmax: ONNX Runtime's ReduceLogSumExp is several times slower (docs/log.md)."""
+    """Computed from the softmax: ONNX Runtime's ReduceLogSumExp is several times slower (docs/log.md)."""
     return logits.amax(-1) - probabilities.amax(-1).log()

@@ -1,8 +1,8 @@
-"""The same graphs with every shape fixed, for engines that settle shapes in advance: LiteRT, CoreML, ONNX for NPUs.
+"""The same graphs with every shape fixed, for engines that need shapes in advance: LiteRT, CoreML, ONNX for NPUs.
 
-A module takes its sizes from the inputs that it is traced with. Names, masks and dtypes are those of `engines.padding`; against
-the modules of any size, masks come from outside and all that converters trip over is written out: attention as two matrix
-products, cached rows replaced by a gather, integers of 32 bits. Knows PyTorch modules. Knows no converter and no file.
+A module takes its sizes from the inputs that it is traced with. Names, masks and dtypes are those of `engines.padding`. Unlike in
+the modules of any size, masks are inputs, and what converters cannot handle is written out: attention as two matrix products,
+cached rows replaced by a gather, int32 indices. Knows PyTorch modules. Knows no converter and no file.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ Sizes = Mapping[str, int]  # as in a manifest's buckets
 
 @dataclass(frozen=True)
 class FixedGraph:
-    """A graph before its conversion. The module takes the example's tensors in their order and returns the outputs in theirs."""
+    """A graph before its conversion. The module takes the tensors of `example` and returns those of `outputs`, in their order."""
 
     role: str
     sizes: dict[str, int]
     module: nn.Module
-    example: dict[str, Tensor]  # zeros, of exactly the shapes and dtypes of a call
+    example: dict[str, Tensor]  # zeros with the exact shapes and dtypes of a call
     outputs: tuple[str, ...]
 
 
@@ -53,10 +53,10 @@ def keys_values(layer: Attention, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Replaced:
-    """Puts a window's own rows in the place of their cached ones. Of rows that share a place, padding, any is taken."""
+    """Replaces cached rows by the window's own. Rows of padding share a position, and any one of them is taken."""
 
     def __init__(self, positions: Tensor, slots: int) -> None:
-        """positions (W,) int32 places among `slots`."""
+        """positions (W,) int32, each below `slots`."""
         here = (positions[:, None] == torch.arange(slots, dtype=torch.int32, device=positions.device)).float()  # (W, S)
         self._row, self._own = here.argmax(0), here.amax(0)[:, None] > 0.5
 
@@ -66,7 +66,7 @@ class Replaced:
 
 
 def part_of(weight: Tensor, start: int, stop: int) -> nn.Parameter:
-    """Rows of a matrix as one of their own, over the same memory: converters take long to cut one themselves."""
+    """Rows of a matrix as a parameter that shares its memory: converters are slow at slicing constants."""
     return nn.Parameter(weight.detach()[start:stop], requires_grad=False)
 
 
@@ -82,7 +82,7 @@ def reduced(logits: Tensor, top: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 class FixedContext(nn.Module):
-    """`Context` behind a mask: what stands behind the real frames is not attended to."""
+    """`Context` with a mask: frames of padding, after the real ones, are not attended to."""
 
     def __init__(self, model: CaptionerModel) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class FixedContext(nn.Module):
 
 
 class FixedCaptionWindow(nn.Module):
-    """`CaptionWindow` whose slots behind the canvas are masked."""
+    """`CaptionWindow` with a mask: slots of padding, after the canvas, are not attended to."""
 
     def __init__(self, model: CaptionerModel, top: int, blank_penalty: float) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class FixedCaptionWindow(nn.Module):
         mask: Tensor,  # (S,)
     ) -> tuple[Tensor, ...]:
         model, places = self.model, self.model.positions
-        if len(slots) > len(places):  # the longest bucket has a slot more than any canvas, for rows that pad it
+        if len(slots) > len(places):  # the longest bucket has one slot more than any canvas, for rows of padding
             places = torch.cat([places, places.new_zeros(len(slots) - len(places), places.shape[1])])
         x = rows + places.index_select(0, positions) + slots.index_select(0, positions)
         near = model.near(positions.float(), cross_k.shape[2]) + frame_mask
@@ -149,12 +149,12 @@ class FixedCaptionWindow(nn.Module):
 
 
 class FixedVerify(nn.Module):
-    """`Verify` with places and a mask from outside."""
+    """`Verify` with positions and a mask as inputs."""
 
     def __init__(self, model: CaptionerModel, top: int) -> None:
         super().__init__()
         self.verifier, self.top = model.verifier, top
-        # Rows of marks are left out rather than barred: a logit of -1e4 would take all of a static form's range.
+        # Rows of marks are left out instead of barred: a logit of -1e4 would take up the whole range in int8-static.
         weight, self.own, self.marks = model.embedding.weight, model.config.vocabulary, len(model.config.marks)
         self.head = part_of(weight, 0, self.own)
         self.rarer = part_of(weight, model.config.canvas_rows, model.config.rows) if model.config.rarer else None
@@ -186,7 +186,7 @@ class FixedVerify(nn.Module):
         if self.rarer is not None:
             logits = torch.cat([logits, F.linear(hidden, self.rarer)], 1)
         ids, best, logsumexp, _ = reduced(logits, self.top)
-        if self.rarer is not None:  # ids behind the marks
+        if self.rarer is not None:  # ids that follow the marks
             ids = ids + self.marks * (ids >= self.own).int()
         return ids, best, logsumexp, torch.stack(keys), torch.stack(values)
 
@@ -221,7 +221,7 @@ def _fixed(graph: GraphSpec, role: str, sizes: Sizes, module: nn.Module, dims: M
 
 
 class FixedBackboneWindow(nn.Module):
-    """`BackboneWindow` with grouped heads written out."""
+    """`BackboneWindow` with grouped-query attention written out."""
 
     def __init__(self, model: BackboneModel) -> None:
         super().__init__()
@@ -254,9 +254,9 @@ class FixedBackboneWindow(nn.Module):
 def grouped(
     layer: backbone.Attention, x: Tensor, turn: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor], among: Tensor
 ) -> Tensor:
-    """`backbone.Attention` over seen keys and values (KV, S, head_width), the G heads of a group as rows of one product.
+    """`backbone.Attention` over `seen`, keys and values (KV, S, head_width), with the G heads of a group as rows of one product.
 
-    x (N, d); among (G N, S): added to scores.
+    x (N, d); among (G N, S): added to attention scores.
     """
     config, count = layer.config, len(x)
     q = layer.q(x).unflatten(-1, (config.heads, -1))
@@ -272,7 +272,7 @@ class FixedHead(nn.Module):
     """`backbone.Head` with ids of 32 bits, over rows [start, stop) of a head's or an embedding's matrix."""
 
     def __init__(self, weight: nn.Parameter, ids: tuple[int, int], top: int) -> None:
-        """weight (vocabulary, d) of the whole head, shared and not copied."""
+        """weight: of the whole head, (vocabulary, d), shared and not copied."""
         super().__init__()
         self.head, self.first, self.top = part_of(weight, *ids), ids[0], min(top, ids[1] - ids[0])
 

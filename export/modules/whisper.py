@@ -15,7 +15,7 @@ FRAMES_PER_SECOND = 50  # encoder states; the mel spectrogram has twice as many
 
 @dataclass(frozen=True)
 class WhisperConfig:
-    """Sizes of one Whisper model; every layer of it has the same width."""
+    """Sizes of one Whisper model. All its layers have the same width."""
 
     width: int
     heads: int
@@ -51,7 +51,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """One pre-norm transformer layer; `cross` adds attention to the encoder's states."""
+    """One pre-norm transformer layer. `cross` adds attention to the encoder's states."""
 
     def __init__(self, width: int, heads: int, cross: bool) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Logits (B, N, vocabulary) of `ids` (B, N) that follow `past`, and the new past.
 
-        mask: (B, 1, 1, T) bool over the states behind `cross`.
+        mask: (B, 1, 1, T) bool over the encoder states that `cross` was computed from.
         """
         hidden, past = self.hidden(self.embedding(ids), cross, mask, past)
         return hidden @ self.embedding.weight.T, past
@@ -125,7 +125,7 @@ class Decoder(nn.Module):
         mask: Tensor | None = None,
         past: list[tuple[Tensor, Tensor]] | None = None,
     ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """The same from embedded rows x (B, N, d) to hidden rows, for heads and embeddings that are kept elsewhere."""
+        """As `forward`, but from embedded rows x (B, N, d) to hidden rows, for heads and embeddings that are kept elsewhere."""
         start = past[0][0].shape[2] if past else 0
         places = torch.arange(x.shape[1], device=x.device) + start
         x = x + self.positions[places]

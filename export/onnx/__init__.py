@@ -1,1 +1,1 @@
-"""Modules to ONNX graphs, as bundles."""
+"""PyTorch modules to ONNX graphs and bundles."""

@@ -1,7 +1,7 @@
-"""A checkpoint folder becomes a backbone bundle: window graph, heads, embedding, tokenizer and manifest.
+"""Write a backbone bundle from a checkpoint folder: window graph, heads, embedding, tokenizer and manifest.
 
-Graphs are traced from a module whose weights were never there; each tensor then streams from the checkpoint into the weights
-file, so that memory follows the largest part of a tensor and not the model. Families are `unmask.export.families`.
+Graphs are traced from a module without weights. Each tensor then streams from the checkpoint into the weights file, so that
+memory use does not grow with the model. Families are in `unmask.export.families`.
 """
 
 import math
@@ -31,14 +31,14 @@ from unmask.export.onnx.trace import free_bias_rows, trace
 from unmask.export.tokenizer import checkpoint_tokenizer
 
 TOKENIZER = "tokenizer.json"
-TOP = 64  # the published decodings look at the 50 best
-MOST = 1 << 20  # rows, as far as the graphs say; the manifest's `positions` is what counts
+TOP = 64  # the published decodings sample from the 50 best
+MOST = 1 << 20  # rows in the graphs' signatures; the real limit is the manifest's `positions`
 Said = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Model:
-    """What a checkpoint folder says of its model; no weight has been read."""
+    """What is known of a checkpoint's model before any weight is read."""
 
     checkpoint: Checkpoint
     adapter: ModuleType
@@ -52,33 +52,33 @@ class Model:
 
     @property
     def head(self) -> str:
-        """The checkpoint's tensor that predicts."""
+        """Name of the checkpoint's tensor that is the head."""
         return self.adapter.EMBEDDING if self.config.tied else self.adapter.HEAD
 
     @property
     def bytes(self) -> int:
-        """Of all weights in float32."""
+        """Size of all weights in float32."""
         return 4 * sum(math.prod(shape) for shape in expected(self.adapter, self.config).values())
 
 
 @dataclass
 class Drawn:
-    """Graphs of a model that point into a weights file."""
+    """Graphs of a model, whose tensors point into a weights file."""
 
     model: Model
-    place: Callable[[str], int]  # puts a checkpoint's tensor into the weights file and says where
-    offsets: dict[str, int] = field(default_factory=dict)  # checkpoint tensor -> place in the weights file
+    place: Callable[[str], int]  # stores a checkpoint's tensor in the weights file and returns its offset
+    offsets: dict[str, int] = field(default_factory=dict)  # checkpoint tensor -> offset in the weights file
     graphs: dict[str, onnx.ModelProto] = field(default_factory=dict)
 
     def store(self, name: str) -> int:
-        """Place of a checkpoint's tensor in the weights file; it is put there when first asked for."""
+        """Offset of a checkpoint's tensor in the weights file, where it is stored on the first call."""
         if name not in self.offsets:
             self.offsets[name] = self.place(name)
         return self.offsets[name]
 
     @property
     def manifest(self) -> Manifest:
-        """Its files are not known yet."""
+        """The manifest, without its list of files."""
         model = self.model
         offset = self.store(model.adapter.EMBEDDING)
         return _manifest(
@@ -87,9 +87,9 @@ class Drawn:
 
 
 def read_model(source: Path, name: str | None = None, top: int = TOP, block: int | None = None) -> Model:
-    """Read what a checkpoint folder says, and the headers of its shards.
+    """Read the configuration of a checkpoint folder and the headers of its shards.
 
-    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should.
+    Raises InputError or BundleError for a folder that cannot be read, belongs to no known family, or lacks tensors.
     """
     if top < 2 or (block is not None and block < 1):
         raise InputError(f"top is {top} and block {block}; at least 2 and 1 are needed")
@@ -106,7 +106,7 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
 
 
 def draw(model: Model, place: Callable[[str], int], say: Said = lambda line: None) -> Drawn:
-    """Trace the graphs of a model. place: puts a checkpoint's tensor into a weights file, as float32, and returns the offset."""
+    """Trace the graphs of a model. place: stores a checkpoint's tensor in a weights file, as float32, and returns its offset."""
     config, drawn = model.config, Drawn(model, place)
     say(f"{model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
     drawn.graphs["window"] = _export_window(drawn)
@@ -127,11 +127,11 @@ def write_backbone(
 ) -> Path:
     """Write an fp32 bundle of the checkpoint folder `source` at `target` and return it.
 
-    top: best ids that a head tells of, at least 2; the published decodings need 50. block: length of a block-causal model's
-    blocks where config.json does not say it. say: is told what is being done.
-    Replaces an older bundle at `target`, and nothing else that is there.
-    Raises InputError or BundleError for a folder that cannot be read, is of no known family, or does not hold what it should,
-    and for a disk that the bundle does not fit.
+    top: number of best ids that a head returns, at least 2; the published decodings need 50. block: length of a block-causal
+    model's blocks when config.json does not give it. say: called with a line for each stage.
+    Replaces an older bundle at `target`, and nothing else.
+    Raises InputError or BundleError for a folder that cannot be read, belongs to no known family, or lacks tensors, and when
+    the disk has too little room.
     """
     check_target(target)
     model = read_model(source, name, top, block)
@@ -155,7 +155,7 @@ def check_target(target: Path) -> None:
 
 
 def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> None:
-    """Raises InputError for ids that no row of the embedding stands for, and for blocks that the family does not have."""
+    """Raises InputError for ids outside the embedding, and for a block length when the family has no blocks."""
     for what, place in (("mask", traits.mask_id), ("end of text", traits.end_id)):
         if not 0 <= place < config.vocabulary:
             raise InputError(f"config.json puts the {what} at id {place}, outside its vocabulary of {config.vocabulary}")
@@ -164,7 +164,7 @@ def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> N
 
 
 def check_room(target: Path, needed: int) -> None:
-    """Raises InputError when the disk has less than `needed` bytes left for a bundle at `target`."""
+    """Raises InputError when less than `needed` bytes are free on the disk of `target`."""
     there = next(folder for folder in target.resolve().parents if folder.is_dir())
     if (free := shutil.disk_usage(there).free) < needed:
         raise InputError(
@@ -173,7 +173,7 @@ def check_room(target: Path, needed: int) -> None:
 
 
 def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int, ...]]:
-    """Checkpoint tensor -> shape."""
+    """Every tensor that the checkpoint must have -> its shape."""
     with torch.device("meta"):
         shapes = {name: tuple(p.shape) for name, p in BackboneModel(config).named_parameters()}
     found = {theirs: shapes[ours] for ours, theirs in adapter.names(config).items()}
@@ -218,8 +218,8 @@ def _export_head(drawn: Drawn, start: int, stop: int) -> onnx.ModelProto:
 
 
 def _trace_unweighted(module: nn.Module, graph: GraphSpec, dims: Mapping[str, int], varying: Mapping[str, Any]) -> Any:
-    """Export a module made on the meta device. Each parameter is one stored number, stretched: no two alike, so that the
-    exporter merges none of them, and of no value that could be optimized away."""
+    """Trace a module made on the meta device. Each parameter is one number, expanded: all different, so that the exporter merges
+    none of them, and none of a value that could be optimized away."""
     number = 0.37
     for part in module.modules():
         for name, parameter in part._parameters.items():
@@ -232,20 +232,20 @@ def _trace_unweighted(module: nn.Module, graph: GraphSpec, dims: Mapping[str, in
 def _point(drawn: Drawn, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
     """The traced graph with its parameters pointing into the weights file.
 
-    tensors: parameter -> (checkpoint tensor, bytes behind its start). Raises AssertionError when the exporter lost a parameter.
+    tensors: parameter -> (checkpoint tensor, offset in bytes from its start). Raises AssertionError when a parameter was lost.
     """
     lost = set(tensors) - set(model.graph.initializers)
     assert not lost, f"the exporter lost {sorted(lost)}"
     for ours, (theirs, skip) in tensors.items():
         value = model.graph.initializers[ours]
-        stood = value.const_value
-        assert stood is not None
-        count = 4 * stood.size
+        traced = value.const_value
+        assert traced is not None
+        count = 4 * traced.size
         if count < SMALLEST_BYTES:
             value.const_value = onnx_ir.tensor(drawn.model.checkpoint.tensor(theirs).numpy(), name=ours)
             continue
         offset = drawn.store(theirs) + skip
-        value.const_value = onnx_ir.ExternalTensor(WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=stood.shape, name=ours)
+        value.const_value = onnx_ir.ExternalTensor(WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=traced.shape, name=ours)
     for node in model.graph:  # names and paths of the machine that exported it
         node.metadata_props.clear()
         node.doc_string = None

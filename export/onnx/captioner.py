@@ -1,4 +1,4 @@
-"""Export a captioner: its context and window graphs at opset 23 and the manifest that describes them."""
+"""Write a captioner's bundle: its context, window and verify graphs and the manifest that describes them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from unmask.export.modules.whisper import FRAMES_PER_SECOND
 from unmask.export.onnx.trace import free_bias_rows, trace
 
 FAMILY = "whisper-timeline"
-TOP = 2  # the best id and the runner-up: probability, margin and entropy orders need no more
+TOP = 2  # the best id and the runner-up; probability, margin and entropy orders need no more
 LONGEST_S = 30.0  # of Whisper's encoder
-PARAMETER = "model."  # before the name of a constant that is a parameter
+PARAMETER = "model."  # prefix of the name of a constant that is a parameter
 
 
 def write_captioner(
@@ -34,7 +34,7 @@ def write_captioner(
     provenance: dict[str, str],
     blank_penalty: float = 0.0,
 ) -> Path:
-    """Write an fp32 bundle of `model`. tokenizer: JSON text; blank_penalty as in `CaptionWindow`. Returns `folder`."""
+    """Write an fp32 bundle of `model` and return `folder`. tokenizer: JSON text. blank_penalty as in `CaptionWindow`."""
     model = model.eval()
     graphs = {"context": _export_context(model), "window": _export_window(model, blank_penalty), "verify": _export_verify(model)}
     config = model.config
@@ -63,11 +63,12 @@ def write_captioner(
 
 
 def name_parameters(graph: onnx.ModelProto, model: nn.Module) -> None:
-    """Call constants by the parameter that they are, `model.` before it and `.T` behind one that is transposed, for
-    `export.reload`. The exporter names what it uses as it is and numbers what it folds. Heads keep their name.
+    """Rename constants to `model.PARAMETER`, or `model.PARAMETER.T` when transposed, for `export.reload`.
+
+    The exporter keeps the names of parameters that it uses unchanged, and numbers those that it folds. Heads keep their names.
     """
     known: dict[tuple[tuple[int, ...], bytes], str] = {}
-    for name, parameter in reversed(list(model.named_parameters())):  # of equal ones the first
+    for name, parameter in reversed(list(model.named_parameters())):  # the first of equal ones wins
         array = parameter.detach().numpy()
         if array.ndim == 2:
             known[array.T.shape, digest(array.T)] = f"{PARAMETER}{name}.T"
@@ -118,7 +119,7 @@ def _export_verify(model: CaptionerModel) -> onnx.ModelProto:
 def _export(
     model: CaptionerModel, role: str, module: nn.Module, sizes: Mapping[str, int], varying: Mapping[str, Any]
 ) -> onnx.ModelProto:
-    """sizes: of the call that is traced. varying: torch.export.Dim of each dimension that differs from call to call."""
+    """sizes: dimensions of the traced call. varying: the torch.export.Dim of each that differs from call to call."""
     graph, whisper = TIMELINE.graph(role), model.config.whisper
     dims = {
         **sizes,

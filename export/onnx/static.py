@@ -1,6 +1,6 @@
-"""Graphs of fixed sizes as ONNX for NPUs: exported from `export.static`, constants folded, integers of 32 bits where ONNX allows.
+"""Graphs of fixed sizes as ONNX for NPUs, with constants folded and int32 indices where ONNX allows them.
 
-Knows PyTorch modules and ONNX nodes. Knows no bundle and no form of weights.
+Knows PyTorch modules (`export.modules.static`) and ONNX nodes. Knows no bundle and no number format.
 """
 
 import numpy as np
@@ -12,18 +12,18 @@ from unmask.export.modules.static import FixedGraph
 from unmask.export.onnx.trace import run_exporter
 
 OPSET = 21
-"""The least with QuantizeLinear to 16 bits, and what providers have had longest; `export.static` needs nothing newer."""
+"""The lowest with QuantizeLinear to 16 bits, so the one that most providers support. The modules need nothing newer."""
 
 
 def fixed_onnx(graph: FixedGraph) -> onnx.ModelProto:
-    """The graph with its weights inside, every shape a number, and names of inputs and outputs those of `engines.padding`."""
+    """The graph with its weights inside and every shape a number. Inputs and outputs are named as in `engines.padding`."""
     model = fold(run_exporter(graph.module, graph.example, graph.outputs, OPSET).model_proto)
     narrow(model)
     return onnx.shape_inference.infer_shapes(model)
 
 
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Slices and transposes of constants become constants: a provider takes a product's weights only as such."""
+    """Turn slices and transposes of constants into constants, in place: providers take only constants as a product's weights."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     kept = []
     for node in model.graph.node:
@@ -40,7 +40,7 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _computed(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> NDArray[np.generic] | None:
-    """What a slice or a transpose of constants gives; None of anything else."""
+    """The value of a slice or a transpose of constants; None for any other node."""
     if node.op_type not in ("Slice", "Transpose") or not all(name in constants for name in node.input if name):
         return None
     given = [numpy_helper.to_array(constants[name]) for name in node.input]
@@ -54,7 +54,7 @@ def _computed(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> N
 
 
 def narrow(model: onnx.ModelProto) -> None:
-    """Indices as int32: without the casts to int64 that PyTorch's exporter writes, and with one behind each ArgMax."""
+    """Make indices int32, in place: drop the casts to int64 that PyTorch's exporter writes, and cast after each ArgMax."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     casts = {
         node.output[0]: node.input[0]
@@ -85,7 +85,7 @@ def narrow(model: onnx.ModelProto) -> None:
 
 
 def _drop_unused(model: onnx.ModelProto) -> None:
-    """Nodes and constants that nothing reads any more."""
+    """Delete nodes and constants that nothing reads."""
     wanted = {value.name for value in model.graph.output}
     kept = []
     for node in reversed(model.graph.node):

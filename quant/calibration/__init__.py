@@ -1,1 +1,1 @@
-"""What is measured before weights and activations are quantized."""
+"""Measurements before quantization: ranges of activations, and which matrices to keep in float16."""

@@ -1,4 +1,4 @@
-"""Ranges of activations for static int8, from canvases at several shares of masks. Knows bundles; no form of weights."""
+"""Ranges of activations for static int8, from canvases with several shares of masked positions. Knows no number format."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,10 @@ Names = Callable[[str, onnx.ModelProto], list[str]]
 
 
 class Widest(InstrumentedEngine):
-    """`found[role][tensor]`: the smallest and the largest value of all runs. of: which tensors of a graph."""
+    """An engine that keeps ranges: `found[role][tensor]` is the smallest and the largest value over all runs.
+
+    of: chooses the tensors of a graph.
+    """
 
     def __init__(self, bundle: Bundle, of: Names = factors) -> None:
         self.found: dict[str, dict[str, tuple[float, float]]] = {}
@@ -40,8 +43,8 @@ class Widest(InstrumentedEngine):
 def measure_ranges(bundle: Bundle, material: Material, of: Names = factors) -> Ranges:
     """Role -> activation -> its smallest and largest value over all states of an fp32 bundle.
 
-    of: which tensors of a graph; the graphs of fixed sizes of one role share their names. Heads of one modality are
-    given what the whole head saw: they read the same rows.
+    of: chooses the tensors of a graph; graphs of one role but of different sizes share their names. The head of a modality gets
+    the ranges of the full head, which reads the same rows.
     """
     engine = Widest(bundle, of)
     subject = subject_of(bundle, material, engine)

@@ -1,7 +1,7 @@
 """Calls of a captioner's graphs to measure ranges of activations on, for graphs of fixed sizes.
 
-Recordings are captioned as they are and cut to the lengths that the graphs take, so that each graph is called. Knows bundles
-and recordings; no converter.
+Captions each recording as it is and cut to the lengths that the graphs take, so that every graph is called. Knows bundles and
+recordings. Knows no converter.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,26 +19,26 @@ from unmask.export.modules.static import FixedGraph
 from unmask.speech.captioner import Captioner
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
-PARTLY = Schedule(rule="quota", passes=3)  # canvases with all, two thirds and a third masked
-MOST = 6  # calls of each graph
+PARTLY = Schedule(rule="quota", passes=3)  # passes with all, two thirds and one third of the canvas masked
+MOST = 6  # calls kept for each graph
 Feeds = Mapping[str, NDArray[Any]]
 
 
 class Recorder:
-    """Observes an engine and keeps what its graphs were given."""
+    """Observes an engine and keeps the inputs of its graphs."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, NDArray[Any]]]] = []
 
     def __call__(self, run: GraphRun) -> None:
-        """Large arrays are the recording's own; caches change from pass to pass, so they are copied as small arrays are."""
+        """Keep a call. Large arrays stay as they are during a recording; caches change from pass to pass and are copied."""
         reused = ("cache_k", "cache_v")
         kept = {n: array if array.nbytes > 1 << 16 and n not in reused else array.copy() for n, array in run.feeds.items()}
         self.calls.append((run.role, kept))
 
 
 class Padded(Sequence[dict[str, NDArray[Any]]]):
-    """Calls of one graph, padded when they are asked for: all of them at once would not fit into memory."""
+    """Calls of one graph, padded on access: all of them at once would not fit into memory."""
 
     def __init__(self, graph: FixedGraph, padding: Padding, calls: Iterable[Feeds]) -> None:
         self._bucket = Bucket(ENGINE, graph.role, "", graph.sizes, "fp32")
@@ -53,9 +53,9 @@ class Padded(Sequence[dict[str, NDArray[Any]]]):
 
 
 def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], graphs: Sequence[FixedGraph]) -> dict[str, Padded]:
-    """Signature -> up to `MOST` calls that its graph can hold, the largest first.
+    """Signature -> up to `MOST` calls that fit its graph, the largest first.
 
-    bundle: with graphs of any size. recordings (N,) float32 at 16 kHz.
+    bundle: with graphs of any size. recordings: (N,) float32 samples at 16 kHz each.
     """
     recorder = Recorder()
     captioner = Captioner(bundle, engine=Engine(bundle, observe=recorder))
@@ -73,7 +73,7 @@ def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], grap
 
 
 def held(graph: FixedGraph, padding: Padding, calls: Iterable[tuple[str, Feeds]]) -> list[Feeds]:
-    """Up to `MOST` of the calls that a graph can hold, from the largest to the smallest."""
+    """Up to `MOST` of the calls that fit a graph, from the largest to the smallest."""
     fitting = [feeds for role, feeds in calls if role == graph.role and fits(role, padding.sizes(role, feeds), graph.sizes)]
     fitting.sort(key=lambda feeds: -sum(array.size for array in feeds.values()))
     return [fitting[i] for i in np.unique(np.linspace(0, len(fitting) - 1, min(MOST, len(fitting))).astype(int))]

@@ -1,4 +1,4 @@
-"""What bundles are asked about when they are measured. Knows arrays and texts; no bundle and no graph."""
+"""The recordings and prompts that bundles are measured on. Knows arrays and texts. Knows no bundle and no graph."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ PROMPTS = (
 
 @dataclass(frozen=True)
 class Material:
-    """What a bundle is asked about: recordings for one that captions, prompts for one that generates."""
+    """What to measure a bundle on: recordings for a captioner, prompts for a text generator."""
 
     recordings: tuple[NDArray[np.float32], ...] = ()  # (N,) each, 16 kHz
     prompts: tuple[str, ...] = PROMPTS
     length: int | None = None
-    """Positions of an answer; the task's own unless given."""
+    """Positions of an answer. If unset, those of the task."""
     ratios: tuple[float, ...] = RATIOS
-    """Shares of the positions that are masked."""
+    """Shares of the positions to mask."""
     draws: int = 4
-    """Canvases of each source and share, with other positions masked."""
+    """Canvases for each source and share, each with other positions masked."""
     seed: int = 0

@@ -1,6 +1,6 @@
-"""An engine that also shows what flows inside its graphs: whole logits, ranges of activations.
+"""An engine that also returns tensors from inside its graphs: full logits, ranges of activations.
 
-Knows ONNX nodes and sessions. Knows no canvas and no comparison. Graphs may be replaced by others over the same weights file.
+Knows ONNX nodes and sessions. Knows no canvas and no comparison. Graphs may be replaced by others over one weights file.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,11 +21,11 @@ from unmask.errors import InputError
 from unmask.quant.weights.matrices import matrices, ranked
 
 Tap = Callable[[str, onnx.ModelProto], list[str]]
-"""Given a role and its graph, adds nodes where needed and returns the names of the tensors to show."""
+"""Given a role and its graph, adds nodes if needed and returns the names of the tensors to return."""
 
 
 class InstrumentedEngine(Engine):
-    """`last[role]` holds the tapped tensors of a graph's last run; everything else is as with `Engine`.
+    """An `Engine` whose `last[role]` holds the tapped tensors of a graph's last run.
 
     models: graphs to run instead of the bundle's own, with their weights in `folder`. Raises InputError for an engine whose
     graphs cannot be tapped.
@@ -41,7 +41,7 @@ class InstrumentedEngine(Engine):
     ) -> None:
         options = options or EngineOptions()
         if options.engine != DEFAULT:
-            raise InputError(f"graphs of {options.engine} do not show what flows inside them; use the engine {DEFAULT}")
+            raise InputError(f"tensors inside graphs of the engine {options.engine} cannot be read; use the engine {DEFAULT}")
         self._tapped = InstrumentedRunner(bundle, options, tap, models, folder)
         super().__init__(bundle, options, observe=self._keep, runner=self._tapped)
         self.last: dict[str, list[NDArray[Any]]] = {}
@@ -56,7 +56,7 @@ class InstrumentedEngine(Engine):
 
 
 class InstrumentedRunner(OnnxRunner):
-    """ONNX graphs that also give tensors from inside; `last` holds those of the last run."""
+    """Runs ONNX graphs and keeps tensors from inside: `last` holds those of the last run."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class InstrumentedRunner(OnnxRunner):
 
 
 def _opened(model: onnx.ModelProto, names: list[str], options: EngineOptions, folder: Path) -> Any:
-    """A session that also gives the named tensors. folder: where the weights lie."""
+    """A session that also returns the named tensors. folder: holds the weights."""
     for name in names:
         model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     chosen = session_options(options)
@@ -99,19 +99,19 @@ def _opened(model: onnx.ModelProto, names: list[str], options: EngineOptions, fo
 
 
 def whole_logits(role: str, model: onnx.ModelProto) -> list[str]:
-    """Taps the logits over all that a graph can predict; nothing of a graph that predicts nothing."""
+    """Taps the logits over all ids that a graph can predict; nothing when it predicts none."""
     name = ranked(model)
     return [] if name is None else [name]
 
 
 def factors(role: str, model: onnx.ModelProto) -> list[str]:
-    """What enters the products with constant matrices, each once, in the order of the graph."""
+    """The activations that are multiplied with constant matrices, each once, in the order of the graph."""
     chosen = {matrix.node for matrix in matrices(role, model)}
     return list(dict.fromkeys(node.input[0] for node in model.graph.node if node.output[0] in chosen))
 
 
 def ranges_of(model: onnx.ModelProto, names: list[str]) -> list[str]:
-    """Taps the smallest and the largest value of each tensor, in turn."""
+    """Taps the smallest and the largest value of each tensor, in this order."""
     tapped = []
     for name in names:
         for kind in ("ReduceMin", "ReduceMax"):

@@ -1,7 +1,7 @@
-"""Canvases part-way through being filled, at several shares of masks, and one bundle's answers to them.
+"""Partially masked canvases, with several shares of masked positions, and one bundle's answers to them.
 
-What a denoiser sees is neither text nor masks alone: positions of its own filled canvas are masked again. Knows bundles that
-caption and bundles that generate. Knows no format and no measure.
+A denoiser sees neither only text nor only masks. Here positions of its own filled canvas are masked again. Knows captioners and
+text generators. Knows no number format and no measure of drift.
 """
 
 from dataclasses import dataclass, field
@@ -26,40 +26,42 @@ DRAFT = Schedule(rule="quota", passes=1)
 
 @dataclass(frozen=True)
 class State:
-    """A canvas part-way, or the finished draft that a verifier reads."""
+    """A partially masked canvas, or the finished draft that a verifier reads."""
 
-    source: int  # which segment of the recordings, or which prompt
-    ratio: float | None  # share of masks; None: a draft for the verifier
+    source: int  # index of the recordings' segment, or of the prompt
+    ratio: float | None  # share of masked positions; None: a draft for the verifier
     ids: NDArray[np.int64] = field(repr=False)  # (N,)
-    rows: NDArray[np.int64] = field(repr=False)  # (M,) what is predicted: masked positions, or the draft's tokens and its end
+    rows: NDArray[np.int64] = field(
+        repr=False
+    )  # (M,) rows that are predicted: masked positions, or the draft's tokens and its end
 
 
 class Subject(Protocol):
-    """One bundle with what it is asked about."""
+    """One bundle with the recordings or prompts that it is measured on."""
 
     engine: Engine
 
     def prepare(self) -> None:
-        """Run what is run once, before any pass: the encoder."""
+        """Run what comes before all passes: the encoder."""
 
     def states(self) -> list[State]:
-        """Canvases that this bundle filled, masked again in part. One seed gives the same."""
+        """Canvases that this bundle filled, partially masked again. The same seed gives the same canvases."""
         ...
 
     def ask(self, state: State) -> None:
-        """One pass."""
+        """Run one pass on a state."""
 
     def logits(self, state: State) -> NDArray[np.float32]:
-        """(M, V) over all that can be predicted. The engine must be tapped by `whole_logits`."""
+        """Logits (M, V) over all ids that can be predicted. The engine must be tapped by `whole_logits`."""
         ...
 
     def texts(self) -> list[str]:
-        """What the bundle makes of each recording or prompt, decoded by its own schedule."""
+        """The bundle's answer to each recording or prompt, with its own schedule."""
         ...
 
 
 def subject_of(bundle: Bundle, material: Material, engine: Engine | None = None) -> Subject:
-    """Raises InputError when there is nothing to ask the bundle about."""
+    """A captioner or a text generator with its material. Raises InputError when there is no material for it."""
     engine = engine or Engine(bundle)
     subject = CaptionSubject if kind_of(bundle.manifest).takes == "speech" else BackboneSubject
     return subject(bundle, material, engine)
@@ -70,7 +72,7 @@ class CaptionSubject:
 
     def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
         if not material.recordings:
-            raise InputError(f"{bundle.manifest.name} writes captions: give recordings to ask it about")
+            raise InputError(f"{bundle.manifest.name} writes captions: give recordings to measure it on")
         self.captioner, self.material, self.engine = Captioner(bundle, engine=engine), material, engine
         self.prepare()
 
@@ -105,7 +107,7 @@ class CaptionSubject:
         if state.ratio is not None:
             return _tapped(self.engine, "window")[-len(state.rows) :]
         logits = _tapped(self.engine, "verify")[-len(state.rows) :]
-        # Marks are read and never written: a graph of any size bars them, one of fixed sizes has no columns of theirs.
+        # Marks are never predicted: a graph of any size bars them, one of fixed sizes has no columns for them.
         manifest = self.captioner.bundle.manifest
         assert manifest.verifier is not None
         marks = (manifest.vocabulary.mask_id, *manifest.verifier.prompt)
@@ -116,7 +118,7 @@ class CaptionSubject:
 
 
 class BackboneSubject:
-    """Prompts of the first task that takes nothing but a text."""
+    """Prompts for the first task whose only input is text."""
 
     def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
         self.generator, self.material, self.engine = Generator(bundle, engine=engine), material, engine
@@ -129,7 +131,7 @@ class BackboneSubject:
         ]
 
     def prepare(self) -> None:
-        """Nothing is run once: prompts are rows of every pass."""
+        """Nothing: prompts are rows of every pass."""
 
     def states(self) -> list[State]:
         rng, states = np.random.default_rng(self.material.seed), []
@@ -157,13 +159,13 @@ class BackboneSubject:
 def _masked_again(
     source: int, start: NDArray[np.int64], filled: NDArray[np.int64], material: Material, rng: np.random.Generator
 ) -> list[State]:
-    """start: the canvas before the fill, whose masks are what may be masked again."""
+    """start: the canvas before it was filled. Only its masked positions are masked again."""
     own = np.flatnonzero(start != filled)
     mask_id = start[own[0]]
     states = []
     for ratio in material.ratios:
         count = max(1, round(ratio * len(own)))
-        for _ in range(material.draws if count < len(own) else 1):  # all positions are all positions
+        for _ in range(material.draws if count < len(own) else 1):  # all positions can be drawn in one way only
             rows = np.sort(rng.permutation(own)[:count])
             ids = filled.copy()
             ids[rows] = mask_id

@@ -1,6 +1,6 @@
-"""Which matrices a format should spare, by measurement: what the drift falls by when one of them stays in float16.
+"""Which matrices to keep in float16, by measurement: how much the drift falls when one of them is kept.
 
-Knows bundles, recipes and drift. Holds no list of sensitive layers. Every matrix is written in both forms once; a variant is a
+Knows bundles, recipes and drift. Has no list of sensitive layers. Every matrix is written once in both forms; a variant is a
 graph of a few kilobytes over that file.
 """
 
@@ -30,27 +30,27 @@ BITS = {"int8": 8, "int8-static": 8, "int8-weights": 8, "int4": 4, "fp16": HALF_
 
 @dataclass(frozen=True)
 class Candidate:
-    """A matrix, what the drift falls by when it alone is spared, and what that costs."""
+    """A matrix, how much the drift falls when it alone is kept in float16, and what that costs."""
 
     label: str
-    gain: float  # nats of mean KL; below zero the drift rises
-    bytes: int
+    gain: float  # nats of mean KL; negative when the drift rises
+    bytes: int  # more in the bundle
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search says."""
+    """The result of a search."""
 
     keep: tuple[str, ...]
-    """Labels for `Recipe.keep`; empty when sparing them does not lower the drift."""
+    """Labels for `Recipe.keep`; empty when keeping them does not lower the drift."""
     before: float
-    """Mean KL of the format to fp32, nats: the mean of canvases' rows and, with a verifier, of its drafts' rows."""
+    """Mean KL of the format to fp32 in nats: the mean over canvases' rows and, with a verifier, over its drafts' rows."""
     after: float
-    """The same with what is kept."""
+    """The same with these matrices kept."""
     bytes: int
-    """More than without."""
+    """Size that they add to the bundle."""
     candidates: tuple[Candidate, ...]
-    """Every matrix tried, the most gain for its bytes first."""
+    """Every matrix tried, the largest gain per byte first."""
 
 
 def search_keep(
@@ -61,13 +61,13 @@ def search_keep(
     ranges: Ranges | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Found:
-    """Matrices to spare within so many more bytes, chosen greedily by gain for each byte.
+    """Choose matrices to keep in float16 that add at most `budget_bytes`, greedily by gain per byte.
 
-    Gains are measured one matrix at a time with all others in the format, and the choice is measured once more as a whole.
+    Gains are measured one matrix at a time with all others in the format. The whole choice is then measured once more.
     Raises InputError for a bundle that is not fp32.
     """
     if budget_bytes < 1:
-        raise InputError(f"the budget is {budget_bytes} bytes; sparing a matrix takes more")
+        raise InputError(f"the budget is {budget_bytes} bytes; keeping a matrix in float16 takes more")
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(bundle, recipe, ranges or {}, material, Path(folder))
         before, tried = trial.drift(()), []
@@ -85,14 +85,14 @@ def search_keep(
 
 
 def extra_bytes(matrix: Matrix, given: Source, recipe: Recipe) -> int:
-    """What a matrix takes more in float16. The codes of a tied head stay, for the embedding."""
+    """Bytes that a matrix adds in float16. The codes of a tied head stay in the bundle, for the embedding."""
     form = given.form(matrix, recipe)
     freed = 0 if matrix.head and given.is_tied(matrix) and form in ("int8", "int8-static") else code_bits(form, recipe.blocking)
     return int(matrix.size * (HALF_BITS - freed) / 8)
 
 
 def code_bits(form: str, blocking: Blocking) -> float:
-    """Bits of a weight with its share of the scales; those of whole outputs are not counted."""
+    """Bits of a weight with its share of the scales of blocks. Scales of whole outputs are not counted."""
     bits = BITS[form]
     return bits + 32 / blocking.of(bits) if form in ("int8-weights", "int4") else bits
 
@@ -107,7 +107,7 @@ def _affordable(tried: list[Candidate], budget: int) -> tuple[tuple[str, ...], i
 
 
 class Trial:
-    """A bundle whose matrices stand in both forms in one file, and what it answered in fp32."""
+    """A bundle with every matrix in both forms in one file, and its answers in fp32."""
 
     def __init__(self, bundle: Bundle, recipe: Recipe, ranges: Ranges, material: Material, folder: Path) -> None:
         given = self.given = bundle_source(bundle)
@@ -128,7 +128,7 @@ class Trial:
         return rewrite(self.given, self._store, role, replace(self._recipe, keep=(*self._recipe.keep, *keep)), self._ranges)
 
     def drift(self, keep: tuple[str, ...]) -> float:
-        """Mean KL to fp32 over all rows, canvases and drafts apart, when these matrices are spared."""
+        """Mean KL to fp32 when these matrices are kept: the mean of the means over canvases' rows and over drafts' rows."""
         changed = {label.split(":")[0] for label in keep}
         for role in changed:
             self._engine.replace(role, self._variant(role, keep))

@@ -1,7 +1,7 @@
-"""A checkpoint folder becomes a quantized bundle without being written in float32 first.
+"""Write a quantized bundle from a checkpoint folder without writing it in float32 first.
 
-Graphs point into a weights file that is laid out and never written: what would lie there is read from the checkpoint, a band of
-rows at a time. The bundle is the one that exporting and then quantizing make, byte for byte. Knows checkpoints and places.
+Graphs point into a weights file that is planned but never written: its contents are read from the checkpoint, a band of rows at a
+time. The bundle is the same, byte for byte, as after exporting and then quantizing. Knows checkpoints and places in files.
 """
 
 import math
@@ -19,12 +19,12 @@ from unmask.quant.weights.quantize import Recipe, Source, write_quantized
 from unmask.quant.weights.store import Place, Read
 
 SHARES = {"fp16": 0.51, "int8": 0.3, "int8-weights": 0.3, "int4": 0.3}
-"""Of a model's float32 bytes, what a bundle takes at most by default; a head in 8 bits is nearly all of a small int4 model."""
+"""Size of a bundle by default, at most, as a share of the float32 bytes. A small int4 model is almost only its 8-bit head."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a checkpoint's tensor, read and widened when they are asked for: as much of an array as quantizing needs."""
+    """Rows of a checkpoint's tensor, read as float32 on access. Has only the array methods that quantizing uses."""
 
     checkpoint: Checkpoint
     name: str
@@ -61,7 +61,7 @@ class Rows:
 
 
 class Layout:
-    """Where tensors of a checkpoint would lie in a weights file, one behind the other."""
+    """Assigns offsets in a weights file to tensors of a checkpoint, one after the other."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._shapes, self._end = checkpoint.shapes, 0
@@ -73,7 +73,7 @@ class Layout:
 
 
 def in_checkpoint(drawn: Drawn) -> Read:
-    """What would lie at a place of the weights file."""
+    """Reads what would be at a place in the weights file."""
     checkpoint = drawn.model.checkpoint
     starts = [(offset, name) for name, offset in drawn.offsets.items()]
 
@@ -92,9 +92,9 @@ def quantize_checkpoint(
 ) -> int:
     """Write the bundle that `recipe` (by default int8) makes of the checkpoint folder `source` at `target`.
 
-    Returns how many bytes the same model has in float32. Memory follows the codes of the largest matrix. An older bundle at
-    `target` is replaced, and nothing else that is there. Raises InputError or BundleError as `write_backbone`
-    and `unmask.quant.weights.quantize.quantize_bundle` do; int8-static has no ranges here.
+    Returns the size of the same model in float32, in bytes. Memory use is that of the codes of the largest matrix. Replaces an
+    older bundle at `target`, and nothing else. Raises the errors of `write_backbone` and
+    `unmask.quant.weights.quantize.quantize_bundle`, and InputError for int8-static, which needs measured ranges.
     """
     check_target(target)
     recipe, model = recipe or Recipe(), read_model(source)

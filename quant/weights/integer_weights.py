@@ -1,7 +1,7 @@
 """Weights as small integers with scales, and back. Knows NumPy arrays only.
 
-A matrix is taken as (N, K), a row for each output, whichever way it is stored, and is read a band of rows at a time: it may be
-mapped from disk and larger than memory.
+A matrix is taken as (N, K), one row per output, however it is stored, and is read a band of rows at a time: it may be mapped from
+disk and larger than memory.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 LARGEST = 64
-"""Of an int8 code, 7 of 8 bits: without VNNI a CPU adds pairs of products in 16 bits, which 2 * 255 * 127 overflows."""
-BAND = 1 << 22  # weights
-TRIED = np.linspace(0.80, 1.0, 9, dtype=np.float32)  # shares of a block's range that 4-bit codes may cover
+"""Of an int8 code, using 7 of 8 bits: a CPU without VNNI adds pairs of products in 16 bits, where 2 * 255 * 127 overflows."""
+BAND = 1 << 22  # weights converted at a time
+TRIED = np.linspace(0.80, 1.0, 9, dtype=np.float32)  # shares of a block's range that are tried for 4-bit codes
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
@@ -28,7 +28,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Codes of `bits` bits around the middle of their range, one scale for each block of a row: what MatMulNBits takes."""
+    """Unsigned codes around the middle of their range, with one scale for each block of a row: what MatMulNBits takes."""
 
     codes: NDArray[np.uint8]  # (N, blocks, block * bits / 8), low half-bytes first
     scales: Floats  # (N, blocks)
@@ -40,7 +40,7 @@ def bands(rows: NDArray[np.generic]) -> Iterator[slice]:
 
 
 def columns(rows: Floats) -> Columns:
-    """(N, K) -> int8 codes of 7 bits around zero, one scale for each output."""
+    """(N, K) -> int8 codes of 7 bits around zero, with one scale per output."""
     codes, scales = np.empty(rows.shape[::-1], np.int8), np.empty(len(rows), np.float32)
     for band in bands(rows):
         part = np.asarray(rows[band], np.float32)
@@ -50,10 +50,10 @@ def columns(rows: Floats) -> Columns:
 
 
 def blocks(rows: Floats, bits: int, block: int) -> Blocks:
-    """(N, K) -> blocks of 4 or 8 bits; K is filled up with zeros to whole blocks.
+    """(N, K) -> blocks of 4 or 8 bits; K is padded with zeros to whole blocks.
 
-    The entry of a block that is largest takes the lowest code, so that the range is used on its side. In 4 bits a block covers
-    only so much of its range as has the least squared error: rare large weights are cut where that serves the others.
+    The largest entry of a block gets the lowest code, whose side of the range has one code more. In 4 bits, a block covers the
+    share of its range with the least squared error: rare large weights are clipped when that helps the others.
     """
     count = -(-rows.shape[1] // block)
     codes = np.empty((len(rows), count, block * bits // 8), np.uint8)
@@ -67,12 +67,12 @@ def blocks(rows: Floats, bits: int, block: int) -> Blocks:
 
 
 def halves(array: NDArray[np.generic]) -> NDArray[np.float16] | None:
-    """float16 of floats; None where one is too large for it."""
+    """The array in float16; None when a value is too large for it."""
     rows = array if array.ndim == 2 else np.asarray(array).reshape(1, -1)
     out = np.empty(rows.shape, np.float16)
     for band in bands(rows):
         part = np.asarray(rows[band])
-        if part.size and not float(np.abs(part).max()) <= HALF_MAX:  # also what is not a number
+        if part.size and not float(np.abs(part).max()) <= HALF_MAX:  # also when it is not a number
             return None
         out[band] = part
     return out.reshape(array.shape)
@@ -105,5 +105,5 @@ def _pack(codes: Floats, bits: int) -> NDArray[np.uint8]:
 
 
 def _nonzero(scales: Floats) -> Floats:
-    """A row or block of zeros keeps any scale."""
+    """Scales of 1 for rows or blocks of zeros, which any scale fits."""
     return np.where(np.abs(scales) < np.finfo(np.float32).tiny, np.float32(1), scales).astype(np.float32)

@@ -1,6 +1,6 @@
 """Find what can be quantized in a graph: products with a constant matrix, and among them the heads.
 
-Knows ONNX nodes. Knows no format, no bundle and no bytes: tensors may lie outside the graph.
+Knows ONNX nodes. Knows no format, no bundle and no bytes: tensors may be stored outside the graph.
 """
 
 from collections.abc import Collection, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import onnx
 
-PREDICTED = "ids"  # the output that makes a product before it a head
+PREDICTED = "ids"  # the output whose product is a head
 PRODUCTS = ("MatMul", "Gemm", "MatMulNBits", "MatMulInteger")
 
 
@@ -25,12 +25,12 @@ class Matrix:
 
     @property
     def label(self) -> str:
-        """What a person calls it."""
+        """The name that users give it, role:name."""
         return f"{self.role}:{self.name}"
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(K, N): what goes in and what comes out."""
+        """(K, N): inputs and outputs."""
         rows, columns = self.tensor.dims
         return (columns, rows) if self.transposed else (rows, columns)
 
@@ -54,7 +54,7 @@ def matrices(role: str, model: onnx.ModelProto) -> list[Matrix]:
 
 
 def _form(node: onnx.NodeProto) -> bool | None:
-    """Whether the second factor is transposed; None for what is no plain product."""
+    """Whether the second factor is transposed; None when the node is no plain product."""
     if node.op_type == "MatMul":
         return False
     if node.op_type != "Gemm":
@@ -65,14 +65,14 @@ def _form(node: onnx.NodeProto) -> bool | None:
 
 
 def heads_of(model: onnx.ModelProto) -> set[str]:
-    """The products that make the logits: the first on every way back from the predicted ids; none where none are predicted."""
+    """Outputs of the products that compute the logits: the first on each path back from the predicted ids, if there are any."""
     constants = {tensor.name for tensor in model.graph.initializer}
     nodes = _upstream(model, PREDICTED, until=PRODUCTS) if _predicts(model) else ()
     return {node.output[0] for node in nodes if _form(node) is not None and node.input[1] in constants}
 
 
 def ranked(model: onnx.ModelProto) -> str | None:
-    """The tensor whose best ids are the predicted ones: logits over all that the graph can predict."""
+    """Name of the logits over all ids that the graph can predict; None when it predicts none."""
     if not _predicts(model):
         return None
     return next((node.input[0] for node in _upstream(model, PREDICTED) if node.op_type == "TopK"), None)
@@ -83,7 +83,7 @@ def _predicts(model: onnx.ModelProto) -> bool:
 
 
 def _upstream(model: onnx.ModelProto, start: str, until: Collection[str] = ()) -> Iterator[onnx.NodeProto]:
-    """Nodes that a tensor comes from, nearest first; nothing behind those of the types `until`."""
+    """Nodes that a tensor is computed from, nearest first, without those before nodes of the types `until`."""
     makers = {name: node for node in model.graph.node for name in node.output}
     waiting, seen = [start], {start}
     while waiting:

@@ -1,7 +1,7 @@
-"""A caption bundle's graphs in fixed sizes as ONNX, in fp32 or in static int8: what NPU providers of ONNX Runtime take.
+"""A caption bundle with ONNX graphs of fixed sizes, in fp32 or in static int8: for the NPU providers of ONNX Runtime.
 
-Ranges are measured on the fp32 graphs of the same sizes, which fill canvases and answer them masked in part
-(`quant.states`); padding counts among the values. Knows bundles and forms; the nodes are those of `quant.qdq`.
+Ranges are measured on the fp32 graphs of the same sizes, with partially masked canvases (`calibration.partially_masked`), and
+include values of padding. Knows bundles. The nodes are those of `weights.qdq`.
 """
 
 import tempfile
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
-    """An fp32 bundle of fixed sizes at `folder`. Raises BundleError when the source is no captioner with graphs of any size."""
+    """Write an fp32 bundle at `folder` and return it. Raises BundleError when `source` has no graphs of any size."""
     model, penalty = reload_captioner(source)
     with target_bundle(source, folder, "onnx", "fp32", f"fixed sizes, fp32, from {source.manifest.precision}") as target:
         for role, size in sizes:
@@ -37,7 +37,7 @@ def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = pri
 def write_onnx_static_int8(
     source: Bundle, folder: Path, sizes: Sizes, material: Material, activations: str, say: Say = print
 ) -> Path:
-    """The same in static int8. activations: u8 or u16 (`quant.qdq`)."""
+    """As `write_onnx_static`, in static int8. activations: u8 or u16. material: what to measure ranges on."""
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.resolve().parent) as part:
         exact = load_bundle(write_onnx_static(source, Path(part) / "fp32", sizes, say))
         say("measuring ranges of activations")

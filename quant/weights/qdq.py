@@ -1,8 +1,8 @@
 """Static int8 for NPUs: products and convolutions between QuantizeLinear and DequantizeLinear, on their way in and out.
 
-The form that QNN, VitisAI and OpenVINO compile to integer kernels: activations unsigned with a measured range, weights signed
-8 bits around zero (7 of them used, as everywhere here) with a scale for each output, biases of 32 bits. Norms, softmax and masks
-stay floats: a mask of -1e4 in the range of a score would leave its 8 bits nothing. Knows ONNX nodes with their weights inside.
+QNN, VitisAI and OpenVINO compile this form to integer kernels: unsigned activations with a measured range, signed 8-bit weights
+around zero (using 7 bits, as everywhere here) with one scale per output, 32-bit biases. Norms, softmax and masks stay floats: a
+mask of -1e4 in the range of scores would leave them no codes. Knows ONNX nodes with their weights inside.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ Span = tuple[float, float]  # smallest and largest value
 
 @dataclass(frozen=True)
 class Product:
-    """A node with constant weights. axis: of its outputs in the weights."""
+    """A node with constant weights. axis: the axis of the weights that counts outputs."""
 
     node: onnx.NodeProto
     axis: int
@@ -36,7 +36,7 @@ class Product:
 
 
 def products(role: str, model: onnx.ModelProto) -> list[Product]:
-    """What is quantized of a graph, in its order."""
+    """The nodes of a graph that are quantized, in its order."""
     plain = {matrix.node: matrix for matrix in matrices(role, model)}
     constants, found = {tensor.name for tensor in model.graph.initializer}, []
     for node in model.graph.node:
@@ -54,9 +54,10 @@ def measured(role: str, model: onnx.ModelProto) -> list[str]:
 
 
 def quantized(role: str, model: onnx.ModelProto, ranges: Mapping[str, Span], activations: str) -> onnx.ModelProto:
-    """A copy. activations: u8 or u16. Raises InputError where a range is missing.
+    """A quantized copy. ranges: tensor -> its smallest and largest value. activations: u8 or u16.
 
-    A head is given u16 always: 8 bits over the range of logits cannot tell the best from the next.
+    Activations of a head are always u16: with 8 bits over the range of logits, the best id and the next often get the same code.
+    Raises InputError when a range is missing.
     """
     return _Quantizer(role, model, ranges, np.dtype(ACTIVATIONS[activations])).run()
 
@@ -104,7 +105,7 @@ class _Quantizer:
         self._round(leaving, node.output[0], leaving)
 
     def _grid(self, name: str) -> tuple[np.float32, np.unsignedinteger]:
-        """Scale and zero point of codes over a tensor's range, which is widened to hold zero."""
+        """Scale and zero point of codes over a tensor's range, widened to include zero."""
         if name not in self.ranges:
             raise InputError(f"no range was measured of {name}: measure again on these graphs")
         low, high = min(self.ranges[name][0], 0.0), max(self.ranges[name][1], 0.0)

@@ -1,7 +1,7 @@
-"""Make a smaller bundle of an fp32 model: which form each matrix gets, and what the embedding is read from.
+"""Write a smaller bundle of an fp32 model: which form each matrix gets, and what the embedding is read from.
 
-Knows graphs and forms. Knows no family: heads are found by their place in a graph, an embedding by where its bytes lie. Memory
-follows the largest matrix and its codes.
+Knows graphs and forms. Knows no family: heads are found by their place in a graph, an embedding by the place of its bytes. Memory
+use is that of the largest matrix and its codes.
 """
 
 import itertools
@@ -27,26 +27,26 @@ WEIGHT_FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
 EMBEDDING_FORMS = ("head", "int8", "fp16", "fp32")
 RARE_FORMS = ("int4",)
 READABLE = ("int8", "int8-static", "int4")  # forms of a head that an embedding can be read from
-CARD = "README.md"  # written by hand; belongs to the folder, not to the bundle
+CARD = "README.md"  # the model card is written by hand: it belongs to the folder, not to the bundle
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]  # role -> activation -> smallest and largest value
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What becomes of a bundle's weights. Checked on construction; InputError names the option."""
+    """The forms of a bundle's weights. Checked on construction; InputError names the option."""
 
     format: str = "int8"
-    """int8, int8-weights, int4, int8-static or fp16: the form of all matrices but those named below."""
+    """int8, int8-weights, int4, int8-static or fp16: the form of all matrices except those below."""
     head: str | None = None
-    """Form of the heads. By default the format's own; int4 takes int8-weights, and a weight-only head that the embedding is tied
-    to takes int8, whose codes serve both."""
+    """Form of the heads. The default is that of the format, but int8-weights with int4; and int8 for a weight-only head that the
+    embedding is tied to, so that both use the same codes."""
     embedding: str | None = None
-    """head (its codes, where it is tied and in int8 or int4), int8, fp16 or fp32. By default head where that can be, else as
-    small as the matrices: fp16 with fp16, int8 with all others."""
+    """head (the codes of a tied head in int8 or int4), int8, fp16 or fp32. The default is head if possible, otherwise fp16 with
+    the format fp16 and int8 with all others."""
     rare: str | None = None
-    """int4: form of the head's rows that no canvas predicts, only the verifier."""
+    """int4: form of the head's rows that only the verifier predicts. The default is the head's own form."""
     keep: tuple[str, ...] = ()
-    """Matrices that stay in float16, by label (role:name) or pattern (`window:*down*`)."""
+    """Matrices to keep in float16, by label (role:name) or pattern (`window:*down*`)."""
     blocking: Blocking = field(default_factory=Blocking)
 
     def __post_init__(self) -> None:
@@ -77,27 +77,27 @@ class Recipe:
 
 
 class Source:
-    """An fp32 model's graphs, with their weights left where they are."""
+    """The graphs of an fp32 model, whose weights stay in their files."""
 
     def __init__(self, manifest: Manifest, graphs: Mapping[str, onnx.ModelProto], read: Read) -> None:
-        """read: what lies at the places that graphs and manifest name."""
+        """read: reads the places that graphs and manifest name."""
         self.manifest, self.graphs, self.read = manifest, graphs, read
         self.matrices = [matrix for role, graph in graphs.items() for matrix in matrices(role, graph)]
 
     def tied(self, table: Embedding) -> Matrix | None:
-        """The head that is the same bytes as an embedding."""
+        """The head with the same bytes as an embedding, if there is one."""
         place = table_place(table)
         heads = (matrix for matrix in self.matrices if matrix.head and matrix.transposed)
         return next((matrix for matrix in heads if place_of(matrix.tensor) == place), None)
 
     def is_tied(self, matrix: Matrix) -> bool:
-        """Whether an embedding is the matrix, or some of the same rows."""
+        """Whether an embedding and the matrix are the same rows, or one is a part of the other."""
         own = place_of(matrix.tensor)
         places = [table_place(table) for table in embeddings(self.manifest).values()]
         return own is not None and any(place.holds(own) or own.holds(place) for place in places)
 
     def rare(self, matrix: Matrix, recipe: Recipe) -> tuple[int, str] | None:
-        """From which output on a head is the verifier's alone, and the form that the recipe gives these."""
+        """The first of the outputs that only the verifier predicts, and the recipe's form of these; None when there are none."""
         own = place_of(matrix.tensor)
         if recipe.rare is None or not matrix.head or not matrix.transposed or own is None:
             return None
@@ -112,7 +112,7 @@ class Source:
 
 
 def bundle_source(bundle: Bundle) -> Source:
-    """Raises InputError for a bundle that is quantized already."""
+    """The model of a bundle. Raises InputError when it is already quantized."""
     manifest = bundle.manifest
     if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
         raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
@@ -121,7 +121,7 @@ def bundle_source(bundle: Bundle) -> Source:
 
 
 def embeddings(manifest: Manifest) -> dict[str, Embedding]:
-    """Every embedding of a manifest, by where it stands there."""
+    """Every embedding of a manifest, by its field there."""
     found = {"embedding": manifest.embedding}
     return {**found, "verifier": manifest.verifier.embedding} if manifest.verifier else found
 
@@ -131,11 +131,11 @@ def table_place(table: Embedding) -> Place:
 
 
 def quantize_bundle(source: Path, target: Path, recipe: Recipe | None = None, ranges: Ranges | None = None) -> Path:
-    """Write the bundle that `recipe` (by default int8) makes of the fp32 bundle `source` at `target`, and return `target`.
+    """Quantize the fp32 bundle `source` by `recipe` (int8 by default), write the result at `target`, and return `target`.
 
-    ranges: for int8-static what `measure_ranges` found. It is written beside `target` and moved there
-    when whole; an older bundle is replaced, its README.md stays. Raises BundleError for a damaged source and InputError for one
-    that is quantized already, a pattern in `keep` that no matrix has, and int8-static without ranges.
+    ranges: from `measure_ranges`, for int8-static. Replaces an older bundle at `target` once the new one is complete, and keeps
+    its README.md. Raises BundleError for a damaged source, and InputError for a source that is already quantized, a pattern in
+    `keep` that matches no matrix, and int8-static without ranges.
     """
     bundle = load_bundle(source)
     given = bundle_source(bundle)
@@ -143,7 +143,7 @@ def quantize_bundle(source: Path, target: Path, recipe: Recipe | None = None, ra
 
 
 def write_quantized(given: Source, target: Path, recipe: Recipe, ranges: Ranges | None, others: Callable[[Path], None]) -> Path:
-    """The same for a model wherever it lies. others: writes into the folder what holds neither graphs nor weights."""
+    """As `quantize_bundle`, for a model from anywhere. others: writes the files that are neither graphs nor weights."""
     _check(given, recipe, ranges)
     with staging(target) as folder:
         weights = Weights(folder / WEIGHTS)
@@ -160,7 +160,7 @@ def write_quantized(given: Source, target: Path, recipe: Recipe, ranges: Ranges 
 
 
 def rewritten(given: Source, store: Store, recipe: Recipe, ranges: Ranges) -> dict[str, onnx.ModelProto]:
-    """Every graph in its new form. Those with the largest matrices come first: what is a stretch of them is not stored again."""
+    """Every graph in its new form. Graphs with larger matrices come first: a part of a stored matrix is not stored again."""
     sizes = {role: max((m.size for m in given.matrices if m.role == role), default=0) for role in given.graphs}
     made = {}
     for role in sorted(given.graphs, key=lambda role: -sizes[role]):
@@ -191,7 +191,7 @@ def _check(given: Source, recipe: Recipe, ranges: Ranges | None) -> None:
 
 
 def _table(given: Source, store: Store, table: Embedding, recipe: Recipe) -> Embedding:
-    """Where the new bundle reads an embedding from."""
+    """The description of an embedding in the new bundle."""
     head = given.tied(table)
     read = [] if head is None else _readable(given, store, head, recipe)
     if recipe.embedding == "head" and not read:
@@ -210,7 +210,7 @@ def _table(given: Source, store: Store, table: Embedding, recipe: Recipe) -> Emb
 
 
 def _readable(given: Source, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
-    """Stretches of a head in order, each with its form; none when an embedding cannot be read from them."""
+    """Parts of a head in order, each with its form; none when an embedding cannot be read from them."""
     form, rare, count = given.form(head, recipe), given.rare(head, recipe), head.shape[1]
     borders = [0, rare[0], count] if rare else ([0, count] if form == "int4" else store.borders(head))
     forms = [form] * (len(borders) - 1) if rare is None else [form, rare[1]]
@@ -233,7 +233,7 @@ def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> E
 
 
 def _copy_others(bundle: Bundle, given: Source, folder: Path) -> None:
-    """Files that hold neither graphs nor weights: the tokenizer, and whatever a family needs besides."""
+    """Copy the files that are neither graphs nor weights, such as the tokenizer."""
     manifest = given.manifest
     tensors = [tensor for graph in given.graphs.values() for tensor in graph.graph.initializer]
     left = {place.file for tensor in tensors if (place := place_of(tensor))}
@@ -257,7 +257,7 @@ def _manifest(given: Source, recipe: Recipe, tables: dict[str, Embedding]) -> Ma
 
 
 def describe(given: Source, recipe: Recipe) -> str:
-    """One line on which matrices have which form."""
+    """One line that lists which matrices have which form."""
     forms: dict[str, list[Matrix]] = {}
     for matrix in given.matrices:
         forms.setdefault(given.form(matrix, recipe), []).append(matrix)

@@ -1,13 +1,13 @@
-"""Rewrite a graph so that its matrices are small integers or float16. Knows nodes; tensors and their bytes are the store's.
+"""Rewrite a graph so that its matrices are small integers or float16. Knows nodes. Tensors and their bytes are the store's.
 
 Forms of a matrix:
     int8          activations are quantized on each call (DynamicQuantizeLinear, MatMulInteger), weights per output in 7 bits
-    int8-static   the same weights between QuantizeLinear and DequantizeLinear with ranges that were measured: for NPUs
+    int8-static   the same weights between QuantizeLinear and DequantizeLinear, with measured ranges: for NPUs
     int8-weights  weights in blocks of 8 bits (MatMulNBits)
     int4          the same in 4 bits
     fp16          stored in float16, computed in float32
-    fp32          as it was
-Nodes stay in the standard's order and names; ONNX Runtime fuses the first two into one operator each.
+    fp32          unchanged
+The nodes of the first two follow the patterns that ONNX Runtime fuses into one operator.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from unmask.quant.weights.store import Store, Stored, stretch
 
 MATRIX_FORMS = ("int8", "int8-weights", "int4", "int8-static", "fp16", "fp32")
 CONTRIB = "com.microsoft"
-HALVED_BYTES = 1 << 16  # of other constants (convolutions, positions): larger ones are stored in float16
+HALVED_BYTES = 1 << 16  # other constants (convolutions, positions) of at least this size are stored in float16
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Blocking:
     """How MatMulNBits computes."""
 
     block: int | None = None
-    """Weights that share a scale, a power of two from 16; by default 32 in 4 bits and 128 in 8."""
+    """Weights that share a scale, a power of two from 16. The default is 32 in 4 bits and 128 in 8 bits."""
     accuracy_level: int = 4
-    """4: activations become int8 in blocks. Any other computes in float32 and is many times slower in 8 bits."""
+    """4: activations are quantized to int8 in blocks. Other levels compute in float32 and are many times slower in 8 bits."""
 
     def of(self, bits: int) -> int:
         return self.block or (32 if bits == 4 else 128)
@@ -52,8 +52,8 @@ class Rewriter:
         ranges: Mapping[str, tuple[float, float]],
         rare: Callable[[Matrix], "tuple[int, str] | None"] = lambda matrix: None,
     ) -> None:
-        """ranges: for int8-static the smallest and largest value of each product's first factor, by its name. rare: the output
-        from which on a matrix has another form, and that form.
+        """form: the form of each matrix. ranges: for int8-static, the smallest and largest value of each product's first factor,
+        by its name. rare: the first output of a matrix that has another form, and that form.
         """
         self._rare = rare
         self._model, self._store, self._blocking, self._ranges = model, store, blocking, ranges
@@ -61,10 +61,10 @@ class Rewriter:
         self._nodes: list[onnx.NodeProto] = []
         self._tensors: dict[str, onnx.TensorProto] = {}
         self._widened: set[str] = set()
-        self._rounded: dict[str, tuple[str, ...]] = {}  # activations that are quantized already
+        self._rounded: dict[str, tuple[str, ...]] = {}  # activations that are already quantized
 
     def run(self) -> onnx.ModelProto:
-        """The rewritten copy; its tensors point into the new weights file."""
+        """The rewritten copy, whose tensors point into the new weights file."""
         for node in self._model.graph.node:
             matrix, form = self._form.get(node.output[0], (None, "fp32"))
             if matrix is None or form in ("fp16", "fp32"):
@@ -129,7 +129,7 @@ class Rewriter:
             self._rounded[rows] = (f"{rows}_quantized", f"{rows}_scale", f"{rows}_zero_point")
             self._add("DynamicQuantizeLinear", [rows], list(self._rounded[rows]))
         codes, scale, zero = self._rounded[rows]
-        own = f"{out}_product"  # apart from what `out` becomes where it enters the next product
+        own = f"{out}_product"  # a name of its own: the next product makes names from `out` too
         self._add("MatMulInteger", [codes, names[0], zero], [f"{own}_integer"])
         self._add("Cast", [f"{own}_integer"], [f"{own}_cast"], to=TensorProto.FLOAT)
         self._add("Mul", [scale, names[1]], [f"{own}_scale"])
@@ -181,7 +181,7 @@ class Rewriter:
 
 
 def asymmetric(low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and zero point of uint8 codes over [low, high], which is widened to hold zero. ONNX's DynamicQuantizeLinear."""
+    """Scale and zero point of uint8 codes over [low, high], widened to include zero, as ONNX's DynamicQuantizeLinear does."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = np.float32((high - low) / 255) or np.float32(1)
     return np.array(scale, np.float32), np.array(np.clip(np.rint(-low / scale), 0, 255), np.uint8)

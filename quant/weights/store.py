@@ -1,7 +1,7 @@
-"""Tensors read where they lie, and written into the weights file of a bundle, each once.
+"""Read tensors from their files and write their new forms into the weights file of a bundle, each once.
 
 Knows tensors, places in files and the forms of `unmask.quant.weights.integer_weights`. Knows no nodes.
-Memory holds at most one matrix and its codes.
+At most one matrix and its codes are in memory.
 """
 
 import itertools
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Bytes of a listed file."""
+    """A range of bytes in one of the bundle's files."""
 
     file: str
     offset: int
@@ -36,22 +36,22 @@ class Place:
 
 
 Read = Callable[[Place, np.dtype[Any], tuple[int, ...]], Array]
-"""The numbers that lie at a place. They may be read a band of rows at a time, when these are asked for."""
+"""Returns the numbers at a place. They may be read on access, a band of rows at a time."""
 
 
 def in_bundle(bundle: Bundle) -> Read:
-    """Mapped from the files of a verified bundle."""
+    """Memory-maps the files of a verified bundle."""
     return lambda place, dtype, shape: np.memmap(bundle.path(place.file), dtype, "r", place.offset, shape)
 
 
 def place_of(tensor: onnx.TensorProto) -> Place | None:
-    """Where a tensor lies outside its graph; None for one that lies inside."""
+    """The place of a tensor outside its graph; None when it is inside."""
     given = {entry.key: entry.value for entry in tensor.external_data}
     return Place(given["location"], int(given["offset"]), int(given["length"])) if given else None
 
 
 def stretch(matrix: Matrix, start: int, stop: int, suffix: str = "") -> Matrix:
-    """Some rows of a matrix that is stored outputs first and outside its graph, under its name and a suffix."""
+    """Rows [start, stop) of a transposed matrix outside its graph, as a matrix under its name and a suffix."""
     tensor, own = onnx.TensorProto(), place_of(matrix.tensor)
     assert matrix.transposed
     assert own is not None
@@ -66,7 +66,7 @@ def stretch(matrix: Matrix, start: int, stop: int, suffix: str = "") -> Matrix:
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor in the new weights file, or with its graph when it is small."""
+    """A tensor in the new weights file, or inside its graph when it is small."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -84,7 +84,7 @@ class Stored:
         return tensor
 
     def rows(self, start: int, stop: int) -> "Stored":
-        """A stretch of its first axis, which is the same bytes."""
+        """Rows [start, stop) of the first axis, over the same bytes."""
         if self.inside is not None:
             return replace(self, shape=(stop - start, *self.shape[1:]), inside=self.inside[start:stop])
         row = self.dtype.itemsize * int(np.prod(self.shape[1:]))
@@ -92,17 +92,17 @@ class Stored:
 
 
 class Store:
-    """Reads tensors and writes their new forms. What lies at one place is converted once, whoever names it."""
+    """Reads tensors and writes their new forms. A place is converted once, however many tensors name it."""
 
     def __init__(self, read: Read, weights: Weights, every: Iterable[Matrix]) -> None:
-        """every: all matrices of the model; where one is a stretch of another's rows, both are built of the same parts."""
+        """every: all matrices of the model. If one consists of some rows of another, both are made of the same parts."""
         self._read, self._weights = read, weights
         self._done: dict[tuple[str, object], tuple[Stored, ...]] = {}
         places = {place for matrix in every if matrix.transposed and (place := place_of(matrix.tensor))}
         self._largest = sorted(places, key=lambda place: -place.length)
 
     def array(self, tensor: onnx.TensorProto) -> Array:
-        """Values of a tensor, left where they are when they lie outside the graph."""
+        """Values of a tensor. Those outside the graph are not read yet."""
         place = place_of(tensor)
         if place is None:
             return onnx.numpy_helper.to_array(tensor)
@@ -115,11 +115,11 @@ class Store:
         return self.outside(array)
 
     def outside(self, array: Array) -> Stored:
-        """The same, in the weights file however small it is."""
+        """As `put`, but always in the weights file, however small the array is."""
         return Stored(array.dtype, array.shape, self._weights.add(array))
 
     def placed(self, stored: Stored) -> Stored:
-        """The same outside its graph, where an embedding can point to."""
+        """The same tensor in the weights file, where an embedding can point to it."""
         return stored if stored.inside is None else self.outside(stored.inside)
 
     # ---- forms of a tensor
@@ -128,7 +128,7 @@ class Store:
         return self._by_rows("plain", tensor, lambda array: (array,))[0]
 
     def half(self, tensor: onnx.TensorProto) -> Stored | None:
-        """float16; None where a value is too large for it."""
+        """The tensor in float16; None when a value is too large for it."""
         stored = self._by_rows("half", tensor, lambda array: () if (half := halves(array)) is None else (half,))
         return stored[0] if stored else None
 
@@ -143,7 +143,7 @@ class Store:
         return self._by_rows(kind, matrix.tensor, convert) if matrix.transposed else self._once(kind, matrix.tensor, convert)
 
     def columns(self, matrix: Matrix) -> list[tuple[Stored, ...]]:
-        """Codes (K, n) and scales (n,) of each part of the outputs, in order. There is one part, but where heads overlap."""
+        """Codes (K, n) and scales (n,) of each part of the outputs, in order. There is one part, unless heads overlap."""
         array, parts, kind = self.array(matrix.tensor), [], f"columns {matrix.transposed}"
         rows = array if matrix.transposed else array.T
         for start, stop in itertools.pairwise(self.borders(matrix)):
@@ -155,7 +155,7 @@ class Store:
         return parts
 
     def borders(self, matrix: Matrix) -> list[int]:
-        """Outputs at which parts begin and end: those of every matrix that is a stretch of the same rows."""
+        """Outputs at which parts begin and end: the ends of every matrix that consists of some of the same rows."""
         own, (width, count) = place_of(matrix.tensor), matrix.shape
         found = {0, count}
         if own is not None and matrix.transposed:
@@ -166,10 +166,10 @@ class Store:
                         found.add(row)
         return sorted(found)
 
-    # ---- what was done already
+    # ---- what is already converted
 
     def _key(self, tensor: onnx.TensorProto, start: int = 0, stop: int | None = None) -> object:
-        """What makes stretches of two tensors the same bytes in the same layout: rows [start, stop) of the first axis."""
+        """Equal for rows [start, stop) of two tensors exactly when these are the same bytes in the same layout."""
         place = place_of(tensor)
         if place is None:
             return tensor.SerializeToString(), start, stop
@@ -183,7 +183,7 @@ class Store:
         return self._done[key]
 
     def _by_rows(self, kind: str, tensor: onnx.TensorProto, convert: Callable[[Array], tuple[Array, ...]]) -> tuple[Stored, ...]:
-        """As `_once` for forms that keep rows apart: a stretch of a matrix that is stored is a stretch of its codes."""
+        """As `_once`, for forms that convert rows independently: rows of a stored matrix are rows of its codes."""
         own, row = place_of(tensor), 4 * int(np.prod(tensor.dims[1:]))
         for place in self._largest:
             if own is None or len(tensor.dims) != 2 or not place.holds(own) or place == own:

@@ -1,4 +1,4 @@
-"""Run a bundle's CoreML graphs in NumPy behind the same captioner, on any system: slow, and only as exact as `mil_eval`."""
+"""Run a bundle's CoreML graphs in NumPy with the same captioner, on any system: slow, and only as exact as `mil_eval`."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -86,7 +86,7 @@ class Package:
         return np.array(getattr(tensor, held).values, KINDS[kind]).reshape(shape)
 
     def _blob(self, offset: int, kind: str, shape: tuple[int, ...]) -> Array:
-        """A tensor of the weights file, behind a record of 64 bytes: mark, type, size in bytes, place."""
+        """A tensor of the weights file, which follows a record of 64 bytes: mark, type, size in bytes, place."""
         if (offset, kind) not in self._read:
             record = self._weights[offset : offset + 64].tobytes()
             mark, size, start = (np.frombuffer(record, code, 1, at)[0] for code, at in (("<u4", 0), ("<u8", 8), ("<u8", 16)))
@@ -245,7 +245,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 def blockwise_shift_scale(data: Array, scale: Array, offset: Any = None) -> Array:
-    """A scale stands for as many values of each axis as there are times fewer of them."""
+    """Along each axis, a scale covers the number of values divided by the number of scales."""
     for axis, (many, few) in enumerate(zip(data.shape, scale.shape, strict=True)):
         scale = np.repeat(scale, many // few, axis)
     assert offset is None

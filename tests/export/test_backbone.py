@@ -155,8 +155,8 @@ def test_positions_turn_as_in_transformers_far_from_the_start(
     hidden = engine.run("window", {**feeds, "cache_k": cache, "cache_v": cache})["hidden"]
     asked = {"input_ids": torch.from_numpy(ids)[None], "position_ids": torch.from_numpy(at)[None]}
     with torch.no_grad():
-        told = theirs(family, ours.checkpoint)(**asked, attention_mask=torch.zeros(1, 1, 6, 6), output_hidden_states=True)
-    assert np.allclose(hidden, told.hidden_states[-1][0], **CLOSE)
+        expected = theirs(family, ours.checkpoint)(**asked, attention_mask=torch.zeros(1, 1, 6, 6), output_hidden_states=True)
+    assert np.allclose(hidden, expected.hidden_states[-1][0], **CLOSE)
 
 
 @pytest.mark.parametrize("family", NAMES)

@@ -1,4 +1,4 @@
-"""What is wrong with a checkpoint folder is told by name, before anything is written."""
+"""What is wrong with a checkpoint folder is named, before anything is written."""
 
 import json
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def broken(change: str, folder: Path) -> None:
         ("no weights", BundleError, "model.safetensors: missing; download"),
         ("pickle", InputError, "pickled weights are not read, since they can run code"),
         ("no tokenizer", InputError, "neither tokenizer.json nor vocab.json"),
-        ("tokenizer cut short", BundleError, "tokenizer.json: not a tokenizer"),
+        ("tokenizer cut short", BundleError, "tokenizer.json: not a Hugging Face tokenizer"),
         ("tokenizer of another kind", BundleError, "a Unigram tokenizer"),
         ("tensor missing", BundleError, r"missing tensors: model.layers.1.mlp.up_proj.weight \[96, 64\]"),
         ("tensor wrong", BundleError, r"wrong tensors: model.norm.weight is \[5\] instead of \[64\]"),

@@ -169,7 +169,7 @@ def kinds(package: Package, function: str) -> set[str]:
 def test_functions_share_their_weights(package: Package, graphs: list[FixedGraph]) -> None:
     small, large = (blobs(package, function_name(graph)) for graph in graphs[1:3])
     assert len(small) > 20
-    assert len(small - large) <= 2  # what stands for the sizes themselves
+    assert len(small - large) <= 2  # the constants for the sizes themselves
 
 
 def blobs(package: Package, function: str) -> set[int]:

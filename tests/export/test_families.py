@@ -128,16 +128,16 @@ def test_a_norm_of_queries_is_not_one_of_keys() -> None:
 
 
 def test_ids_shift_and_attention(tokenizer: Tokenizer) -> None:
-    def told(raw: dict[str, Any]) -> tuple[object, ...]:
+    def found(raw: dict[str, Any]) -> tuple[object, ...]:
         traits = FAMILIES[family_of(raw)].traits(raw, tokenizer, None)
         return traits.mask_id, traits.end_id, traits.logits_shift, traits.attention, traits.block, traits.positions
 
-    assert told(DREAM) == (151666, 151643, 1, "full", None, 131072)
-    assert told({**DREAM, "mask_token_id": None})[0] == 151666
-    assert told(LLADA) == (126336, 126081, 0, "full", None, 4096)
-    assert told({**LLADA, "mask_token_id": None})[0] == 126336
-    assert told(BLOCK) == (259, 256, 0, "block", 4, 32768)
-    assert told({**BLOCK, "mask_token_id": 151669})[0] == 151669
+    assert found(DREAM) == (151666, 151643, 1, "full", None, 131072)
+    assert found({**DREAM, "mask_token_id": None})[0] == 151666
+    assert found(LLADA) == (126336, 126081, 0, "full", None, 4096)
+    assert found({**LLADA, "mask_token_id": None})[0] == 126336
+    assert found(BLOCK) == (259, 256, 0, "block", 4, 32768)
+    assert found({**BLOCK, "mask_token_id": 151669})[0] == 151669
 
 
 def test_only_a_tokenizer_with_all_its_marks_is_omni_diffusions(tokenizer: Tokenizer) -> None:

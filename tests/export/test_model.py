@@ -1,4 +1,4 @@
-"""A bundle holds the checkpoint's own numbers once, tells nothing of the machine, and replaces nothing that it should not."""
+"""A bundle holds the checkpoint's own numbers once, says nothing about the machine, and replaces nothing that it should not."""
 
 import dataclasses
 import json

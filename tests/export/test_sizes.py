@@ -37,7 +37,7 @@ def test_every_call_of_a_captioner_finds_a_graph(slots: int, read: int, rule: Si
     for role, need in (
         ("context", {"slots": slots}),
         ("window", {"rows": slots, "wanted": max(1, slots // 3), "slots": slots}),
-        # the draft as a whole, and behind a part of it that was read before
+        # the full draft, and its rest after a part that was read before
         ("verify", {"tokens": PROMPT + slots, "past": 0, "slots": slots}),
         ("verify", {"tokens": PROMPT + slots - min(read, slots), "past": min(read, slots), "slots": slots}),
     ):

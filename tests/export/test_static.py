@@ -94,7 +94,7 @@ def window_feeds(captioner: CaptionerModel, slots: int, positions: Any, wanted: 
 
 
 def test_a_window_of_the_longest_canvas_is_padded_too(captioner: CaptionerModel) -> None:
-    """Rows that pad it stand at a slot behind all that the encoder can hold."""
+    """Rows of padding have the slot after all those of the encoder."""
     slots = captioner.config.slots
     feeds = window_feeds(captioner, slots, np.array([0, 3, slots - 1]), np.array([2, 0]), 1)
     make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP, PENALTY)  # noqa: E731

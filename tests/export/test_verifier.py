@@ -51,7 +51,7 @@ def close(actual: Tensor, expected: Tensor) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_it_starts_as_whispers_decoder(whisper: Whisper, model: CaptionerModel, count: int) -> None:
-    """Token for token: our ids stand for rows of Whisper's vocabulary, and the prompt for its prompt."""
+    """Token for token: our ids are rows of Whisper's vocabulary, and the prompt is its prompt."""
     texts, states = texts_of(model, count), states_of(model)
     theirs = torch.cat([torch.tensor([PROMPT]), torch.tensor(ROWS)[texts]], 1)
     logits, _ = whisper.decoder(theirs, whisper.decoder.cross(states))
@@ -97,7 +97,7 @@ def test_padded_states_are_not_heard(model: CaptionerModel) -> None:
 
 
 @pytest.mark.parametrize("pieces", [[12], [1] * 12, [3, 4, 5], [11, 1]])
-def test_pieces_behind_each_other_are_the_whole(model: CaptionerModel, pieces: list[int]) -> None:
+def test_pieces_after_each_other_are_the_whole(model: CaptionerModel, pieces: list[int]) -> None:
     """The module for export, before any exporter: each piece over the keys and values that the former left."""
     sizes, states, texts = model.config.whisper, states_of(model), texts_of(model, 12 - len(PROMPT))
     rows = model.verifier.embedding(model.prompted(texts))[0]

@@ -130,13 +130,13 @@ def test_room_keeps_power_and_length(seconds: float) -> None:
     assert heard.dtype == np.float32
     assert heard.shape == audio.shape
     assert power(heard) == pytest.approx(power(audio), rel=1e-3)
-    behind = heard[8000:]
-    assert power(behind[:400]) > 1e-3 * power(audio)
+    after = heard[8000:]
+    assert power(after[:400]) > 1e-3 * power(audio)
     end = int(seconds * SAMPLE_RATE_HZ)
-    assert np.abs(behind[end:]).max(initial=0) < 1e-5
+    assert np.abs(after[end:]).max(initial=0) < 1e-5
 
 
-def test_echo_comes_behind_the_sound_and_dies_away() -> None:
+def test_echo_comes_after_the_sound_and_dies_away() -> None:
     click = np.zeros(SAMPLE_RATE_HZ, np.float32)
     click[1000] = 0.5
     heard = reverberate(click, 0.4, np.random.default_rng(0))

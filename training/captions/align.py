@@ -1,4 +1,4 @@
-"""When each token is spoken: the teacher's cross-attention, a monotonic path through it, and slots on the timeline.
+"""When each token is spoken: a monotonic path through the teacher's cross-attention, and slots on the timeline.
 
 Knows attention scores, frames and slots. Knows no text and no model.
 """
@@ -8,16 +8,17 @@ from numpy.typing import NDArray
 
 
 def monotonic_path(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Give every frame to one token, tokens in order, each at least one frame, so that the summed score is highest.
+    """Assign every frame to a token, in order, at least one frame to each, with the highest possible sum of scores.
 
-    scores: (N, T) with N <= T. Returns (N + 1,) first frames: token i holds frames [first[i], first[i + 1]).
+    scores: (N, T) with N <= T. Returns first (N + 1,): token i has frames
+    [first[i], first[i + 1]). Raises ValueError when N > T.
     """
     tokens, frames = scores.shape
     if tokens > frames:
         raise ValueError(f"{tokens} tokens do not fit {frames} frames")
     best = np.full(tokens, -np.inf)
     best[0] = scores[0, 0]
-    entered = np.zeros((frames, tokens), dtype=bool)  # the path came to the token at this frame
+    entered = np.zeros((frames, tokens), dtype=bool)  # the path enters the token at this frame
     for t in range(1, frames):
         before = np.concatenate(([-np.inf], best[:-1]))
         entered[t] = before > best
@@ -45,9 +46,10 @@ def attention_scores(attention: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def place(frames: NDArray[np.float64], frames_per_slot: int, slots: int) -> NDArray[np.int64] | None:
-    """Put each token (center in frames, rising) into a slot of its own, as near as order allows; None when they do not fit.
+    """Put each token into a slot of its own, as near to its time as the order allows; None when they do not fit.
 
-    Pushing collisions to the right and to the left each gives distinct slots; so does their mean, with half of the shift.
+    frames: the center of each token, rising. Pushing collisions to the right and pushing them to the left both give distinct
+    slots. So does the mean of the two, with half of the shift.
     """
     wanted = np.clip(np.asarray(frames) // frames_per_slot, 0, slots - 1).astype(np.int64)
     count = np.arange(len(wanted))

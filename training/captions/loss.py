@@ -17,8 +17,8 @@ class Weights:
     soft: float = 0.4
     """Share of a slot's target that is the teacher's distribution."""
     anchor: float = 0.25
-    """Weight of the given times on fully masked canvases, where the CTC loss may find its own. With the times alone a token that
-    may stand in either of two slots gets half of each, blank wins both, and the word is lost."""
+    """Weight of the teacher's times on fully masked canvases, where the CTC loss may find other times. With the teacher's times
+    alone, a token that fits either of two slots gets half of each, blank wins both, and the word is lost."""
     verifier: float = 1.0
 
 
@@ -52,15 +52,15 @@ def losses(model: CaptionerModel, samples: list[Sample], weights: Weights) -> Lo
 
 
 def _text_loss(log_p: Tensor, after: Tensor, marks: list[int], smooth: float = 0.05) -> Tensor:
-    """Cross-entropy with label smoothing (Szegedy et al. 2016, arXiv 1512.00567) over all tokens but the marks: their logits are
-    so low that a share of the target would be lost on them whatever the model says."""
+    """Cross-entropy with label smoothing (Szegedy et al. 2016, arXiv 1512.00567) over all tokens except the marks: their logits
+    are so low that their share of the target would be lost whatever the model predicts."""
     everywhere = log_p.sum(-1) - log_p[:, marks].sum(-1)
     right = log_p.gather(-1, after[:, None])[:, 0]
     return -((1 - smooth) * right + smooth * everywhere / (log_p.shape[-1] - len(marks))).mean()
 
 
 def stack(arrays: list[NDArray[np.generic]], rows: int, device: torch.device, fill: int = 0) -> Tensor:
-    """Arrays of unlike length as one tensor, padded behind."""
+    """Arrays of different lengths as one tensor, padded at the end to `rows`."""
     out = np.full((len(arrays), rows, *arrays[0].shape[1:]), fill, dtype=arrays[0].dtype)
     for into, array in zip(out, arrays, strict=True):
         into[: len(array)] = array

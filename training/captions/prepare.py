@@ -3,7 +3,7 @@
     python -m unmask.training.captions.prepare --data DATA --whisper WHISPER --cache CACHE
 
 writes into CACHE `audio` and `noise` (.i16 and .jsonl), `states` (Whisper's encoder over what the teacher is asked about),
-`teacher.json`, `tokenizer.json` and `labels.jsonl`. What is there already is kept, so a stopped run goes on where it was.
+`teacher.json`, `tokenizer.json` and `labels.jsonl`. Files that exist are kept, so a stopped run resumes where it was.
 """
 
 import difflib
@@ -31,7 +31,7 @@ from unmask.training.captions.whisper_weights import load_whisper
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 from unmask.training.recordings import write_lines, write_recordings
 
-TAIL_SAMPLES = SAMPLE_RATE_HZ  # silence behind the speech: the encoder was trained with it
+TAIL_SAMPLES = SAMPLE_RATE_HZ  # silence after the speech, which the encoder was trained with
 FRAME_SAMPLES = 2 * HOP_SAMPLES  # of an encoder state
 BATCH = 16
 SOFT = 8  # teacher probabilities kept per token
@@ -47,7 +47,7 @@ class Prepare:
     """Where to write."""
     corpora: tuple[str, ...] = ("librispeech", "librispeech_asr", "ljspeech", "speechocean762", "an4", "picovoice")
     synthetic: tuple[Path, ...] = ()
-    """More corpora by path without ending, as `synthesize` writes them."""
+    """More corpora, as `synthesize` writes them, by their paths without `.jsonl`."""
     vocabulary: int = 12_288
     """Tokens kept, blank included."""
     seed: int = 0
@@ -71,7 +71,7 @@ def main(options: Annotated[Prepare, cyclopts.Parameter(name="*")]) -> None:
 
 
 def wordless_sounds(utterances: list[Utterance], options: Prepare) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """The noise corpus's training share and what can be made: colors of noise, music-like tones, babble."""
+    """Sounds without words: the training split of the noise corpus, colored noise, music-like tones, babble."""
     rng = np.random.default_rng([options.seed, 1])
     for u in read_corpus_split(options.data / "noise" / "noise", "train"):
         yield u.id, u.samples
@@ -84,7 +84,7 @@ def wordless_sounds(utterances: list[Utterance], options: Prepare) -> Iterator[t
 
 
 def read_corpus_split(path: Path, split: str) -> Iterator[Utterance]:
-    """The noise manifest holds both splits; only the one for training may be mixed in."""
+    """The utterances of one split: the noise manifest has two, and only the one for training may be mixed in."""
     wanted = {row["id"] for row in read_lines(path.with_name(f"{path.name}.jsonl")) if row["split"] == split}
     return (u for u in read_corpus(path) if u.id in wanted)
 
@@ -119,7 +119,7 @@ class States:
         data = np.memmap(file, np.float16, "r") if file.stat().st_size else np.zeros(0, np.float16)
         self.data = data.reshape(-1, width)
 
-    def __getitem__(self, utterance: str) -> NDArray[np.float16]:  # (T, d), silence behind the speech included
+    def __getitem__(self, utterance: str) -> NDArray[np.float16]:  # (T, d), with the silence after the speech
         row = self.rows[utterance]
         return self.data[row["offset"] : row["offset"] + row["frames"]]
 
@@ -169,7 +169,7 @@ def label(model: Whisper, utterances: list[Utterance], options: Prepare) -> None
 
 
 def untimed(utterance: Utterance, tokenizer: Tokenizer) -> dict[str, object]:
-    """A label of text alone, for speech whose writing is known: nobody is asked, and CTC finds its own times."""
+    """A label with text only, for speech whose written form is known: the teacher is not asked, and CTC finds the times."""
     ids = tokenizer.encode(" " + utterance.written).ids
     return {"id": utterance.id, "text": utterance.written, "ids": ids, "first": None, "soft_ids": None, "soft": None}
 

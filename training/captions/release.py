@@ -1,6 +1,6 @@
 """From a finished run to bundles: the averaged weights in fp32, and their int8 form.
 
-What blank's logit is lowered by is chosen on the held-out utterances (`CaptionWindow` says why).
+The penalty on blank's logit is chosen on the held-out utterances (`CaptionWindow` explains it).
 
 python -m unmask.training.captions.release --whisper WHISPER --cache CACHE --run RUN --out BUNDLES
 """
@@ -28,9 +28,9 @@ class Release:
     """Gets `caption-tiny-en-fp32` and `caption-tiny-en`."""
     frames_per_slot: int = 8
     rarer: int | None = Train.rarer
-    """As it was trained."""
+    """The value of the training run."""
     rare: str = "int4"
-    """Form of the rarer tokens' rows in the small bundle."""
+    """Form of the rarer tokens' rows in the int8 bundle."""
 
 
 def main(options: Annotated[Release, cyclopts.Parameter(name="*")]) -> None:

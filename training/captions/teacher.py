@@ -1,4 +1,4 @@
-"""What the autoregressive teacher says of a recording: its text, its soft targets, and where it looked.
+"""What the autoregressive teacher gives for a recording: its text, its soft targets, and its attention.
 
 Knows Whisper in PyTorch. Knows no corpus and no file.
 """
@@ -19,7 +19,7 @@ END, START, NO_TIMESTAMPS = 50256, 50257, 50362  # Whisper's English models
 
 
 def read_settings(folder: Path) -> tuple[list[int], list[tuple[int, int]]]:
-    """Ids that greedy decoding never takes, and the (layer, head) pairs that align, from either kind of Whisper folder.
+    """Ids that greedy decoding never chooses, and the (layer, head) pairs that align, from either kind of Whisper folder.
 
     Hugging Face keeps them in `generation_config.json`, CTranslate2 in `config.json`.
     """
@@ -31,15 +31,15 @@ def read_settings(folder: Path) -> tuple[list[int], list[tuple[int, int]]]:
 
 @dataclass(frozen=True)
 class Decoded:
-    """The teacher's view of given text, one row a token."""
+    """The teacher's reading of a given text, one row per token."""
 
-    attention: NDArray[np.float32]  # (heads, N, T) over encoder frames, aligning heads only
+    attention: NDArray[np.float32]  # (heads, N, T) over encoder frames, of the aligning heads only
     logits: NDArray[np.float32]  # (N, vocabulary)
 
 
 @dataclass(frozen=True)
 class Voice:
-    """How a decoder is asked to write: what it reads first, what ends a text, what it may never take."""
+    """How a decoder is prompted: ids that it reads first, the id that ends a text, ids that it may never choose."""
 
     prompt: tuple[int, ...]
     end: int
@@ -53,9 +53,9 @@ class Voice:
 
 @torch.inference_mode()
 def greedy(decoder: Decoder, states: Tensor, lengths: list[int], voice: Voice, most: int = 224) -> list[list[int]]:
-    """Token ids of each utterance. states: (B, T, d), of which the first `lengths[b]` rows are speech and silence.
+    """Token ids of each utterance. states: (B, T, d), whose rows after the first `lengths[b]` are padding.
 
-    A text of more than 8 tokens a second is a loop and is cut there.
+    A text of more than 8 tokens per second is a repetition loop and is cut off there.
     """
     device = states.device
     mask = (torch.arange(states.shape[1], device=device) < torch.tensor(lengths, device=device)[:, None])[:, None, None]
@@ -99,6 +99,6 @@ def read(model: Whisper, states: Tensor, ids: list[int], heads: list[tuple[int, 
             query = block.cross.split(block.cross.query(rows))[0, wanted]  # (h, N, d / H)
             kept.append(torch.softmax(query @ k[0, wanted].transpose(-1, -2) * query.shape[-1] ** -0.5, -1))
         x = block.ffn(x + block.cross(rows, k, v))
-    hidden = decoder.norm(x)[0, 1 : 1 + len(ids)]  # row of the token before predicts each token
+    hidden = decoder.norm(x)[0, 1 : 1 + len(ids)]  # each token is predicted by the row before it
     logits = F.linear(hidden, decoder.embedding.weight)
     return Decoded(torch.cat(kept)[:, 1 : 1 + len(ids)].numpy(), logits.numpy())

@@ -1,6 +1,6 @@
-"""Labeled recordings to training samples: audio spoilt and cut, a canvas of slots with masks, a text with errors.
+"""From labeled recordings to training samples: augmented and cut audio, a canvas with masks, a text with errors.
 
-Knows NumPy arrays only; every random choice comes from the generator that is passed in.
+Knows only NumPy arrays. Every random choice comes from the generator that is passed in.
 """
 
 from collections.abc import Iterator
@@ -24,58 +24,58 @@ BLANK = 0
 
 @dataclass(frozen=True)
 class Spelling:
-    """A text in the verifier's tokens: rare words are whole here that the canvas holds in pieces."""
+    """A text in the verifier's tokens, where rare words are whole that the canvas spells in pieces."""
 
     ids: NDArray[np.int64]  # (M,)
     words: NDArray[np.int64]  # (M,) the number of the word that each token belongs to
-    soft_ids: NDArray[np.int64]  # (M, SOFT) the teacher's likeliest tokens, zeros in words that are spelt otherwise
+    soft_ids: NDArray[np.int64]  # (M, SOFT) the teacher's most probable tokens, zeros in words that are spelled otherwise
 
 
 @dataclass(frozen=True)
 class Label:
-    """What is said in a recording. Frames are those of encoder states, at normal speed."""
+    """The text of a recording and its times. Frames are those of encoder states, at normal speed."""
 
     id: str
     text: str
     frames: int
     ids: NDArray[np.int64]  # (N,)
     words: NDArray[np.int64]  # (N,) the number of the word that each token belongs to
-    center: NDArray[np.float64] | None  # (N,) frames; None where no times are known: such a recording is never cut
-    soft_ids: NDArray[np.int64]  # (N, SOFT) the teacher's likeliest tokens ...
-    soft: NDArray[np.float32]  # (N, SOFT) ... and their probabilities, zeros where it was not asked
+    center: NDArray[np.float64] | None  # (N,) frames; None when no times are known: such a recording is never cut
+    soft_ids: NDArray[np.int64]  # (N, SOFT) the teacher's most probable tokens ...
+    soft: NDArray[np.float32]  # (N, SOFT) ... and their probabilities, zeros when it was not asked
     spelling: Spelling
 
 
 @dataclass(frozen=True)
 class Sample:
     mel: NDArray[np.float32]  # (mels, 2 * S * frames_per_slot)
-    target: NDArray[np.int64]  # (S,) tokens and blanks; all blank where no times are known
+    target: NDArray[np.int64]  # (S,) tokens and blanks; all blank when no times are known
     soft_ids: NDArray[np.int64]  # (S, SOFT)
     soft: NDArray[np.float32]  # (S, SOFT), all zero at blanks
-    shown: NDArray[np.int64]  # (S,) what the model sees: target, mask or a wrong token
+    shown: NDArray[np.int64]  # (S,) the model's input: target, mask or a wrong token
     masked: NDArray[np.bool_]  # (S,) where the loss counts
     timed: bool
     tokens: NDArray[np.int64]  # (N,) the text
-    before: NDArray[np.int64]  # (M,) what the verifier reads: the text in its own spelling, maybe with errors
-    after: NDArray[np.int64]  # (M + 1,) the right next token behind the prompt and behind each of these; BLANK ends the text
+    before: NDArray[np.int64]  # (M,) the verifier's input: the text in its own spelling, perhaps with errors
+    after: NDArray[np.int64]  # (M + 1,) the correct next token after the prompt and after each of these; BLANK ends the text
 
 
 @dataclass(frozen=True)
 class Masking:
-    """Shares of samples and rates; `full` matters most, since decoding in few passes starts there."""
+    """Shares of samples, and rates. `full` matters most, since decoding in few passes starts from a full mask."""
 
     full: float = 0.65
     span: float = 0.15  # one stretch masked, the rest visible
-    corrupt: float = 0.15  # visible tokens of these samples are wrong at a rate of up to 0.2
-    crop: float = 0.35  # windows cut at both ends, as live captions cut them ...
-    cut_silence: float = 0.5  # ... of which so many have digital silence behind the cut, as a runtime pads its window
+    corrupt: float = 0.15  # samples whose visible tokens are wrong at a rate of up to 0.2
+    crop: float = 0.35  # samples cut at both ends, as live captions cut them ...
+    cut_silence: float = 0.5  # ... and the share of those with digital silence after the cut, as in the runtime's padding
     errors: float = 0.5  # texts that the verifier reads with errors ...
     error_rate: float = 0.15  # ... of at most this rate
     augment: Augment = field(default_factory=Augment)
 
 
 def read_labels(cache: Path, tokenizer: Tokenizer) -> list[Label]:
-    """Recordings with text, as `prepare` left them."""
+    """The recordings with text in a cache that `prepare` wrote."""
     recordings = Recordings(cache / "audio")
     return [
         label_of(row, -(-recordings.samples(row["id"]) // FRAME_SAMPLES), tokenizer) for row in read_lines(cache / "labels.jsonl")
@@ -88,7 +88,7 @@ def label_of(row: dict[str, object], frames: int, tokenizer: Tokenizer) -> Label
     center = None
     if row["first"] is not None:
         first = np.asarray(row["first"], dtype=np.float64)
-        # The teacher lets a token's span run on through the pause behind it: the first 0.2 s hold the sound.
+        # The teacher extends the span of a token through the pause after it: the sound is in the first 0.2 s.
         center = first[:-1] + np.minimum(np.diff(first), 10.0) / 2
     soft_ids = np.asarray(row["soft_ids"] or np.zeros((len(ids), SOFT)), dtype=np.int64)
     soft = np.asarray(row["soft"] or np.zeros((len(ids), SOFT)), dtype=np.float32)
@@ -97,13 +97,13 @@ def label_of(row: dict[str, object], frames: int, tokenizer: Tokenizer) -> Label
 
 
 def word_numbers(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """(N,): the word that each token belongs to, from 0."""
+    """(N,): the number of the word that each token belongs to, from 0."""
     starts = [i == 0 or starts_word(tokenizer.id_to_token(int(token))) for i, token in enumerate(ids)]
     return np.cumsum(starts, dtype=np.int64) - 1
 
 
 def spell(ids: NDArray[np.int64], words: NDArray[np.int64], soft_ids: NDArray[np.int64], tokenizer: Tokenizer) -> Spelling:
-    """The text of a canvas's tokens as its tokenizer writes it."""
+    """The text of a canvas's tokens as `tokenizer` spells it."""
     whole = np.asarray(tokenizer.encode(tokenizer.decode(ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
     numbers, soft = word_numbers(whole, tokenizer), np.zeros((len(whole), soft_ids.shape[1]), dtype=np.int64)
     for word in np.unique(numbers):
@@ -114,7 +114,7 @@ def spell(ids: NDArray[np.int64], words: NDArray[np.int64], soft_ids: NDArray[np
 
 
 def wordless(cache: Path) -> list[Label]:
-    """The recordings without words: noise, of which nothing may be written."""
+    """The recordings without words: noise, which must give an empty text."""
     noise = Recordings(cache / "noise")
     nothing = np.zeros(0, dtype=np.int64)
     tables = np.zeros((0, SOFT), dtype=np.int64), np.zeros((0, SOFT), dtype=np.float32)
@@ -126,7 +126,7 @@ def wordless(cache: Path) -> list[Label]:
 
 
 class Timeline:
-    """Makes samples of labels."""
+    """Makes training samples from labels."""
 
     def __init__(self, cache: Path, frames_per_slot: int, mask: int, masking: Masking) -> None:
         self.audio, self.noise = Recordings(cache / "audio"), Recordings(cache / "noise")
@@ -134,7 +134,7 @@ class Timeline:
         self.frames_per_slot, self.mask, self.masking = frames_per_slot, mask, masking
 
     def clean(self, label: Label) -> NDArray[np.float32]:
-        """(mels, F) of the whole recording and a second of silence, in whole slots."""
+        """Log-mel (mels, F) of the full recording and a second of silence, padded to full slots."""
         samples = self.audio[label.id]
         slot = self.frames_per_slot * FRAME_SAMPLES
         slots = -(-(len(samples) + SAMPLE_RATE_HZ) // slot)
@@ -145,9 +145,9 @@ class Timeline:
         speed = draw_speed(self.masking.augment, rng)
         source = self.audio if label.id in self.audio.rows else self.noise
         samples = change_speed(source[label.id], speed)
-        # Slots never start at the same place twice, and the silence behind the speech varies.
+        # Where slots begin varies, and so does the silence after the speech.
         start, end = int(rng.integers(self.frames_per_slot)), len(samples) // FRAME_SAMPLES + int(rng.integers(4, 60))
-        silent = 0  # slots behind a cut
+        silent = 0  # slots after a cut
         if label.center is not None and rng.random() < self.masking.crop and end - start > 150:
             start, end = start + int(rng.integers((end - start) // 3)), end - int(rng.integers((end - start) // 3))
             silent = int(rng.integers(5, 8)) if rng.random() < self.masking.cut_silence else 0
@@ -173,9 +173,9 @@ class Timeline:
         return Sample(mel, target, soft_ids, soft, shown, counted, label.center is not None, label.ids[kept], before, after)
 
     def _inside(self, label: Label, speed: float, start: int, slots: int) -> tuple[NDArray[np.bool_], NDArray[np.int64] | None]:
-        """Tokens of the words whose middle lies in the window, and their slots (None when they do not fit)."""
+        """Tokens of the words whose middle is in the window, and their slots (None when they do not fit)."""
         if label.center is None:
-            fits = len(label.ids) + np.count_nonzero(np.diff(label.ids) == 0) <= slots  # CTC parts equal tokens by a blank
+            fits = len(label.ids) + np.count_nonzero(np.diff(label.ids) == 0) <= slots  # CTC separates equal tokens by a blank
             return np.ones(len(label.ids), dtype=bool), label.ids if fits else None
         center = label.center / speed - start
         if not len(center):
@@ -209,14 +209,14 @@ class Timeline:
     def _errors(
         self, tokens: NDArray[np.int64], soft_ids: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """A draft of the text with tokens changed, lost and added, and what comes next behind each of its tokens."""
+        """A draft of the text with tokens changed, lost and added, and the correct next token after each of its tokens."""
         rate = rng.uniform(0, self.masking.error_rate) if rng.random() < self.masking.errors else 0.0
         before, after, i = [], [], 0
         while i < len(tokens):
             after.append(tokens[i])
             kind = rng.integers(3) if rng.random() < rate else 3
             wrong = soft_ids[i, rng.integers(soft_ids.shape[1])] or tokens[rng.integers(len(tokens))]
-            if kind == 0 and i + 1 < len(tokens) and tokens[i + 1] != tokens[i]:  # lost: the next token stands in its place
+            if kind == 0 and i + 1 < len(tokens) and tokens[i + 1] != tokens[i]:  # lost: the next token takes its place
                 before.append(tokens[i + 1])
                 i += 2
             elif kind == 1 and wrong != tokens[i]:  # added
@@ -228,12 +228,12 @@ class Timeline:
 
 
 def batches(labels: list[Label], frames_per_batch: int, rng: np.random.Generator) -> Iterator[list[Label]]:
-    """One epoch in random order: batches of like length that fill about `frames_per_batch` encoder frames, padding included."""
+    """One epoch in random order: batches of similar lengths, of about `frames_per_batch` encoder frames with padding."""
     order = sorted(labels, key=lambda label: label.frames * rng.uniform(0.9, 1.1))
     groups: list[list[Label]] = []
     group: list[Label] = []
     for label in order:
-        longest = max(other.frames for other in (*group, label)) + 30  # the silence behind the speech
+        longest = max(other.frames for other in (*group, label)) + 30  # the silence after the speech
         if group and longest * (len(group) + 1) > frames_per_batch:
             groups.append(group)
             group = []

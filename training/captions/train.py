@@ -2,7 +2,7 @@
 
     python -m unmask.training.captions.train --whisper WHISPER --cache CACHE --out RUN --minutes 90
 
-Resumes from RUN/last.pt when it is there; appends one JSON line per report to RUN/log.jsonl. `--device cuda` runs the same.
+Resumes from RUN/last.pt if it exists, and appends one JSON line per report to RUN/log.jsonl. `--device cuda` uses a GPU.
 """
 
 import copy
@@ -30,7 +30,7 @@ from unmask.training.captions.timeline import Label, Masking, Sample, Timeline, 
 from unmask.training.captions.vocabulary import source_ids, spelling_tokenizer
 from unmask.training.captions.whisper_weights import load_whisper
 
-PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # what the verifier reads before a text
+PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")  # tokens that the verifier reads before a text
 MARKS = ("<|mask|>", *PROMPT)
 
 
@@ -40,36 +40,36 @@ class Train:
     cache: Path
     out: Path
     minutes: float = 90.0
-    """Training time in all, earlier runs included; the learning rate falls to zero over it. 0 keeps what the run begins with."""
+    """Total training time, with earlier runs. The learning rate falls to zero over it. 0 keeps the initial weights."""
     until: float = math.inf
-    """Stop at so many minutes although the learning rate falls over `minutes`, to go on later."""
+    """Stop after this many minutes, to resume later; the learning rate still falls over `minutes`."""
     frames_per_slot: int = 8
     frames_per_batch: int = 16_000
     peak: float = 3e-4
-    """Learning rate after warming up, of the timeline's decoder."""
+    """Learning rate of the timeline's decoder after warming up."""
     peak_encoder: float = 1e-4
     peak_verifier: float = 4e-5
     rarer: int | None = 24_000
-    """Tokens that only the verifier writes, by how often Whisper's text has them; None: all that Whisper has. So many, with
-    rows of 4 bits, leave a bundle below 40 MiB."""
+    """Number of tokens that only the verifier predicts, the most frequent in Whisper's training text; None: all of Whisper's.
+    With the default, and rows in 4 bits, a bundle stays below 40 MiB."""
     start: Path | None = None
-    """Begin with the averaged weights of this earlier run, or with a bundle; tokens that it lacks are Whisper's."""
+    """Begin with the averaged weights of this earlier run, or with a bundle. Tokens that it lacks start from Whisper's."""
     start_encoder: float = 1.0
-    """Take so much of its encoder, and the rest of Whisper's: what lies between generalizes better than either (WiSE-FT,
-    Wortsman et al. 2021, arXiv 2109.01903)."""
+    """Share of the earlier run's encoder in a mean with Whisper's: the mean generalizes better than either (WiSE-FT, Wortsman et
+    al. 2021, arXiv 2109.01903)."""
     start_verifier: float = 1.0
-    """The same of its verifier."""
+    """The same for its verifier."""
     weights: Weights = field(default_factory=Weights)
     masking: Masking = field(default_factory=Masking)
     repeat: int = 1
-    """How often an epoch reads each recording whose word times are known; synthetic speech is read once."""
+    """Times that an epoch reads each recording whose word times are known. Synthetic speech is read once."""
     warmup_steps: int = 200
     average: float = 0.998
-    """Decay of the weights' moving average, which is what ships."""
+    """Decay of the moving average of the weights, which is released."""
     held_out: int = 96
-    """Recordings kept back to measure words, drawn at random from the real ones."""
+    """Recordings held out to measure word errors, drawn at random from the real ones."""
     held_out_written: int = 64
-    """Recordings of ljspeech kept back besides: its `raw` text says what case and punctuation should be."""
+    """More recordings held out, of ljspeech: its `raw` text has the correct case and punctuation."""
     report_steps: int = 150
     device: str = "cpu"
     seed: int = 0
@@ -99,7 +99,7 @@ def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
 
 
 class Run:
-    """Everything that a checkpoint holds, and the two things done with it: update and report."""
+    """A training run: the state that a checkpoint holds, and the two things done with it, update and report."""
 
     def __init__(self, options: Train) -> None:
         self.options = options
@@ -115,7 +115,7 @@ class Run:
         self.optimizer = torch.optim.AdamW(self._rates(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.held, self.labels = split(read_labels(options.cache, self.tokenizer), options)
         if not self.labels:
-            raise ValueError(f"{options.cache}: nothing is left to train on behind {options.held_out} held-out recordings")
+            raise ValueError(f"{options.cache}: nothing is left to train on after {options.held_out} held-out recordings")
         self.labels += [label for label in self.labels if label.center is not None] * (options.repeat - 1)
         self.labels += wordless(options.cache)
         self.timeline = Timeline(options.cache, options.frames_per_slot, self.config.mask, options.masking)
@@ -158,7 +158,7 @@ class Run:
         self.elapsed += time.monotonic() - began
 
     def save(self) -> None:
-        """Replace the checkpoint, whole or not at all."""
+        """Replace the checkpoint atomically."""
         torch.save(
             {
                 "model": self.model.state_dict(),
@@ -189,7 +189,7 @@ class Run:
 
     @torch.inference_mode()
     def held_out_wer(self, blank_penalties: tuple[float, ...] = (0.0, 1.5)) -> dict[str, float]:
-        """Word error rates of the averaged weights: of one pass by what blank's logit loses, and of the verifier's text."""
+        """Word error rates of the averaged weights: of one pass with each blank penalty, and of the verifier's text."""
         model = copy.deepcopy(self.model)
         model.load_state_dict({**model.state_dict(), **self.averaged})
         model.eval()
@@ -231,7 +231,7 @@ class Run:
 
 
 def settings(options: Train, whisper: Whisper) -> tuple[CaptionerConfig, Tokenizer]:
-    """The captioner's sizes and its tokenizer, whose first ids are the canvas's."""
+    """The captioner's sizes and its tokenizer, whose first ids are those of the canvas."""
     canvas = Tokenizer.from_file(str(options.cache / "tokenizer.json"))
     whole = spelling_tokenizer(canvas, options.whisper / "tokenizer.json", MARKS, options.rarer)
     own = canvas.get_vocab_size()
@@ -249,7 +249,7 @@ def weights_of(earlier: Path, device: str) -> dict[str, Tensor]:
 
 
 def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]]:
-    """What is kept back to measure words, and what is trained on. What is kept back for case and punctuation is in neither."""
+    """The recordings held out to measure word errors, and those to train on. Those held out for case are in neither."""
     real = [i for i, label in enumerate(labels) if label.center is not None]
     held = {real[i] for i in np.random.default_rng(0).permutation(len(real))[: options.held_out]}
     written = sorted(label.id for label in labels if label.id.startswith("lj-"))[: options.held_out_written]
@@ -259,7 +259,7 @@ def split(labels: list[Label], options: Train) -> tuple[list[Label], list[Label]
 
 
 def load_averaged(options: Train) -> CaptionerModel:
-    """The averaged weights of a run, which are what ships."""
+    """The captioner with the averaged weights of a run, which are released."""
     model = CaptionerModel(settings(options, load_whisper(options.whisper))[0])
     saved = torch.load(options.out / "last.pt", map_location="cpu", weights_only=True)
     model.load_state_dict({**saved["model"], **saved["averaged"]})

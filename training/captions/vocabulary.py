@@ -1,8 +1,8 @@
 """Trim Whisper's byte-level BPE to the tokens that English speech needs.
 
-The head is the larger half of a tiny decoder, so 12 of 51 thousand rows are kept: every single byte (any text can still be
-written) and what the given text uses most; rarer words are spelt with shorter tokens. Blank is id 0; the mask is the last
-row of the embedding and is never predicted.
+The head is the larger half of a tiny decoder, so 12 of 51 thousand rows are kept: every single byte, so that any text can still
+be written, and the tokens that the given text uses most. Rarer words are spelled with shorter tokens. Blank is id 0. The mask is
+the last row of the embedding and is never predicted.
 """
 
 import json
@@ -14,11 +14,14 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 BLANK = "<|blank|>"
-ORDINARY = re.compile("\u0120?[A-Z]?[a-z']+")  # of byte-level tokens; the first stands for the space before a word
+ORDINARY = re.compile("\u0120?[A-Z]?[a-z']+")  # byte-level tokens; the first character is the space before a word
 
 
 def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
-    """source: Whisper's `tokenizer.json`; text: lines in ordinary writing; size: ids to keep, blank included."""
+    """source: Whisper's `tokenizer.json`. text: lines with case and punctuation. size: number of ids to keep, with blank.
+
+    Raises ValueError when size is too small for all bytes.
+    """
     ids, merges = read_bpe(source)
     parts = {a + b: (a, b) for a, b in merges}
     full = byte_level(ids, merges)
@@ -26,14 +29,14 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
     kept = {token for token in ids if len(token) == 1}
 
     def needs(token: str) -> set[str]:
-        """The token and both halves of the merge that makes it, down to what is kept."""
+        """The token and the halves of the merges that make it, without those that are already kept."""
         return set() if token in kept else {token}.union(*(needs(part) for part in parts[token]))
 
     if len(kept) >= size:
         raise ValueError(f"{size} tokens cannot hold blank and the {len(kept)} bytes")
     counts = Counter(token for line in text for token in full.encode(" " + line, add_special_tokens=False).tokens)
     for token, _ in counts.most_common():
-        if len(more := needs(token)) < size - len(kept):  # blank takes one place
+        if len(more := needs(token)) < size - len(kept):  # blank takes one id
             kept |= more
     vocabulary = [BLANK, *sorted(kept, key=lambda token: ids[token])]
     left = [merge for merge in merges if merge[0] + merge[1] in kept]
@@ -41,11 +44,11 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
 
 
 def spelling_tokenizer(trimmed: Tokenizer, source: Path, marks: Sequence[str], rarer: int | None = None) -> Tokenizer:
-    """The trimmed tokens with their ids, then `marks`, then rarer ones of Whisper's.
+    """The trimmed tokens with their ids, then `marks`, then rarer tokens of Whisper's.
 
-    It spells rare words as Whisper learnt to, where the trimmed one writes them in pieces. Marks hold the ids of rows that are
-    read and never written; no text becomes one. rarer: so many of the tokens that are words or parts of words in ordinary
-    writing, those that Whisper numbers first (its merges are in the order of how much text has them); None: all that are text.
+    It spells rare words as Whisper does, where the trimmed one writes them in pieces. Marks are ids that are read and never
+    predicted; no text is encoded as one. rarer: number of tokens to add, of those that are words or parts of words in ordinary
+    text, in the order of Whisper's ids (its merges are sorted by how frequent they are); None: all tokens that are text.
     source: as for `trim_tokenizer`.
     """
     ids, merges = read_bpe(source)
@@ -53,14 +56,14 @@ def spelling_tokenizer(trimmed: Tokenizer, source: Path, marks: Sequence[str], r
     others = sorted(parts.keys() - first.keys(), key=lambda token: ids[token])
     if rarer is not None:
         others = [token for token in others if ORDINARY.fullmatch(token)][:rarer]
-    behind = len(first) + len(marks)
+    start = len(first) + len(marks)
     vocabulary = {**first, **{mark: len(first) + i for i, mark in enumerate(marks)}}
-    vocabulary |= {token: behind + i for i, token in enumerate(others)}
+    vocabulary |= {token: start + i for i, token in enumerate(others)}
     return byte_level(vocabulary, [merge for merge in merges if {merge[0] + merge[1], *merge} <= vocabulary.keys()])
 
 
 def read_bpe(source: Path) -> tuple[dict[str, int], list[tuple[str, ...]]]:
-    """Ids and merges of a `tokenizer.json`, which writes a merge as "a b" or as a pair."""
+    """Ids and merges of a `tokenizer.json`, in which a merge is "a b" or a pair."""
     model = json.loads(source.read_text(encoding="utf-8"))["model"]
     return model["vocab"], [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
 
@@ -73,7 +76,7 @@ def byte_level(vocabulary: dict[str, int], merges: list[tuple[str, ...]]) -> Tok
 
 
 def source_ids(tokenizer: Tokenizer, source: Tokenizer, marks: Sequence[str] = ()) -> list[int]:
-    """For each id but those of `marks` the id in Whisper's own vocabulary; blank borrows end of text."""
+    """For each id except those of `marks`, the id in Whisper's vocabulary. Blank takes that of end of text."""
     end = source.token_to_id("<|endoftext|>")
     tokens = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
     return [source.token_to_id(token) if i else end for i, token in enumerate(tokens) if token not in marks]

@@ -1,4 +1,4 @@
-"""What can be quantized in a graph, and which product is the head: told by its place, not by its shape."""
+"""What can be quantized in a graph, and which product is the head: recognized by its place, not by its shape."""
 
 import numpy as np
 import onnx
@@ -18,7 +18,7 @@ def model(nodes: list[onnx.NodeProto], outputs: tuple[str, ...], **tensors: tupl
 
 
 def two_of_a_shape() -> onnx.ModelProto:
-    """Another matrix of the head's shape stands before it, and one behind it on another branch."""
+    """Another matrix of the head's shape comes before it, and one after it on another branch."""
     nodes = [
         helper.make_node("MatMul", ["x", "other"], ["wide"]),
         helper.make_node("MatMul", ["wide", "narrow"], ["hidden"]),

@@ -20,7 +20,7 @@ HEAD = RNG.normal(size=(6, 9)).astype(np.float32)  # (K, N)
 
 
 def model(head: bool = True) -> onnx.ModelProto:
-    """A product with a bias, and behind it a head whose best ids are told."""
+    """A product with a bias, followed by a head that returns its best ids."""
     nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["h"], "first", transB=1)]
     tensors = [numpy_helper.from_array(W, "w"), numpy_helper.from_array(BIAS, "b")]
     outputs = [helper.make_tensor_value_info("h", TensorProto.FLOAT, [3, 6])]

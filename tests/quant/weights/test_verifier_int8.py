@@ -85,7 +85,7 @@ def test_the_weights_file_holds_nothing_but_graphs_and_tables(bundle: Bundle) ->
 
 @pytest.mark.parametrize("seed", range(3))
 def test_numbers_stay_near_those_of_fp32(fp32_bundle: Path, int8_bundle: Path, captioner: CaptionerModel, seed: int) -> None:
-    """On the same rows and the same recording: with nothing read before, and behind a prefix."""
+    """On the same rows and the same recording: with nothing read before, and after a prefix."""
     rng, sizes = np.random.default_rng(seed), captioner.config.whisper
     heads = (sizes.decoder_layers, sizes.heads)
 

@@ -34,7 +34,7 @@ def exact_products() -> Iterator[None]:
 
 
 def sound(token: int, frames: int, speed: float = 1.0) -> Samples:
-    """A low and a high tone that tell the token."""
+    """A low and a high tone that identify the token."""
     time = speed * np.arange(frames * FRAME_SAMPLES) / SAMPLE_RATE_HZ
     tones = 250 + 80 * (token % 16), 2000 * 1.07 ** (token // 16)
     return sum(0.1 * np.sin(2 * np.pi * hz * time) for hz in tones).astype(np.float32)
@@ -84,9 +84,7 @@ def listen() -> Listen:
     def table(speed: float) -> NDArray[np.float32]:
         pad = (0, 10 * FRAME_SAMPLES)
         mels = [log_mel(np.pad(sound(token, 10, speed), pad)) for token in range(1, 257)]
-        return np.stack(
-            [mels[0][:, 24:36].mean(1), *(mel[:, 4:16].mean(1) for mel in mels)]
-        )  # the silence behind one comes first
+        return np.stack([mels[0][:, 24:36].mean(1), *(mel[:, 4:16].mean(1) for mel in mels)])  # the silence after one comes first
 
     def heard(mel: NDArray[np.float32], speed: float = 1.0) -> list[int]:
         frames, known = mel.reshape(len(mel), -1, 2).mean(2).T, table(speed)
@@ -106,7 +104,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights behind the bytes that `tokenizer` has, in another order and without blank, and three special tokens."""
+    """Random weights for the bytes that `tokenizer` has, in another order and without blank, and for three special tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet(), reverse=True)
     source = byte_level({token: i for i, token in enumerate(alphabet)}, [])
     special = ("<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>")

@@ -121,7 +121,7 @@ def test_colliding_tokens_share_the_shift(wanted: list[int], slots: int, expecte
     assert at.tolist() == expected
 
 
-def test_frames_behind_the_end_go_to_the_last_slots() -> None:
+def test_frames_after_the_end_go_to_the_last_slots() -> None:
     at = place(np.array([5.0, 1e6, 2e6]), PER, 10)
     assert at is not None
     assert at.tolist() == [0, 8, 9]

@@ -16,7 +16,7 @@ from unmask.training.captions.loss import Losses, Weights, losses, stack
 from unmask.training.captions.timeline import Sample
 
 VOCABULARY, PER, MASK = 5, 2, 5
-MARKS = (5, 6)  # never written, behind the vocabulary
+MARKS = (5, 6)  # never predicted, after the vocabulary
 SMOOTHING = 0.05
 
 
@@ -176,7 +176,7 @@ def test_model_is_shown_each_sample_and_where_it_ends() -> None:
         assert text.tolist()[: len(s.before)] == s.before.tolist()
 
 
-def test_stack_pads_behind() -> None:
+def test_stack_pads_at_the_end() -> None:
     stacked = stack([np.array([[1, 2]]), np.array([[3, 4], [5, 6]])], 3, torch.device("cpu"), fill=-1)
     assert stacked.tolist() == [[[1, 2], [-1, -1], [-1, -1]], [[3, 4], [5, 6], [-1, -1]]]
 
@@ -196,7 +196,7 @@ def real(slots: int, seed: int) -> Sample:
 
 @torch.no_grad()
 def test_the_verifier_does_not_read_ahead(captioner: CaptionerModel) -> None:
-    """A change of the last token that is read changes only what is expected behind it."""
+    """A change of the last token that is read changes only what is expected after it."""
     whole, model = real(12, 0), captioner
     shorter = replace(whole, before=whole.before[:-1], after=whole.after[:-1])
     changed = replace(whole, before=np.append(whole.before[:-1], 7), after=np.append(whole.after[:-1], -100))

@@ -131,7 +131,7 @@ def test_wordless_sounds_are_noise_for_training_and_what_can_be_made(tmp_path: P
 
 
 def test_states_on_disk_are_those_of_the_encoder(captioner: CaptionerModel, tmp_path: Path) -> None:
-    """Each with a second of silence behind it, and nothing of what a batch is padded with."""
+    """Each with a second of silence after it, without the padding of the batch."""
     whisper = Whisper(captioner.config.whisper).eval()
     whisper.encoder.load_state_dict(captioner.encoder.state_dict())
     utterances = [Utterance(f"u{hz}", "", tone(hz, 0.5)) for hz in (300, 500, 900)]
@@ -148,7 +148,7 @@ def test_states_on_disk_are_those_of_the_encoder(captioner: CaptionerModel, tmp_
         states["u301"]
 
 
-def test_states_of_many_batches_and_lengths_stand_behind_each_other(captioner: CaptionerModel, tmp_path: Path) -> None:
+def test_states_of_many_batches_and_lengths_follow_each_other(captioner: CaptionerModel, tmp_path: Path) -> None:
     whisper = Whisper(captioner.config.whisper).eval()
     utterances = [Utterance(f"u{i}", "", tone(300, 0.02 * (i + 1))) for i in range(BATCH + 3)]
     encode(whisper, utterances, tmp_path)

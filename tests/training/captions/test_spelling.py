@@ -12,7 +12,7 @@ from unmask.training.captions.vocabulary import byte_level, spelling_tokenizer
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tokenizer, Tokenizer]:
-    """A tokenizer that writes every letter apart, and the same with " fox" and " the" whole behind its ids."""
+    """A tokenizer that writes every letter apart, and the same with " fox" and " the" whole after its ids."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("o", "x"), ("Ġ", "f"), ("Ġf", "ox"), ("Ġ", "t"), ("Ġt", "h"), ("Ġth", "e")]
     vocabulary = {token: i for i, token in enumerate([*alphabet, *(a + b for a, b in merges)])}

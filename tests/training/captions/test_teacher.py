@@ -35,7 +35,7 @@ def test_whispers_voice_bars_what_is_not_text_but_may_end() -> None:
 
 
 class Scripted(nn.Module):
-    """A decoder that wants what it is told: for each utterance and step the tokens, best first."""
+    """A decoder with given preferences: for each utterance and step the tokens, best first."""
 
     def __init__(self, wanted: list[list[list[int]]]) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ def one_by_one(decoder: Decoder, states: Tensor) -> list[int]:
 
 
 def test_batched_texts_are_those_of_each_alone() -> None:
-    """Of unlike length, with noise behind the shorter ones, where only silence should be."""
+    """Of different lengths, with noise after the shorter ones, where only silence should be."""
     lengths, ended, texts = [60, 33, 50, 12], 0, set[tuple[int, ...]]()
     for seed in range(8):
         decoder = random_whisper(seed).decoder

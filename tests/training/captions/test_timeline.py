@@ -203,7 +203,7 @@ def test_crops_keep_whole_words(write_cache: Cache, tokenizer: Tokenizer, listen
     assert {3, 4} <= {last for _, last in kept}
 
 
-def test_silence_behind_a_cut_is_silent_and_holds_no_token(write_cache: Cache, tokenizer: Tokenizer) -> None:
+def test_silence_after_a_cut_is_silent_and_holds_no_token(write_cache: Cache, tokenizer: Tokenizer) -> None:
     cache = write_cache(["turn flag chips mowed"])
     seen = 0
     for _, s in draws(timeline_of(cache, replace(NONE, crop=1, cut_silence=1)), read_labels(cache, tokenizer), 10):
@@ -321,7 +321,7 @@ def check_errors(timeline: Timeline, labels: list[Label]) -> None:
     assert longer == {-1, 0, 1}
 
 
-def test_right_next_token_is_known_behind_errors(write_cache: Cache, tokenizer: Tokenizer) -> None:
+def test_right_next_token_is_known_after_errors(write_cache: Cache, tokenizer: Tokenizer) -> None:
     cache = write_cache(["turn it on", "a", "what is the time"])
     labels = [replace(label, soft_ids=label.soft_ids[:, [1, *range(1, SOFT)]]) for label in read_labels(cache, tokenizer)]
     check_errors(timeline_of(cache, replace(NONE, errors=1, error_rate=1)), labels)

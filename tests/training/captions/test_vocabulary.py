@@ -128,8 +128,8 @@ def test_the_whole_vocabulary_starts_with_the_trimmed_one(source: Path, trimmed:
 def test_rarer_tokens_are_the_first_of_ordinary_writing(source: Path, trimmed: Tokenizer, rarer: int) -> None:
     full = Tokenizer.from_file(str(source))
     whole = spelling_tokenizer(trimmed, source, MARKS, rarer)
-    behind = trimmed.get_vocab_size() + len(MARKS)
-    others = [whole.id_to_token(i) for i in range(behind, whole.get_vocab_size())]
+    start = trimmed.get_vocab_size() + len(MARKS)
+    others = [whole.id_to_token(i) for i in range(start, whole.get_vocab_size())]
     assert len(others) <= rarer
     assert [full.token_to_id(token) for token in others] == sorted(full.token_to_id(token) for token in others)
     assert all(token.removeprefix("Ġ").isalpha() for token in others)

@@ -84,7 +84,7 @@ def test_encoder_states(theirs: WhisperForConditionalGeneration, ours: Whisper) 
 def test_encoder_batch_with_padding(ours: Whisper) -> None:
     mel = torch.randn(1, 80, 2 * STATES)
     mask = torch.arange(STATES) < torch.tensor([[STATES], [10]])
-    # The second convolution sees one mel frame ahead, so the short row's silence starts behind its last state.
+    # The second convolution sees one mel frame ahead, so the short row's silence starts after its last state.
     short = torch.cat([mel[..., :20], torch.zeros(1, 80, 2 * STATES - 20)], -1)
     both = ours.encoder(torch.cat([mel, short]), mask[:, None, None])
     torch.testing.assert_close(both[:1], ours.encoder(mel), atol=1e-4, rtol=0)
