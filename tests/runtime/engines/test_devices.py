@@ -54,10 +54,10 @@ def test_a_board_names_itself(tmp_path: Path) -> None:
 
 
 def test_a_mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"machdep.cpu.brand_string": "Apple M3", "hw.memsize": "17179869184", "hw.optional.arm.FEAT_I8MM": "1"}
+    values = {"machdep.cpu.brand_string": "Apple M3", "hw.memsize": "17179869184", "hw.optional.arm.FEAT_I8MM": "1"}
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    monkeypatch.setattr(devices, "sysctl", told.get)
+    monkeypatch.setattr(devices, "sysctl", values.get)
     cpu = read_cpu(tmp_path)
     assert (cpu.name, cpu.flags, read_memory_mib(tmp_path)) == ("Apple M3", ("i8mm",), 16384)
     assert Accelerator("NPU", "Apple M3 Neural Engine", "macOS") in devices._system_accelerators(tmp_path)

@@ -46,9 +46,9 @@ def test_the_cpu_is_always_there(fp32_bundle: Path) -> None:
 
 def test_a_missing_provider_is_told_with_what_brings_it(fp32_bundle: Path) -> None:
     missing = next(short for short in ("vitisai", "dml", "coreml") if short not in available())
-    with pytest.raises(InputError, match=f"no provider {missing}: it has .*cpu.*; it comes with: ") as told:
+    with pytest.raises(InputError, match=f"no provider {missing}: it has .*cpu.*; it comes with: ") as error:
         open_session(fp32_bundle / "window.onnx", EngineOptions(provider=missing))
-    assert PROVIDERS[missing].brought_by in str(told.value)
+    assert PROVIDERS[missing].brought_by in str(error.value)
     with pytest.raises(InputError, match=r"no provider abacus: .*known names: cpu"):
         Engine(load_bundle(fp32_bundle), EngineOptions(provider="abacus")).load()
 

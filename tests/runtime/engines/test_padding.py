@@ -154,7 +154,7 @@ def test_the_smallest_that_fits_is_chosen_and_none_is_told() -> None:
 
     for rows, slots in ((3, 10), (8, 8), (7, 8), (4, 16), (3, 16)):
         call(rows, slots)
-    # 7 rows on 8 slots need a place for the eighth row to stand, and so do 3 rows on 16
+    # 7 rows on 8 slots need a position for the eighth row, and so do 3 rows on 16
     assert asked == ["4.16", "8.8", "8.16", "4.16", "4.32"]
     with pytest.raises(
         InputError, match=r"no window graph of fixed sizes fits rows 9, wanted 9, slots 9; there are: rows 8, wanted 8, slots 8;"

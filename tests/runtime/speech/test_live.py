@@ -241,8 +241,8 @@ def test_events_are_json_lines(tiny: Captioner) -> None:
     for event in run(LiveCaptioner(tiny, Loudness(), LiveOptions(speech=SPEECH)), talk(5), 5):
         line = event.json()
         assert "\n" not in line
-        told = json.loads(line)
-        assert (told["event"], told["segment"], told["stable"], told["tentative"]) == (
+        record = json.loads(line)
+        assert (record["event"], record["segment"], record["stable"], record["tentative"]) == (
             event.event,
             event.segment,
             event.stable,

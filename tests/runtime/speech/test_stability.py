@@ -39,7 +39,7 @@ def test_counts_are_those_of_comparing_all_hypotheses(hypotheses: list[list[str]
 
 def test_agreement_distance_and_confidence_are_each_needed() -> None:
     said = words("we went home now")
-    assert stable_words(said, [2, 2, 2, 2], 0, 9.0, POLICY) == 3  # the last word waits for another behind it
+    assert stable_words(said, [2, 2, 2, 2], 0, 9.0, POLICY) == 3  # the last word waits for another one after it
     assert stable_words(said, [2, 1, 1, 1], 0, 9.0, POLICY) == 1
     assert stable_words(said, [2, 2, 2, 2], 0, 2.29, POLICY) == 1  # "went" ends at 1.8, less than 0.5 s from the edge
     assert stable_words(said, [2, 2, 2, 2], 0, 2.31, POLICY) == 2
