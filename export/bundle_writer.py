@@ -26,7 +26,7 @@ MAPPED_BYTES = 1 << 16
 LINE_BYTES = 64  # ... and smaller ones on a cache line
 
 
-class Weights:
+class WeightsFile:
     """A file of tensors. Equal bytes are stored once, whichever graphs they come from."""
 
     def __init__(self, path: Path) -> None:
@@ -125,7 +125,7 @@ def _replace(folder: Path, part: Path) -> None:
 
 
 def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str) -> None:
-    weights = Weights(folder / WEIGHTS)
+    weights = WeightsFile(folder / WEIGHTS)
     embedding = Embedding(WEIGHTS, weights.add_table(table), table.shape[0], table.shape[1], str(table.dtype))
     for role, model in graphs.items():
         onnx.save_model(externalize(model, weights), folder / f"{role}.onnx")
@@ -142,7 +142,7 @@ def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], 
     seal(folder, whole)
 
 
-def externalize(model: onnx.ModelProto, weights: Weights) -> onnx.ModelProto:
+def externalize(model: onnx.ModelProto, weights: WeightsFile) -> onnx.ModelProto:
     """A copy whose large tensors point into the weights file, without names and paths of the machine that exported it."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     del model.graph.metadata_props[:]

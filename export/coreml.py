@@ -34,7 +34,7 @@ SMALLEST = 2048  # elements: smaller constants, biases and norms, are not rounde
 PARTS = "com.apple.CoreML"
 EXACT = ("cos", "sin", "pow", "rsqrt", "log")  # computed in 32 bits, with the operations next to them (`_exact`)
 NAMES = uuid.NAMESPACE_URL  # for the ids of the items that a package lists
-Said = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class CoremlForm:
 
 
 def write_coreml(
-    source: Bundle, folder: Path, graphs: Iterable[FixedGraph], form: CoremlForm, say: Said = lambda line: None
+    source: Bundle, folder: Path, graphs: Iterable[FixedGraph], form: CoremlForm, say: Say = lambda line: None
 ) -> Path:
     """Write the bundle at `folder` and return it. source: the bundle that manifest, embedding and tokenizer are taken from."""
     note = f"CoreML, {form.precision}, for {form.target}, from {source.manifest.precision}"
@@ -70,7 +70,7 @@ def write_coreml(
 
 
 def write_packages(
-    graphs: Iterable[FixedGraph], folder: Path, form: CoremlForm = CoremlForm(), say: Said = lambda line: None
+    graphs: Iterable[FixedGraph], folder: Path, form: CoremlForm = CoremlForm(), say: Say = lambda line: None
 ) -> tuple[Bucket, ...]:
     """Convert graphs into `folder` and return their buckets: one graphs.mlpackage, or before iOS 18 one package per graph.
 

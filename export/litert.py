@@ -27,7 +27,7 @@ STATIC = (
 )  # other operations stay fp32: with a mask of -1e4 in their range, no codes would be left for scores
 Feeds = Mapping[str, NDArray[Any]]
 Calls = Mapping[str, Sequence[Feeds]]  # signature -> inputs of calls
-Said = Callable[[str], None]
+Say = Callable[[str], None]
 
 
 def write_litert(
@@ -36,7 +36,7 @@ def write_litert(
     graphs: Sequence[FixedGraph],
     form: str = "fp32",
     calls: Calls | None = None,
-    say: Said = lambda line: None,
+    say: Say = lambda line: None,
 ) -> Path:
     """Write the bundle at `folder` and return it: graphs that share weights in one file, a backbone's heads in another.
 

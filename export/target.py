@@ -13,17 +13,17 @@ from pathlib import Path
 import onnx
 
 from unmask.bundle.manifest import Bucket, Bundle, Embedding
-from unmask.export.bundle_writer import WEIGHTS, Weights, externalize, seal, staging
+from unmask.export.bundle_writer import WEIGHTS, WeightsFile, externalize, seal, staging
 
 
 @dataclass
-class Target:
+class TargetBundle:
     """The new bundle while it is being written."""
 
     folder: Path
     engine: str
     precision: str
-    weights: Weights
+    weights: WeightsFile
     buckets: list[Bucket] = field(default_factory=list)
 
     def file(self, role: str, sizes: Mapping[str, int], ending: str) -> str:
@@ -42,11 +42,11 @@ class Target:
 
 
 @contextmanager
-def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, note: str) -> Iterator[Target]:
+def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, note: str) -> Iterator[TargetBundle]:
     """Yield a bundle to fill. It is moved to `folder` when the block ends. note: how it was made, for its provenance."""
     manifest = source.manifest
     with staging(folder) as part:
-        target = Target(part, engine, precision, Weights(part / WEIGHTS))
+        target = TargetBundle(part, engine, precision, WeightsFile(part / WEIGHTS))
         verifier = manifest.verifier
         moved = replace(
             manifest,
@@ -61,7 +61,7 @@ def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, not
         seal(part, replace(moved, graphs={}, buckets=tuple(target.buckets)))
 
 
-def carried(source: Bundle, embedding: Embedding, weights: Weights) -> Embedding:
+def carried(source: Bundle, embedding: Embedding, weights: WeightsFile) -> Embedding:
     """Copy a table into another weights file and return its new description."""
     table = source.table(embedding)
     stored = table.stored.T if embedding.dtype == "int8" else table.stored  # as stored in its file

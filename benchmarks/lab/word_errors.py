@@ -196,12 +196,12 @@ def whisper_reader(folder: Path) -> Callable[[NDArray[np.float32], int], tuple[s
     import torch
     from tokenizers import Tokenizer
 
-    from unmask.training.captions.teacher import Voice, greedy, read_settings
+    from unmask.training.captions.teacher import DecoderPrompt, greedy, read_settings
     from unmask.training.captions.whisper_weights import load_whisper
 
     model = load_whisper(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    voice = Voice.whisper(read_settings(folder)[0], model.config.vocabulary)
+    voice = DecoderPrompt.whisper(read_settings(folder)[0], model.config.vocabulary)
 
     def read(samples: NDArray[np.float32], size: int) -> tuple[str, int, float]:
         padded = np.pad(samples, (0, size - len(samples)))[: size // 320 * 320]

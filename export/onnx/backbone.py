@@ -22,7 +22,7 @@ from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import BACKBONE, GraphSpec
 from unmask.bundle.manifest import FORMAT, MANIFEST, Manifest, Vocabulary
 from unmask.errors import InputError
-from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, Weights, seal, staging
+from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal, staging
 from unmask.export.checkpoint import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
@@ -32,8 +32,8 @@ from unmask.export.tokenizer import checkpoint_tokenizer
 
 TOKENIZER = "tokenizer.json"
 TOP = 64  # the published decodings sample from the 50 best
-MOST = 1 << 20  # rows in the graphs' signatures; the real limit is the manifest's `positions`
-Said = Callable[[str], None]
+MOST_ROWS = 1 << 20  # rows in the graphs' signatures; the real limit is the manifest's `positions`
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Model:
 
 
 @dataclass
-class Drawn:
+class TracedModel:
     """Graphs of a model, whose tensors point into a weights file."""
 
     model: Model
@@ -105,16 +105,16 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name or source.resolve().name, top)
 
 
-def draw(model: Model, place: Callable[[str], int], say: Said = lambda line: None) -> Drawn:
+def trace_model(model: Model, place: Callable[[str], int], say: Say = lambda line: None) -> TracedModel:
     """Trace the graphs of a model. place: stores a checkpoint's tensor in a weights file, as float32, and returns its offset."""
-    config, drawn = model.config, Drawn(model, place)
+    config, traced = model.config, TracedModel(model, place)
     say(f"{model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
-    drawn.graphs["window"] = _export_window(drawn)
-    drawn.graphs["head"] = _export_head(drawn, 0, config.vocabulary)
+    traced.graphs["window"] = _export_window(traced)
+    traced.graphs["head"] = _export_head(traced, 0, config.vocabulary)
     for modality, (low, high) in model.ranges.items():
         if (low, high) != (0, config.vocabulary):
-            drawn.graphs[f"head_{modality}"] = _export_head(drawn, low, high)
-    return drawn
+            traced.graphs[f"head_{modality}"] = _export_head(traced, low, high)
+    return traced
 
 
 def write_backbone(
@@ -123,7 +123,7 @@ def write_backbone(
     name: str | None = None,
     top: int = TOP,
     block: int | None = None,
-    say: Said = lambda line: None,
+    say: Say = lambda line: None,
 ) -> Path:
     """Write an fp32 bundle of the checkpoint folder `source` at `target` and return it.
 
@@ -137,11 +137,11 @@ def write_backbone(
     model = read_model(source, name, top, block)
     check_room(target, model.bytes)
     with staging(target) as folder:
-        weights = Weights(folder / WEIGHTS)
-        drawn = draw(model, lambda tensor: weights.stream(model.checkpoint.parts(tensor)), say)
-        for role, graph in drawn.graphs.items():
+        weights = WeightsFile(folder / WEIGHTS)
+        traced = trace_model(model, lambda tensor: weights.stream(model.checkpoint.parts(tensor)), say)
+        for role, graph in traced.graphs.items():
             onnx.save_model(graph, folder / f"{role}.onnx")
-        manifest = drawn.manifest
+        manifest = traced.manifest
         weights.close()
         say(f"{(folder / WEIGHTS).stat().st_size / 2**30:.2f} GiB of weights written; hashing them")
         (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
@@ -186,12 +186,12 @@ def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int
 # ---- graphs
 
 
-def _export_window(drawn: Drawn) -> onnx.ModelProto:
-    config = drawn.model.config
+def _export_window(traced: TracedModel) -> onnx.ModelProto:
+    config = traced.model.config
     with torch.device("meta"):
         module = BackboneWindow(BackboneModel(config))
-    names = {f"backbone.{ours}": theirs for ours, theirs in drawn.model.adapter.names(config).items()}
-    w, s, r = (torch.export.Dim(dim, min=1, max=MOST) for dim in ("rows", "positions", "wanted"))
+    names = {f"backbone.{ours}": theirs for ours, theirs in traced.model.adapter.names(config).items()}
+    w, s, r = (torch.export.Dim(dim, min=1, max=MOST_ROWS) for dim in ("rows", "positions", "wanted"))
     dims = {
         "rows": 12,
         "slots": 20,
@@ -202,17 +202,17 @@ def _export_window(drawn: Drawn) -> onnx.ModelProto:
         "head_width": config.head_width,
     }
     program = _trace_unweighted(module, BACKBONE.graph("window"), dims, {"rows": w, "slots": s, "wanted": r})
-    return _point(drawn, program, {ours: (theirs, 0) for ours, theirs in names.items()})
+    return _point(traced, program, {ours: (theirs, 0) for ours, theirs in names.items()})
 
 
-def _export_head(drawn: Drawn, start: int, stop: int) -> onnx.ModelProto:
-    width = drawn.model.config.width
+def _export_head(traced: TracedModel, start: int, stop: int) -> onnx.ModelProto:
+    width = traced.model.config.width
     with torch.device("meta"):
-        module = Head(width, start, stop - start, drawn.model.top)
-    r = torch.export.Dim("wanted", min=1, max=MOST)
+        module = Head(width, start, stop - start, traced.model.top)
+    r = torch.export.Dim("wanted", min=1, max=MOST_ROWS)
     dims = {"wanted": 5, "width": width, "vocabulary": stop - start, "1 or wanted": 1}
     program = _trace_unweighted(module, BACKBONE.graph("head"), dims, {"wanted": r})
-    graph = _point(drawn, program, {"weight": (drawn.model.head, 4 * width * start)})
+    graph = _point(traced, program, {"weight": (traced.model.head, 4 * width * start)})
     free_bias_rows(graph)
     return graph
 
@@ -229,7 +229,7 @@ def _trace_unweighted(module: nn.Module, graph: GraphSpec, dims: Mapping[str, in
     return trace(module, graph, dims, varying).model
 
 
-def _point(drawn: Drawn, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
+def _point(traced: TracedModel, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
     """The traced graph with its parameters pointing into the weights file.
 
     tensors: parameter -> (checkpoint tensor, offset in bytes from its start). Raises AssertionError when a parameter was lost.
@@ -238,14 +238,14 @@ def _point(drawn: Drawn, model: onnx_ir.Model, tensors: dict[str, tuple[str, int
     assert not lost, f"the exporter lost {sorted(lost)}"
     for ours, (theirs, skip) in tensors.items():
         value = model.graph.initializers[ours]
-        traced = value.const_value
-        assert traced is not None
-        count = 4 * traced.size
+        stub = value.const_value
+        assert stub is not None
+        count = 4 * stub.size
         if count < SMALLEST_BYTES:
-            value.const_value = onnx_ir.tensor(drawn.model.checkpoint.tensor(theirs).numpy(), name=ours)
+            value.const_value = onnx_ir.tensor(traced.model.checkpoint.tensor(theirs).numpy(), name=ours)
             continue
-        offset = drawn.store(theirs) + skip
-        value.const_value = onnx_ir.ExternalTensor(WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=traced.shape, name=ours)
+        offset = traced.store(theirs) + skip
+        value.const_value = onnx_ir.ExternalTensor(WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=stub.shape, name=ours)
     for node in model.graph:  # names and paths of the machine that exported it
         node.metadata_props.clear()
         node.doc_string = None

@@ -20,7 +20,7 @@ from unmask.speech.captioner import Captioner
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 PARTLY = Schedule(rule="quota", passes=3)  # passes with all, two thirds and one third of the canvas masked
-MOST = 6  # calls kept for each graph
+MOST_CALLS = 6  # calls kept for each graph
 Feeds = Mapping[str, NDArray[Any]]
 
 
@@ -53,7 +53,7 @@ class Padded(Sequence[dict[str, NDArray[Any]]]):
 
 
 def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], graphs: Sequence[FixedGraph]) -> dict[str, Padded]:
-    """Signature -> up to `MOST` calls that fit its graph, the largest first.
+    """Signature -> up to `MOST_CALLS` calls that fit its graph, the largest first.
 
     bundle: with graphs of any size. recordings: (N,) float32 samples at 16 kHz each.
     """
@@ -73,7 +73,7 @@ def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], grap
 
 
 def held(graph: FixedGraph, padding: Padding, calls: Iterable[tuple[str, Feeds]]) -> list[Feeds]:
-    """Up to `MOST` of the calls that fit a graph, from the largest to the smallest."""
+    """Up to `MOST_CALLS` of the calls that fit a graph, from the largest to the smallest."""
     fitting = [feeds for role, feeds in calls if role == graph.role and fits(role, padding.sizes(role, feeds), graph.sizes)]
     fitting.sort(key=lambda feeds: -sum(array.size for array in feeds.values()))
-    return [fitting[i] for i in np.unique(np.linspace(0, len(fitting) - 1, min(MOST, len(fitting))).astype(int))]
+    return [fitting[i] for i in np.unique(np.linspace(0, len(fitting) - 1, min(MOST_CALLS, len(fitting))).astype(int))]

@@ -14,13 +14,13 @@ import onnx
 
 from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
-from unmask.export.bundle_writer import WEIGHTS, Weights
+from unmask.export.bundle_writer import WEIGHTS, WeightsFile
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
 from unmask.quant.calibration.partially_masked import State, Subject, subject_of
 from unmask.quant.drift import Floats, kl_rows, log_softmax
 from unmask.quant.weights.matrices import Matrix
-from unmask.quant.weights.quantize import Ranges, Recipe, Source, bundle_source, rewrite
+from unmask.quant.weights.quantize import Ranges, Recipe, SourceModel, bundle_source, rewrite
 from unmask.quant.weights.rewrite import Blocking
 from unmask.quant.weights.store import Store
 
@@ -38,7 +38,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The result of a search."""
 
     keep: tuple[str, ...]
@@ -60,7 +60,7 @@ def search_keep(
     budget_bytes: int,
     ranges: Ranges | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> Found:
+) -> SearchResult:
     """Choose matrices to keep in float16 that add at most `budget_bytes`, greedily by gain per byte.
 
     Gains are measured one matrix at a time with all others in the format. The whole choice is then measured once more.
@@ -81,10 +81,10 @@ def search_keep(
         after = trial.drift(keep) if keep else before
     if after >= before:
         keep, after, spent = (), before, 0
-    return Found(keep, before, after, spent, tuple(tried))
+    return SearchResult(keep, before, after, spent, tuple(tried))
 
 
-def extra_bytes(matrix: Matrix, given: Source, recipe: Recipe) -> int:
+def extra_bytes(matrix: Matrix, given: SourceModel, recipe: Recipe) -> int:
     """Bytes that a matrix adds in float16. The codes of a tied head stay in the bundle, for the embedding."""
     form = given.form(matrix, recipe)
     freed = 0 if matrix.head and given.is_tied(matrix) and form in ("int8", "int8-static") else code_bits(form, recipe.blocking)
@@ -112,7 +112,7 @@ class Trial:
     def __init__(self, bundle: Bundle, recipe: Recipe, ranges: Ranges, material: Material, folder: Path) -> None:
         given = self.given = bundle_source(bundle)
         self._recipe, self._ranges = recipe, ranges
-        weights = Weights(folder / WEIGHTS)
+        weights = WeightsFile(folder / WEIGHTS)
         self._store = Store(given.read, weights, given.matrices)
         self._plain = {role: self._variant(role, ()) for role in given.graphs}
         for role in given.graphs:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.export.checkpoint import Checkpoint
-from unmask.export.onnx.backbone import TOKENIZER, Drawn, check_room, check_target, draw, read_model
-from unmask.quant.weights.quantize import Recipe, Source, write_quantized
+from unmask.export.onnx.backbone import TOKENIZER, TracedModel, check_room, check_target, read_model, trace_model
+from unmask.quant.weights.quantize import Recipe, SourceModel, write_quantized
 from unmask.quant.weights.store import Place, Read
 
 SHARES = {"fp16": 0.51, "int8": 0.3, "int8-weights": 0.3, "int4": 0.3}
@@ -23,7 +23,7 @@ SHARES = {"fp16": 0.51, "int8": 0.3, "int8-weights": 0.3, "int4": 0.3}
 
 
 @dataclass(frozen=True)
-class Rows:
+class CheckpointRows:
     """Rows of a checkpoint's tensor, read as float32 on access. Has only the array methods that quantizing uses."""
 
     checkpoint: Checkpoint
@@ -47,10 +47,10 @@ class Rows:
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def __getitem__(self, rows: slice) -> "Rows":
+    def __getitem__(self, rows: slice) -> "CheckpointRows":
         start, stop, step = rows.indices(len(self))
         assert step == 1
-        return Rows(self.checkpoint, self.name, self.start + start, self.start + stop)
+        return CheckpointRows(self.checkpoint, self.name, self.start + start, self.start + stop)
 
     @property
     def T(self) -> NDArray[np.float32]:
@@ -72,17 +72,17 @@ class Layout:
         return offset
 
 
-def in_checkpoint(drawn: Drawn) -> Read:
+def in_checkpoint(traced: TracedModel) -> Read:
     """Reads what would be at a place in the weights file."""
-    checkpoint = drawn.model.checkpoint
-    starts = [(offset, name) for name, offset in drawn.offsets.items()]
+    checkpoint = traced.model.checkpoint
+    starts = [(offset, name) for name, offset in traced.offsets.items()]
 
     def read(place: Place, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         offset, name = max(start for start in starts if start[0] <= place.offset)
         row, rest = divmod(place.offset - offset, 4 * math.prod(shape[1:]))
         assert rest == 0, f"{place} begins inside a row of {name}"
         assert checkpoint.shapes[name][1:] == shape[1:]
-        return Rows(checkpoint, name, row, row + shape[0])  # type: ignore[return-value]
+        return CheckpointRows(checkpoint, name, row, row + shape[0])  # type: ignore[return-value]
 
     return read
 
@@ -99,12 +99,12 @@ def quantize_checkpoint(
     check_target(target)
     recipe, model = recipe or Recipe(), read_model(source)
     check_room(target, int(SHARES.get(recipe.format, 0.51) * model.bytes))
-    drawn = draw(model, Layout(model.checkpoint), say)
-    manifest = drawn.manifest  # places the embedding
+    traced = trace_model(model, Layout(model.checkpoint), say)
+    manifest = traced.manifest  # places the embedding
 
     def others(folder: Path) -> None:
         (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
 
     say("quantizing")
-    write_quantized(Source(manifest, drawn.graphs, in_checkpoint(drawn)), target, recipe, None, others)
+    write_quantized(SourceModel(manifest, traced.graphs, in_checkpoint(traced)), target, recipe, None, others)
     return model.bytes

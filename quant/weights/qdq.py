@@ -18,7 +18,7 @@ from unmask.quant.weights.integer_weights import columns
 from unmask.quant.weights.matrices import matrices
 
 ACTIVATIONS = {"u8": np.uint8, "u16": np.uint16}
-Span = tuple[float, float]  # smallest and largest value
+ValueRange = tuple[float, float]  # smallest and largest value
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def measured(role: str, model: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys(name for product in products(role, model) for name in product.ends))
 
 
-def quantized(role: str, model: onnx.ModelProto, ranges: Mapping[str, Span], activations: str) -> onnx.ModelProto:
+def quantized(role: str, model: onnx.ModelProto, ranges: Mapping[str, ValueRange], activations: str) -> onnx.ModelProto:
     """A quantized copy. ranges: tensor -> its smallest and largest value. activations: u8 or u16.
 
     Activations of a head are always u16: with 8 bits over the range of logits, the best id and the next often get the same code.
@@ -64,7 +64,7 @@ def quantized(role: str, model: onnx.ModelProto, ranges: Mapping[str, Span], act
 
 class _Quantizer:
     def __init__(
-        self, role: str, model: onnx.ModelProto, ranges: Mapping[str, Span], dtype: np.dtype[np.unsignedinteger]
+        self, role: str, model: onnx.ModelProto, ranges: Mapping[str, ValueRange], dtype: np.dtype[np.unsignedinteger]
     ) -> None:
         self.model, self.ranges, self.usual, self.dtype = model, ranges, dtype, dtype
         self.products = {product.node.output[0]: product for product in products(role, model)}

@@ -17,7 +17,7 @@ import onnx
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.manifest import Bundle, Manifest, load_bundle
 from unmask.errors import InputError
-from unmask.export.bundle_writer import WEIGHTS, Weights, seal, staging
+from unmask.export.bundle_writer import WEIGHTS, WeightsFile, seal, staging
 from unmask.quant.weights.integer_weights import columns, halves
 from unmask.quant.weights.matrices import Matrix, matrices
 from unmask.quant.weights.rewrite import MATRIX_FORMS, Blocking, Rewriter
@@ -76,7 +76,7 @@ class Recipe:
         return any(fnmatchcase(matrix.label, pattern) or matrix.label == pattern for pattern in self.keep)
 
 
-class Source:
+class SourceModel:
     """The graphs of an fp32 model, whose weights stay in their files."""
 
     def __init__(self, manifest: Manifest, graphs: Mapping[str, onnx.ModelProto], read: Read) -> None:
@@ -111,13 +111,13 @@ class Source:
         return recipe.head_form(self.is_tied(matrix)) if matrix.head else recipe.format
 
 
-def bundle_source(bundle: Bundle) -> Source:
+def bundle_source(bundle: Bundle) -> SourceModel:
     """The model of a bundle. Raises InputError when it is already quantized."""
     manifest = bundle.manifest
     if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
         raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
     graphs = {role: onnx.load(bundle.path(name), load_external_data=False) for role, name in manifest.graphs.items()}
-    return Source(manifest, graphs, in_bundle(bundle))
+    return SourceModel(manifest, graphs, in_bundle(bundle))
 
 
 def embeddings(manifest: Manifest) -> dict[str, Embedding]:
@@ -142,11 +142,13 @@ def quantize_bundle(source: Path, target: Path, recipe: Recipe | None = None, ra
     return write_quantized(given, target, recipe or Recipe(), ranges, lambda folder: _copy_others(bundle, given, folder))
 
 
-def write_quantized(given: Source, target: Path, recipe: Recipe, ranges: Ranges | None, others: Callable[[Path], None]) -> Path:
+def write_quantized(
+    given: SourceModel, target: Path, recipe: Recipe, ranges: Ranges | None, others: Callable[[Path], None]
+) -> Path:
     """As `quantize_bundle`, for a model from anywhere. others: writes the files that are neither graphs nor weights."""
     _check(given, recipe, ranges)
     with staging(target) as folder:
-        weights = Weights(folder / WEIGHTS)
+        weights = WeightsFile(folder / WEIGHTS)
         store = Store(given.read, weights, given.matrices)
         for role, model in rewritten(given, store, recipe, ranges or {}).items():
             onnx.save_model(model, folder / f"{role}.onnx")
@@ -159,7 +161,7 @@ def write_quantized(given: Source, target: Path, recipe: Recipe, ranges: Ranges 
     return target
 
 
-def rewritten(given: Source, store: Store, recipe: Recipe, ranges: Ranges) -> dict[str, onnx.ModelProto]:
+def rewritten(given: SourceModel, store: Store, recipe: Recipe, ranges: Ranges) -> dict[str, onnx.ModelProto]:
     """Every graph in its new form. Graphs with larger matrices come first: a part of a stored matrix is not stored again."""
     sizes = {role: max((m.size for m in given.matrices if m.role == role), default=0) for role in given.graphs}
     made = {}
@@ -168,7 +170,7 @@ def rewritten(given: Source, store: Store, recipe: Recipe, ranges: Ranges) -> di
     return {role: made[role] for role in given.graphs}
 
 
-def rewrite(given: Source, store: Store, role: str, recipe: Recipe, ranges: Ranges) -> onnx.ModelProto:
+def rewrite(given: SourceModel, store: Store, role: str, recipe: Recipe, ranges: Ranges) -> onnx.ModelProto:
     """One graph in its new form."""
     return Rewriter(
         role,
@@ -181,7 +183,7 @@ def rewrite(given: Source, store: Store, role: str, recipe: Recipe, ranges: Rang
     ).run()
 
 
-def _check(given: Source, recipe: Recipe, ranges: Ranges | None) -> None:
+def _check(given: SourceModel, recipe: Recipe, ranges: Ranges | None) -> None:
     for pattern in recipe.keep:
         if not any(replace(recipe, keep=(pattern,)).kept(matrix) for matrix in given.matrices):
             some = ", ".join(matrix.label for matrix in given.matrices[:3])
@@ -190,7 +192,7 @@ def _check(given: Source, recipe: Recipe, ranges: Ranges | None) -> None:
         raise InputError("int8-static needs activation ranges: measure them first, for captions on recordings (--calibrate)")
 
 
-def _table(given: Source, store: Store, table: Embedding, recipe: Recipe) -> Embedding:
+def _table(given: SourceModel, store: Store, table: Embedding, recipe: Recipe) -> Embedding:
     """The description of an embedding in the new bundle."""
     head = given.tied(table)
     read = [] if head is None else _readable(given, store, head, recipe)
@@ -209,7 +211,7 @@ def _table(given: Source, store: Store, table: Embedding, recipe: Recipe) -> Emb
     return Embedding(WEIGHTS, next(offsets), table.rows, table.width, "int8", next(offsets))
 
 
-def _readable(given: Source, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
+def _readable(given: SourceModel, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
     """Parts of a head in order, each with its form; none when an embedding cannot be read from them."""
     form, rare, count = given.form(head, recipe), given.rare(head, recipe), head.shape[1]
     borders = [0, rare[0], count] if rare else ([0, count] if form == "int4" else store.borders(head))
@@ -232,7 +234,7 @@ def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> E
     return Embedding(WEIGHTS, codes.offset, rows, width, "int8" if block is None else "int4", scales.offset, block, rest)
 
 
-def _copy_others(bundle: Bundle, given: Source, folder: Path) -> None:
+def _copy_others(bundle: Bundle, given: SourceModel, folder: Path) -> None:
     """Copy the files that are neither graphs nor weights, such as the tokenizer."""
     manifest = given.manifest
     tensors = [tensor for graph in given.graphs.values() for tensor in graph.graph.initializer]
@@ -243,7 +245,7 @@ def _copy_others(bundle: Bundle, given: Source, folder: Path) -> None:
             shutil.copy(bundle.path(name), folder / name)
 
 
-def _manifest(given: Source, recipe: Recipe, tables: dict[str, Embedding]) -> Manifest:
+def _manifest(given: SourceModel, recipe: Recipe, tables: dict[str, Embedding]) -> Manifest:
     manifest = given.manifest
     verifier = manifest.verifier
     return replace(
@@ -256,7 +258,7 @@ def _manifest(given: Source, recipe: Recipe, tables: dict[str, Embedding]) -> Ma
     )
 
 
-def describe(given: Source, recipe: Recipe) -> str:
+def describe(given: SourceModel, recipe: Recipe) -> str:
     """One line that lists which matrices have which form."""
     forms: dict[str, list[Matrix]] = {}
     for matrix in given.matrices:

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bundle
-from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, Weights
+from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile
 from unmask.quant.weights.integer_weights import blocks, columns, halves
 from unmask.quant.weights.matrices import Matrix
 
@@ -94,7 +94,7 @@ class Stored:
 class Store:
     """Reads tensors and writes their new forms. A place is converted once, however many tensors name it."""
 
-    def __init__(self, read: Read, weights: Weights, every: Iterable[Matrix]) -> None:
+    def __init__(self, read: Read, weights: WeightsFile, every: Iterable[Matrix]) -> None:
         """every: all matrices of the model. If one consists of some rows of another, both are made of the same parts."""
         self._read, self._weights = read, weights
         self._done: dict[tuple[str, object], tuple[Stored, ...]] = {}

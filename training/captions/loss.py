@@ -13,7 +13,7 @@ from unmask.training.captions.timeline import Sample
 
 
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     soft: float = 0.4
     """Share of a slot's target that is the teacher's distribution."""
     anchor: float = 0.25
@@ -27,11 +27,11 @@ class Losses:
     timeline: Tensor  # per masked slot
     verifier: Tensor  # per token
 
-    def total(self, weights: Weights) -> Tensor:
+    def total(self, weights: LossWeights) -> Tensor:
         return self.timeline + weights.verifier * self.verifier
 
 
-def losses(model: CaptionerModel, samples: list[Sample], weights: Weights) -> Losses:
+def losses(model: CaptionerModel, samples: list[Sample], weights: LossWeights) -> Losses:
     """Both losses of a batch, under bf16 autocast on the model's device."""
     device, per = model.positions.device, model.config.frames_per_slot
     lengths = torch.tensor([len(s.target) for s in samples], device=device)
@@ -67,7 +67,7 @@ def stack(arrays: list[NDArray[np.generic]], rows: int, device: torch.device, fi
     return torch.from_numpy(out).to(device)
 
 
-def _timeline_loss(log_p: Tensor, samples: list[Sample], masked: Tensor, lengths: Tensor, weights: Weights) -> Tensor:
+def _timeline_loss(log_p: Tensor, samples: list[Sample], masked: Tensor, lengths: Tensor, weights: LossWeights) -> Tensor:
     """log_p (M, V): masked rows only, sample by sample."""
     device, slots = log_p.device, masked.shape[1]
     target = stack([s.target for s in samples], slots, device)

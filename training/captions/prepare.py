@@ -25,7 +25,7 @@ from unmask.export.modules.whisper import Whisper
 from unmask.speech.log_mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import babble, colored, tones
 from unmask.training.captions.align import attention_scores, monotonic_path
-from unmask.training.captions.teacher import Voice, greedy, read, read_settings
+from unmask.training.captions.teacher import DecoderPrompt, greedy, read, read_settings
 from unmask.training.captions.vocabulary import source_ids, trim_tokenizer
 from unmask.training.captions.whisper_weights import load_whisper
 from unmask.training.corpus import Utterance, read_corpus, read_lines
@@ -177,7 +177,7 @@ def untimed(utterance: Utterance, tokenizer: Tokenizer) -> dict[str, object]:
 def transcribe(
     model: Whisper, utterances: list[Utterance], states_of: States, source: Tokenizer, suppress: list[int]
 ) -> Iterator[str]:
-    began, voice = time.monotonic(), Voice.whisper(suppress, model.config.vocabulary)
+    began, voice = time.monotonic(), DecoderPrompt.whisper(suppress, model.config.vocabulary)
     for start in range(0, len(utterances), 2 * BATCH):
         batch = [states_of[u.id].astype(np.float32) for u in utterances[start : start + 2 * BATCH]]
         lengths = [len(s) for s in batch]

@@ -30,7 +30,7 @@ def read_settings(folder: Path) -> tuple[list[int], list[tuple[int, int]]]:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class TeacherReading:
     """The teacher's reading of a given text, one row per token."""
 
     attention: NDArray[np.float32]  # (heads, N, T) over encoder frames, of the aligning heads only
@@ -38,7 +38,7 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Voice:
+class DecoderPrompt:
     """How a decoder is prompted: ids that it reads first, the id that ends a text, ids that it may never choose."""
 
     prompt: tuple[int, ...]
@@ -46,13 +46,13 @@ class Voice:
     barred: tuple[int, ...]
 
     @staticmethod
-    def whisper(suppress: list[int], vocabulary: int) -> "Voice":
+    def whisper(suppress: list[int], vocabulary: int) -> "DecoderPrompt":
         """English, without timestamps."""
-        return Voice((START, NO_TIMESTAMPS), END, (*suppress, *range(END + 1, vocabulary)))
+        return DecoderPrompt((START, NO_TIMESTAMPS), END, (*suppress, *range(END + 1, vocabulary)))
 
 
 @torch.inference_mode()
-def greedy(decoder: Decoder, states: Tensor, lengths: list[int], voice: Voice, most: int = 224) -> list[list[int]]:
+def greedy(decoder: Decoder, states: Tensor, lengths: list[int], voice: DecoderPrompt, most: int = 224) -> list[list[int]]:
     """Token ids of each utterance. states: (B, T, d), whose rows after the first `lengths[b]` are padding.
 
     A text of more than 8 tokens per second is a repetition loop and is cut off there.
@@ -82,7 +82,7 @@ def greedy(decoder: Decoder, states: Tensor, lengths: list[int], voice: Voice, m
 
 
 @torch.inference_mode()
-def read(model: Whisper, states: Tensor, ids: list[int], heads: list[tuple[int, int]]) -> Decoded:
+def read(model: Whisper, states: Tensor, ids: list[int], heads: list[tuple[int, int]]) -> TeacherReading:
     """Run the teacher once over `ids` (its own vocabulary). states: (T, d); heads: (layer, head) pairs that align."""
     decoder = model.decoder
     inputs = torch.tensor([[START, NO_TIMESTAMPS, *ids]])
@@ -101,4 +101,4 @@ def read(model: Whisper, states: Tensor, ids: list[int], heads: list[tuple[int, 
         x = block.ffn(x + block.cross(rows, k, v))
     hidden = decoder.norm(x)[0, 1 : 1 + len(ids)]  # each token is predicted by the row before it
     logits = F.linear(hidden, decoder.embedding.weight)
-    return Decoded(torch.cat(kept)[:, 1 : 1 + len(ids)].numpy(), logits.numpy())
+    return TeacherReading(torch.cat(kept)[:, 1 : 1 + len(ids)].numpy(), logits.numpy())

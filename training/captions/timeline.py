@@ -125,7 +125,7 @@ def wordless(cache: Path) -> list[Label]:
     ]
 
 
-class Timeline:
+class SampleMaker:
     """Makes training samples from labels."""
 
     def __init__(self, cache: Path, frames_per_slot: int, mask: int, masking: Masking) -> None:

@@ -24,9 +24,9 @@ from unmask.bundle.manifest import load_bundle
 from unmask.export.modules.captioner import BLANK, CaptionerConfig, CaptionerModel
 from unmask.export.modules.whisper import Whisper
 from unmask.export.reload import reload_captioner
-from unmask.training.captions.loss import Weights, losses, stack
-from unmask.training.captions.teacher import Voice, greedy
-from unmask.training.captions.timeline import Label, Masking, Sample, Timeline, batches, read_labels, wordless
+from unmask.training.captions.loss import LossWeights, losses, stack
+from unmask.training.captions.teacher import DecoderPrompt, greedy
+from unmask.training.captions.timeline import Label, Masking, Sample, SampleMaker, batches, read_labels, wordless
 from unmask.training.captions.vocabulary import source_ids, spelling_tokenizer
 from unmask.training.captions.whisper_weights import load_whisper
 
@@ -59,7 +59,7 @@ class Train:
     al. 2021, arXiv 2109.01903)."""
     start_verifier: float = 1.0
     """The same for its verifier."""
-    weights: Weights = field(default_factory=Weights)
+    weights: LossWeights = field(default_factory=LossWeights)
     masking: Masking = field(default_factory=Masking)
     repeat: int = 1
     """Times that an epoch reads each recording whose word times are known. Synthetic speech is read once."""
@@ -118,7 +118,7 @@ class Run:
             raise ValueError(f"{options.cache}: nothing is left to train on after {options.held_out} held-out recordings")
         self.labels += [label for label in self.labels if label.center is not None] * (options.repeat - 1)
         self.labels += wordless(options.cache)
-        self.timeline = Timeline(options.cache, options.frames_per_slot, self.config.mask, options.masking)
+        self.timeline = SampleMaker(options.cache, options.frames_per_slot, self.config.mask, options.masking)
         self.step, self.elapsed, self.losses = 0, 0.0, list[tuple[float, float]]()
 
     @torch.no_grad()
@@ -211,7 +211,7 @@ class Run:
                     self._text(row[:length].tolist()) for row, length in zip(best, lengths, strict=True)
                 )
                 logits[..., BLANK] += penalty
-            voice = Voice(self.config.prompt_ids, BLANK, self.config.marks)
+            voice = DecoderPrompt(self.config.prompt_ids, BLANK, self.config.marks)
             for ids in greedy(model.verifier, states.float(), (per * lengths).tolist(), voice):
                 said.setdefault("wer_verifier", []).append(self.tokenizer.decode(ids).strip())
         return {name: word_error_rate([label.text for label in self.held], texts) for name, texts in said.items()}

@@ -10,7 +10,7 @@ import pytest
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.errors import BundleError, InputError
 from unmask.export.checkpoint import open_checkpoint
-from unmask.quant.weights.checkpoint import Rows, quantize_checkpoint
+from unmask.quant.weights.checkpoint import CheckpointRows, quantize_checkpoint
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 from unmask.quant.weights.rewrite import Blocking
 
@@ -44,7 +44,7 @@ def test_rows_of_a_tensor_are_read_when_they_are_asked_for(checkpoints: dict[str
     checkpoint = open_checkpoint(checkpoints["dream"])
     name = "model.embed_tokens.weight"
     whole = checkpoint.tensor(name).numpy()
-    rows = Rows(checkpoint, name, 3, 11)
+    rows = CheckpointRows(checkpoint, name, 3, 11)
     assert (rows.shape, rows.ndim, rows.size, len(rows)) == (whole[3:11].shape, 2, whole[3:11].size, 8)
     assert np.array_equal(np.asarray(rows), whole[3:11])
     assert np.array_equal(np.asarray(rows[2:5]), whole[5:8])

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from unmask.bundle.manifest import Bundle
-from unmask.export.bundle_writer import WEIGHTS, Weights
+from unmask.export.bundle_writer import WEIGHTS, WeightsFile
 from unmask.quant.weights.matrices import matrices
 from unmask.quant.weights.rewrite import HALVED_BYTES, MATRIX_FORMS, Blocking, Rewriter, asymmetric
 from unmask.quant.weights.store import Store, in_bundle
@@ -51,7 +51,7 @@ def chain() -> onnx.ModelProto:
 
 
 def rewritten(model: onnx.ModelProto, folder: Path, form: str, blocking: Blocking | None = None) -> onnx.ModelProto:
-    weights = Weights(folder / WEIGHTS)
+    weights = WeightsFile(folder / WEIGHTS)
     store = Store(in_bundle(Bundle(folder, None)), weights, matrices("g", model))  # type: ignore[arg-type]  # all tensors are inside
     out = Rewriter("g", model, store, lambda matrix: form, blocking or Blocking(32), RANGES).run()
     weights.close()

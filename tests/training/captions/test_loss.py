@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.export.modules.captioner import BARRED, BLANK, CaptionerModel
-from unmask.training.captions.loss import Losses, Weights, losses, stack
+from unmask.training.captions.loss import Losses, LossWeights, losses, stack
 from unmask.training.captions.timeline import Sample
 
 VOCABULARY, PER, MASK = 5, 2, 5
@@ -87,7 +87,7 @@ def paths(log_p: list[list[float]], tokens: list[int]) -> float:
     return -math.log(right)
 
 
-def timeline_by_hand(samples: list[Sample], logits: Tensor, weights: Weights) -> float:
+def timeline_by_hand(samples: list[Sample], logits: Tensor, weights: LossWeights) -> float:
     total = 0.0
     for s, rows in zip(samples, logits, strict=True):
         log_p, full = [log_softmax(row) for row in rows[: len(s.target)]], s.masked.all()
@@ -115,8 +115,8 @@ def verifier_by_hand(samples: list[Sample], logits: Tensor) -> float:
 
 
 @pytest.mark.parametrize("samples", BATCHES)
-@pytest.mark.parametrize("weights", [Weights(), Weights(soft=0.0, anchor=0.0), Weights(soft=0.9, anchor=2.0)])
-def test_timeline_loss_is_that_of_slots_and_paths(samples: list[Sample], weights: Weights) -> None:
+@pytest.mark.parametrize("weights", [LossWeights(), LossWeights(soft=0.0, anchor=0.0), LossWeights(soft=0.9, anchor=2.0)])
+def test_timeline_loss_is_that_of_slots_and_paths(samples: list[Sample], weights: LossWeights) -> None:
     model = fixed(samples)
     found = losses(model, samples, weights).timeline
     assert float(found) == pytest.approx(timeline_by_hand(samples, model.slots, weights), rel=1e-4)
@@ -125,12 +125,14 @@ def test_timeline_loss_is_that_of_slots_and_paths(samples: list[Sample], weights
 @pytest.mark.parametrize("samples", BATCHES)
 def test_verifier_loss_is_that_of_the_known_next_tokens(samples: list[Sample]) -> None:
     model = fixed(samples)
-    assert float(losses(model, samples, Weights()).verifier) == pytest.approx(verifier_by_hand(samples, model.expected), rel=1e-4)
+    assert float(losses(model, samples, LossWeights()).verifier) == pytest.approx(
+        verifier_by_hand(samples, model.expected), rel=1e-4
+    )
 
 
 def test_total_weighs_the_verifier() -> None:
     both = Losses(torch.tensor(2.0), torch.tensor(3.0))
-    assert [float(both.total(Weights(verifier=share))) for share in (0.0, 0.5, 1.0)] == [2.0, 3.5, 5.0]
+    assert [float(both.total(LossWeights(verifier=share))) for share in (0.0, 0.5, 1.0)] == [2.0, 3.5, 5.0]
 
 
 # ---- what counts
@@ -139,12 +141,12 @@ def test_total_weighs_the_verifier() -> None:
 def test_padding_and_what_is_visible_do_not_count() -> None:
     samples = [PART, REST, FULL]
     model = fixed(samples)
-    before = losses(model, samples, Weights())
+    before = losses(model, samples, LossWeights())
     for logits, counted in ((model.slots, [s.masked for s in samples]), (model.expected, [s.after >= 0 for s in samples])):
         for rows, keep in zip(logits, counted, strict=True):
             rows[: len(keep)][~torch.from_numpy(keep)] = 50.0
             rows[len(keep) :] = -50.0
-    after = losses(model, samples, Weights())
+    after = losses(model, samples, LossWeights())
     assert float(after.timeline) == float(before.timeline)
     assert float(after.verifier) == float(before.verifier)
 
@@ -152,18 +154,18 @@ def test_padding_and_what_is_visible_do_not_count() -> None:
 def test_times_do_not_matter_where_none_are_known() -> None:
     model = fixed([UNTIMED])
     moved = replace(UNTIMED, target=np.array([3, 1, 0, 0]))
-    assert float(losses(model, [moved], Weights()).timeline) == float(losses(model, [UNTIMED], Weights()).timeline)
+    assert float(losses(model, [moved], LossWeights()).timeline) == float(losses(model, [UNTIMED], LossWeights()).timeline)
 
 
 def test_text_that_cannot_stand_in_its_slots_does_no_harm() -> None:
     crowded = replace(UNTIMED, tokens=np.array([3, 3, 3, 3]))
-    assert float(losses(fixed([crowded]), [crowded], Weights()).timeline) == 0
+    assert float(losses(fixed([crowded]), [crowded], LossWeights()).timeline) == 0
 
 
 def test_model_is_shown_each_sample_and_where_it_ends() -> None:
     samples = [REST, PART]
     model = fixed(samples)
-    losses(model, samples, Weights())
+    losses(model, samples, LossWeights())
     assert model.lengths.tolist() == [3, 4]
     assert model.exists.shape == (2, 1, 1, PER * 4)
     assert model.exists[:, 0, 0].sum(1).tolist() == [PER * 3, PER * 4]
@@ -200,6 +202,6 @@ def test_the_verifier_does_not_read_ahead(captioner: CaptionerModel) -> None:
     whole, model = real(12, 0), captioner
     shorter = replace(whole, before=whole.before[:-1], after=whole.after[:-1])
     changed = replace(whole, before=np.append(whole.before[:-1], 7), after=np.append(whole.after[:-1], -100))
-    one, two = (float(losses(model, [s], Weights()).verifier) for s in (shorter, changed))
+    one, two = (float(losses(model, [s], LossWeights()).verifier) for s in (shorter, changed))
     assert one == pytest.approx(two, rel=1e-3)
-    assert one != pytest.approx(float(losses(model, [whole], Weights()).verifier), rel=1e-3)
+    assert one != pytest.approx(float(losses(model, [whole], LossWeights()).verifier), rel=1e-3)

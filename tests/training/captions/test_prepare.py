@@ -38,7 +38,7 @@ from unmask.training.captions.prepare import (
     wordless_sounds,
     written,
 )
-from unmask.training.captions.timeline import Masking, Timeline, label_of, read_labels, wordless
+from unmask.training.captions.timeline import Masking, SampleMaker, label_of, read_labels, wordless
 from unmask.training.captions.vocabulary import source_ids
 from unmask.training.captions.whisper_weights import load_whisper
 from unmask.training.corpus import Utterance, read_corpus
@@ -212,7 +212,7 @@ def test_main_writes_what_training_reads(asked: Prepare) -> None:
     assert ((soft.sum(1) > 0) & (soft.sum(1) < 1.001)).all()
     audio = Recordings(asked.cache / "audio")
     np.testing.assert_allclose(audio["b"], tone(500, 0.5), atol=2 / 32768)
-    timeline = Timeline(asked.cache, 8, tokenizer.get_vocab_size(), Masking())
+    timeline = SampleMaker(asked.cache, 8, tokenizer.get_vocab_size(), Masking())
     assert {label.id for label in wordless(asked.cache)} >= {"fan", "tones-0", "colored-11"}
     assert all(timeline.sample(label, np.random.default_rng(0)) for label in wordless(asked.cache)[:2])
 

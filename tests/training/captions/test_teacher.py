@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from unmask.export.modules.whisper import Decoder, Whisper, WhisperConfig
 from unmask.training.captions import teacher
-from unmask.training.captions.teacher import Voice, greedy, read, read_settings
+from unmask.training.captions.teacher import DecoderPrompt, greedy, read, read_settings
 
 SIZES = WhisperConfig(width=16, heads=2, encoder_layers=1, decoder_layers=2, vocabulary=24, decoder_positions=64)
 END = 0
-VOICE = Voice(prompt=(22, 23), end=END, barred=(5, 22, 23))
+VOICE = DecoderPrompt(prompt=(22, 23), end=END, barred=(5, 22, 23))
 
 
 def test_settings_of_both_folders(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_settings_of_both_folders(tmp_path: Path) -> None:
 
 
 def test_whispers_voice_bars_what_is_not_text_but_may_end() -> None:
-    voice = Voice.whisper([4, 9], 51864)
+    voice = DecoderPrompt.whisper([4, 9], 51864)
     assert voice.prompt == (50257, 50362)
     assert voice.end == 50256
     assert set(voice.barred) == {4, 9, *range(50257, 51864)}

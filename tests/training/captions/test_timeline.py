@@ -20,8 +20,8 @@ from unmask.training.captions.timeline import (
     Label,
     Masking,
     Sample,
+    SampleMaker,
     Spelling,
-    Timeline,
     batches,
     label_of,
     read_labels,
@@ -36,7 +36,7 @@ Cache = Callable[..., Path]
 Listen = Callable[..., list[int]]
 
 
-def draws(timeline: Timeline, labels: list[Label], count: int = 25) -> Iterator[tuple[Label, Sample]]:
+def draws(timeline: SampleMaker, labels: list[Label], count: int = 25) -> Iterator[tuple[Label, Sample]]:
     for seed in range(count):
         rng = np.random.default_rng(seed)
         for label in labels:
@@ -45,8 +45,8 @@ def draws(timeline: Timeline, labels: list[Label], count: int = 25) -> Iterator[
                 yield label, sample
 
 
-def timeline_of(cache: Path, masking: Masking) -> Timeline:
-    return Timeline(cache, PER, MASK, masking)
+def timeline_of(cache: Path, masking: Masking) -> SampleMaker:
+    return SampleMaker(cache, PER, MASK, masking)
 
 
 def told(sample: Sample, heard: list[int]) -> list[bool]:
@@ -309,7 +309,7 @@ def test_text_without_errors_is_read_as_it_is(write_cache: Cache, tokenizer: Tok
         assert s.after.tolist() == [*s.tokens.tolist(), BLANK]
 
 
-def check_errors(timeline: Timeline, labels: list[Label]) -> None:
+def check_errors(timeline: SampleMaker, labels: list[Label]) -> None:
     changed, longer = list[bool](), set[int]()
     for _, s in draws(timeline, labels, 60):
         tokens, before, after = s.tokens.tolist(), s.before.tolist(), s.after.tolist()
