@@ -90,9 +90,8 @@ def verify(
     for number in range(1, passes + 1):
         start = clock()
         read = len(text.ids) if ahead is None else min(len(text.ids), agreed + ahead)
-        scores = verifier.next_token_scores(
-            text.ids[:read], agreed if number > 1 else 0
-        )  # the first pass has to read the final tokens too
+        # The first pass has to read the prompt and the final tokens too.
+        scores = verifier.next_token_scores(text.ids[:read], agreed if number > 1 else 0)
         choice = _choose(_last(scores, read - agreed + 1), text.ids[agreed:], accept)
         rest, more, done, skipped = _correct(text[agreed:], choice, end_id, skipped)
         text = (text[:agreed] + rest)[:longest]  # corrections may lengthen the text faster than tokens settle
