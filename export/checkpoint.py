@@ -66,8 +66,8 @@ class Checkpoint:
             if names:
                 more = f" and {len(names) - 4} more" if len(names) > 4 else ""
                 raise BundleError(
-                    f"{self.folder}: {what} tensors: {', '.join(names[:4])}{more}; the folder is not of the family that its "
-                    "config.json names, or its download is not complete"
+                    f"{self.folder}: {what} tensors: {', '.join(names[:4])}{more}; the folder is not of the model_type in its "
+                    "config.json, or its download is incomplete"
                 )
         for name in expected:
             if self.dtypes[name] not in FLOATS:
@@ -114,7 +114,7 @@ def _files(folder: Path) -> list[Path]:
             raise BundleError(f"{folder / INDEX}: no weight_map; download it again")
         names = sorted(set(weight_map.values()))
         if any("/" in name or "\\" in name or name.startswith(".") for name in names):
-            raise BundleError(f"{folder / INDEX}: a shard lies outside the folder")
+            raise BundleError(f"{folder / INDEX}: a shard is outside the folder; download the checkpoint again")
     else:
         names = [SINGLE]
     for name in names:

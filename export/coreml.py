@@ -48,11 +48,13 @@ class CoremlForm:
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
-            raise InputError(f"CoreML has no form {self.precision!r} here; choose {', '.join(PRECISIONS)}")
+            raise InputError(f"CoreML graphs are not made in {self.precision!r}; choose {', '.join(PRECISIONS)}")
         if self.target not in TARGETS:
             raise InputError(f"deployment target {self.target!r} is not one of {', '.join(TARGETS)}")
         if self.precision == "int4" and not self.shares:
-            raise InputError(f"int4 in blocks needs {' or '.join(SHARING)}, not {self.target}; choose int8 or a later target")
+            raise InputError(
+                f"int4 needs {' or '.join(SHARING)}, and the deployment target is {self.target}; choose int8 or a later target"
+            )
 
     @property
     def shares(self) -> bool:

@@ -84,15 +84,15 @@ def write_tflite(graphs: Iterable[FixedGraph], path: Path, form: str = "fp32", c
 def check_calls(graphs: Sequence[FixedGraph], form: str, calls: Calls) -> None:
     lacking = [name for name in map(signature_of, graphs) if not calls.get(name)]
     if form == "int8-static" and lacking:
-        raise InputError(f"no recording calls {', '.join(lacking)}; give more of them with --calibrate, of other lengths")
+        raise InputError(
+            f"no recording runs the graphs {', '.join(lacking)}; give more recordings of other lengths with --calibrate"
+        )
 
 
 def check_size(graphs: Sequence[FixedGraph], path: Path) -> None:
     shared = {tensor.data_ptr(): 4 * tensor.numel() for graph in graphs for tensor in graph.module.parameters()}
     if (total := sum(shared.values())) > FLAT_BYTES:
-        raise InputError(
-            f"{path.name}: {total / 2**30:.1f} GiB of weights in one file, but a .tflite ends at 2; keep to graphs for ONNX"
-        )
+        raise InputError(f"{path.name}: {total / 2**30:.1f} GiB of weights, but a .tflite holds at most 2 GiB; use --target onnx")
 
 
 class Named(nn.Module):

@@ -33,7 +33,7 @@ class SizeRule:
 
     def __post_init__(self) -> None:
         if min(self.shortest, self.read) < 1 or min(self.ratio, self.read_ratio) <= 1 or not 0 < self.density <= 1:
-            raise InputError(f"sizes cannot be stepped by {self}: sizes of 1 or more, ratios above 1, a density up to 1")
+            raise InputError(f"{self}: sizes must be at least 1, ratios above 1, and the density above 0 and at most 1")
 
 
 def steps(shortest: int, longest: int, ratio: float) -> list[int]:

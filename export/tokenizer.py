@@ -30,7 +30,9 @@ def checkpoint_tokenizer(folder: Path) -> Tokenizer:
     merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
     if stray:
-        raise BundleError(f"{folder / 'merges.txt'}: {stray} is not of two known tokens into a third; download it again")
+        raise BundleError(
+            f"{folder / 'merges.txt'}: the merge {stray} is not two known tokens that form a third; download it again"
+        )
     tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=merges, fuse_unk=False))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -44,7 +46,7 @@ def checkpoint_tokenizer(folder: Path) -> Tokenizer:
             (tokenizer.add_special_tokens if token.get("special") else tokenizer.add_tokens)(one)
             if (found := tokenizer.token_to_id(token["content"])) != int(place):
                 raise BundleError(
-                    f"{folder}: the token {token['content']!r} would get id {found} instead of {place}, so vocab.json is not "
-                    "the one of tokenizer_config.json; download both again"
+                    f"{folder}: the token {token['content']!r} would get id {found} instead of {place}, so vocab.json does "
+                    "not belong to tokenizer_config.json; download both again"
                 )
     return tokenizer

@@ -28,7 +28,8 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
     mask = tokenizer.token_to_id("<|MASK|>") if raw.get("mask_token_id") is None else int(raw["mask_token_id"])
     if mask is None:
         raise InputError(
-            "neither config.json (mask_token_id) nor the tokenizer (<|MASK|>) names the mask: it is no diffusion model"
+            "neither config.json (mask_token_id) nor the tokenizer (<|MASK|>) has a mask token, so the model is not a masked "
+            "diffusion model"
         )
     length = block or raw.get("block_size") or raw.get("block_length") or BLOCK
     known = tasks(end, tokenizer.token_to_id("<|im_end|>"))

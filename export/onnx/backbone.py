@@ -92,7 +92,7 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     Raises InputError or BundleError for a folder that cannot be read, belongs to no known family, or lacks tensors.
     """
     if top < 2 or (block is not None and block < 1):
-        raise InputError(f"top is {top} and block {block}; at least 2 and 1 are needed")
+        raise InputError(f"top is {top} and block is {block}; use at least 2 and 1")
     checkpoint = open_checkpoint(source)
     family = family_of(checkpoint.config)
     adapter = FAMILIES[family]
@@ -158,9 +158,11 @@ def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> N
     """Raises InputError for ids outside the embedding, and for a block length when the family has no blocks."""
     for what, place in (("mask", traits.mask_id), ("end of text", traits.end_id)):
         if not 0 <= place < config.vocabulary:
-            raise InputError(f"config.json puts the {what} at id {place}, outside its vocabulary of {config.vocabulary}")
+            raise InputError(f"config.json has {place} as the id of the {what}, outside its vocabulary of {config.vocabulary}")
     if block is not None and traits.block is None:
-        raise InputError(f"block is {block}, but attention of this family is {traits.attention} and has no blocks; leave it out")
+        raise InputError(
+            f"block is {block}, but this family has {traits.attention} attention without blocks; leave out the option"
+        )
 
 
 def check_room(target: Path, needed: int) -> None:

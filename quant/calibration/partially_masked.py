@@ -124,7 +124,7 @@ class BackboneSubject:
         self.generator, self.material, self.engine = Generator(bundle, engine=engine), material, engine
         texts = [task for task, template in bundle.manifest.templates.items() if set(template.inputs.values()) == {"text"}]
         if not texts or not material.prompts:
-            raise InputError(f"{bundle.manifest.name} has no task that takes a text alone, or no prompts were given")
+            raise InputError(f"{bundle.manifest.name} has no task whose only input is text, or no prompts were given")
         self.requests = [
             self.generator.request(texts[0], dict.fromkeys(bundle.manifest.templates[texts[0]].inputs, prompt), material.length)
             for prompt in material.prompts

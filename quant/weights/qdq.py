@@ -107,7 +107,7 @@ class _Quantizer:
     def _grid(self, name: str) -> tuple[np.float32, np.unsignedinteger]:
         """Scale and zero point of codes over a tensor's range, widened to include zero."""
         if name not in self.ranges:
-            raise InputError(f"no range was measured of {name}: measure again on these graphs")
+            raise InputError(f"the range of {name} was not measured: measure again on these graphs")
         low, high = min(self.ranges[name][0], 0.0), max(self.ranges[name][1], 0.0)
         most = np.iinfo(self.dtype).max
         scale = np.float32((high - low) / most) or np.float32(1)

@@ -61,9 +61,9 @@ class Recipe:
                 raise InputError(f"{name} {value!r} is not one of {', '.join(known)}")
         block = self.blocking.block
         if block is not None and (block < 16 or block & (block - 1)):
-            raise InputError(f"the block is {block}; it is a power of two from 16")
+            raise InputError(f"the block size is {block}; use a power of two, at least 16")
         if self.blocking.accuracy_level not in range(5):
-            raise InputError(f"the accuracy level is {self.blocking.accuracy_level}; 0 to 4 exist")
+            raise InputError(f"the accuracy level is {self.blocking.accuracy_level}; use 0 to 4")
 
     def head_form(self, tied: bool) -> str:
         if self.head is not None:
@@ -187,7 +187,7 @@ def _check(given: SourceModel, recipe: Recipe, ranges: Ranges | None) -> None:
     for pattern in recipe.keep:
         if not any(replace(recipe, keep=(pattern,)).kept(matrix) for matrix in given.matrices):
             some = ", ".join(matrix.label for matrix in given.matrices[:3])
-            raise InputError(f"keep {pattern!r} names no matrix; labels look like {some}")
+            raise InputError(f"keep {pattern!r} matches no matrix; labels look like {some}")
     if "int8-static" in (recipe.format, recipe.head) and ranges is None:
         raise InputError("int8-static needs activation ranges: measure them first, for captions on recordings (--calibrate)")
 

@@ -138,7 +138,7 @@ class Rewriter:
     def _static(self, rows: str, out: str, stem: str, names: tuple[str, str]) -> None:
         if rows not in self._rounded:
             if rows not in self._ranges:
-                raise InputError(f"no range was measured of {rows}, which enters {stem}: measure again on this bundle")
+                raise InputError(f"the range of {rows}, an input of {stem}, was not measured: measure again on this bundle")
             low, high = self._ranges[rows]
             scale, zero = asymmetric(low, high)
             known = [

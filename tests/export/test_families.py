@@ -162,7 +162,7 @@ def test_the_length_of_blocks(tokenizer: Tokenizer) -> None:
 
 def test_an_autoregressive_model_has_no_mask() -> None:
     bare = Tokenizer.from_str(small_tokenizer().to_str().replace("<|MASK|>", "<|other|>"))
-    with pytest.raises(InputError, match="names the mask: it is no diffusion model"):
+    with pytest.raises(InputError, match="has a mask token, so the model is not a masked diffusion model"):
         FAMILIES["block"].traits({**BLOCK, "model_type": "qwen3"}, bare, None)
 
 

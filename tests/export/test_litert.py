@@ -118,11 +118,13 @@ def test_a_backbones_graphs_share_a_file_and_its_head_stands_apart(tmp_path: Pat
 def test_what_one_file_cannot_hold_is_told_before_conversion(tmp_path: Path) -> None:
     matrix = torch.nn.Parameter(torch.empty(700_000, 800), requires_grad=False)  # never touched, so that it takes no memory
     graph = head_graph("head", matrix, (0, len(matrix)), {"wanted": 4}, 2)
-    with pytest.raises(InputError, match=r"GiB of weights in one file, but a \.tflite ends at 2"):
+    with pytest.raises(InputError, match=r"GiB of weights, but a \.tflite holds at most 2 GiB"):
         check_size([graph], tmp_path / "x.tflite")
 
 
 def test_graphs_that_no_recording_calls_are_told(fp32_bundle: Path, graphs: list[FixedGraph]) -> None:
     calls = record_calls(load_bundle(fp32_bundle), [np.full(4000, 0.1, np.float32)], graphs)
-    with pytest.raises(InputError, match=r"no recording calls .*; give more of them with --calibrate, of other lengths"):
+    with pytest.raises(
+        InputError, match=r"no recording runs the graphs .*; give more recordings of other lengths with --calibrate"
+    ):
         check_calls([*graphs, replace(graphs[0], sizes={"slots": 3})], "int8-static", calls)

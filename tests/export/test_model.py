@@ -147,8 +147,8 @@ def left(folder: Path) -> list[str]:
     ("settings", "message"),
     [
         ({"top": 1}, "top is 1"),
-        ({"block": 0}, "block 0; at least 2 and 1"),
-        ({"block": 8}, "block is 8, but attention of this family is full and has no blocks"),
+        ({"block": 0}, "block is 0; use at least 2 and 1"),
+        ({"block": 8}, "block is 8, but this family has full attention without blocks"),
     ],
 )
 def test_settings_that_cannot_be(folder: Path, settings: dict[str, int], message: str) -> None:
@@ -158,7 +158,8 @@ def test_settings_that_cannot_be(folder: Path, settings: dict[str, int], message
 
 
 @pytest.mark.parametrize(
-    ("key", "message"), [("mask_token_id", "the mask at id 260, outside"), ("eos_token_id", "the end of text at id 260")]
+    ("key", "message"),
+    [("mask_token_id", "260 as the id of the mask, outside"), ("eos_token_id", "260 as the id of the end of text")],
 )
 def test_special_ids_outside_the_vocabulary(folder: Path, key: str, message: str) -> None:
     config = json.loads((folder / "config.json").read_text())

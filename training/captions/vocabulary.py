@@ -33,7 +33,7 @@ def trim_tokenizer(source: Path, text: Iterable[str], size: int) -> Tokenizer:
         return set() if token in kept else {token}.union(*(needs(part) for part in parts[token]))
 
     if len(kept) >= size:
-        raise ValueError(f"{size} tokens cannot hold blank and the {len(kept)} bytes")
+        raise ValueError(f"{size} tokens are too few for blank and the {len(kept)} bytes")
     counts = Counter(token for line in text for token in full.encode(" " + line, add_special_tokens=False).tokens)
     for token, _ in counts.most_common():
         if len(more := needs(token)) < size - len(kept):  # blank takes one id

@@ -88,7 +88,7 @@ def test_bad_input_is_told_in_one_line(command: Command, fp32_bundle: Path, tmp_
         ((tmp_path, "--out", tmp_path / "x"), "not a bundle"),
         ((fp32_bundle, "--out", notes, "--replace"), "not a bundle, so it is not replaced"),
         ((fp32_bundle, "--out", fp32_bundle, "--replace"), "is the bundle itself"),
-        ((fp32_bundle, "--out", tmp_path / "x", "--keep", "nothing:*"), "names no matrix"),
+        ((fp32_bundle, "--out", tmp_path / "x", "--keep", "nothing:*"), "matches no matrix"),
         ((fp32_bundle, "--out", tmp_path / "x", "--block-size", "20", "--to", "int4"), "power of two"),
         ((fp32_bundle, "--out", tmp_path / "x", "--keep-bytes", "0", "--calibrate", recording), "budget"),
         ((fp32_bundle, "--out", tmp_path / "x", "--to", "int8-static", "--calibrate", tmp_path / "no.wav"), "no such file"),

@@ -55,7 +55,7 @@ def test_a_checkpoint_becomes_a_package_that_generates(
     ("options", "message"),
     [
         (["--to", "int8-static"], "--target coreml is made in fp16 or fp32 or int8 or int4, not in int8-static"),
-        (["--to", "int4", "--deployment-target", "macOS14"], "int4 in blocks needs iOS18 or macOS15"),
+        (["--to", "int4", "--deployment-target", "macOS14"], "int4 needs iOS18 or macOS15"),
         (["--longest-s", "40"], "takes up to 30 s"),
     ],
 )

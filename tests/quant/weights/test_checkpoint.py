@@ -55,7 +55,7 @@ def test_what_cannot_be_quantized_leaves_nothing(checkpoints: dict[str, Path], t
     out = tmp_path / "out"
     with pytest.raises(InputError, match="ranges"):
         quantize_checkpoint(checkpoints["dream"], out, Recipe("int8-static"))
-    with pytest.raises(InputError, match="names no matrix"):
+    with pytest.raises(InputError, match="matches no matrix"):
         quantize_checkpoint(checkpoints["dream"], out, Recipe(keep=("nothing:*",)))
     with pytest.raises((InputError, BundleError)):
         quantize_checkpoint(tmp_path, out)

@@ -93,5 +93,5 @@ def test_the_form_is_what_providers_want() -> None:
 
 
 def test_a_missing_range_and_unknown_products() -> None:
-    with pytest.raises(InputError, match="no range was measured of h"):
+    with pytest.raises(InputError, match="the range of h was not measured"):
         quantized("window", model(), {"x": (0, 1), "z": (0, 1)}, "u8")
