@@ -3,7 +3,9 @@
 Knows files. soundfile and soxr are imported on use: commands without audio do not need them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +13,23 @@ from numpy.typing import NDArray
 from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
+if TYPE_CHECKING:
+    import soundfile
+
+LONGEST = 1 << 40  # frames; libsndfile gives the largest integer for streams whose length nobody wrote down
+BLOCK = 1 << 16  # frames that are read at once
+LOUDEST = 100.0  # a float file is a little over full scale at times, but not by this
+CANCELED = 100.0  # -20 dB: no mix of real channels loses as much
 CLIPS = Path(__file__).resolve().parents[1] / "clips"  # resolved: an editable installation links every file
 
 
 def read_recording(path: Path) -> NDArray[np.float32]:
-    """(N,) float32 in [-1, 1] at 16 kHz; channels are averaged.
+    """(N,) float32 in [-1, 1] at 16 kHz; channels are averaged, unless they cancel each other: then the first is taken.
 
-    Raises AudioError if the file is missing, damaged, empty, or not a recording (WAV, FLAC, Ogg, MP3, ...).
+    Raises AudioError if the file is missing, damaged, empty, not a recording (WAV, FLAC, Ogg, MP3, ...), or holds numbers that
+    are no sound.
     """
     import soundfile
-    import soxr
 
     if path.is_dir():
         raise AudioError(f"{path}: this is a folder; name the recordings in it, for example {path / '*.wav'}")
@@ -29,18 +38,59 @@ def read_recording(path: Path) -> NDArray[np.float32]:
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty")
     try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
+        with soundfile.SoundFile(path) as file:
+            if file.frames > LONGEST:
+                raise AudioError(
+                    f"{path}: does not say how long it is; rewrite it with: ffmpeg -i {path} -ar 16000 -ac 1 OUT.wav"
+                )
+            samples, canceled = _read(file, average)
+            if canceled:
+                file.seek(0)
+                samples, _ = _read(file, first)
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:  # headerless files are a TypeError
         reason = getattr(error, "error_string", None) or str(error)
         raise AudioError(
             f"{path}: not a recording that can be read ({reason.rstrip('. ')}); WAV, FLAC, Ogg and MP3 are supported"
         ) from error
     if not len(samples):
         raise AudioError(f"{path}: a recording of zero length")
-    mono = samples.mean(axis=1, dtype=np.float32)
-    if rate_hz != SAMPLE_RATE_HZ:
-        mono = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ)
-    return np.ascontiguousarray(mono, dtype=np.float32)
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: it holds values that are not finite numbers; convert it to PCM first")
+    peak = float(np.abs(samples).max())
+    if peak > LOUDEST:
+        raise AudioError(f"{path}: its samples reach {peak:.0f}, and full scale is 1; divide them by their full scale first")
+    return samples
+
+
+def average(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, channels) -> (N,)."""
+    mixed: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+    return mixed
+
+
+def first(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, channels) -> (N,)."""
+    return block[:, 0]
+
+
+def _read(
+    file: "soundfile.SoundFile", mix: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> tuple[NDArray[np.float32], bool]:
+    """One channel at 16 kHz, (N,) float32, and whether mixing lost nearly all of the first channel.
+
+    Read block by block, so that memory does not depend on rate and channels.
+    """
+    import soxr
+
+    resampler = None if file.samplerate == SAMPLE_RATE_HZ else soxr.ResampleStream(file.samplerate, SAMPLE_RATE_HZ, 1)
+    parts, mixed_power, first_power = [], 0.0, 0.0
+    while True:
+        block = file.read(BLOCK, dtype="float32", always_2d=True)
+        mixed = mix(block)
+        parts.append(mixed if resampler is None else resampler.resample_chunk(mixed, last=not len(block)))
+        mixed_power, first_power = mixed_power + float(np.square(mixed).sum()), first_power + float(np.square(first(block)).sum())
+        if not len(block):
+            return np.concatenate(parts).astype(np.float32, copy=False), first_power > CANCELED * mixed_power
 
 
 def read_transcript(recording: Path) -> str | None:

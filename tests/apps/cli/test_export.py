@@ -72,7 +72,7 @@ def test_no_folder_is_one_line(command: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [(("--top", "1"), "top is 1"), (("--block", "8"), "has no blocks; leave it out"), (("--top", "many"), "top")],
+    [(("--top", "1"), "top is 1"), (("--block", "8"), "without blocks; leave out the option"), (("--top", "many"), "top")],
 )
 def test_options_that_cannot_be(command: Command, folder: Path, options: tuple[str, ...], reason: str) -> None:
     result = command("export", folder, *options)

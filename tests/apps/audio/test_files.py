@@ -1,0 +1,79 @@
+"""Recordings as people have them: unknown lengths, channels that cancel each other, numbers that are no sound."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from unmask.apps.audio.files import BLOCK, read_recording
+from unmask.errors import AudioError
+
+RATE = 16000
+
+
+def speech(seconds: float, rate: int = RATE) -> NDArray[np.float32]:
+    """Bursts of a tone: something that is not the same everywhere."""
+    t = np.arange(round(seconds * rate)) / rate
+    return (0.3 * np.sin(2 * np.pi * 220 * t) * (np.sin(2 * np.pi * 3 * t) > 0)).astype(np.float32)
+
+
+def saved(path: Path, samples: NDArray[np.float32], rate: int = RATE, **form: str) -> Path:
+    soundfile.write(path, samples, rate, **form)
+    return path
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2 * BLOCK / RATE, 9.3])
+def test_blocks_join_without_a_seam(tmp_path: Path, seconds: float) -> None:
+    path = saved(tmp_path / "a.flac", speech(seconds))
+    np.testing.assert_array_equal(read_recording(path), soundfile.read(path, dtype="float32")[0])
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_resampled_blocks_are_those_of_the_whole(tmp_path: Path, rate: int) -> None:
+    import soxr
+
+    path = saved(tmp_path / "a.wav", np.stack([speech(7, rate), 0.5 * speech(7, rate)], 1), rate, subtype="FLOAT")
+    whole = soxr.resample(soundfile.read(path, dtype="float32")[0].mean(1), rate, RATE)
+    np.testing.assert_allclose(read_recording(path), whole, atol=1e-5)
+
+
+def test_a_stream_of_unknown_length_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    """As FLAC is that was written into a pipe."""
+    path = saved(tmp_path / "a.flac", speech(3))
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the 36 bits of STREAMINFO that hold the number of samples; 0: unknown
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match=r"does not say how long it is; rewrite it with: ffmpeg -i "):
+        read_recording(path)
+
+
+def test_channels_that_cancel_each_other_are_not_averaged(tmp_path: Path) -> None:
+    samples = speech(2)
+    path = saved(tmp_path / "a.wav", np.stack([samples, -samples], 1), subtype="FLOAT")
+    np.testing.assert_array_equal(read_recording(path), samples)
+    path = saved(tmp_path / "b.wav", np.stack([samples, 0 * samples], 1), subtype="FLOAT")
+    np.testing.assert_array_equal(read_recording(path), samples / 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x: x * 32768, "its samples reach 9830, and full scale is 1"),
+        (lambda x: np.stack([x, np.full_like(x, np.nan)], 1), "values that are not finite numbers"),
+    ],
+)
+def test_numbers_that_are_no_sound_are_named_with_their_file(tmp_path: Path, make, message: str) -> None:
+    path = saved(tmp_path / "a.wav", make(speech(1)), subtype="FLOAT")
+    with pytest.raises(AudioError, match=message) as raised:
+        read_recording(path)
+    assert str(path) in str(raised.value)
+
+
+def test_headerless_sound_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "pcm.raw"
+    path.write_bytes(np.zeros(1000, "<i2").tobytes())
+    with pytest.raises(AudioError, match="not a recording that can be read"):
+        read_recording(path)
