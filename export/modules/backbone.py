@@ -28,6 +28,11 @@ class BackboneConfig:
     qk_norm: bool = False
     tied: bool = False  # the head is the embedding
 
+    @property
+    def dims(self) -> dict[str, int]:
+        """Sizes of the model by their names in `unmask.bundle.graph_spec`."""
+        return {"width": self.width, "layers": self.layers, "kv_heads": self.kv_heads, "head_width": self.head_width}
+
 
 class RMSNorm(nn.Module):
     def __init__(self, width: int, eps: float) -> None:

@@ -28,6 +28,20 @@ class CaptionerConfig:
     # Rows of the shared embedding, in order: tokens of the canvas, the mask, the prompt, rarer tokens.
 
     @property
+    def dims(self) -> dict[str, int]:
+        """Sizes of the model by their names in `unmask.bundle.graph_spec`."""
+        whisper = self.whisper
+        return {
+            "mels": whisper.mels,
+            "width": whisper.width,
+            "layers": whisper.decoder_layers,
+            "heads": whisper.heads,
+            "head_width": whisper.width // whisper.heads,
+            "vocabulary": self.vocabulary,
+            "1 or wanted": 1,
+        }
+
+    @property
     def slots(self) -> int:
         """Slots of the longest canvas."""
         return self.whisper.encoder_positions // self.frames_per_slot

@@ -16,7 +16,7 @@ from unmask.bundle.graph_spec import BACKBONE, TIMELINE, GraphSpec
 from unmask.engines.padding import Padding
 from unmask.export.graph_inputs import example_inputs
 from unmask.export.modules import backbone
-from unmask.export.modules.backbone import BackboneConfig, BackboneModel, rotate, rotation
+from unmask.export.modules.backbone import BackboneModel, rotate, rotation
 from unmask.export.modules.captioner import BLANK, CaptionerModel, log_sum_exp
 from unmask.export.modules.whisper import Attention
 
@@ -193,21 +193,14 @@ class FixedVerify(nn.Module):
 
 def captioner_graph(model: CaptionerModel, role: str, sizes: Sizes, top: int, blank_penalty: float = 0.0) -> FixedGraph:
     """A captioner's context, window or verify graph of one bucket's sizes. top and blank_penalty as in `CaptionWindow`."""
-    config, whisper = model.config, model.config.whisper
     modules = {
         "context": FixedContext,
         "window": lambda m: FixedCaptionWindow(m, top, blank_penalty),
         "verify": lambda m: FixedVerify(m, top),
     }
     dims = {
-        **Padding(TIMELINE, config.frames_per_slot).whole(sizes),
-        "mels": whisper.mels,
-        "width": whisper.width,
-        "layers": whisper.decoder_layers,
-        "heads": whisper.heads,
-        "head_width": whisper.width // whisper.heads,
-        "vocabulary": config.vocabulary,
-        "1 or wanted": 1,
+        **model.config.dims,
+        **Padding(TIMELINE, model.config.frames_per_slot).whole(sizes),
         "past + tokens": sizes.get("past", 0) + sizes.get("tokens", 0),
     }
     return _fixed(TIMELINE.graph(role), role, sizes, modules[role](model), dims)
@@ -283,15 +276,7 @@ class FixedHead(nn.Module):
 
 def backbone_graph(model: BackboneModel, sizes: Sizes) -> FixedGraph:
     """A backbone's window graph of one bucket's sizes: rows, wanted, slots."""
-    config: BackboneConfig = model.config
-    dims = {
-        **sizes,
-        "width": config.width,
-        "layers": config.layers,
-        "kv_heads": config.kv_heads,
-        "head_width": config.head_width,
-    }
-    return _fixed(BACKBONE.graph("window"), "window", sizes, FixedBackboneWindow(model), dims)
+    return _fixed(BACKBONE.graph("window"), "window", sizes, FixedBackboneWindow(model), {**model.config.dims, **sizes})
 
 
 def head_graph(role: str, weight: nn.Parameter, ids: tuple[int, int], sizes: Sizes, top: int) -> FixedGraph:

@@ -194,15 +194,7 @@ def _export_window(traced: TracedModel) -> onnx.ModelProto:
         module = BackboneWindow(BackboneModel(config))
     names = {f"backbone.{ours}": theirs for ours, theirs in traced.model.adapter.names(config).items()}
     w, s, r = (torch.export.Dim(dim, min=1, max=MOST_ROWS) for dim in ("rows", "positions", "wanted"))
-    dims = {
-        "rows": 12,
-        "slots": 20,
-        "wanted": 5,
-        "width": config.width,
-        "layers": config.layers,
-        "kv_heads": config.kv_heads,
-        "head_width": config.head_width,
-    }
+    dims = {**config.dims, "rows": 12, "slots": 20, "wanted": 5}
     program = _trace_unweighted(module, BACKBONE.graph("window"), dims, {"rows": w, "slots": s, "wanted": r})
     return _point(traced, program, {ours: (theirs, 0) for ours, theirs in names.items()})
 

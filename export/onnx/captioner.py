@@ -99,7 +99,7 @@ def _export_window(model: CaptionerModel, blank_penalty: float) -> onnx.ModelPro
     per, longest = model.config.frames_per_slot, model.config.slots
     w, r = torch.export.Dim("rows", min=1, max=longest), torch.export.Dim("wanted", min=1, max=longest)
     s = torch.export.Dim("slots", min=2, max=longest)
-    sizes = {"rows": 12, "wanted": 5, "slots": 20, "frames": 20 * per, "1 or wanted": 1}
+    sizes = {"rows": 12, "wanted": 5, "slots": 20, "frames": 20 * per}
     graph = _export(
         model, "window", CaptionWindow(model, TOP, blank_penalty), sizes, {"rows": w, "wanted": r, "slots": s, "frames": per * s}
     )
@@ -120,15 +120,5 @@ def _export(
     model: CaptionerModel, role: str, module: nn.Module, sizes: Mapping[str, int], varying: Mapping[str, Any]
 ) -> onnx.ModelProto:
     """sizes: dimensions of the traced call. varying: the torch.export.Dim of each that differs from call to call."""
-    graph, whisper = TIMELINE.graph(role), model.config.whisper
-    dims = {
-        **sizes,
-        "mels": whisper.mels,
-        "width": whisper.width,
-        "layers": whisper.decoder_layers,
-        "heads": whisper.heads,
-        "head_width": whisper.width // whisper.heads,
-        "vocabulary": model.config.vocabulary,
-    }
-    model_proto: onnx.ModelProto = trace(module, graph, dims, varying).model_proto
+    model_proto: onnx.ModelProto = trace(module, TIMELINE.graph(role), {**model.config.dims, **sizes}, varying).model_proto
     return model_proto
