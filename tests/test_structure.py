@@ -46,9 +46,11 @@ ROOMS = (
     "apps/cli",
     LAB,
 )
-# How many files may name an engine or a family: its own and the table that lists it. Larger numbers are what is left to do and
-# only fall. ("onnx" is also a package's name, and "block" a kind of attention, so they cannot be counted.)
-NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "whisper-timeline": 2}
+# How many files may name an engine or a family: its own and the table that lists it, for each thing of that name. litert is an
+# engine (known_engines) and a conversion target (export/litert, quant/targets); coreml is also a provider of ONNX Runtime; dream
+# and llada are families and published decodings (schedule, reference), and Omni-Diffusion decodes as Dream does. The numbers only
+# fall. ("onnx" is also a package's name, and "block" a kind of attention, so they cannot be counted.)
+NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "whisper-timeline": 1}
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "coremltools", "onnxruntime_qnn", "onnxruntime_ep_openvino", "onnxruntime_ep_webgpu")
 HEAVY = ("torch", "onnx", *ENGINES, "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")
