@@ -3,7 +3,7 @@
 Knows files. soundfile and soxr are imported on use: commands without audio do not need them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,8 @@ def read_recording(path: Path) -> NDArray[np.float32]:
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: the file is empty")
     try:
-        with soundfile.SoundFile(path) as file:
+        # By descriptor: libsndfile takes no name that is not text, and asks no more of a name than its ending.
+        with path.open("rb") as raw, soundfile.SoundFile(raw.fileno(), closefd=False) as file:
             if file.frames > LONGEST:
                 raise AudioError(
                     f"{path}: does not say how long it is; rewrite it with: ffmpeg -i {path} -ar 16000 -ac 1 OUT.wav"
@@ -48,7 +49,7 @@ def read_recording(path: Path) -> NDArray[np.float32]:
                 file.seek(0)
                 samples, _ = _read(file, first)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:  # headerless files are a TypeError
-        reason = getattr(error, "error_string", None) or str(error)
+        reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
         raise AudioError(
             f"{path}: not a recording that can be read ({reason.rstrip('. ')}); WAV, FLAC, Ogg and MP3 are supported"
         ) from error
@@ -76,21 +77,32 @@ def first(block: NDArray[np.float32]) -> NDArray[np.float32]:
 def _read(
     file: "soundfile.SoundFile", mix: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> tuple[NDArray[np.float32], bool]:
-    """One channel at 16 kHz, (N,) float32, and whether mixing lost nearly all of the first channel.
-
-    Read block by block, so that memory does not depend on rate and channels.
-    """
+    """One channel at 16 kHz, (N,) float32, and whether mixing lost nearly all of the first channel."""
     import soxr
 
     resampler = None if file.samplerate == SAMPLE_RATE_HZ else soxr.ResampleStream(file.samplerate, SAMPLE_RATE_HZ, 1)
-    parts, mixed_power, first_power = [], 0.0, 0.0
-    while True:
-        block = file.read(BLOCK, dtype="float32", always_2d=True)
+    parts, mixed_power, first_power = [np.zeros(0, np.float32)], 0.0, 0.0
+    for block in _blocks(file):
         mixed = mix(block)
-        parts.append(mixed if resampler is None else resampler.resample_chunk(mixed, last=not len(block)))
-        mixed_power, first_power = mixed_power + float(np.square(mixed).sum()), first_power + float(np.square(first(block)).sum())
-        if not len(block):
-            return np.concatenate(parts).astype(np.float32, copy=False), first_power > CANCELED * mixed_power
+        parts.append(mixed if resampler is None else resampler.resample_chunk(mixed))
+        mixed_power, first_power = mixed_power + float(mixed @ mixed), first_power + float(first(block) @ first(block))
+    if resampler is not None:
+        parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(parts), first_power > CANCELED * mixed_power
+
+
+def _blocks(file: "soundfile.SoundFile") -> Iterator[NDArray[np.float32]]:
+    """(up to BLOCK, channels) until the file ends, so that memory does not depend on rate and channels.
+
+    MP3 is read at once all the same: soundfile seeks after each read, and libsndfile's decoder then misses what the next frame
+    needs of the one before, and says so on stderr.
+    """
+    if file.format == "MP3":
+        whole = file.read(dtype="float32", always_2d=True)
+        yield from (whole[start : start + BLOCK] for start in range(0, len(whole), BLOCK))
+    else:
+        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            yield block
 
 
 def read_transcript(recording: Path) -> str | None:

@@ -21,7 +21,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 class ReplacedFile:
-    """Text that takes the place of `path` when `keep` is called; until then `path` stays as it is.
+    """UTF-8 text that takes the place of `path` when `keep` is called; until then `path` stays as it is.
 
     Raises InputError when it is made if the file cannot be written, so that no work is lost later.
     """
@@ -31,14 +31,14 @@ class ReplacedFile:
         self._part: Path | None = None  # None: a device or a pipe, which is written to at once
         try:
             if path.exists() and not path.is_file():
-                self._file = path.open("w", encoding="utf-8")
+                self._file = path.open("w", encoding="utf-8", errors="replace")
                 return
             if path.exists():
                 path.open("a").close()  # a file that is read-only stays so, although its folder would let it be replaced
             handle, name = tempfile.mkstemp(".part", f"{path.name[:100]}.", path.parent)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
-        self._part, self._file = Path(name), os.fdopen(handle, "w", encoding="utf-8")
+        self._part, self._file = Path(name), os.fdopen(handle, "w", encoding="utf-8", errors="replace")
         self._part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
 
     def write(self, text: str) -> None:

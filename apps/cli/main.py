@@ -1,9 +1,12 @@
 """The `unmask` command: its subcommands, its exit codes, and errors as one line on stderr.
 
-Exit codes: 0 success; 1 a missed gate, or a bug in unmask (with a traceback); 2 bad input; 130 interrupted.
+Exit codes: 0 success; 1 a missed gate, or a bug in unmask (with a traceback); 2 bad input; 130 interrupted;
+141 the reader of a pipe closed it.
 A subcommand's module is imported only when that subcommand is chosen.
 """
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 EXTRAS = {
     "apps": ("cyclopts", "docstring_parser", "rich", "soundfile", "soxr"),
     "litert-export": ("litert_torch", "ai_edge_quantizer"),
@@ -73,8 +77,14 @@ def make_app(words: Sequence[str]) -> "App":
 
 def run() -> None:
     """Entry point of the installed command."""
+    for stream in (sys.stdout, sys.stderr):  # a letter, or a file's name, that the terminal or the pipe cannot show is marked
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         sys.exit(main())
+    except BrokenPipeError:  # who reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails once more when it ends
+        sys.exit(BROKEN_PIPE)
     except ModuleNotFoundError as error:
         name = (error.name or "").split(".")[0]
         extra = next((extra for extra, names in EXTRAS.items() if name in names), None)

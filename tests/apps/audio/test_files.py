@@ -39,6 +39,17 @@ def test_resampled_blocks_are_those_of_the_whole(tmp_path: Path, rate: int) -> N
     np.testing.assert_allclose(read_recording(path), whole, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "form", [{"format": "MP3"}, {"format": "OGG", "subtype": "OPUS"}, {"format": "OGG", "subtype": "VORBIS"}]
+)
+def test_decoders_with_a_memory_hear_the_same_in_blocks(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], form: dict[str, str]
+) -> None:
+    path = saved(tmp_path / "a", speech(13), **form)
+    np.testing.assert_allclose(read_recording(path), soundfile.read(path, dtype="float32")[0], atol=1e-6)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_stream_of_unknown_length_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
     """As FLAC is that was written into a pipe."""
     path = saved(tmp_path / "a.flac", speech(3))

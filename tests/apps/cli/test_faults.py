@@ -1,6 +1,11 @@
 """What people do wrong, and what they are told: one line on stderr, the exit code, and nothing lost."""
 
+import json
+import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +118,38 @@ def test_interrupting_keeps_what_was_printed(tmp_path: Path, clip: Path) -> None
     assert first.startswith(f"{clip}: ")
     assert out == ""
     assert err == "unmask: interrupted; what was printed is complete\n"
+
+
+# ---- pipes that close, output that is not UTF-8, names that are no text
+
+
+def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    line = [sys.executable, "-m", "unmask.apps.cli.main", *map(str, arguments)]
+    return subprocess.run(line, cwd=folder, env={**os.environ, **environment}, capture_output=True)
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, clip: Path) -> None:
+    line = f"{sys.executable} -m unmask.apps.cli.main caption --quiet {clip} {clip} {clip}"
+    done = subprocess.run(["bash", "-c", f"{line} | head -n 1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+    first, code = done.stdout.splitlines()
+    assert "inadequacy" in first
+    assert code in ("0", "141")  # 0 where all was written before the reader left
+    assert done.stderr == ""
+
+
+def test_letters_that_the_output_cannot_show_are_marked(tmp_path: Path, clip: Path) -> None:
+    shutil.copy(clip, tmp_path / "ünï 日本.flac")
+    done = run("caption", "--quiet", "ünï 日本.flac", clip, folder=tmp_path, PYTHONIOENCODING="cp1252")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.splitlines()[0].startswith("ünï ??.flac: ".encode("cp1252"))
+
+
+def test_a_name_that_is_no_text_is_captioned(tmp_path: Path, clip: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.flac")
+    shutil.copy(clip, tmp_path / name)
+    done = run("caption", "--quiet", name, clip, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(done.stdout.splitlines()) == 2
+    assert run("caption", "--quiet", name, clip, "--json", "--output", "out.jsonl", folder=tmp_path).returncode == 0
+    first, second = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert json.loads(first)["text"] == json.loads(second)["text"]
