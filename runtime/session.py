@@ -4,6 +4,7 @@ Knows tasks, inputs and the two kinds of bundles. Knows no files, no microphone 
 """
 
 import difflib
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,13 +134,13 @@ class Session:
 
     def _caption_steps(self, captioner: Captioner, samples: NDArray[np.float32], schedule: Schedule | None) -> Iterator[Step]:
         for segment in captioner.segments(samples):
-            step = None
+            began, step = time.perf_counter(), None
             for step in captioner.steps(segment, schedule):
                 yield step
             if step is not None:
                 text = captioner.written(segment, step)
                 before = 0
-                for check in captioner.checks(segment, text.as_draft(), schedule):
+                for check in captioner.checks(segment, text.as_draft(), schedule, began):
                     yield as_step(check, step.number + check.number, before, segment.canvas.mask_id)
                     before = check.agreed
 

@@ -195,8 +195,8 @@ def kind_of(manifest: Manifest) -> BundleKind:
     """
     roles = {"head" if role.startswith("head_") else role for role in manifest.roles}
     possible = [kind for kind in KINDS if roles <= kind.graphs.keys()]
-    for kind in sorted(possible, key=lambda kind: len(kind.required - roles)):
-        return kind
+    if possible:
+        return min(possible, key=lambda kind: len(kind.required - roles))
     known = "; ".join(f"{kind.name} bundles have {', '.join(kind.graphs)}" for kind in KINDS)
     raise BundleError(
         f"{manifest.name} has graphs for {', '.join(sorted(roles))}, which do not go together: {known}; export it again"

@@ -69,8 +69,16 @@ class Engine:
 
     def dynamic(self, role: str) -> bool:
         """Whether a graph of any size runs this role."""
-        any_size = ENGINES[self.options.engine].any_size and not self.options.static
-        return any_size and role in self.bundle.manifest.graphs
+        return role in self._any_size
+
+    @cached_property
+    def _any_size(self) -> dict[str, Bucket]:
+        """The graphs of any size that this engine runs, by role; empty if it runs graphs of fixed sizes only."""
+        manifest = self.bundle.manifest
+        if self.options.static or not ENGINES[self.options.engine].any_size:
+            return {}
+        engine, precision = self.options.engine, manifest.precision
+        return {role: Bucket(engine, role, file, {}, precision) for role, file in manifest.graphs.items()}
 
     @cached_property
     def kind(self) -> BundleKind:
@@ -117,8 +125,8 @@ class Engine:
     def _graphs(self, role: str) -> tuple[Bucket, ...]:
         """The graphs that this engine may run for a role. Raises BundleError if there are none."""
         manifest = self.bundle.manifest
-        if self.dynamic(role):
-            return (Bucket(self.options.engine, role, manifest.graphs[role], {}, manifest.precision),)
+        if role in self._any_size:
+            return (self._any_size[role],)
         found = self.static.of(role)
         if not found:
             others = sorted({bucket.engine for bucket in manifest.buckets if bucket.role == role})
@@ -136,7 +144,8 @@ class Engine:
         enough, and as `load` if the graph is not open yet.
         """
         began = time.perf_counter()
-        outputs = self.runner.run(self._graphs(role)[0], feeds) if self.dynamic(role) else self.static(role, feeds)
+        graph = self._any_size.get(role)
+        outputs = self.static(role, feeds) if graph is None else self.runner.run(graph, feeds)
         if self._observe is not None:
             self._observe(GraphRun(role, feeds, outputs, time.perf_counter() - began))
         return outputs

@@ -1,5 +1,6 @@
 """Sessions: the tasks that they list, run and stream, and the errors for unknown tasks and inputs."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,17 @@ def test_steps_of_a_caption_are_its_fills_and_its_checks(captions: Session) -> N
         assert check.masked == len(check.ids) - settled
     assert isinstance(done, Caption)
     assert len(checks[-1].ids) == done.tokens
+
+
+def test_the_budget_of_a_segment_is_one_for_fill_and_checks(captions: Session) -> None:
+    """No check begins after it, also where the caller takes its time between steps."""
+    steps = captions.steps(
+        "caption", {"speech": noise(3)}, RunOptions(Schedule(passes=1, rule="quota", verify=50, budget_ms=400))
+    )
+    first = next(steps)
+    time.sleep(0.5)
+    assert first.masked == 0
+    assert list(steps) == []
 
 
 def test_steps_of_an_answer_end_filled(dream: Session) -> None:
