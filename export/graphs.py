@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unmask.bundle.manifest import Bundle, Manifest
-from unmask.export.checkpoint import open_checkpoint
+from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel
 from unmask.export.modules.static import FixedGraph, backbone_graph, captioner_graph, head_graph

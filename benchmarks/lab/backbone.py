@@ -198,7 +198,7 @@ def torch_passes(checkpoint: Path, threads: int) -> Callable[[], Taken]:
     """The same module in eager PyTorch: all rows, logits of the masked ones, their softmax and maximum."""
     import torch
 
-    from unmask.export.checkpoint import open_checkpoint
+    from unmask.export.checkpoint.weights import open_checkpoint
     from unmask.export.families import FAMILIES, family_of
     from unmask.export.modules.backbone import BackboneModel
 

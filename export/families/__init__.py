@@ -5,6 +5,8 @@ A family is a file in this folder with these names:
     EMBEDDING, HEAD names of these tensors in a checkpoint
     SKIPPED         prefixes of tensors that are not needed
     config, names   read the sizes from config.json; translate our parameters' names into the checkpoint's
+    KEYS            optional: keys of config.json that it reads itself although they would change another family's graphs, and
+                    keys that only it knows (`unmask.export.checkpoint.config` has all others)
     traits          reads ids, attention and tasks from config.json and the tokenizer
 For random weights:
     TINY            config.json of a tiny model

@@ -13,6 +13,7 @@ from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("sdar", "qwen3")
 SKIPPED: tuple[str, ...] = ("rotary_emb.",)
+KEYS = ("use_qk_norm", "qk_layernorm")  # its graphs have these norms
 BLOCK = 4  # SDAR's default
 TINY = {"model_type": "sdar", **qwen.TINY, "head_dim": 24, "tie_word_embeddings": True, "block_size": 4}
 SHAPES: dict[str, dict[str, Any]] = {}
@@ -44,4 +45,4 @@ def tasks(end_id: int, chat_end_id: int | None) -> Tasks:
     return templates, dict.fromkeys(templates, Schedule(threshold=0.9, reuse=True, window="block"))
 
 
-__all__ = ["EMBEDDING", "HEAD", "MODEL_TYPES", "SHAPES", "SKIPPED", "TINY", "VOCABULARY_KEY", "config", "names", "traits"]
+__all__ = ["EMBEDDING", "HEAD", "KEYS", "MODEL_TYPES", "SHAPES", "SKIPPED", "TINY", "VOCABULARY_KEY", "config", "names", "traits"]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from unmask.errors import InputError
 from unmask.export.families.adapter import need, only
 from unmask.export.modules.backbone import BackboneConfig
 
@@ -43,12 +42,8 @@ def sizes(config: dict[str, Any], qkv_bias: bool, qk_norm: bool) -> BackboneConf
 
 
 def _rope_theta(config: dict[str, Any]) -> float:
-    """Newer files have it in rope_parameters. Raises InputError when positions are scaled (YaRN and the like)."""
+    """Newer files have it in rope_parameters."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if (kind := rope.get("rope_type", rope.get("type", "default"))) != "default":
-        raise InputError(
-            f"config.json scales positions ({kind!r}), which the exported graphs do not compute; set rope_scaling to null"
-        )
     return float(rope.get("rope_theta") or need(config, "rope_theta"))
 
 

@@ -23,12 +23,14 @@ from unmask.bundle.graph_spec import BACKBONE, GraphSpec
 from unmask.bundle.manifest import FORMAT, MANIFEST, Manifest, Vocabulary
 from unmask.errors import InputError
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal, staging
-from unmask.export.checkpoint import Checkpoint, open_checkpoint
+from unmask.export.checkpoint.config import check_config
+from unmask.export.checkpoint.folder import model_name
+from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
+from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, BackboneWindow, Head
 from unmask.export.onnx.trace import free_bias_rows, trace
-from unmask.export.tokenizer import checkpoint_tokenizer
 
 TOKENIZER = "tokenizer.json"
 TOP = 64  # the published decodings sample from the 50 best
@@ -49,6 +51,7 @@ class Model:
     ranges: dict[str, tuple[int, int]]
     name: str
     top: int
+    notes: tuple[str, ...] = ()  # lines to tell whoever exports it
 
     @property
     def head(self) -> str:
@@ -96,18 +99,28 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     checkpoint = open_checkpoint(source)
     family = family_of(checkpoint.config)
     adapter = FAMILIES[family]
+    unknown = check_config(checkpoint.config, getattr(adapter, "KEYS", ()))
     config: BackboneConfig = adapter.config(checkpoint.config)
     checkpoint.check(expected(adapter, config), (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
-    tokenizer = checkpoint_tokenizer(source)
+    tokenizer = checkpoint_tokenizer(checkpoint.folder)
     traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
     check_traits(traits, config, block)
     ranges = traits.ranges or {"text": (0, config.vocabulary)}
-    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name or source.resolve().name, top)
+    name = name or model_name(source)
+    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name, top, _notes(unknown))
+
+
+def _notes(unknown: tuple[str, ...]) -> tuple[str, ...]:
+    if not unknown:
+        return ()
+    return (f"config.json has keys that nobody here knows: {', '.join(unknown)}; they are ignored, so compare with its own code",)
 
 
 def trace_model(model: Model, place: Callable[[str], int], say: Say = lambda line: None) -> TracedModel:
     """Trace the graphs of a model. place: stores a checkpoint's tensor in a weights file, as float32, and returns its offset."""
     config, traced = model.config, TracedModel(model, place)
+    for note in model.notes:
+        say(note)
     say(f"{model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
     traced.graphs["window"] = _export_window(traced)
     traced.graphs["head"] = _export_head(traced, 0, config.vocabulary)

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
-from unmask.export.checkpoint import Checkpoint, open_checkpoint
+from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.modules.backbone import BackboneModel
 

@@ -14,9 +14,10 @@ from transformers import Qwen2Tokenizer
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import BundleError, InputError, UnmaskError
-from unmask.export.checkpoint import INDEX, SINGLE, open_checkpoint
+from unmask.export.checkpoint.folder import INDEX, SINGLE
+from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
+from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.export.onnx.backbone import write_backbone
-from unmask.export.tokenizer import checkpoint_tokenizer
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_parts_are_the_tensor_whatever_its_dtype_and_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unmask.export.checkpoint.PART_BYTES", 1000)
+    monkeypatch.setattr("unmask.export.checkpoint.weights.PART_BYTES", 1000)
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         checkpoint = open_checkpoint(write_checkpoint(tmp_path / str(dtype), "dream", shard_bytes=30_000, dtype=dtype))
         stored = {k: v for path in set(checkpoint.shards.values()) for k, v in load_file(path).items()}

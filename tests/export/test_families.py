@@ -10,6 +10,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 
 from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, small_tokenizer
 from unmask.errors import InputError
+from unmask.export.checkpoint.config import check_config
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.onnx.backbone import expected
 
@@ -172,6 +173,14 @@ def test_ranges_are_read_from_the_tokenizer(tokenizer: Tokenizer) -> None:
     assert FAMILIES["dream"].traits(DREAM, tokenizer, None).ranges == {}  # all ids are text
 
 
+def read(raw: dict[str, Any]) -> tuple[str, ...]:
+    """As the exporter reads a config.json; returns the keys that nobody knows."""
+    adapter = FAMILIES[family_of(raw)]
+    unknown = check_config(raw, getattr(adapter, "KEYS", ()))
+    adapter.config(raw)
+    return unknown
+
+
 @pytest.mark.parametrize(
     ("raw", "key", "value"),
     [
@@ -187,12 +196,68 @@ def test_ranges_are_read_from_the_tokenizer(tokenizer: Tokenizer) -> None:
         (LLADA, "alibi", True),
         (LLADA, "rope", False),
         (LLADA, "scale_logits", True),
+        (LLADA, "rope_scaling", {"rope_type": "llama3", "factor": 8.0}),
+        (LLADA, "clip_qkv", 8.0),
+        (LLADA, "num_experts", 64),
+        (BLOCK, "use_regular_causal", True),
+        (BLOCK, "layer_types", ["full_attention", "sliding_attention"]),
+        (BLOCK, "rope_parameters", {"rope_theta": 1e6, "partial_rotary_factor": 0.5}),
+        (DREAM, "expand_token_id", 151667),
+        (DREAM, "bd_size", 32),
+        (DREAM, "use_qk_norm", True),
+        (DREAM, "final_logit_softcapping", 30.0),
     ],
 )
 def test_what_would_be_computed_wrongly_is_refused(raw: dict[str, Any], key: str, value: object) -> None:
-    FAMILIES[family_of(raw)].config(raw)
+    read(raw)
     with pytest.raises(InputError, match=r"(has \w+ .*, which|scales positions .*, which) the exported graphs do not compute"):
-        FAMILIES[family_of(raw)].config({**raw, key: value})
+        read({**raw, key: value})
+
+
+@pytest.mark.parametrize(
+    ("raw", "key", "value"),
+    [
+        (DREAM, "expand_token_id", None),
+        (DREAM, "layer_types", ["full_attention", "full_attention"]),
+        (DREAM, "num_experts", 0),
+        (BLOCK, "use_regular_causal", False),
+        (BLOCK, "use_qk_norm", True),
+        (LLADA, "rope_parameters", {"rope_type": "default", "rope_theta": 5e5, "partial_rotary_factor": 1.0}),
+    ],
+)
+def test_a_key_that_changes_nothing_is_no_hindrance(raw: dict[str, Any], key: str, value: object) -> None:
+    assert read({**raw, key: value}) == ()
+
+
+@pytest.mark.parametrize("raw", [DREAM, BLOCK, LLADA])
+def test_the_published_configurations_have_no_unknown_keys(raw: dict[str, Any]) -> None:
+    assert read(raw) == ()
+    assert read({**raw, "canvas_noise": 3, "swirl": None}) == ("canvas_noise", "swirl")
+
+
+@pytest.mark.parametrize(
+    ("raw", "key", "value", "wanted"),
+    [
+        (DREAM, "hidden_size", "64", "a whole number from 1"),
+        (DREAM, "num_hidden_layers", 2.0, "a whole number from 1"),
+        (DREAM, "num_attention_heads", 0, "a whole number from 1"),
+        (DREAM, "num_key_value_heads", True, "a whole number from 1"),
+        (DREAM, "eos_token_id", [], "an id, or a list of ids"),
+        (DREAM, "mask_token_id", "151666", "an id, or a list of ids"),
+        (DREAM, "tie_word_embeddings", "false", "true or false"),
+        (DREAM, "rope_scaling", "yarn", "an object"),
+        (DREAM, "architectures", [None], "a list of names"),
+        (BLOCK, "rope_theta", [1e6], "a finite number above 0"),
+        (BLOCK, "rope_parameters", {"rope_theta": "1e6"}, "a finite number above 0"),
+        (BLOCK, "block_size", -4, "a whole number from 1"),
+        (LLADA, "rms_norm_eps", float("nan"), "a finite number above 0"),
+        (LLADA, "rms_norm_eps", 10**400, "a finite number above 0"),
+        (LLADA, "embedding_size", {"text": 5}, "a whole number from 1"),
+    ],
+)
+def test_a_value_of_another_type_is_named(raw: dict[str, Any], key: str, value: object, wanted: str) -> None:
+    with pytest.raises(InputError, match=f"config.json has .*, which is not {wanted}"):
+        read({**raw, key: value})
 
 
 def test_the_default_scaling_is_none() -> None:

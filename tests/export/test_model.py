@@ -18,7 +18,7 @@ from unmask.bundle.manifest import Manifest, load_bundle, read_manifest
 from unmask.engines.engine import Engine
 from unmask.errors import InputError
 from unmask.export.bundle_writer import PAGE_BYTES, WEIGHTS
-from unmask.export.checkpoint import SINGLE, open_checkpoint
+from unmask.export.checkpoint.weights import SINGLE, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.onnx.backbone import expected, write_backbone
 

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import InputError, UnmaskError
-from unmask.export.checkpoint import Checkpoint, open_checkpoint
+from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
 from unmask.export.families import dream, family_of
 
 FAMILY = "dream"

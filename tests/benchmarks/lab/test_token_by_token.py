@@ -10,7 +10,7 @@ from benchmarks.lab.token_by_token import causal, write_in_order
 from tests.export.test_backbone import theirs
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
-from unmask.export.checkpoint import open_checkpoint
+from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.text.generator import Generator
 
 LENGTH = 12

@@ -9,7 +9,7 @@ import pytest
 
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.errors import BundleError, InputError
-from unmask.export.checkpoint import open_checkpoint
+from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.quant.weights.checkpoint import CheckpointRows, quantize_checkpoint
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 from unmask.quant.weights.rewrite import Blocking

@@ -13,7 +13,7 @@ from benchmarks.lab.peers.to_gguf import to_gguf
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
-from unmask.export.checkpoint import open_checkpoint
+from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.text.generator import Generator
 
 COARSEST = {"f32": 0.0, "f16": 2**-10, "q8_0": 1 / 127, "q4_0": 1 / 7}  # of the largest number in a block of 32, at most

@@ -11,7 +11,7 @@ from tokenizers.models import BPE
 
 from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import BundleError, InputError
-from unmask.export.checkpoint import read_json
+from unmask.export.checkpoint.config import read_json
 
 # Qwen2's pre-tokenizer (transformers, Qwen2TokenizerFast): contractions, words, single digits, marks, line feeds, spaces.
 QWEN2_SPLIT = (

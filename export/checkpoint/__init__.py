@@ -1,0 +1,1 @@
+"""Hugging Face checkpoint folders: sort, configuration, weights and tokenizer. Executes nothing from them."""
