@@ -6,12 +6,12 @@ opens no file or device and loads no engine and no audio library.
 
 import importlib
 import os
-from typing import TYPE_CHECKING
 
 # Since 1.29, ONNX Runtime sends telemetry to its vendor and keeps a device id on disk, unless this is set before it is loaded.
 # Every import of this package runs this line, so the command, the server and the Python API are all offline.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+TYPE_CHECKING = False  # without `typing`, which takes longer to import than all the rest here
 if TYPE_CHECKING:  # each name is imported on first use, see `__getattr__`
     from unmask.bundle.manifest import Bundle, Manifest, load_bundle
     from unmask.bundle.task_template import AnswerSpan, Template

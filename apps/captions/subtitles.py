@@ -66,16 +66,36 @@ def _lines(words: list[str]) -> tuple[str, ...]:
 
 
 class SubtitleWriter:
-    """Writes subtitles segment by segment: first `head`, then the cues of each segment. form: srt or vtt."""
+    """Writes subtitles in order: first `head`, then either a `segment` at a time, or all words with `add` and `rest`.
+
+    form: srt or vtt.
+    """
 
     def __init__(self, form: str) -> None:
         self._form, self._count = form, 0
+        self._waiting: list[Word] = []  # those of the last cue, which more words may still change
 
     def head(self) -> str:
         return "WEBVTT\n\n" if self._form == "vtt" else ""
 
     def segment(self, words: Iterable[Word]) -> str:
-        found = cues(words)
+        """All cues of a segment of live captions, after which nothing of it is held back."""
+        return self._written(cues(words))
+
+    def add(self, words: Iterable[Word]) -> str:
+        """The cues that more words cannot change any more."""
+        self._waiting += words
+        groups = list(_groups(self._waiting))
+        found = cues(self._waiting)[:-1]
+        self._waiting = groups[-1] if groups else []
+        return self._written(found)
+
+    def rest(self) -> str:
+        """The cues that waited for more words."""
+        found, self._waiting = cues(self._waiting), []
+        return self._written(found)
+
+    def _written(self, found: list[Cue]) -> str:
         self._count += len(found)
         return _srt(found, self._count - len(found) + 1) if self._form == "srt" else _vtt(found)
 

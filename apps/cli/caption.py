@@ -1,12 +1,11 @@
 """`unmask caption`: recordings or live audio in, text on stdout. Everything else that people read goes to stderr."""
 
 import dataclasses
-import json
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -14,8 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.apps.audio.files import read_recording
 from unmask.apps.audio.microphone import list_devices
-from unmask.apps.captions.replaced_file import ReplacedFile, check_outputs
-from unmask.apps.captions.subtitles import cues, srt, vtt
+from unmask.apps.captions.recordings import Form, Writer
+from unmask.apps.captions.replaced_file import check_outputs
 from unmask.apps.cli.options import (
     FLAG,
     SHIPPED,
@@ -33,7 +32,7 @@ from unmask.bundle.manifest import load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError, InputError
-from unmask.speech.captioner import TASK, Caption, Captioner, Segment
+from unmask.speech.captioner import TASK, Caption, Captioner, Segment, whole
 from unmask.speech.live import LiveOptions
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
@@ -43,7 +42,7 @@ from unmask.speech.log_mel import SAMPLE_RATE_HZ
 class CaptionOptions:
     """Options of `unmask caption`."""
 
-    format: Literal["txt", "jsonl", "srt", "vtt"] = "txt"
+    format: Form = "txt"
     """txt: one line per recording. jsonl: one JSON object per recording with text, words, times and cost. srt, vtt: subtitles."""
     json: Annotated[bool, FLAG] = False
     """The same as --format jsonl."""
@@ -55,6 +54,11 @@ class CaptionOptions:
     """Print no progress and no timings on stderr; errors are still printed."""
     bundle: Path = SHIPPED
     """Folder of the bundle."""
+
+    @property
+    def form(self) -> Form:
+        """The format, under either of its options."""
+        return "jsonl" if self.json else self.format
 
 
 def caption(
@@ -86,7 +90,7 @@ def caption(
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet)
     chosen = dataclasses.replace(chosen, schedule=schedule.over(chosen.schedule))
     if not live_captions:
-        with Writer(options, files) as writer:
+        with Writer(options.form, options.output, files) as writer:
             caption_files(files, options, chosen, writer)
     else:
         caption_live(files, options, chosen, listening, live.over(listening.live(chosen.schedule)))
@@ -113,7 +117,7 @@ def caption_live(
     check_outputs(written, [path for path in files if path != Path("-")])
     captioner = Captioner(chosen.bundle, chosen.engine).load()
     source = open_source(files, listening)
-    outputs = Outputs("jsonl" if options.json else options.format, options.output, source.name, options.quiet)
+    outputs = Outputs(options.form, options.output, source.name, options.quiet)
     try:
         summary = listen(captioner, source, listening, live, outputs)
     finally:
@@ -122,44 +126,56 @@ def caption_live(
         print(summary.line(), file=sys.stderr)
 
 
-def caption_files(files: tuple[Path, ...], options: CaptionOptions, chosen: Setting, writer: "Writer") -> None:
+def caption_files(files: tuple[Path, ...], options: CaptionOptions, chosen: Setting, writer: Writer) -> None:
     """Caption recordings one after the other. Raises AudioError after the last one when some could not be read."""
     captioner = Captioner(chosen.bundle, chosen.engine).load()
     bad = []
     for path in files:
         try:
-            done, seconds = _caption_file(captioner, path, chosen.schedule, options)
+            caption_file(captioner, path, chosen.schedule, options, writer)
         except AudioError as error:
             if len(files) == 1:
                 raise
             print(f"unmask: {error}", file=sys.stderr)
             bad.append(path.name)
-        else:
-            writer.write(path, done, seconds)
     if bad:
         raise AudioError(f"{len(bad)} of {len(files)} recordings could not be captioned ({', '.join(bad)}); the others were")
 
 
-def _caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: CaptionOptions) -> tuple[Caption, float]:
+def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: CaptionOptions, writer: Writer) -> None:
+    """Caption one recording: the writer gets each segment's part when it is decoded, so that what is done outlives Ctrl-C."""
     samples = read_recording(path)
     mask_id = captioner.bundle.manifest.vocabulary.mask_id
     view = CanvasView(captioner.tokenizer, mask_id, captioner.blank) if options.show else None
-    progress = None if view or options.quiet else DelayedProgress(path.name, len(samples) / SAMPLE_RATE_HZ)
+    audio_s = len(samples) / SAMPLE_RATE_HZ
+    progress = None if view or options.quiet or writer.on_terminal else DelayedProgress(path.name, audio_s)
 
-    def on_step(segment: Segment, step: Step) -> None:
+    def on_step(_: Segment, step: Step) -> None:
         if view:
             view.show(step)
-        if progress and step.masked == 0:
-            progress.reached(segment.start_s + segment.audio_s)
 
+    parts: list[Caption] = []
+    done_s, broken_off = 0.0, True
     began = time.perf_counter()
+    writer.begin(path)
     try:
-        done = captioner.caption(samples, schedule, on_step)
+        for segment in captioner.segments(samples):
+            parts += captioner.parts([segment], schedule, on_step)
+            done_s = segment.start_s + segment.audio_s  # how far the recording is captioned
+            if view:
+                view.close()
+            if progress:
+                progress.reached(done_s)
+            writer.write(parts[-1])
+        done_s, broken_off = audio_s, False
     finally:
         for shown in (view, progress):
             if shown:
                 shown.close()
-    return done, time.perf_counter() - began
+        done, seconds = whole(parts, done_s), time.perf_counter() - began
+        writer.end(done, seconds, broken_off)
+    if not options.quiet:
+        print(figures(done, seconds), file=sys.stderr)
 
 
 class DelayedProgress:
@@ -173,7 +189,8 @@ class DelayedProgress:
             TextColumn("{task.percentage:.0f} %"),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        # Redirected, what is printed to stdout while the bar is up would go to stderr.
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
         self._task = self._bar.add_task(name, total=audio_s)
 
     def reached(self, audio_s: float) -> None:
@@ -184,67 +201,6 @@ class DelayedProgress:
     def close(self) -> None:
         if self._bar.live.is_started:  # stopping a bar that never started prints an empty line
             self._bar.stop()
-
-
-class Writer:
-    """Writes captions in the chosen format. Refuses combinations that would lose text before any audio is read."""
-
-    def __init__(self, options: CaptionOptions, files: tuple[Path, ...]) -> None:
-        self.options, self.named = options, len(files) > 1
-        self.format = "jsonl" if options.json else options.format
-        self.folder = options.output if options.output and options.output.is_dir() else None
-        subtitles = self.format in ("srt", "vtt")
-        if subtitles and self.named and not self.folder:
-            raise InputError(f"{self.format} holds one recording; for several, name an existing folder: --output FOLDER")
-        if options.output and not self.folder and not options.output.parent.is_dir():
-            raise InputError(f"{options.output.parent}: no such folder; make it first")
-        targets = [self._target(path) for path in files] if self.folder else []
-        twice = next((target for target in targets if targets.count(target) > 1), None)
-        if twice:
-            raise InputError(f"two recordings would be written to {twice}; caption them one at a time")
-        check_outputs([*targets, *([options.output] if options.output else [])], files)
-        self._file = ReplacedFile(options.output) if options.output and not self.folder else None
-        for target in targets:  # a folder or a file that cannot be written is refused before the work
-            ReplacedFile(target).drop()
-
-    def write(self, path: Path, done: Caption, seconds: float) -> None:
-        text = self._text(path, done, seconds)
-        if self.folder:
-            file = ReplacedFile(self._target(path))
-            file.write(text)
-            file.keep()
-        elif self._file:
-            self._file.write(text)
-        else:
-            print(text, end="", flush=True)
-        if not self.options.quiet:
-            print(figures(done, seconds), file=sys.stderr)
-
-    def __enter__(self) -> "Writer":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """The file takes its place if it has text. What was there before stays if it has none, or if the work was interrupted."""
-        if self._file is None:
-            return
-        if self._file.empty:
-            self._file.drop()
-        elif kind is not KeyboardInterrupt:
-            self._file.keep()
-        elif (place := self._file.interrupt()) != self._file.path:
-            print(f"unmask: {self._file.path} is as it was; the captions so far are in {place}", file=sys.stderr)
-
-    def _target(self, path: Path) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{path.stem}.{self.format}"
-
-    def _text(self, path: Path, done: Caption, seconds: float) -> str:
-        if self.format == "jsonl":
-            own = {"rows_per_token": done.rows_per_token, "seconds": round(seconds, 4)}
-            return json.dumps({"file": str(path), **dataclasses.asdict(done), **own}, ensure_ascii=False) + "\n"
-        if self.format == "txt":
-            return f"{path}: {done.text}\n" if self.named and not self.folder else f"{done.text}\n"
-        return srt(cues(done.words)) if self.format == "srt" else vtt(cues(done.words))
 
 
 def figures(done: Caption, seconds: float) -> str:

@@ -1,23 +1,29 @@
 """The `unmask` command: its subcommands, its exit codes, and errors as one line on stderr.
 
-Exit codes: 0 success; 1 a missed gate, or a bug in unmask (with a traceback); 2 bad input; 130 interrupted;
-141 the reader of a pipe closed it.
+Exit codes: 0 success; 1 a missed gate, or a bug in unmask (with a traceback); 2 bad input; 130 interrupted (Ctrl-C);
+141 the reader of a pipe closed it; 143 terminated (SIGTERM).
 A subcommand's module is imported only when that subcommand is chosen.
 """
 
+from __future__ import annotations
+
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # without `typing`, so that Ctrl-C is caught from the first milliseconds on
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Never
+
     from cyclopts import App
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+TERMINATED = 143
 EXTRAS = {
     "apps": ("cyclopts", "docstring_parser", "rich", "soundfile", "soxr"),
     "litert-export": ("litert_torch", "ai_edge_quantizer"),
@@ -53,7 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def make_app(words: Sequence[str]) -> "App":
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: the work ends as after Ctrl-C, and what is done stays."""
+
+
+def make_app(words: Sequence[str]) -> App:
     """The command with all subcommands. Only the one that is named first among `words` is imported; others have their help."""
     from cyclopts import App
 
@@ -77,6 +87,17 @@ def make_app(words: Sequence[str]) -> "App":
 
 def run() -> None:
     """Entry point of the installed command."""
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
+        _run()
+    except KeyboardInterrupt as stopped:
+        code, how = (TERMINATED, "terminated") if isinstance(stopped, Terminated) else (INTERRUPTED, "interrupted")
+        _fail(f"{how}; what was printed is complete", code)
+        sys.stdout.flush()
+        os._exit(code)  # a native library that was interrupted while it was loaded would crash when Python unloads it
+
+
+def _run() -> Never:
     for stream in (sys.stdout, sys.stderr):  # a letter, or a file's name, that the terminal or the pipe cannot show is marked
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -91,8 +112,10 @@ def run() -> None:
         if extra is None:
             raise
         sys.exit(_fail(f"{name} is not installed; this needs an extra: pip install 'unmask[{extra}]'", BAD_INPUT))
-    except KeyboardInterrupt:
-        sys.exit(_fail("interrupted; what was printed is complete", INTERRUPTED))
+
+
+def _terminate(*_: object) -> Never:
+    raise Terminated
 
 
 def _fail(message: str, code: int) -> int:

@@ -6,7 +6,7 @@ Knows bundles with timeline graphs. Knows no files, no microphone and no screen.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -217,14 +217,20 @@ class Captioner:
 
         audio_s: duration of the recording.
         """
-        words: list[Word] = []
-        count = passes = rows = tokens = 0
+        return whole(list(self.parts(segments, schedule, on_step)), audio_s)
+
+    def parts(
+        self,
+        segments: Iterable[Segment],
+        schedule: Schedule | None = None,
+        on_step: Callable[[Segment, Step], None] | None = None,
+    ) -> Iterator[Caption]:
+        """The caption of each segment as soon as it is decoded, with times in the recording. `whole` puts them together."""
         for segment in segments:
             decoded = self.decode(segment, schedule, on_step=on_step)
-            count, passes, rows = count + 1, passes + decoded.passes, rows + decoded.rows
-            tokens += len(decoded.text.ids)
-            words += self.spell(decoded.text, segment.start_s, segment.start_s + segment.audio_s)
-        return Caption(" ".join(word.text for word in words), tuple(words), audio_s, count, passes, rows, tokens)
+            words = tuple(self.spell(decoded.text, segment.start_s, segment.start_s + segment.audio_s))
+            text, tokens = " ".join(word.text for word in words), len(decoded.text.ids)
+            yield Caption(text, words, segment.audio_s, 1, decoded.passes, decoded.rows, tokens)
 
     def decode(
         self,
@@ -300,6 +306,20 @@ class Captioner:
                 places = float(text.places[first]), float(ends[stop - 1])
                 begin, end = (min(start_s + slot * slot_s, stop_s) for slot in places)
                 yield Word(written, round(begin, 3), round(end, 3), float(text.confidence[first:stop].min())), stop
+
+
+def whole(parts: Sequence[Caption], audio_s: float) -> Caption:
+    """The caption of a recording of `audio_s` seconds from those of its segments, in order."""
+    words = tuple(word for part in parts for word in part.words)
+    return Caption(
+        " ".join(word.text for word in words),
+        words,
+        audio_s,
+        sum(part.segments for part in parts),
+        sum(part.passes for part in parts),
+        sum(part.rows for part in parts),
+        sum(part.tokens for part in parts),
+    )
 
 
 def splice(draft: Draft, heard: TimedTokens) -> TimedTokens:
