@@ -56,6 +56,18 @@ class TargetOptions:
         return given or formats[0]
 
 
+def unread_by(target: str, number_format: str = "") -> dict[str, str]:
+    """Options of targets, by their field, that this one does not read -> what reads them."""
+    found = {}
+    if target == "onnx":
+        found |= dict.fromkeys(("longest", "longest_s"), "read only with a --target of fixed sizes")
+    if target != "coreml":
+        found["deployment_target"] = "read only with --target coreml"
+    if (target, number_format) != ("onnx-static", "int8-static"):
+        found["activations"] = "read only with --target onnx-static --to int8-static"
+    return found
+
+
 def write_target(
     source: Bundle, folder: Path, options: TargetOptions, number_format: str, data: Material | None, say: Say
 ) -> None:

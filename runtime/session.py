@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.denoiser import Step
-from unmask.decoding.schedule import Schedule
+from unmask.decoding.schedule import Reference, Schedule
 from unmask.decoding.speculative import VerifyStep
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
@@ -42,8 +42,8 @@ class Task:
 class RunOptions:
     """Options of one run that differ from the task's defaults."""
 
-    schedule: Schedule | None = None
-    """None: the task's default."""
+    schedule: Schedule | Reference | None = None
+    """None: the task's default. With `reference`, a Reference: the published decoding with other steps, say."""
     length: int | None = None
     """Number of positions of the answer. None: the task's default. Not for captions, whose canvas is as long as the recording."""
     reference: bool = False
@@ -95,7 +95,7 @@ class Session:
         """
         self._check(task, inputs)
         if self.captioner is not None:
-            return self.captioner.caption(self._samples(inputs, options), options.schedule)
+            return self.captioner.caption(self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
         return self.generator.generate(task, inputs, options.length, options.schedule, options.reference)
 
@@ -107,7 +107,7 @@ class Session:
         """
         self._check(task, inputs)
         if self.captioner is not None:
-            return self._caption_steps(self.captioner, self._samples(inputs, options), options.schedule)
+            return self._caption_steps(self.captioner, self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
         request = self.generator.request(task, inputs, options.length, options.reference)
         return self.generator.steps(request, options.schedule)
@@ -123,7 +123,7 @@ class Session:
 
     @staticmethod
     def _samples(inputs: Mapping[str, Input], options: RunOptions) -> NDArray[np.float32]:
-        given = {"a length": options.length is not None, "a published decoding": options.reference}
+        given = {"a length": options.length is not None, "a published decoding": options.reference or _published(options)}
         for what, wrong in given.items():
             if wrong:
                 raise InputError(f"captions do not have {what}; leave it out")
@@ -166,6 +166,14 @@ def as_step(check: VerifyStep, number: int, before: int, mask_id: int) -> Step:
         rows=check.rows,
         seconds=check.seconds,
     )
+
+
+def _published(options: RunOptions) -> bool:
+    return isinstance(options.schedule, Reference)
+
+
+def _trimmed(options: RunOptions) -> Schedule | None:
+    return None if isinstance(options.schedule, Reference) else options.schedule
 
 
 def _modalities(names: Iterable[str]) -> tuple[str, ...]:

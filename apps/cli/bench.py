@@ -9,7 +9,17 @@ import numpy as np
 from cyclopts import Parameter
 
 from unmask.apps.audio.files import demo_clips, read_recording, read_transcript
-from unmask.apps.cli.options import FLAG, MANY, SHIPPED, EngineChoice, check_folder, require, say_on_stderr
+from unmask.apps.cli.options import (
+    FLAG,
+    MANY,
+    SHIPPED,
+    EngineChoice,
+    changed,
+    check_folder,
+    refuse_unread,
+    require,
+    say_on_stderr,
+)
 from unmask.benchmarks.scenarios.catalog import Recording
 from unmask.benchmarks.scenarios.runner import Plan
 from unmask.errors import InputError
@@ -70,17 +80,28 @@ def bench(
     from unmask.benchmarks.scenarios.random_weights import shape_bundle
     from unmask.benchmarks.scenarios.run import read_subject, run, subject_cases, with_distinct_names
 
+    refuse_unread(changed(options), unread(options))
     say = say_on_stderr(options.quiet)
     chosen = engine.options()
     folders = [*bundles, *(shape_bundle(shape, options.precision) for shape in options.shape)] or [SHIPPED]
     with tempfile.TemporaryDirectory() as folder:
         recordings = read_recordings(options.audio, Path(folder))
         subjects = with_distinct_names([read_subject(path, chosen, recordings, VOICE_DETECTOR) for path in folders])
+        if not any(subject.captions for subject in subjects):
+            refuse_unread(changed(options), {"audio": "none of these bundles captions; leave out"})
         settings = {"scenarios": list(options.scenario), "minutes": options.minutes}
         report = run(subject_cases(subjects, options.scenario, options.minutes), subjects, plan, settings, say)
     if options.output:
         write_report(report, options.output)
     print(to_json(report) if options.json else to_markdown(report), end="")
+
+
+def unread(options: BenchOptions) -> dict[str, str]:
+    """Options that nothing reads in this run -> what reads them."""
+    found = {} if options.shape else {"precision": "read only with --shape"}
+    if "soak" not in options.scenario:
+        found["minutes"] = "read only with --scenario soak"
+    return found
 
 
 def read_recordings(paths: tuple[Path, ...], folder: Path) -> list[Recording]:

@@ -23,7 +23,8 @@ from unmask.apps.cli.options import (
     ScheduleChoice,
     Setting,
     TunedChoice,
-    flags,
+    changed,
+    refuse_unread,
     setting,
 )
 from unmask.apps.terminal.canvas_view import CanvasView
@@ -88,7 +89,7 @@ def caption(
     live_captions = not files or listening.realtime or Path("-") in files
     check_mode(live_captions, options, listening, live)
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet)
-    chosen = dataclasses.replace(chosen, schedule=schedule.over(chosen.schedule))
+    chosen = dataclasses.replace(chosen, schedule=schedule.of(chosen))
     if not live_captions:
         with Writer(options.form, options.output, files) as writer:
             caption_files(files, options, chosen, writer)
@@ -99,10 +100,8 @@ def caption(
 def check_mode(live_captions: bool, options: CaptionOptions, listening: ListenOptions, live: LiveChoice) -> None:
     """Raises InputError for options that would be ignored with recordings, or with live audio."""
     if not live_captions:
-        fields = dataclasses.fields(listening)
-        ignored = [*(one.name for one in fields if getattr(listening, one.name) != one.default), *live.given()]
-        if ignored:
-            raise InputError(f"{flags(ignored)}: only for live captions; add --realtime, or name no file")
+        given = [*changed(listening), *live.given()]
+        refuse_unread(given, dict.fromkeys(given, "only for live captions; add --realtime, or name no file"))
     elif options.show:
         raise InputError("--show: only for recordings; live captions show tentative text on a terminal")
     elif options.output and options.output.is_dir():

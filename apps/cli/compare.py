@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import FLAG, EngineChoice, MaterialOptions, read_material, require, say_on_stderr
+from unmask.apps.cli.options import (
+    FLAG,
+    EngineChoice,
+    MaterialOptions,
+    changed,
+    read_material,
+    refuse_unread,
+    require,
+    say_on_stderr,
+)
 from unmask.benchmarks.compare.gates import Gates
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.engines.devices import read_cpu
@@ -72,9 +81,11 @@ def compare(
     if any((folder / MANIFEST).is_file() for folder in (a, b)):
         found = _bundles(a, b, options, material, engine)
     else:
-        if material != MaterialOptions() or engine.given():
-            raise InputError("reports are compared as they are: leave out what bundles are asked and how they are run")
-        found = _reports(a, b, options)
+        given = [*changed(material), *engine.given(), *(name for name in changed(options) if name == "runs")]
+        refuse_unread(given, dict.fromkeys(given, "only for bundles; reports are compared as they are"))
+        from unmask.benchmarks.compare.reports import compare_reports, read_side
+
+        found = compare_reports(read_side(a), read_side(b), same_threads=not options.any_threads)
     missed = found.failures(gates)
     if options.json:
         print(json.dumps({**dataclasses.asdict(found), "missed": missed}, ensure_ascii=False))
@@ -86,8 +97,7 @@ def compare(
 
 
 def _bundles(a: Path, b: Path, options: CompareOptions, material: MaterialOptions, engine: EngineChoice) -> "BundleComparison":
-    if options.any_threads:
-        raise InputError("--any-threads compares reports; leave it out for bundles")
+    refuse_unread(changed(options), {"any_threads": "only for reports; leave out"})
     require("onnx", "jiwer", "whisper_normalizer")
     from unmask.benchmarks.compare.bundles import compare_bundles
 
@@ -96,11 +106,3 @@ def _bundles(a: Path, b: Path, options: CompareOptions, material: MaterialOption
     threads = [engine.threads] if engine.threads else [count for count in (1, 2) if count <= read_cpu().cores]
     say = say_on_stderr(options.quiet)
     return compare_bundles(ours, theirs, examples, transcripts, options.runs, engine.options(), threads=threads, say=say)
-
-
-def _reports(a: Path, b: Path, options: CompareOptions) -> "ReportComparison":
-    if options.runs != CompareOptions.runs:
-        raise InputError("--runs measures bundles; leave it out for reports")
-    from unmask.benchmarks.compare.reports import compare_reports, read_side
-
-    return compare_reports(read_side(a), read_side(b), same_threads=not options.any_threads)

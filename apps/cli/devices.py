@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from unmask.apps.cli.options import FLAG
+from unmask.apps.cli.options import FLAG, changed, refuse_unread
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import Machine, read_machine
 from unmask.engines.engine_options import EngineOptions
@@ -41,6 +41,8 @@ def devices(bundle: Path | None = None, /, *, options: DevicesOptions = DevicesO
         Folder of a bundle: also print which of its graphs run here, on what, and the longest audio that its graphs of fixed
         sizes take.
     """
+    if bundle is None:
+        refuse_unread(changed(options), {"provider": "counts the nodes of a bundle's graphs; name a bundle"})
     machine = read_machine()
     found = bundle_support(load_bundle(bundle), machine, asked_for(machine, options.provider)) if bundle else None
     if options.json:

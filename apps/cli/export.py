@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import FLAG, check_target, say_on_stderr
+from unmask.apps.cli.options import FLAG, changed, check_target, refuse_unread, say_on_stderr
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
-from unmask.quant.targets import CHECKPOINT_FORMATS, CheckpointTarget, System, converter
+from unmask.quant.targets import CHECKPOINT_FORMATS, CheckpointTarget, System, converter, unread_by
 
 
 @Parameter(name="*")
@@ -65,6 +65,7 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
         )
     if options.longest < 2:
         raise InputError(f"--longest {options.longest}: a canvas has 2 positions at least")
+    refuse_unread(changed(options), unread_by(options.target))
     check_target(target, options.replace)
 
     say = say_on_stderr(options.quiet, "")

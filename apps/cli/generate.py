@@ -11,10 +11,10 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, flags, setting
+from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, setting
 from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.decoding.denoiser import Step
-from unmask.decoding.schedule import Schedule
+from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
 from unmask.session import open_model
 from unmask.text.generator import Answer, Generator, Inputs, Request
@@ -36,7 +36,8 @@ class GenerateOptions:
     length: int | None = None
     """Number of positions in the answer. Default: the task's own."""
     reference: Annotated[bool, FLAG] = False
-    """Decode exactly as the model's publication does: all rows in every pass, which is slow. Takes no schedule options."""
+    """Decode exactly as the model's publication does: all rows in every pass, which is slow. Of the schedule's options
+    it takes --steps, --temperature and --seed, and --block where the published decoding has blocks."""
     show: Annotated[bool, FLAG] = False
     """Show on stderr how the masks are filled, colored by confidence."""
     json: Annotated[bool, FLAG] = False
@@ -61,24 +62,24 @@ def generate(
     bundle
         Folder of the bundle, as `unmask export` writes it.
     """
-    if options.reference and schedule.given():
-        raise InputError(f"--reference has a schedule of its own; leave out {flags(schedule.given())}")
     session = open_model(bundle)
     if session.generator is None:
         raise InputError(f"{bundle}: this bundle writes captions; run unmask caption --bundle {bundle}")
     task = session.task(options.task or next(iter(session.tasks), ""))
     inputs = read_inputs(task.inputs, options)
+    used: Schedule | Reference
     if options.reference:
-        generator, used = Generator(session.bundle, engine.options()), None
+        generator = Generator(session.bundle, engine.options())
+        used = schedule.published(generator.published(task.name))
     else:
         chosen = setting(session.bundle, task.name, engine, tuned, options.quiet)
-        generator, used = Generator(chosen.bundle, chosen.engine), schedule.over(chosen.schedule)
+        generator, used = Generator(chosen.bundle, chosen.engine), schedule.of(chosen)
     request = generator.request(task.name, inputs, options.length, options.reference)
     generator.load()
     print(written(run(generator, request, used, options), task.name, options))
 
 
-def run(generator: Generator, request: Request, schedule: Schedule | None, options: GenerateOptions) -> Answer:
+def run(generator: Generator, request: Request, schedule: Schedule | Reference, options: GenerateOptions) -> Answer:
     """Fill the canvas. When interrupted, prints what is filled so far and raises KeyboardInterrupt again."""
     mask_id = request.canvas.mask_id
     view = CanvasView(generator.tokenizer, mask_id, start=request.prompt) if options.show else None

@@ -18,8 +18,9 @@ from cyclopts import Group, Parameter
 from unmask.apps.audio.files import demo_clips, read_recording, read_transcript
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
-from unmask.decoding.schedule import Schedule
+from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine_options import EngineOptions
+from unmask.engines.known_engines import ENGINES
 from unmask.engines.tuned_settings import Tuned, bundle_key, read_tuned
 from unmask.errors import BundleError, InputError, UnmaskError
 from unmask.speech.live import LiveOptions
@@ -27,6 +28,9 @@ from unmask.speech.live import LiveOptions
 if TYPE_CHECKING:
     from unmask.quant.calibration.calibration_data import Material
 
+PUBLISHED = {"passes": "steps", "block": "block", "temperature": "temperature", "seed": "seed"}
+"""Options of a schedule that the published decodings have too -> their field of `Reference`."""
+VERIFYING = ("verify", "verify_accept_ratio", "verify_lookahead")
 Record = TypeVar("Record")
 Made = TypeVar("Made")
 FLAG = Parameter(negative="", show_default=False)
@@ -37,6 +41,23 @@ MANY = Parameter(consume_multiple=True, negative="", show_default=False)
 # Resolved by its manifest: an editable installation links every file, and a bundle holds no links.
 SHIPPED = (Path(str(files("unmask.models"))) / "caption-tiny-en" / MANIFEST).resolve().parent
 """Folder of the caption bundle that the package ships."""
+
+
+def refuse_unread(given: Iterable[str], why: Mapping[str, str]) -> None:
+    """Raises InputError for given options that a mode would not read: nothing that is asked for is ignored.
+
+    given: names of fields. why: name of an option that is not read -> the reason, and what to do. Others are read.
+    """
+    unread = [name for name in given if name in why]
+    reasons = dict.fromkeys(why[name] for name in unread)
+    if unread:
+        told = (f"{flags(name for name in unread if why[name] == reason)}: {reason}" for reason in reasons)
+        raise InputError("; ".join(told))
+
+
+def changed(options: object) -> list[str]:
+    """Names of the fields of a record of options that are not at their default."""
+    return [one.name for one in fields(cast(Any, options)) if getattr(options, one.name) != one.default]
 
 
 class Given(Generic[Record]):
@@ -90,9 +111,27 @@ def options_of(
     return decorate
 
 
-@options_of(Schedule, "Schedule", stored=True, names={"passes": ("--passes", "--steps")})
+@options_of(Schedule, "Schedule", stored=True, leave=("draft_min_confidence",), names={"passes": ("--passes", "--steps")})
 class ScheduleChoice(Given[Schedule]):
     """How the canvas is filled. Options that are not given are as the bundle stores them for the task."""
+
+    def over(self, stored: Schedule) -> Schedule:
+        """Raises InputError for values that a schedule refuses, and for given options that this one does not read."""
+        made = super().over(stored)
+        refuse_unread(self.given(), {name: f"read only with --{what}" for name, what in made.unread().items()})
+        return made
+
+    def of(self, chosen: "Setting") -> Schedule:
+        """The schedule of a setting with the given options in place of its own. Raises as `over`."""
+        if chosen.bundle.manifest.verifier is None:
+            refuse_unread(self.given(), dict.fromkeys(VERIFYING, f"{chosen.bundle.manifest.name} has no verifier; leave out"))
+        return self.over(chosen.schedule)
+
+    def published(self, own: Reference) -> Reference:
+        """A family's published decoding with the given options that it has too. Raises InputError for the others."""
+        others = {name: "the published decoding has no such option; leave out" for name in self.given() if name not in PUBLISHED}
+        refuse_unread(self.given(), others)
+        return replace(own, **{PUBLISHED[name]: value for name, value in self.given().items()})
 
 
 @options_of(EngineOptions, "Engine", leave=("spinning", "arena"))
@@ -100,8 +139,11 @@ class EngineChoice(Given[EngineOptions]):
     """How graphs are run."""
 
     def options(self, stored: EngineOptions | None = None) -> EngineOptions:
-        """stored: used where nothing is given. Raises InputError for options that contradict each other."""
-        return self.over(stored or EngineOptions())
+        """stored: used where nothing is given. Raises InputError for options that contradict each other or are not read."""
+        made = self.over(stored or EngineOptions())
+        if not ENGINES[made.engine].takes_threads:
+            refuse_unread(self.given(), {"threads": f"{made.engine} decides itself; leave out"})
+        return made
 
 
 @options_of(LiveOptions, "Live captions", leave=("drafts", "speech", "schedule"))
@@ -205,11 +247,16 @@ class MaterialOptions:
 def read_material(manifest: Manifest, options: MaterialOptions) -> tuple["Material", list[str | None]]:
     """The recordings or prompts to measure on, and the transcript of each recording, None if unknown.
 
-    Raises AudioError for a recording that cannot be read, InputError if none is given and the demo clips are not installed.
+    Raises AudioError for a recording that cannot be read. Raises InputError for material that the bundle does not take, and if
+    no recording is given and the demo clips are not installed.
     """
     from unmask.quant.calibration.calibration_data import PROMPTS, Material
 
-    if kind_of(manifest).takes != "speech":
+    captions = kind_of(manifest).takes == "speech"
+    unread = ("prompt", "length") if captions else ("audio",)
+    what = "writes captions; leave out" if captions else "generates text; leave out"
+    refuse_unread(changed(options), dict.fromkeys(unread, f"{manifest.name} {what}"))
+    if not captions:
         return Material(prompts=options.prompt or PROMPTS, length=options.length, seed=options.seed), []
     paths = options.audio or demo_clips()
     if not paths:

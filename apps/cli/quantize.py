@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import FLAG, MANY, MaterialOptions, check_target, read_material, say_on_stderr
+from unmask.apps.cli.options import (
+    FLAG,
+    MANY,
+    MaterialOptions,
+    changed,
+    check_target,
+    read_material,
+    refuse_unread,
+    say_on_stderr,
+)
 from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.errors import InputError
-from unmask.quant.targets import TargetOptions, write_target
+from unmask.quant.targets import TargetOptions, unread_by, write_target
 
 if TYPE_CHECKING:
     from unmask.quant.weights.quantize import Ranges, Recipe
@@ -77,6 +86,7 @@ def quantize(
     number_format = (options.to or "int8") if fixed.target == "onnx" else fixed.format(options.to)
     if number_format == "fp32" and fixed.target == "onnx":
         raise InputError("--to fp32 is for a --target of fixed sizes; a bundle with graphs of any size is fp32 already")
+    refuse_unread([*changed(options), *changed(material), *changed(fixed)], unread(number_format, options, fixed.target))
     suffix = number_format if fixed.target == "onnx" else f"{fixed.target}-{number_format}"
     target = options.out or bundle.resolve().with_name(f"{bundle.resolve().name}-{suffix}")
     check_target(target, options.replace)
@@ -98,6 +108,20 @@ def quantize(
     say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
     say(f"next: {command}")
     print(target)
+
+
+def unread(number_format: str, options: QuantizeOptions, target: str) -> dict[str, str]:
+    """Options that nothing reads in this form -> what reads them."""
+    found, formats = unread_by(target, number_format), {number_format, options.head, options.rare}
+    if target != "onnx":
+        weights = ("head", "embedding", "rare", "keep", "keep_bytes", "block_size", "accuracy_level")
+        found |= dict.fromkeys(weights, f"not read with --target {target}; quantize first, then make the target of that bundle")
+    if not formats & {"int8-weights", "int4"}:
+        found |= dict.fromkeys(("block_size", "accuracy_level"), "read only with --to int8-weights or int4")
+    if "int8-static" not in formats and options.keep_bytes is None:
+        names = ("audio", "prompt", "length", "seed")
+        found |= dict.fromkeys(names, "read only with int8-static or --keep-bytes, which run the model")
+    return found
 
 
 def size(manifest: Manifest) -> int:

@@ -67,7 +67,7 @@ def serve(
     access = Access(options.host, options.token or (None if is_loopback(options.host) else secrets.token_urlsafe()))
     Silero()  # raises now if its package is missing
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned)
-    live_options = replace(live_options, schedule=schedule.over(chosen.schedule))
+    live_options = replace(live_options, schedule=schedule.of(chosen))
     captioner = Captioner(chosen.bundle, chosen.engine).load()
     with listen(options.host, options.port) as listener:
         app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)

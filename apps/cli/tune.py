@@ -9,7 +9,17 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from unmask.apps.cli.options import FLAG, MANY, EngineChoice, MaterialOptions, read_material, require, say_on_stderr
+from unmask.apps.cli.options import (
+    FLAG,
+    MANY,
+    EngineChoice,
+    MaterialOptions,
+    changed,
+    read_material,
+    refuse_unread,
+    require,
+    say_on_stderr,
+)
 from unmask.benchmarks.tuning.pareto import Rules
 from unmask.benchmarks.tuning.report import FORMATS, named, picture, table
 from unmask.benchmarks.tuning.search import TuningResult
@@ -69,6 +79,8 @@ def tune(
     bundle
         Folder of the bundle.
     """
+    refuse_unread(changed(options), dict.fromkeys(("plot", "json") if options.dry_run else (), "not read with --dry-run"))
+    refuse_unread(changed(material), {"seed": "tuning masks nothing again; leave out"})
     check(options)
     loaded = load_bundle(bundle)
     plan = planned(loaded, options, material, engine)

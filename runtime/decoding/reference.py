@@ -9,6 +9,7 @@ Knows canvases and the `Backbone` protocol. Knows no engine and no text.
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -67,6 +68,25 @@ def reference_fill(
         now = clock()
         yield state.step(number, committed, now - start)
         start = clock()
+
+
+def adapted(own: Reference, given: Reference, masks: int) -> Reference:
+    """`given` for an answer of `masks` masked positions; it differs from the family's `own` in what a caller chose.
+
+    Steps that the caller did not choose are reduced to the number of positions. Raises InputError for steps and blocks that the
+    published code refuses, or that would leave steps with nothing to commit.
+    """
+    if given.block is not None and own.block is None:
+        raise InputError("this model's published decoding has no blocks; leave block out")
+    if given.steps != own.steps and given.steps > masks:
+        raise InputError(f"steps is {given.steps}; the answer has {masks} masked positions, so at most {masks} steps do anything")
+    steps = max(1, min(given.steps, masks))
+    blocks = -(-masks // given.block) if given.block else 1
+    if given.block != own.block and masks % (given.block or masks):
+        raise InputError(f"block is {given.block}; the published decoding takes a divisor of the answer's {masks} positions")
+    if (given.steps, given.block) != (own.steps, own.block) and steps % max(1, blocks):
+        raise InputError(f"steps is {steps}; with {blocks} blocks the published decoding takes a multiple of {blocks}")
+    return replace(given, steps=steps)
 
 
 def dream_quota(masked: int, step: int, steps: int, eps: float, at_least_one: bool) -> int:

@@ -89,6 +89,17 @@ class Schedule:
             if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} is {value}; it must be above 0")
 
+    def unread(self) -> dict[str, str]:
+        """Options that this schedule does not read -> the option, and its value, with which it would."""
+        found = {name: f"rule {name}" for name, rule in RULES.items() if rule is not None and name != self.rule}
+        if self.rule != "quota":
+            found["curve"] = "rule quota"
+        if not self.reuse:
+            found["window"] = "reuse"
+        if not self.verify:
+            found |= dict.fromkeys(("verify_accept_ratio", "verify_lookahead"), "verify 50")
+        return found
+
 
 @dataclass(frozen=True)
 class Reference:

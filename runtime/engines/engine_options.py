@@ -15,7 +15,7 @@ class EngineOptions:
     """
 
     threads: int = 1
-    """Number of threads for one operator. The shipped captioner gains nothing from a second one."""
+    """Number of threads for one operator; CoreML decides itself. The shipped captioner gains nothing from a second one."""
     spinning: bool = False
     """ONNX Runtime: let idle threads spin. Faster on an idle machine, much slower on a busy one."""
     arena: bool = False
@@ -41,7 +41,7 @@ class EngineOptions:
             for name, choices in kind.choices.items():
                 value = getattr(self, name)
                 if len(choices) > 1 and value not in choices:
-                    raise InputError(f"{name} {value!r} is not one of {', '.join(choices)}")
+                    raise InputError(f"{name} {value!r} is not one of {', '.join(map(str, choices))}")
                 if value != choices[0] and kind.name != self.engine:
                     raise InputError(f"{name} {value!r} belongs to the engine {kind.name}; leave it out with {self.engine}")
         read_provider(self.provider)

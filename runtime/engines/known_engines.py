@@ -21,7 +21,9 @@ class EngineKind:
     """It runs graphs of any size; other engines run only graphs of fixed sizes."""
     system: str = ""
     """`platform.system()` on which it runs; empty: all systems."""
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    takes_threads: bool = True
+    """The number of threads is an option, not its own decision."""
+    choices: Mapping[str, tuple[str | bool, ...]] = field(default_factory=dict)
     """Options of `EngineOptions` for this engine only, with the allowed values, default first. A single one: any is allowed."""
     device_option: str = ""
     """The option among them that selects the device."""
@@ -38,7 +40,7 @@ ENGINES = {
             distribution="onnxruntime",
             brought_by="pip install onnxruntime",
             any_size=True,
-            choices={"provider": ("cpu",)},
+            choices={"provider": ("cpu",), "strict": (False, True)},
             device_option="provider",
         ),
         EngineKind(
@@ -57,6 +59,7 @@ ENGINES = {
             distribution="coremltools",
             brought_by="pip install 'unmask[coreml]', on macOS",
             system="Darwin",
+            takes_threads=False,
             choices={"units": ("all", "cpu", "cpu+gpu", "cpu+ne")},
             device_option="units",
         ),

@@ -7,7 +7,7 @@ rows, and returned as codes.
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,9 @@ from unmask.bundle.task_template import AnswerSpan, Template
 from unmask.decoding.canvas import Canvas, IdRange, Span
 from unmask.decoding.denoiser import Step
 from unmask.decoding.input_rows import Rows
-from unmask.decoding.reference import reference_fill
+from unmask.decoding.reference import adapted, reference_fill
 from unmask.decoding.sampler import fill
-from unmask.decoding.schedule import Schedule
+from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
@@ -133,6 +133,13 @@ class Generator:
             raise InputError(f"{self.bundle.manifest.name} has no task {task!r}; its tasks: {', '.join(templates) or 'none'}")
         return templates[task]
 
+    def published(self, task: str) -> Reference:
+        """The family's published decoding of a task. Raises InputError if the bundle has none."""
+        reference = self.template(task).reference
+        if reference is None:
+            raise InputError(f"{self.bundle.manifest.name} has no published decoding of {task}; leave reference out")
+        return reference
+
     def encode(self, template: Template, inputs: Inputs) -> list[int]:
         """Ids of a prompt with its inputs. A text is tokenized together with the prompt around it; codes become ids as they are.
 
@@ -214,26 +221,32 @@ class Generator:
 
     # ---- filling it
 
-    def steps(self, request: Request, schedule: Schedule | None = None) -> Iterator[Step]:
+    def steps(self, request: Request, schedule: Schedule | Reference | None = None) -> Iterator[Step]:
         """Fill a request's canvas; yields a Step after each pass.
 
-        schedule: by default the task's. A request made with `reference` uses the family's published decoding. Raises InputError
-        if the bundle has none.
+        schedule: by default the task's. A request made with `reference` takes a Reference, by default the family's published
+        one. Raises InputError if the bundle has none, and for a schedule of the other mode.
         """
-        denoiser = BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows)
-        if not request.reference:
-            chosen = schedule or self.bundle.schedule(request.task)
-            return fill(request.canvas, denoiser, chosen, layout=attention_layout(self.bundle.manifest))
-        reference = request.template.reference
-        if reference is None:
-            name = self.bundle.manifest.name
-            raise InputError(f"{name} has no published decoding of {request.task}; leave reference out")
-        away = None
+        if request.reference:
+            return self._published_steps(request, schedule)
+        if isinstance(schedule, Reference):
+            raise InputError("the options of a published decoding need a request made with reference; pass a Schedule")
+        chosen = schedule or self.bundle.schedule(request.task)
+        return fill(request.canvas, self._denoiser(request), chosen, layout=attention_layout(self.bundle.manifest))
+
+    def _denoiser(self, request: Request) -> BackboneDenoiser:
+        return BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows)
+
+    def _published_steps(self, request: Request, given: Schedule | Reference | None) -> Iterator[Step]:
+        own, away = self.published(request.task), None
+        if isinstance(given, Schedule):
+            raise InputError("a published decoding has options of its own; pass a Reference, or leave the schedule out")
+        masks = int((request.canvas.ids == request.canvas.mask_id).sum())
+        reference = adapted(own, given or own, masks)
+        denoiser = self._denoiser(request)
         if reference.guidance and request.template.unconditional is not None:
             prompt = np.array(self._encode(request.template.unconditional), dtype=np.int64)
             away = Unconditional(self.engine, denoiser, prompt, request.prompt)
-        masks = int((request.canvas.ids == request.canvas.mask_id).sum())
-        reference = replace(reference, steps=max(1, min(reference.steps, masks)))
         return reference_fill(request.canvas, denoiser, reference, away)
 
     def generate(
@@ -241,7 +254,7 @@ class Generator:
         task: str,
         inputs: Inputs,
         length: int | None = None,
-        schedule: Schedule | None = None,
+        schedule: Schedule | Reference | None = None,
         reference: bool = False,
         on_step: Callable[[Request, Step], None] | None = None,
     ) -> Answer:

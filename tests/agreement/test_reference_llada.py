@@ -1,5 +1,7 @@
 """LLaDA's decoding against a slow, literal transcription of its `generate.py` over the whole vocabulary."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,9 @@ from numpy.typing import NDArray
 
 from tests.agreement.test_reference import MASK, VOCABULARY, Table, canvas_of
 from unmask.decoding.canvas import Canvas
-from unmask.decoding.reference import reference_fill
+from unmask.decoding.reference import adapted, reference_fill
 from unmask.decoding.schedule import Reference
+from unmask.errors import InputError
 
 
 def literal_llada(canvas: Canvas, model: Table, r: Reference) -> list[list[int]]:
@@ -57,6 +60,39 @@ def test_token_for_token(length: int, steps: int, block: int | None, guidance: f
     found = list(reference_fill(canvas_of(6, length), Table(length, spread=1.5), reference))
     assert [step.ids.tolist() for step in found] == expected
     assert {step.rows for step in found} == {(6 + length) * (2 if guidance else 1)}
+
+
+OWN = Reference("llada", 128, "low_confidence", block=32)
+
+
+@pytest.mark.parametrize(
+    ("given", "masks", "steps"),
+    [
+        ({}, 128, 128),
+        ({}, 64, 64),
+        ({}, 10, 10),
+        ({"steps": 8}, 128, 8),
+        ({"steps": 16, "block": 16}, 64, 16),
+        ({"block": 8}, 64, 64),
+    ],
+)
+def test_chosen_steps_and_blocks(given: dict[str, int], masks: int, steps: int) -> None:
+    assert adapted(OWN, replace(OWN, **given), masks) == replace(OWN, **{**given, "steps": steps})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "masks", "told"),
+    [
+        ({"steps": 129}, 128, "steps is 129; the answer has 128 masked positions"),
+        ({"steps": 6}, 128, "steps is 6; with 4 blocks the published decoding takes a multiple of 4"),
+        ({"block": 48}, 128, "block is 48; the published decoding takes a divisor of the answer's 128"),
+    ],
+)
+def test_steps_and_blocks_that_the_published_code_refuses(given: dict[str, int], masks: int, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        adapted(OWN, replace(OWN, **given), masks)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="has no blocks"):
+        adapted(Reference("dream", 128, "entropy"), Reference("dream", 128, "entropy", block=8), masks)
 
 
 def test_guidance_matters() -> None:

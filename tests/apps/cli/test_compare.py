@@ -71,7 +71,7 @@ def test_bad_input_is_told_in_one_line(command: Command, fp32_bundle: Path, back
         ((fp32_bundle, fp32_bundle, "--audio", recording, "--runs", "0", "--gate-wer", "0.1"), "transcripts"),
         ((fp32_bundle, recording.parent), "not a bundle"),
         ((fp32_bundle, fp32_bundle, "--audio", recording, "--runs", "0", "--gate-kl", "nan"), "a number from 0"),
-        ((fp32_bundle, fp32_bundle, "--audio", recording, "--any-threads"), "--any-threads compares reports"),
+        ((fp32_bundle, fp32_bundle, "--audio", recording, "--any-threads"), "--any-threads: only for reports"),
     ):
         result = command("compare", *arguments, "--quiet")
         assert (result.code, result.out, result.err.count("\n")) == (2, "", 1), arguments

@@ -45,6 +45,20 @@ def test_reference_mode_computes_every_row_each_time(command: Command, dream: Pa
     assert answer["rows"] == answer["passes"] * (5 + 8)
 
 
+def test_steps_and_temperature_act_in_reference_mode(command: Command, dream: Path) -> None:
+    def ids(*options: str) -> tuple[int, ...]:
+        line = ("generate", dream, "--prompt", "hello", "--length", "16", "--reference", "--json", "--quiet", *options)
+        answer = json.loads(command(*line).out)
+        return answer["passes"], *answer["ids"]
+
+    usual, few = ids(), ids("--steps", "4")
+    assert (usual[0], few[0]) == (16, 4)
+    assert ids("--passes", "4") == few
+    first, again, other = (ids("--temperature", "5", "--seed", seed) for seed in ("7", "7", "8"))
+    assert first == again
+    assert len({usual[1:], few[1:], first[1:], other[1:]}) == 4
+
+
 def test_codes_come_from_files_and_go_out_as_numbers(command: Command, omni: Path, tmp_path: Path) -> None:
     (tmp_path / "speech.txt").write_text("1 2, 3\n16383")
     line = ("generate", omni, "--task", "s2i", "--speech", tmp_path / "speech.txt", "--passes", "2", "--quiet")
@@ -67,7 +81,13 @@ def test_codes_come_from_files_and_go_out_as_numbers(command: Command, omni: Pat
         (("--prompt", "x", "--rule", "thresold"), "rule 'thresold' is not one of"),
         (("--prompt", "x", "--threads", "0"), "threads is 0"),
         (("--prompt", "x", "--pases", "3"), "--pases"),
-        (("--prompt", "x", "--reference", "--passes", "3", "--budget-ms", "9"), "leave out --passes, --budget-ms"),
+        (
+            ("--prompt", "x", "--reference", "--order", "margin", "--budget-ms", "9"),
+            "--order, --budget-ms: the published decoding",
+        ),
+        (("--prompt", "x", "--reference", "--block", "8"), "no blocks; leave block out"),
+        (("--prompt", "x", "--length", "8", "--reference", "--steps", "9"), "steps is 9; the answer has 8 masked positions"),
+        (("--prompt", "x", "--verify", "3"), "--verify: dream has no verifier"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(command: Command, dream: Path, options: tuple[str, ...], message: str) -> None:

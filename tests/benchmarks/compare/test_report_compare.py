@@ -135,7 +135,7 @@ def test_the_command_compares_files_and_folders(command: Command, tmp_path: Path
         ((tmp_path / "b", "--gate-time", "-1"), "a number from 0"),
         ((tmp_path / "b", "--gate-kl", "1"), "the gate kl needs two bundles"),
         ((SHIPPED,), "not a bundle"),
-        ((tmp_path / "b", "--runs", "3"), "--runs measures bundles"),
+        ((tmp_path / "b", "--runs", "3"), "--runs: only for bundles"),
         ((tmp_path / "b", "--threads", "2"), "reports are compared as they are"),
         ((tmp_path / "b", "--prompt", "What?"), "reports are compared as they are"),
     ):

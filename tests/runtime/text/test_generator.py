@@ -10,8 +10,10 @@ import pytest
 from unmask.bundle.manifest import load_bundle
 from unmask.decoding.canvas import Canvas, Span
 from unmask.decoding.draft import Draft
-from unmask.decoding.schedule import Schedule
+from unmask.decoding.reference import reference_fill
+from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import BundleError, InputError
+from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Inputs
 
 SPEECH, IMAGE = list(range(0, 16384, 1000)), list(range(0, 8192, 100))
@@ -196,6 +198,25 @@ def test_no_published_decoding_is_said(backbones: dict[str, Path]) -> None:
     generator = Generator(load_bundle(backbones["block"]))
     with pytest.raises(InputError, match="has no published decoding of generate"):
         generator.generate("generate", {"text": "x"}, reference=True)
+
+
+def test_a_published_decoding_with_other_steps_is_that_decoding(backbones: dict[str, Path]) -> None:
+    for family in ("dream", "llada"):
+        generator = Generator(load_bundle(backbones[family]))
+        request = generator.request("generate", {"text": "hello"}, 32, reference=True)
+        asked = dataclasses.replace(generator.published("generate"), steps=4, temperature=0.0)
+        denoiser = BackboneDenoiser(generator.engine, len(request.canvas.ids), request.prompt)
+        published = [step.ids.tolist() for step in reference_fill(request.canvas, denoiser, asked)]
+        assert len(published) == 4
+        assert [step.ids.tolist() for step in generator.steps(request, asked)] == published
+
+
+def test_each_mode_refuses_the_schedule_of_the_other(small: Generator, backbones: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match="need a request made with reference"):
+        small.generate("generate", {"text": "x"}, 4, Reference("dream", 4, "entropy"))
+    dream = Generator(load_bundle(backbones["dream"]))
+    with pytest.raises(InputError, match="options of its own; pass a Reference"):
+        dream.generate("generate", {"text": "x"}, 4, Schedule(), reference=True)
 
 
 # ---- rows instead of embeddings
