@@ -4,10 +4,7 @@ Knows ONNX models and bytes. Knows no PyTorch and no quantization.
 """
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.manifest import MANIFEST, File, Manifest, read_manifest
+from unmask.export.staging import staging
 
 WEIGHTS = "weights.bin"
 SMALLEST_BYTES = 1024  # smaller tensors stay in the graph, where ONNX Runtime can fold them
@@ -82,23 +80,7 @@ def write_bundle(
     """
     with staging(folder) as part:
         _fill(part, manifest, graphs, table, tokenizer)
-        for kept in ("README.md",):  # a model card written by hand belongs to the folder, not to the bundle
-            if (folder / kept).is_file():
-                shutil.copy(folder / kept, part / kept)
     return folder
-
-
-@contextmanager
-def staging(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder next to `folder`. It replaces `folder` when the block ends, and is deleted if the block raises."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield part
-        part.chmod(0o755)
-        _replace(folder, part)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def seal(folder: Path, manifest: Manifest) -> None:
@@ -107,21 +89,6 @@ def seal(folder: Path, manifest: Manifest) -> None:
     whole = replace(manifest, files={path.relative_to(folder).as_posix(): _describe(path) for path in listed})
     (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
     read_manifest(folder)  # checks all but sizes and hashes, which were just computed
-
-
-def _replace(folder: Path, part: Path) -> None:
-    """Move `part` to `folder`. The older folder is restored when that fails."""
-    if not folder.exists():
-        part.rename(folder)
-        return
-    aside = folder.with_name(f".{part.name}.old")
-    folder.rename(aside)
-    try:
-        part.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise
-    shutil.rmtree(aside)
 
 
 def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], table: NDArray[Any], tokenizer: str) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import onnx
 
 from unmask.bundle.manifest import Bucket, Bundle, Embedding
-from unmask.export.bundle_writer import WEIGHTS, WeightsFile, externalize, seal, staging
+from unmask.export.bundle_writer import WEIGHTS, WeightsFile, externalize, seal
+from unmask.export.staging import staging
 
 
 @dataclass

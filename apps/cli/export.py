@@ -1,16 +1,17 @@
 """`unmask export`: a checkpoint folder becomes a bundle. Everything else that people read goes to stderr."""
 
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import FLAG, changed, check_target, refuse_unread, say_on_stderr
+from unmask.apps.cli.options import FLAG, changed, check_target, refuse_unread, say_on_stderr, undone
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
+from unmask.export.checkpoint.folder import beside, check_sort, model_name, snapshot
+from unmask.export.staging import temporary
 from unmask.quant.targets import CHECKPOINT_FORMATS, CheckpointTarget, System, converter, unread_by
 
 
@@ -20,9 +21,10 @@ class ExportOptions:
     """Options of `unmask export`."""
 
     out: Path | None = None
-    """Folder of the bundle. Default: the checkpoint's folder with .bundle appended."""
+    """Folder of the bundle. Default: the checkpoint's folder with .bundle appended; for a link, or a folder in the hub's cache,
+    in the current folder."""
     name: str | None = None
-    """Name of the bundle. Default: the checkpoint folder's name."""
+    """Name of the bundle. Default: the checkpoint folder's name, in the hub's cache the model's."""
     top: int = 64
     """Number of best ids that a head returns for each row; the published decodings use 50."""
     block: int | None = None
@@ -51,13 +53,19 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
     Parameters
     ----------
     checkpoint
-        Folder with config.json, safetensors and tokenizer files.
+        Folder with config.json, safetensors and tokenizer files, or a model's folder in the hub's cache.
     """
-    target = options.out or checkpoint.resolve().with_name(checkpoint.resolve().name + ".bundle")
-    if not checkpoint.is_dir():
-        raise InputError(f"{checkpoint}: no such folder; give the folder of a downloaded checkpoint")
+    say = say_on_stderr(options.quiet, "")
+    with undone():
+        target = convert(snapshot(checkpoint), options.out or beside(checkpoint, ".bundle"), model_name(checkpoint), options, say)
+    print(target)
+
+
+def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, say: Callable[[str], None]) -> Path:
+    """Export to `target`, and return it. name: the bundle's, unless the options have one."""
     if (checkpoint / MANIFEST).is_file():
         raise InputError(f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert|coreml")
+    check_sort(checkpoint)
     formats = CHECKPOINT_FORMATS[options.target]
     if options.to is not None and options.to not in formats:
         raise InputError(
@@ -66,18 +74,16 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
     if options.longest < 2:
         raise InputError(f"--longest {options.longest}: a canvas has 2 positions at least")
     refuse_unread(changed(options), unread_by(options.target))
-    check_target(target, options.replace)
-
-    say = say_on_stderr(options.quiet, "")
+    check_target(target, options.replace, say)
     if options.target != "onnx":
-        export_fixed(checkpoint, target, options, options.to or formats[0], say)
+        export_fixed(checkpoint, target, replace(options, name=options.name or name), options.to or formats[0], say)
         say(f"next: unmask generate {target} --engine {options.target} --prompt ...")
     else:
         from unmask.export.onnx.backbone import write_backbone
 
-        write_backbone(checkpoint, target, options.name, options.top, options.block, say)
+        write_backbone(checkpoint, target, options.name or name, options.top, options.block, say)
         say(f"next: unmask generate {target} --prompt ...")
-    print(target)
+    return target
 
 
 def export_fixed(checkpoint: Path, target: Path, options: ExportOptions, number_format: str, say: Callable[[str], None]) -> None:
@@ -86,8 +92,7 @@ def export_fixed(checkpoint: Path, target: Path, options: ExportOptions, number_
     from unmask.export.graphs import backbone_graphs
     from unmask.export.onnx.backbone import write_backbone
 
-    name = options.name or checkpoint.resolve().name
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.resolve().parent) as part:
-        source = load_bundle(write_backbone(checkpoint, Path(part) / "any", name, options.top, options.block, say))
+    with temporary(target) as part:
+        source = load_bundle(write_backbone(checkpoint, part / "any", options.name, options.top, options.block, say))
         graphs = backbone_graphs(checkpoint, source.manifest, options.longest, options.top)
         write(source, target, graphs, None, say)

@@ -1,7 +1,7 @@
 """The `unmask` command: its subcommands, its exit codes, and errors as one line on stderr.
 
 Exit codes: 0 success; 1 a missed gate, or a bug in unmask (with a traceback); 2 bad input; 130 interrupted (Ctrl-C);
-141 the reader of a pipe closed it; 143 terminated (SIGTERM).
+141 the reader of a pipe closed it; 143 terminated (SIGTERM, SIGHUP).
 A subcommand's module is imported only when that subcommand is chosen.
 """
 
@@ -53,14 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = ["./-" if word == "-" else word for word in (sys.argv[1:] if arguments is None else arguments)]  # - is a file here
     try:
-        return make_app(words)(words, exit_on_error=False, print_error=False, result_action="return_value") or 0
+        code = make_app(words)(words, exit_on_error=False, print_error=False, result_action="return_value") or 0
+        sys.stdout.flush()  # a full disk shows here at the latest
+        return int(code)
     except (UnmaskError, CycloptsError) as error:
-        print(f"unmask: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
+        return _fail(" ".join(str(error).split()), BAD_INPUT)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a file or folder that no check foresaw
+        _drop_output()
+        place = f"{error.filename}: " if error.filename is not None else ""
+        return _fail(f"{place}{error.strerror or error}", BAD_INPUT)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: the work ends as after Ctrl-C, and what is done stays."""
+    """SIGTERM or SIGHUP came: the work ends as after Ctrl-C, and what is done stays."""
 
 
 def make_app(words: Sequence[str]) -> App:
@@ -88,11 +95,13 @@ def make_app(words: Sequence[str]) -> App:
 def run() -> None:
     """Entry point of the installed command."""
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        for name in ("SIGTERM", "SIGHUP"):
+            if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) == signal.SIG_DFL:  # nohup ignores SIGHUP
+                signal.signal(number, _terminate)
         _run()
     except KeyboardInterrupt as stopped:
         code, how = (TERMINATED, "terminated") if isinstance(stopped, Terminated) else (INTERRUPTED, "interrupted")
-        _fail(f"{how}; what was printed is complete", code)
+        _fail(f"{how}; {str(stopped) or 'what was printed is complete'}", code)
         sys.stdout.flush()
         os._exit(code)  # a native library that was interrupted while it was loaded would crash when Python unloads it
 
@@ -104,7 +113,7 @@ def _run() -> Never:
     try:
         sys.exit(main())
     except BrokenPipeError:  # who reads has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails once more when it ends
+        _drop_output()
         sys.exit(BROKEN_PIPE)
     except ModuleNotFoundError as error:
         name = (error.name or "").split(".")[0]
@@ -116,6 +125,14 @@ def _run() -> Never:
 
 def _terminate(*_: object) -> Never:
     raise Terminated
+
+
+def _drop_output() -> None:
+    """Drop what cannot be written to stdout, or Python fails once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -6,7 +6,8 @@ Knows bundles, stored settings and recordings. Runs nothing.
 
 import importlib.util
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -215,12 +216,27 @@ def _describe(stored: Tuned) -> str:
     )
 
 
-def check_target(folder: Path, replaced: bool) -> None:
-    """Raises InputError where a new bundle cannot be written. replaced: a bundle that is there may be replaced."""
+def check_target(folder: Path, replaced: bool, say: Callable[[str], None]) -> None:
+    """Clear what killed runs left beside the folder. Raises InputError where a new bundle cannot be written.
+
+    replaced: a bundle that is there may be replaced.
+    """
+    from unmask.export.staging import check_target, clear_leftovers
+
+    for line in clear_leftovers(folder):
+        say(line)
     if folder.exists() and not replaced:
         raise InputError(f"{folder}: exists already; pass --replace, or --out with another folder")
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: not a bundle, so it is not replaced; pass --out with another folder")
+    check_target(folder)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """For a command that writes a folder when it is whole: says so when it is interrupted or terminated."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise type(stopped)("nothing was written") from None
 
 
 def check_folder(output: Path | None) -> None:

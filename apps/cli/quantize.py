@@ -17,16 +17,18 @@ from unmask.apps.cli.options import (
     read_material,
     refuse_unread,
     say_on_stderr,
+    undone,
 )
 from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.errors import InputError
+from unmask.export.checkpoint.config import FILE as CONFIG
+from unmask.export.checkpoint.folder import beside, snapshot
 from unmask.quant.targets import TargetOptions, unread_by, write_target
 
 if TYPE_CHECKING:
     from unmask.quant.weights.quantize import Ranges, Recipe
 
 Say = Callable[[str], None]
-CONFIG = "config.json"  # of a checkpoint folder
 Format = Literal["int8", "int8-weights", "int4", "int8-static", "fp16", "fp32"]
 
 
@@ -40,7 +42,8 @@ class QuantizeOptions:
     int8-static: activations with measured ranges, for NPUs. fp16: half the bytes, computed in fp32. fp32: only with a --target
     of fixed sizes."""
     out: Path | None = None
-    """Folder of the new bundle. Default: the old folder's name with the format appended."""
+    """Folder of the new bundle. Default: the old folder's name with the format appended; for a link, or a folder in the hub's
+    cache, in the current folder."""
     head: Format | None = None
     """A different format for the heads."""
     embedding: Literal["head", "int8", "fp16", "fp32"] | None = None
@@ -80,7 +83,16 @@ def quantize(
     bundle
         Folder of an fp32 bundle, or of a checkpoint. For a --target of fixed sizes the bundle may be quantized.
     """
-    from_checkpoint = (bundle / CONFIG).is_file() and not (bundle / MANIFEST).is_file()
+    say = say_on_stderr(options.quiet, "")
+    with undone():
+        target = shrink_any(bundle, options, material, fixed, say)
+    print(target)
+
+
+def shrink_any(given: Path, options: QuantizeOptions, material: MaterialOptions, fixed: TargetOptions, say: Say) -> Path:
+    """Make a smaller bundle of a bundle or a checkpoint, and return its folder."""
+    bundle = snapshot(given)
+    from_checkpoint = not (bundle / MANIFEST).is_file() and (bundle / CONFIG).is_file()
     if from_checkpoint and fixed.target != "onnx":
         raise InputError(f"{bundle}: a checkpoint; use unmask export {bundle} --target {fixed.target}")
     number_format = (options.to or "int8") if fixed.target == "onnx" else fixed.format(options.to)
@@ -88,12 +100,11 @@ def quantize(
         raise InputError("--to fp32 is for a --target of fixed sizes; a bundle with graphs of any size is fp32 already")
     refuse_unread([*changed(options), *changed(material), *changed(fixed)], unread(number_format, options, fixed.target))
     suffix = number_format if fixed.target == "onnx" else f"{fixed.target}-{number_format}"
-    target = options.out or bundle.resolve().with_name(f"{bundle.resolve().name}-{suffix}")
-    check_target(target, options.replace)
+    target = options.out or beside(given, f"-{suffix}")
     if target.resolve() == bundle.resolve():
         raise InputError(f"{target}: this is the bundle itself; pass --out with another folder")
+    check_target(target, options.replace, say)
 
-    say = say_on_stderr(options.quiet, "")
     if from_checkpoint:
         before, command = shrink_checkpoint(bundle, target, number_format, options, say), f"unmask generate {target}"
     elif fixed.target == "onnx":
@@ -107,7 +118,7 @@ def quantize(
     after = size(load_bundle(target).manifest)
     say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
     say(f"next: {command}")
-    print(target)
+    return target
 
 
 def unread(number_format: str, options: QuantizeOptions, target: str) -> dict[str, str]:

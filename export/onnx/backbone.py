@@ -20,9 +20,9 @@ from torch import nn
 
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import BACKBONE, GraphSpec
-from unmask.bundle.manifest import FORMAT, MANIFEST, Manifest, Vocabulary
+from unmask.bundle.manifest import FORMAT, Manifest, Vocabulary
 from unmask.errors import InputError
-from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal, staging
+from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal
 from unmask.export.checkpoint.config import check_config
 from unmask.export.checkpoint.folder import model_name
 from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
@@ -31,6 +31,7 @@ from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, BackboneWindow, Head
 from unmask.export.onnx.trace import free_bias_rows, trace
+from unmask.export.staging import check_target, staging
 
 TOKENIZER = "tokenizer.json"
 TOP = 64  # the published decodings sample from the 50 best
@@ -160,11 +161,6 @@ def write_backbone(
         (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
         seal(folder, manifest)
     return target
-
-
-def check_target(target: Path) -> None:
-    if target.exists() and not (target / MANIFEST).is_file():
-        raise InputError(f"{target}: not a bundle, so it is not replaced; choose another folder")
 
 
 def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> None:

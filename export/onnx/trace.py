@@ -1,6 +1,9 @@
 """Modules to ONNX graphs: one call of PyTorch's exporter for all of them. Knows no model, no weights file and no bundle."""
 
-from collections.abc import Iterable, Mapping
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import onnx
@@ -25,7 +28,7 @@ def run_exporter(
     module: nn.Module, example: Mapping[str, Tensor], outputs: Iterable[str], opset: int, shapes: tuple[Any, ...] | None = None
 ) -> Any:
     """PyTorch's ONNXProgram of a module. example: its inputs by name, in order. shapes: as `dynamic_shapes` gives them."""
-    with torch.no_grad():
+    with torch.no_grad(), _quietly():
         program = torch.onnx.export(
             module.eval(),
             tuple(example.values()),
@@ -38,6 +41,19 @@ def run_exporter(
         )
     assert program is not None  # only when it writes a file itself
     return program
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Hide the exporter's remarks on itself and on packages that are not installed: no user could act on them."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def free_bias_rows(model: onnx.ModelProto) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.export.checkpoint.weights import Checkpoint
-from unmask.export.onnx.backbone import TOKENIZER, TracedModel, check_room, check_target, read_model, trace_model
+from unmask.export.onnx.backbone import TOKENIZER, TracedModel, check_room, read_model, trace_model
+from unmask.export.staging import check_target
 from unmask.quant.weights.quantize import Recipe, SourceModel, write_quantized
 from unmask.quant.weights.store import Place, Read
 

@@ -17,7 +17,8 @@ import onnx
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.manifest import Bundle, Manifest, load_bundle
 from unmask.errors import InputError
-from unmask.export.bundle_writer import WEIGHTS, WeightsFile, seal, staging
+from unmask.export.bundle_writer import WEIGHTS, WeightsFile, seal
+from unmask.export.staging import staging
 from unmask.quant.weights.integer_weights import columns, halves
 from unmask.quant.weights.matrices import Matrix, matrices
 from unmask.quant.weights.rewrite import MATRIX_FORMS, Blocking, Rewriter
@@ -27,7 +28,6 @@ WEIGHT_FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
 EMBEDDING_FORMS = ("head", "int8", "fp16", "fp32")
 RARE_FORMS = ("int4",)
 READABLE = ("int8", "int8-static", "int4")  # forms of a head that an embedding can be read from
-CARD = "README.md"  # the model card is written by hand: it belongs to the folder, not to the bundle
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]  # role -> activation -> smallest and largest value
 
 
@@ -134,8 +134,8 @@ def quantize_bundle(source: Path, target: Path, recipe: Recipe | None = None, ra
     """Quantize the fp32 bundle `source` by `recipe` (int8 by default), write the result at `target`, and return `target`.
 
     ranges: from `measure_ranges`, for int8-static. Replaces an older bundle at `target` once the new one is complete, and keeps
-    its README.md. Raises BundleError for a damaged source, and InputError for a source that is already quantized, a pattern in
-    `keep` that matches no matrix, and int8-static without ranges.
+    what else lies there. Raises BundleError for a damaged source, and InputError for a quantized source, a pattern in `keep` that
+    matches no matrix, and int8-static without ranges.
     """
     bundle = load_bundle(source)
     given = bundle_source(bundle)
@@ -156,8 +156,6 @@ def write_quantized(
         weights.close()
         others(folder)
         seal(folder, _manifest(given, recipe, tables))
-        if (target / CARD).is_file():
-            shutil.copy(target / CARD, folder / CARD)
     return target
 
 

@@ -1,6 +1,7 @@
 """What is wrong with a checkpoint folder is named, before anything is written."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from unmask.export.checkpoint.folder import INDEX, SINGLE
 from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
 from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.export.onnx.backbone import write_backbone
+from unmask.quant.weights.checkpoint import quantize_checkpoint
 
 
 @pytest.fixture
@@ -84,6 +86,10 @@ def broken(change: str, folder: Path) -> None:
         (folder / INDEX).write_text(json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors"}}))
     elif change == "shard outside":
         (folder / INDEX).write_text(json.dumps({"weight_map": {"a": "../model.safetensors"}}))
+    elif change == "shard is null":
+        (folder / INDEX).write_text(json.dumps({"weight_map": {"a": None}}))
+    elif change == "shards are a number":
+        (folder / INDEX).write_text(json.dumps({"weight_map": 3}))
     elif change == "index promises more":
         (folder / INDEX).write_text(json.dumps({"weight_map": {"a": SINGLE}}))
     if tensors:
@@ -109,6 +115,8 @@ def broken(change: str, folder: Path) -> None:
         ("tensor unknown", BundleError, "unknown tensors: model.layers.2.mlp.up_proj.weight"),
         ("shard missing", BundleError, "model-00001-of-00002.safetensors: missing"),
         ("shard outside", BundleError, "a shard is outside the folder"),
+        ("shard is null", BundleError, "a tensor has no shard; download it again"),
+        ("shards are a number", BundleError, "no weight_map; download it again"),
         ("index promises more", BundleError, "a is in model.safetensors.index.json but in no shard"),
     ],
 )
@@ -117,6 +125,40 @@ def test_what_is_wrong_is_named_and_nothing_is_left(folder: Path, change: str, k
     with pytest.raises(kind, match=message):
         write_backbone(folder, folder.parent / "bundle")
     assert sorted(path.name for path in folder.parent.iterdir()) == ["dream"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_no_number_is_named_with_its_place(
+    checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: float
+) -> None:
+    monkeypatch.setattr("unmask.export.checkpoint.weights.PART_BYTES", 4 * 64 * 10)  # ten rows
+    folder = shutil.copytree(checkpoints["dream"], tmp_path / "dream")
+    tensors = load_file(folder / SINGLE)
+    tensors["lm_head.weight"][37, 5] = tensors["model.norm.weight"][3] = number
+    save_file({name: tensor.bfloat16() for name, tensor in tensors.items()}, folder / SINGLE)
+    checkpoint = open_checkpoint(folder)
+    for name, place in (("lm_head.weight", r"\[37, 5\]"), ("model.norm.weight", r"\[3\]")):
+        with pytest.raises(BundleError, match=rf"{name}{place} is {number}, which no model computes with"):
+            checkpoint.tensor(name)
+    with pytest.raises(BundleError, match=r"lm_head.weight\[37, 5\]"):
+        checkpoint.rows("lm_head.weight", 30, 40)
+    assert checkpoint.rows("lm_head.weight", 0, 37).shape == (37, 64)
+    for write in (write_backbone, quantize_checkpoint):
+        with pytest.raises(BundleError, match="which no model computes with"):
+            write(folder, tmp_path / "bundle")
+    assert [path.name for path in tmp_path.iterdir()] == ["dream"]
+
+
+def test_a_file_that_may_not_be_read_is_not_called_absent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", lambda path, *a, **k: (refuse if path.name == SINGLE else opened)(path, *a, **k))
+    with pytest.raises(PermissionError, match=r"Permission denied: .*model.safetensors"):
+        open_checkpoint(folder)
+
+
+opened = Path.open
 
 
 def test_omni_diffusions_speech_encoder_is_known_and_left_out(folder: Path) -> None:

@@ -1,13 +1,16 @@
 """`unmask export`: a folder in, a bundle out that generates, and one line for what cannot be exported."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.apps.conftest import Command
+from tests.apps.conftest import Command, start
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
+from unmask.bundle.manifest import load_bundle
 
 
 @pytest.fixture
@@ -79,6 +82,56 @@ def test_options_that_cannot_be(command: Command, folder: Path, options: tuple[s
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert reason in result.err
     assert not folder.with_name("model.bundle").exists()
+
+
+def test_a_key_that_nobody_knows_is_told(command: Command, folder: Path) -> None:
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace("{", '{"swirl": 3, ', 1))
+    result = command("export", folder)
+    assert result.code == 0
+    assert "config.json has keys that nobody here knows: swirl;" in result.err
+
+
+def test_a_model_in_the_hubs_cache_is_exported_to_the_current_folder_and_quiet_is_silent(folder: Path, tmp_path: Path) -> None:
+    """In a process of its own: PyTorch's exporter remarks on itself once a process."""
+    model = tmp_path / "hub" / "models--org--Tiny"
+    (model / "snapshots").mkdir(parents=True)
+    folder.rename(model / "snapshots" / "5e1f2a")
+    here = tmp_path / "here"
+    here.mkdir()
+    line = [sys.executable, "-m", "unmask.apps.cli.main", "export", str(model), "--quiet"]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=here)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Tiny.bundle\n", "")
+    assert load_bundle(here / "Tiny.bundle").manifest.name == "Tiny"
+    assert sorted(path.name for path in model.rglob("*")) == sorted(
+        ["snapshots", "5e1f2a", "config.json", "model.safetensors", "tokenizer.json"]
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_however_it_is_ended_nothing_is_left(folder: Path, number: signal.Signals) -> None:
+    process = start("export", folder)
+    while process.poll() is None and len(list(folder.parent.iterdir())) < 2:  # until the bundle is begun
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else 143)
+    assert err.endswith("; nothing was written\n")
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(command: Command, folder: Path) -> None:
+    result = command("export", folder, "--out", folder / "config.json" / "bundle")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "bundle: cannot be written" in result.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        line = [sys.executable, "-m", "unmask.apps.cli.main", "inspect", "--json"]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "unmask: No space left on device\n")
 
 
 @pytest.mark.parametrize("package", ["torch", "safetensors", "onnx"])
