@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # each name is imported on first use, see `__getattr__`
     from unmask.decoding.schedule import Reference, Schedule
     from unmask.engines.engine import Engine
     from unmask.engines.engine_options import EngineOptions
-    from unmask.errors import AudioError, BundleError, InputError, UnmaskError
+    from unmask.errors import AudioError, BundleError, InputError, NumberError, UnmaskError
     from unmask.session import RunOptions, Session, Task, open_model
     from unmask.speech.captioner import Caption, Captioner
     from unmask.speech.endpointing import SpeechOptions
@@ -56,6 +56,7 @@ __all__ = [
     "LiveCaptioner",
     "LiveOptions",
     "Manifest",
+    "NumberError",
     "Reference",
     "Rows",
     "RunOptions",
@@ -89,7 +90,7 @@ _HOMES = {
     "unmask.decoding.schedule": ("Reference", "Schedule"),
     "unmask.engines.engine": ("Engine",),
     "unmask.engines.engine_options": ("EngineOptions",),
-    "unmask.errors": ("AudioError", "BundleError", "InputError", "UnmaskError"),
+    "unmask.errors": ("AudioError", "BundleError", "InputError", "NumberError", "UnmaskError"),
     "unmask.session": ("RunOptions", "Session", "Task", "open_model"),
     "unmask.speech.captioner": ("Caption", "Captioner"),
     "unmask.speech.endpointing": ("SpeechOptions",),

@@ -13,5 +13,9 @@ class InputError(UnmaskError):
     """The caller's input cannot be used: a canvas, an option, or an id that is out of range."""
 
 
+class NumberError(UnmaskError):
+    """A pass returned a number that is not finite: weights are damaged, or the device cannot hold what the model computes."""
+
+
 class AudioError(UnmaskError):
     """A recording cannot be read, or contains nothing to caption."""

@@ -142,4 +142,5 @@ def figures(answer: Answer, last: Step) -> str:
     """One line with the time, passes and rows that an answer took."""
     per = f"{answer.rows_per_token:.1f} rows per token" if answer.rows_per_token else "no tokens before the end"
     left = f", {last.masked} masks left" if last.masked else ""
-    return f"{answer.tokens} tokens of {len(answer.ids)} in {answer.seconds:.2f} s, {answer.passes} passes, {per}{left}"
+    silent = f", {answer.textless} of them special or without a token, so not in the text" if answer.textless else ""
+    return f"{answer.tokens} tokens of {len(answer.ids)}{silent} in {answer.seconds:.2f} s, {answer.passes} passes, {per}{left}"

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from unmask.bundle.dataclass_json import from_json
 from unmask.bundle.embedding import Embedding, EmbeddingTable, open_table
 from unmask.bundle.task_template import Template
-from unmask.bundle.tokenizer import read_tokenizer
+from unmask.bundle.tokenizer import read_tokenizer, token_ranges
 from unmask.decoding.schedule import Schedule
 from unmask.errors import BundleError, InputError
 
@@ -141,6 +141,11 @@ class Bundle:
     def tokenizer(self) -> Tokenizer:
         """The bundle's tokenizer, read once. Raises BundleError for a file that is not a byte-level BPE tokenizer."""
         return read_tokenizer(self.path(self.manifest.tokenizer))
+
+    @cached_property
+    def token_ranges(self) -> tuple[tuple[int, int], ...]:
+        """The ids that a token of the tokenizer stands for, as half-open ranges."""
+        return token_ranges(self.tokenizer)
 
     def schedule(self, task: str) -> Schedule:
         """The default schedule of a task. Raises InputError for a task that the bundle does not have."""

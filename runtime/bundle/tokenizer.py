@@ -6,6 +6,7 @@ Knows the Hugging Face JSON format of byte-level BPE. Knows no bundle and no tex
 import json
 from pathlib import Path
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from unmask.errors import BundleError
@@ -28,6 +29,13 @@ def read_tokenizer(path: Path) -> Tokenizer:
     if stray:
         raise BundleError(f"{path}: the merge {stray} does not join two known tokens into a third")
     return Tokenizer.from_str(text)
+
+
+def token_ranges(tokenizer: Tokenizer) -> tuple[tuple[int, int], ...]:
+    """The ids that a token stands for, as half-open ranges: an embedding may have more rows, which no text contains."""
+    ids = np.unique(np.fromiter(tokenizer.get_vocab(with_added_tokens=True).values(), np.int64))
+    runs = np.split(ids, np.flatnonzero(np.diff(ids) > 1) + 1)
+    return tuple((int(run[0]), int(run[-1]) + 1) for run in runs if len(run))
 
 
 def _pair(merge: str | list[str]) -> tuple[str, ...]:

@@ -10,16 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.decoding.canvas import IdRange
+from unmask.errors import NumberError
 
 
 @dataclass(frozen=True)
 class TopKScores:
-    """The scores of a pass for R predicted rows: the k best ids of each, best first. Reduced inside the graph."""
+    """The scores of a pass for R predicted rows: the k best ids of each, best first. Reduced inside the graph.
+
+    Checked on construction, so that nothing is ever chosen by them otherwise: raises NumberError for NaN, and for a row without a
+    finite best logit or log-sum-exp. Logits after the best may be -inf, where fewer than k ids are allowed.
+    """
 
     ids: NDArray[np.int64]  # (R, k)
     logits: NDArray[np.float32]  # (R, k)
     logsumexp: NDArray[np.float32]  # (R,) over all allowed ids, not only the k best
     entropy: NDArray[np.float32]  # (R,) nats, over all allowed ids
+
+    def __post_init__(self) -> None:
+        broken = ~np.isfinite(self.logits[:, 0]) | ~np.isfinite(self.logsumexp) | np.isnan(self.entropy)
+        broken |= np.isnan(self.logits).any(1)
+        if broken.any():
+            row = int(broken.argmax())
+            raise NumberError(
+                f"a pass returned numbers that are not finite (logit {self.logits[row, 0]}, log-sum-exp {self.logsumexp[row]}), "
+                "so nothing is predicted by them: the weights are damaged, or the device overflows; export the bundle again, or "
+                "choose another --engine"
+            )
 
 
 class Denoiser(Protocol):

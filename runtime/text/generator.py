@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from unmask.bundle.graph_spec import BACKBONE, kind_of, missing_roles
 from unmask.bundle.manifest import Bundle
 from unmask.bundle.task_template import AnswerSpan, Template
-from unmask.decoding.canvas import Canvas, IdRange, Span
+from unmask.decoding.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.decoding.denoiser import Step
 from unmask.decoding.input_rows import Rows
 from unmask.decoding.reference import adapted, reference_fill
@@ -56,6 +56,7 @@ class Answer:
     passes: int  # number of passes
     rows: int  # number of rows computed in these passes
     seconds: float
+    textless: int = 0  # number of useful tokens that the text does not show: special ones, and ids that no token stands for
 
     @property
     def rows_per_token(self) -> float | None:
@@ -209,6 +210,10 @@ class Generator:
         vocabulary = self.bundle.manifest.vocabulary
         low, high = vocabulary.ranges.get(piece.modality, (0, vocabulary.size))
         ranges = self._around_mask((low, high))
+        if piece.modality == "text":  # rows of the embedding that no token stands for are no text
+            known = self.bundle.token_ranges
+            shared = ((max(a, c), min(b, d)) for a, b in ranges for c, d in known)
+            ranges = tuple(part for part in shared if part[0] < part[1])
         if piece.end_id is not None and not any(a <= piece.end_id < b for a, b in ranges):
             ranges = (*ranges, (piece.end_id, piece.end_id + 1))
         return ranges
@@ -285,7 +290,9 @@ class Generator:
         coded = np.logical_or.reduce([np.zeros(len(own), bool), *((own >= low) & (own < high) for low, high in ranges.values())])
         words = own[~coded & useful & (own != request.canvas.mask_id)]
         text: str = self.tokenizer.decode(words.tolist()).strip()
-        return Answer(text, codes, tuple(map(int, own)), int(useful.sum()), passes, rows, seconds)
+        special = [i for i, token in self.tokenizer.get_added_tokens_decoder().items() if token.special]
+        shown = allowed_mask(words, self.bundle.token_ranges) & ~np.isin(words, special)
+        return Answer(text, codes, tuple(map(int, own)), int(useful.sum()), passes, rows, seconds, int((~shown).sum()))
 
     def _useful(self, request: Request, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For each position after the prompt, whether it lies before the end id of its span."""

@@ -1,6 +1,9 @@
 """Tasks on real graphs: layouts, both modes, the answers, and invalid inputs."""
 
 import dataclasses
+import hashlib
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,11 +11,13 @@ import numpy as np
 import pytest
 
 from unmask.bundle.manifest import load_bundle
+from unmask.bundle.tokenizer import token_ranges
 from unmask.decoding.canvas import Canvas, Span
 from unmask.decoding.draft import Draft
 from unmask.decoding.reference import reference_fill
 from unmask.decoding.schedule import Reference, Schedule
-from unmask.errors import BundleError, InputError
+from unmask.errors import BundleError, InputError, NumberError
+from unmask.speech.captioner import Captioner
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Inputs
 
@@ -263,3 +268,73 @@ def test_an_edit_keeps_what_the_draft_is_sure_of(small: Generator) -> None:
     published = dataclasses.replace(reference, canvas=reference.canvas.with_draft(Draft(first.ids, confidence)))
     with pytest.raises(InputError, match="leave the draft out"):
         list(small.steps(published))
+
+
+# ---- ids that no token stands for
+
+
+@pytest.fixture(scope="module")
+def padded(tmp_path_factory: pytest.TempPathFactory) -> Generator:
+    """An embedding of 512 rows and a tokenizer of 260 tokens: the others are padding, as in Dream, or the codes of pictures."""
+    from unmask.benchmarks.scenarios.checkpoints import small_tokenizer, write_checkpoint
+    from unmask.export.onnx.backbone import write_backbone
+
+    folder = tmp_path_factory.mktemp("padded")
+    source = write_checkpoint(folder / "checkpoint", "dream", small_tokenizer(), vocab_size=512)
+    return Generator(load_bundle(write_backbone(source, folder / "bundle")))
+
+
+def test_rows_that_no_token_stands_for_are_never_committed(padded: Generator) -> None:
+    assert padded.bundle.manifest.vocabulary.size == 512
+    for seed in range(3):
+        answer = padded.generate("generate", {"text": "Hi"}, 40, Schedule(threshold=0.9, temperature=2.0, seed=seed))
+        assert max(answer.ids) < 259  # 259 is the mask
+        specials = [i for i in answer.ids[: answer.tokens] if i >= 256]
+        assert answer.textless == len(specials)
+
+
+def test_the_published_decoding_may_commit_them_and_they_are_counted(padded: Generator) -> None:
+    answer = padded.generate("generate", {"text": "Hi"}, 40, reference=True)
+    useful = np.array(answer.ids)[: answer.tokens]
+    assert (useful > 259).any()
+    assert answer.textless == int((useful >= 256).sum())
+
+
+def test_gaps_between_the_tokens_are_no_tokens() -> None:
+    from tokenizers import Tokenizer
+    from tokenizers.models import BPE
+
+    assert token_ranges(Tokenizer(BPE({"a": 0, "b": 1, "c": 5, "d": 7, "e": 8}, []))) == ((0, 2), (5, 6), (7, 9))
+
+
+# ---- weights that are no numbers
+
+
+def damaged(bundle: Path, folder: Path) -> Path:
+    """A copy whose weights are all NaN, as a training that failed leaves them."""
+    shutil.copytree(bundle, folder)
+    weights = folder / "weights.bin"
+    weights.write_bytes(np.full(weights.stat().st_size // 4, np.nan, "<f4").tobytes())
+    manifest = json.loads((folder / "bundle.json").read_text())
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    manifest["files"]["weights.bin"] = {"bytes": weights.stat().st_size, "sha256": digest}
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_weights_that_are_no_numbers_are_told_and_nothing_is_committed(
+    backbones: dict[str, Path], tmp_path: Path, reference: bool
+) -> None:
+    generator = Generator(load_bundle(damaged(backbones["dream"], tmp_path / "nan")))
+    request = generator.request("generate", {"text": "Hi"}, 16, reference)
+    steps = generator.steps(request)
+    with pytest.raises(NumberError, match=r"a pass returned numbers that are not finite \(logit nan"):
+        next(steps)
+
+
+def test_a_captioner_whose_weights_are_no_numbers_says_so(fp32_bundle: Path, tmp_path: Path) -> None:
+    captioner = Captioner(load_bundle(damaged(fp32_bundle, tmp_path / "nan")))
+    noise = (0.1 * np.random.default_rng(0).standard_normal(32000)).astype(np.float32)
+    with pytest.raises(NumberError, match="not finite"):
+        captioner.caption(noise)
