@@ -25,6 +25,7 @@ from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import AudioError, BundleError
 from unmask.speech.denoiser import TimelineDenoiser, TimelineVerifier
+from unmask.speech.heard_times import heard_times
 from unmask.speech.log_mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
 from unmask.speech.split_audio import quiet_cuts
 from unmask.speech.token_times import align_times
@@ -71,6 +72,7 @@ class Segment:
     canvas: Canvas
     denoiser: TimelineDenoiser
     verifier: TimelineVerifier | None  # None if the bundle has none
+    samples: NDArray[np.float32]  # (N,) at 16 kHz, what was encoded
 
 
 class Captioner:
@@ -152,7 +154,7 @@ class Captioner:
             verifier = TimelineVerifier(self.engine, manifest.verifier, {name: made[name] for name in ("verify_k", "verify_v")})
         low, high = manifest.vocabulary.ranges["text"]
         canvas = Canvas.masked(slots, "text", ((low, high),), manifest.vocabulary.mask_id)
-        return Segment(start_s, len(samples) / SAMPLE_RATE_HZ, canvas, denoiser, verifier)
+        return Segment(start_s, len(samples) / SAMPLE_RATE_HZ, canvas, denoiser, verifier, samples)
 
     def steps(self, segment: Segment, schedule: Schedule | None = None) -> Iterator[Step]:
         """Fill the canvas of a segment; yields a Step after each pass. schedule: by default the bundle's."""
@@ -228,7 +230,8 @@ class Captioner:
         """The caption of each segment as soon as it is decoded, with times in the recording. `whole` puts them together."""
         for segment in segments:
             decoded = self.decode(segment, schedule, on_step=on_step)
-            words = tuple(self.spell(decoded.text, segment.start_s, segment.start_s + segment.audio_s))
+            spelled = self.spell(decoded.text, segment.start_s, segment.start_s + segment.audio_s)
+            words = tuple(heard_times(spelled, segment.samples, segment.start_s))
             text, tokens = " ".join(word.text for word in words), len(decoded.text.ids)
             yield Caption(text, words, segment.audio_s, 1, decoded.passes, decoded.rows, tokens)
 

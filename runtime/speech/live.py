@@ -19,6 +19,7 @@ from unmask.errors import AudioError, InputError
 from unmask.speech.captioner import SILENCE_PEAK, Captioner, Decoded
 from unmask.speech.endpointing import Endpointer, SpeechOptions, Vad
 from unmask.speech.events import Event, Kind
+from unmask.speech.heard_times import heard_times
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.split_audio import quietest
 from unmask.speech.stability import StabilityPolicy, agreements, stable_words
@@ -215,8 +216,9 @@ class LiveCaptioner:
         """
         began = self._clock()
         decoded = self._decode(segment, stop)
-        spelled = list(self.captioner.spelled(decoded.text, segment.start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ))
-        words = tuple(word for word, _ in spelled)
+        start_s = segment.start / SAMPLE_RATE_HZ
+        spelled = list(self.captioner.spelled(decoded.text, start_s, stop / SAMPLE_RATE_HZ))
+        words = tuple(heard_times([word for word, _ in spelled], self._between(segment.start, stop), start_s))
         segment.counts = agreements([w.text for w in segment.words], segment.counts, [w.text for w in words])
         stable = stable_words(words, segment.counts, segment.stable, stop / SAMPLE_RATE_HZ, self._policy)
         segment.stable = len(words) if settle else stable
