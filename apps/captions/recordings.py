@@ -44,7 +44,7 @@ class Transcript:
     def rest(self, done: Caption, seconds: float, broken_off: bool = False) -> str:
         """What is still to be written. done: the caption of the recording, or of its first part if the work is `broken_off`."""
         if self._subtitles:
-            return self._subtitles.rest()
+            return self._subtitles.rest(done.audio_s)
         if self._form == "txt":
             return "\n"
         own: dict[str, object] = {"rows_per_token": done.rows_per_token, "seconds": round(seconds, 4)}

@@ -1,68 +1,15 @@
-"""Words with times become subtitles: cues of at most two short lines, written as SRT or WebVTT.
+"""Subtitle files: cues written as SRT or WebVTT, at once or as their words come.
 
-Knows words and text. Knows no audio and no model.
+Knows words, cues and text. Knows no audio and no model.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
 
+from unmask.apps.captions.cues import Cue, cues, grouped, made, readable
 from unmask.speech.words import Word
 
-LINE_CHARACTERS = 42  # per line, as is usual in broadcasting
-LINES = 2
-LONGEST_S = 7.0
-SHORTEST_S = 1.0  # unless the next cue starts sooner
-PAUSE_S = 0.8  # a longer pause ends a cue
-ENDS = (".", "?", "!")
-
-
-@dataclass(frozen=True)
-class Cue:
-    start_s: float
-    end_s: float
-    lines: tuple[str, ...]
-
-
-def cues(words: Iterable[Word]) -> list[Cue]:
-    """Cues in order, without overlap, that contain every word. Start times must not decrease from word to word."""
-    groups = list(_groups(words))
-    out = []
-    for i, group in enumerate(groups):
-        start_s = group[0].start_s
-        end_s = max(group[-1].end_s, start_s + SHORTEST_S)
-        if i + 1 < len(groups):
-            end_s = min(end_s, groups[i + 1][0].start_s)
-        out.append(Cue(start_s, max(end_s, start_s + 0.001), _lines([word.text for word in group])))
-    return out
-
-
-def _groups(words: Iterable[Word]) -> Iterator[list[Word]]:
-    group: list[Word] = []
-    for word in words:
-        if group and _ends(group, word) and word.start_s > group[0].start_s:  # two cues cannot start at once
-            yield group
-            group = []
-        group.append(word)
-    if group:
-        yield group
-
-
-def _ends(group: list[Word], following: Word) -> bool:
-    return (
-        group[-1].text.endswith(ENDS)
-        or following.start_s - group[-1].end_s > PAUSE_S
-        or following.end_s - group[0].start_s > LONGEST_S
-        or len(_lines([*(word.text for word in group), following.text])) > LINES
-    )
-
-
-def _lines(words: list[str]) -> tuple[str, ...]:
-    lines = [""]
-    for word in words:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > LINE_CHARACTERS:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return tuple(lines)
+HELD = 2  # the last cues of a recording so far: the words that follow may still change them
 
 
 class SubtitleWriter:
@@ -73,26 +20,25 @@ class SubtitleWriter:
 
     def __init__(self, form: str) -> None:
         self._form, self._count = form, 0
-        self._waiting: list[Word] = []  # those of the last cue, which more words may still change
+        self._waiting: list[Word] = []
 
     def head(self) -> str:
         return "WEBVTT\n\n" if self._form == "vtt" else ""
 
-    def segment(self, words: Iterable[Word]) -> str:
-        """All cues of a segment of live captions, after which nothing of it is held back."""
-        return self._written(cues(words))
+    def segment(self, words: Sequence[Word], until_s: float = math.inf) -> str:
+        """All cues of a segment of live captions, after which nothing of it is held back. until_s: where the segment ends."""
+        return self._written(cues(words, until_s))
 
     def add(self, words: Iterable[Word]) -> str:
-        """The cues that more words cannot change any more."""
+        """The cues that more words hardly change any more."""
         self._waiting += words
-        groups = list(_groups(self._waiting))
-        found = cues(self._waiting)[:-1]
-        self._waiting = groups[-1] if groups else []
-        return self._written(found)
+        groups = grouped(self._waiting)[:-HELD]
+        self._waiting = self._waiting[sum(len(group.words) for group in groups) :]
+        return self._written([made(group) for group in groups if readable(group)])
 
-    def rest(self) -> str:
-        """The cues that waited for more words."""
-        found, self._waiting = cues(self._waiting), []
+    def rest(self, until_s: float = math.inf) -> str:
+        """The cues that waited for more words. until_s: where the recording ends."""
+        found, self._waiting = cues(self._waiting, until_s), []
         return self._written(found)
 
     def _written(self, found: list[Cue]) -> str:

@@ -218,7 +218,7 @@ class Outputs:
             return event.json() + "\n"
         if event.event != "segment_ended" or not event.words:
             return ""
-        return self._subtitles.segment(event.words) if self._subtitles else event.stable + "\n"
+        return self._subtitles.segment(event.words, event.end_s) if self._subtitles else event.stable + "\n"
 
     def _write(self, text: str, sync: bool = True) -> None:
         if not text:

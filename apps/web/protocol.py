@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.apps.captions.subtitles import cues
+from unmask.apps.captions.cues import cues
 from unmask.speech.events import Event
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
@@ -89,7 +89,6 @@ def write_event(event: Event) -> str:
     """The event's own JSON; `segment_ended` also has `cues`, the segment's subtitles with times in seconds."""
     if event.event != "segment_ended":
         return event.json()
-    subtitles = [
-        {"start_s": round(cue.start_s, 3), "end_s": round(cue.end_s, 3), "lines": cue.lines} for cue in cues(event.words)
-    ]
+    found = cues(event.words, event.end_s)
+    subtitles = [{"start_s": round(cue.start_s, 3), "end_s": round(cue.end_s, 3), "lines": cue.lines} for cue in found]
     return json.dumps({**json.loads(event.json()), "cues": subtitles}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Cues hold every word once, in order, and independent parsers read back what was written."""
+"""Independent parsers read back what was written, at once or piece by piece."""
 
 import io
 from itertools import pairwise
@@ -9,53 +9,10 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unmask.apps.captions.subtitles import LINE_CHARACTERS, LINES, LONGEST_S, cues, srt, vtt
+from tests.apps.captions.spoken import say, spoken
+from unmask.apps.captions.cues import cues
+from unmask.apps.captions.subtitles import SubtitleWriter, srt, vtt
 from unmask.speech.words import Word
-
-GAP_MS, LENGTH_MS = st.integers(0, 3000), st.integers(1, 1500)
-TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Sm")), min_size=1, max_size=15).filter(
-    lambda text: "-->" not in text
-)
-
-
-@st.composite
-def spoken(draw: st.DrawFn) -> list[Word]:
-    """Words as a captioner gives them: times to a millisecond that never fall."""
-    out, now = [], 0
-    for gap, length, text in draw(st.lists(st.tuples(GAP_MS, LENGTH_MS, TEXT), max_size=40)):
-        start = now + gap
-        now = start + length
-        out.append(Word(text, start / 1000, now / 1000, 1.0))
-    return out
-
-
-def say(text: str, start_s: float = 0.0, each_s: float = 0.3) -> list[Word]:
-    return [Word(word, start_s + i * each_s, start_s + (i + 1) * each_s, 1.0) for i, word in enumerate(text.split())]
-
-
-@given(spoken())
-def test_every_word_stands_in_one_cue_and_cues_never_overlap(words: list[Word]) -> None:
-    found = cues(words)
-    assert " ".join(line for cue in found for line in cue.lines).split() == [word.text for word in words]
-    for cue in found:
-        assert cue.start_s < cue.end_s
-        assert len(cue.lines) <= LINES
-        assert all(len(line) <= LINE_CHARACTERS for line in cue.lines)
-    for one, two in pairwise(found):
-        assert one.end_s <= two.start_s
-    assert {cue.start_s for cue in found} <= {word.start_s for word in words}
-
-
-@given(spoken())
-def test_a_cue_is_short_unless_one_word_is_long(words: list[Word]) -> None:
-    assert all(cue.end_s - cue.start_s <= LONGEST_S + 0.001 for cue in cues(words))
-
-
-def test_sentences_and_pauses_end_a_cue() -> None:
-    found = cues([*say("Come here. Now go"), *say("away", start_s=5.0)])
-    assert [cue.lines for cue in found] == [("Come here.",), ("Now go",), ("away",)]
-    assert found[0].end_s == found[1].start_s == 0.6
-    assert found[1].end_s == pytest.approx(1.6)  # a second, as nothing follows at once
 
 
 @given(spoken())
@@ -82,9 +39,28 @@ def test_an_independent_parser_reads_vtt(words: list[Word]) -> None:
 
 def test_clock_over_an_hour() -> None:
     written = srt(cues(say("late", start_s=3725.004)))
-    assert "01:02:05,004 --> 01:02:06,004" in written
-    assert "01:02:05.004 --> 01:02:06.004" in vtt(cues(say("late", start_s=3725.004)))
+    assert "01:02:05,004 --> 01:02:05,837" in written
+    assert "01:02:05.004 --> 01:02:05.837" in vtt(cues(say("late", start_s=3725.004)))
 
 
 def test_markup_is_escaped_in_vtt() -> None:
     assert "a &lt;b&gt; &amp; c" in vtt(cues(say("a <b> & c")))
+
+
+@given(spoken(), st.integers(1, 30))
+def test_cues_that_are_written_piece_by_piece_are_valid(words: list[Word], size: int) -> None:
+    writer = SubtitleWriter("srt")
+    pieces = [writer.add(words[first : first + size]) for first in range(0, len(words), size)]
+    parsed = list(srt_parser.parse("".join(pieces) + writer.rest(), ignore_errors=False))
+    assert [item.index for item in parsed] == list(range(1, len(parsed) + 1))
+    written = [word for item in parsed for word in item.content.split()]
+    assert [word for word in written if word.isalnum()] == [word.text for word in words if word.text.isalnum()]
+    for one, two in pairwise(parsed):
+        assert one.end <= two.start
+
+
+def test_a_cue_waits_only_for_the_words_that_may_change_it() -> None:
+    writer = SubtitleWriter("srt")
+    assert writer.add(say("The first of many sentences ends here.")) == ""
+    assert "first" in writer.add([*say("A second one follows.", 4.0), *say("Then there is a third.", 8.0)])
+    assert "third" in writer.rest()

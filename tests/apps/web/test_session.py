@@ -68,11 +68,11 @@ def test_rates_within_bounds_are_taken() -> None:
 
 def test_only_the_end_of_a_segment_has_cues() -> None:
     words = (Word("We", 1.0004, 1.2, 0.9), Word("went.", 1.2, 1.5, 0.9), Word("Home", 3.0, 3.1, 0.9))
-    updated, ended = (Event(kind, 1, 4.0, words=words) for kind in ("updated", "segment_ended"))
+    updated, ended = (Event(kind, 1, 4.0, 0.0, 3.8, words=words) for kind in ("updated", "segment_ended"))
     assert write_event(updated) == updated.json()
     cues = [
-        {"start_s": 1.0, "end_s": 2.0, "lines": ["We went."]},
-        {"start_s": 3.0, "end_s": 4.0, "lines": ["Home"]},
+        {"start_s": 1.0, "end_s": 1.834, "lines": ["We went."]},
+        {"start_s": 3.0, "end_s": 3.8, "lines": ["Home"]},
     ]
     assert json.loads(write_event(ended)) == {**json.loads(ended.json()), "cues": cues}
 
