@@ -77,6 +77,40 @@ def backbones(checkpoints: dict[str, Path]) -> dict[str, Path]:
     return {family: stored(f"backbones/{family}", make) for family in FAMILIES}
 
 
+class Variants:
+    """Checkpoints and bundles of `tests.tiny.VARIANTS`, each made when a test first asks for it."""
+
+    def checkpoint(self, name: str) -> Path:
+        def make(folder: Path) -> None:
+            from tests.tiny import variant_checkpoint
+
+            variant_checkpoint(folder)
+
+        return stored(f"checkpoints/{name}", make)
+
+    def bundle(self, name: str) -> Path:
+        def make(folder: Path) -> None:
+            from tests.tiny import VARIANTS
+            from unmask.export.onnx.backbone import write_backbone
+
+            write_backbone(self.checkpoint(name), folder, name, block=VARIANTS[name][2])
+
+        return stored(f"backbones/{name}", make)
+
+    def int8(self, name: str) -> Path:
+        def make(folder: Path) -> None:
+            from unmask.quant.weights.quantize import quantize_bundle
+
+            quantize_bundle(self.bundle(name), folder)
+
+        return stored(f"int8/{name}", make)
+
+
+@pytest.fixture(scope="session")
+def variants() -> Variants:
+    return Variants()
+
+
 @pytest.fixture(scope="session")
 def omni(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with Omni-Diffusion's exact vocabulary and special ids, and little else."""

@@ -6,17 +6,32 @@ makes tests/data/window.tflite anew, the one graph that is stored, since LiteRT'
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, pre_tokenizers
 
 from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
+from unmask.export.families import FAMILIES
 from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
 from unmask.export.modules.static import FixedGraph, captioner_graph
 from unmask.export.modules.whisper import WhisperConfig
 from unmask.export.onnx.backbone import write_backbone
 from unmask.export.onnx.captioner import write_captioner
 from unmask.training.captions.vocabulary import BLANK, byte_level
+
+# Checkpoints of models that differ from their family's tiny one: family, keys of config.json, and the block length asked for.
+# As on the hub, a mask is named by the tokenizer alone where config.json of the real ones does not have it.
+VARIANTS: dict[str, tuple[str, dict[str, Any], int | None]] = {
+    "a2d-qwen3": ("a2d", {"mask_token_id": None}, None),
+    "a2d-qwen2": ("a2d", {"mask_token_id": None, "model_type": "a2d-qwen2", "head_dim": None}, None),
+    "a2d-llama": ("a2d", {"mask_token_id": None, "model_type": "a2d-llama", "head_dim": None}, None),
+    "a2d-bd3lm": ("a2d", {"mask_token_id": None}, 8),
+    "fast_dllm": ("fast_dllm", {"mask_token_id": None}, None),
+    "dream-llama": ("dream", {"attention_bias": False}, None),
+    "dream-reasoner": ("dream", {"attention_bias": False, "head_dim": 24, "block_size": 32}, None),
+}
 
 TINY = WhisperConfig(width=32, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=300, decoder_positions=200)
 
@@ -52,6 +67,18 @@ def export_omni(folder: Path, checkpoint: Path) -> None:
     small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
     write_checkpoint(checkpoint, "dream", omni_tokenizer(), **small, max_position_embeddings=2048)
     write_backbone(checkpoint, folder)
+
+
+def variant_checkpoint(folder: Path) -> None:
+    """The checkpoint of `VARIANTS` that the folder is named after.
+
+    The mask's embedding is small: a random model with a tied head would predict the mask wherever it reads it.
+    """
+    family, changes, _ = VARIANTS[folder.stem]
+    write_checkpoint(folder, family, **changes)
+    tensors = load_file(folder / "model.safetensors")
+    tensors[FAMILIES[family].EMBEDDING][259] *= 0.05
+    save_file(tensors, folder / "model.safetensors")
 
 
 def litert_window() -> FixedGraph:

@@ -59,9 +59,9 @@ def letters() -> Tokenizer:
     return tokenizer
 
 
-def small_tokenizer(size: int = 0) -> Tokenizer:
+def small_tokenizer(size: int = 0, mask: str = "<|MASK|>") -> Tokenizer:
     """Bytes, an end of text (256), chat marks (257, 258), a mask (259), and fillers up to `size` ids."""
-    tokenizer, special = letters(), ["<|endoftext|>", *CHAT, "<|MASK|>"]
+    tokenizer, special = letters(), ["<|endoftext|>", *CHAT, mask]
     if size > len(tokenizer.get_vocab()) + len(special):
         known = [*sorted(tokenizer.get_vocab()), *special]
         tokens = [*known, *(f"<w{i}>" for i in range(len(known), size))]
@@ -99,11 +99,10 @@ def write_checkpoint(
     """Write a Hugging Face folder with random weights, shard by shard, and return it. changes: keys of config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     adapter = FAMILIES[family]
-    tokenizer = tokenizer or small_tokenizer(changes.get(adapter.VOCABULARY_KEY, 0))
+    tokenizer = tokenizer or small_tokenizer(changes.get(adapter.VOCABULARY_KEY, 0), adapter.MASK_TOKEN)
     size = {adapter.VOCABULARY_KEY: tokenizer.get_vocab_size()}
     own = {"architectures": ["Tiny"], "eos_token_id": tokenizer.token_to_id("<|endoftext|>")}
-    mask = tokenizer.token_to_id("<|MASK|>") or tokenizer.token_to_id("<|mask|>")
-    config = {**adapter.TINY, **size, **own, "mask_token_id": mask, **changes}
+    config = {**adapter.TINY, **size, **own, "mask_token_id": tokenizer.token_to_id(adapter.MASK_TOKEN), **changes}
     (folder / "config.json").write_text(json.dumps(config))
     tokenizer.save(str(folder / "tokenizer.json"))
     shapes = expected(adapter, adapter.config(config))

@@ -2,6 +2,7 @@
 
 A family is a file in this folder with these names:
     MODEL_TYPES     values of config.json's model_type that it serves
+    MASK_TOKEN      the mask in the family's own tokenizers
     EMBEDDING, HEAD names of these tensors in a checkpoint
     SKIPPED         prefixes of tensors that are not needed
     config, names   read the sizes from config.json; translate our parameters' names into the checkpoint's
@@ -18,15 +19,18 @@ from types import ModuleType
 from typing import Any
 
 from unmask.errors import InputError
-from unmask.export.families import block, dream, llada
+from unmask.export.families import a2d, block, dream, fast_dllm, llada
+from unmask.export.families.unsupported import why_not
 
-FAMILIES: dict[str, ModuleType] = {"dream": dream, "llada": llada, "block": block}
+FAMILIES: dict[str, ModuleType] = {"dream": dream, "llada": llada, "block": block, "a2d": a2d, "fast_dllm": fast_dllm}
 DEFAULT = "dream"
 """The family of random weights when only sizes are given."""
 
 
 def family_of(config: dict[str, Any]) -> str:
-    """Name of the family that serves a config.json. Raises InputError that lists the known model types."""
+    """Name of the family that serves a config.json. Raises InputError that says why none does, or lists the known model types."""
+    if (reason := why_not(config)) is not None:
+        raise InputError(f"the model_type {config.get('model_type')!r} cannot be exported here: {reason}")
     kind = str(config.get("model_type", "")).lower()
     for name, adapter in FAMILIES.items():
         if kind in adapter.MODEL_TYPES:

@@ -1,7 +1,8 @@
 """Dream, Dream-Coder and Omni-Diffusion's backbone: Qwen2.5's shape without the causal mask, logits shifted by one.
 
-Omni-Diffusion is recognized by its tokens for speech and image codes (`omni_diffusion`); the weights of its speech encoder are
-known and left out. Prompts and settings of Dream are the examples of its repository.
+A Dream trained from Llama has no biases (attention_bias false). Dream's reasoner, which has a block_size, is of the block family in
+all but its model_type. Omni-Diffusion is recognized by its tokens for speech and image codes (`omni_diffusion`); the weights of its
+speech encoder are known and left out. Prompts and settings of Dream are the examples of its repository.
 """
 
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from unmask.decoding.schedule import Reference
-from unmask.export.families import omni_diffusion, qwen
-from unmask.export.families.adapter import TEXT, Tasks, Traits, given, need, one, text_task
+from unmask.export.families import block, omni_diffusion, qwen
+from unmask.export.families.adapter import TEXT, Traits, given, need, one, tasks
 from unmask.export.families.qwen import EMBEDDING, HEAD, VOCABULARY_KEY, names
 from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("dream",)
 SKIPPED = ("model.audio_model.", "model.audio_projection.")
-MASK = 151666
+MASK_TOKEN, MASK = "<|mask|>", 151666
+REASONER_MASK = 151669
+TURN = qwen.SYSTEM.format("You are a helpful assistant.") + qwen.TURN
+REFERENCE = Reference("dream", steps=128, algorithm="entropy", temperature=0.2, top_p=0.95, at_least_one=False)
 TINY = {"model_type": "Dream", **qwen.TINY}
 
 
@@ -36,27 +40,25 @@ SHAPES = {
 
 
 def config(raw: dict[str, Any]) -> BackboneConfig:
-    return qwen.sizes(raw, qkv_bias=True, qk_norm=False)
+    if _reasons(raw):
+        return block.config(raw)
+    return qwen.sizes(raw, qkv_bias=bool(raw.get("attention_bias", True)), qk_norm=False)
 
 
-def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
+def _reasons(raw: dict[str, Any]) -> bool:
+    return raw.get("block_size") is not None
+
+
+def traits(raw: dict[str, Any], tokenizer: Tokenizer, length: int | None) -> Traits:
+    if _reasons(raw):
+        return block.traits({**raw, "mask_token_id": given(raw, "mask_token_id", REASONER_MASK)}, tokenizer, length)
     end, mask = one(need(raw, "eos_token_id")), given(raw, "mask_token_id", MASK)
     if omni_diffusion.recognized(tokenizer):
         known = omni_diffusion.tasks(tokenizer)
     else:
-        known = tasks(end, tokenizer.token_to_id("<|im_end|>"))
+        known = tasks(end, TURN, tokenizer.token_to_id(qwen.TURN_END), REFERENCE, TEXT)
     ranges = omni_diffusion.ranges(tokenizer, mask, need(raw, VOCABULARY_KEY))
     return Traits(mask, end, 1, "full", None, raw.get("max_position_embeddings"), known, ranges)
-
-
-def tasks(end_id: int, chat_end_id: int | None) -> Tasks:
-    """Plain completion, and a chat turn where the tokenizer has one (with Qwen's default system message, as Dream's template)."""
-    reference = Reference("dream", steps=128, algorithm="entropy", temperature=0.2, top_p=0.95, at_least_one=False)
-    templates = {"generate": text_task("{text}", 128, end_id, reference)}
-    if chat_end_id is not None:
-        prompt = qwen.SYSTEM.format("You are a helpful assistant.") + qwen.TURN.format("{text}")
-        templates["chat"] = text_task(prompt, 128, chat_end_id, reference)
-    return templates, dict.fromkeys(templates, TEXT)
 
 
 __all__ = ["EMBEDDING", "HEAD", "MODEL_TYPES", "SHAPES", "SKIPPED", "TINY", "VOCABULARY_KEY", "config", "names", "traits"]

@@ -8,14 +8,15 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from unmask.decoding.schedule import Reference
-from unmask.export.families.adapter import TEXT, Tasks, Traits, given, need, one, only, text_task
+from unmask.export.families.adapter import HEADERS, HEADERS_END, TEXT, Traits, given, need, one, only, tasks
 from unmask.export.modules.backbone import BackboneConfig
 
 MODEL_TYPES = ("llada", "mmada")
 EMBEDDING, HEAD = "model.transformer.wte.weight", "model.transformer.ff_out.weight"
 SKIPPED: tuple[str, ...] = ()
-MASK = 126336
-TURN = "<|startoftext|><|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+MASK_TOKEN, MASK = "<|mdm_mask|>", 126336
+TURN = "<|startoftext|>" + HEADERS
+REFERENCE = Reference("llada", steps=128, algorithm="low_confidence", block=32)
 VOCABULARY_KEY = "embedding_size"
 TINY = {
     "model_type": "llada",
@@ -75,14 +76,5 @@ def names(config: BackboneConfig) -> dict[str, str]:
 
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
     end = one(need(raw, "eos_token_id"))
-    known = tasks(end, tokenizer.token_to_id("<|eot_id|>"))
+    known = tasks(end, TURN, tokenizer.token_to_id(HEADERS_END), REFERENCE, TEXT)
     return Traits(given(raw, "mask_token_id", MASK), end, 0, "full", None, raw.get("max_sequence_length"), known)
-
-
-def tasks(end_id: int, chat_end_id: int | None) -> Tasks:
-    """Plain completion, and a chat turn where the tokenizer has one."""
-    reference = Reference("llada", steps=128, algorithm="low_confidence", top_p=1.0, block=32)
-    templates = {"generate": text_task("{text}", 128, end_id, reference)}
-    if chat_end_id is not None:
-        templates["chat"] = text_task(TURN.format("{text}"), 128, chat_end_id, reference)
-    return templates, dict.fromkeys(templates, TEXT)

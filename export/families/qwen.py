@@ -7,7 +7,9 @@ from unmask.export.modules.backbone import BackboneConfig
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 TURN = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+TURN_END = "<|im_end|>"
 SYSTEM = "<|im_start|>system\n{}<|im_end|>\n"
+QWEN2_TURN = SYSTEM.format("You are Qwen, created by Alibaba Cloud. You are a helpful assistant.") + TURN
 VOCABULARY_KEY = "vocab_size"
 TINY = {
     "hidden_size": 64,
@@ -23,7 +25,10 @@ TINY = {
 
 
 def sizes(config: dict[str, Any], qkv_bias: bool, qk_norm: bool) -> BackboneConfig:
-    only(config, hidden_act=("silu",), use_sliding_window=(False,), use_mrope=(False,))
+    """qkv_bias, qk_norm: what the layers have. Biases of the output projection and the feed-forward layer are refused."""
+    only(config, hidden_act=("silu",), use_sliding_window=(False,), use_mrope=(False,), mlp_bias=(False,))
+    if not qkv_bias:
+        only(config, attention_bias=(False,))
     heads, width = need(config, "num_attention_heads"), need(config, "hidden_size")
     return BackboneConfig(
         layers=need(config, "num_hidden_layers"),

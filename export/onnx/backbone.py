@@ -104,11 +104,12 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     config: BackboneConfig = adapter.config(checkpoint.config)
     checkpoint.check(expected(adapter, config), (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
     tokenizer = checkpoint_tokenizer(checkpoint.folder)
-    traits: Traits = adapter.traits(checkpoint.config, tokenizer, block)
+    names = " ".join(filter(None, (str(checkpoint.config.get("_name_or_path", "")), model_name(source), name)))
+    traits: Traits = adapter.traits({**checkpoint.config, "_name_or_path": names}, tokenizer, block)
     check_traits(traits, config, block)
     ranges = traits.ranges or {"text": (0, config.vocabulary)}
     name = name or model_name(source)
-    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name, top, _notes(unknown))
+    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name, top, (*_notes(unknown), *traits.notes))
 
 
 def _notes(unknown: tuple[str, ...]) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ def trace_model(model: Model, place: Callable[[str], int], say: Say = lambda lin
     config, traced = model.config, TracedModel(model, place)
     for note in model.notes:
         say(note)
-    say(f"{model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids")
+    say(f"family {model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids; {model.traits}")
     traced.graphs["window"] = _export_window(traced)
     traced.graphs["head"] = _export_head(traced, 0, config.vocabulary)
     for modality, (low, high) in model.ranges.items():
@@ -276,6 +277,7 @@ def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
         license=str(published.get("license", "that of the checkpoint; see where it came from")),
         provenance={"architecture": ", ".join(published.get("architectures") or []), "exported by": "unmask export"},
         block=traits.block,
+        blocks_after_prompt=traits.blocks_after_prompt,
         end_ids=(traits.end_id,),
         positions=traits.positions,
         templates=templates,

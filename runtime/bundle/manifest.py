@@ -107,6 +107,7 @@ class Manifest:
     timeline: Timeline | None = None
     verifier: Verifier | None = None
     block: int | None = None  # length of the blocks of block-causal attention, attention `block` only
+    blocks_after_prompt: bool = False  # a block begins where the prompt ends; otherwise one begins at position 0
     end_ids: tuple[int, ...] = ()  # a text ends at the first of these
     positions: int | None = None  # maximum number of rows of a canvas, including its prompt
     templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
@@ -229,6 +230,8 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise BundleError(
             f"{path}: attention {manifest.attention!r} with blocks of {manifest.block}; block attention needs a length"
         )
+    if manifest.blocks_after_prompt and manifest.block is None:
+        raise BundleError(f"{path}: blocks_after_prompt says where blocks begin, and the model has none")
     for end_id in manifest.end_ids:
         if not 0 <= end_id < vocabulary.size:
             raise BundleError(f"{path}: the end id {end_id} lies outside the vocabulary of {vocabulary.size}")

@@ -1,9 +1,10 @@
-"""Reference mode: the published decodings of Dream, Omni-Diffusion and LLaDA, token for token.
+"""Reference mode: the published decodings of Dream, Omni-Diffusion, LLaDA and Fast-dLLM v2, token for token.
 
-Computes every row in every pass, with no reuse and no early stop. It is slow on purpose: the trimmed mode is measured against it.
-Sources: DreamLM/Dream and VITA-MLLM/Omni-Diffusion (generation_utils.py), ML-GSAI/LLaDA (generate.py). Where their result for a
-tie depends on the hardware, the lowest position wins. Random numbers come from NumPy's generator: a seed always gives the same
-bytes here, but not the bytes that PyTorch gives.
+Computes every row in every pass, with no reuse, and stops only where the published code does. It is slow on purpose: the trimmed
+mode is measured against it. Sources: DreamLM/Dream and VITA-MLLM/Omni-Diffusion (generation_utils.py), ML-GSAI/LLaDA
+(generate.py), the model cards of ZHZisZZ/dllm (LLaDA's decoding, in blocks that an end of text ends), and Fast_dLLM_v2
+(modeling.py). Where their result for a tie depends on the hardware, the lowest position wins. Random numbers come from NumPy's
+generator: a seed always gives the same bytes here, but not the bytes that PyTorch gives.
 Knows canvases and the `Backbone` protocol. Knows no engine and no text.
 """
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from unmask.decoding import logit_filters as filters
 from unmask.decoding.canvas import Canvas
 from unmask.decoding.denoiser import Step, TopKScores
-from unmask.decoding.schedule import Reference
+from unmask.decoding.schedule import UNREAD, Reference
 from unmask.errors import InputError
 
 Ids = NDArray[np.int64]
@@ -50,19 +51,20 @@ def reference_fill(
     unconditional: Backbone | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Step]:
-    """Yield a Step after each pass until all steps are done or nothing is masked.
+    """Yield a Step after each pass until all steps are done, nothing is masked, or a block holds the stop id.
 
     As in the published code, any id may be committed, whatever the spans allow, and a position whose best id is the mask itself
     stays masked, so masks may be left at the end. unconditional: the model with Dream's unconditional prompt, for guidance;
     LLaDA's guidance masks the prompt of the same canvas. clock: returns seconds. Raises InputError for a canvas with a draft, if
-    the graph returns fewer than `top_k` ids, or if Dream's guidance has no unconditional prompt.
+    the graph returns fewer than `top_k` ids, if Dream's guidance has no unconditional prompt, or if the answer is shorter than a
+    block of Fast-dLLM's.
     """
     if reference.sampler == "dream" and reference.guidance and unconditional is None:
         raise InputError("guidance needs an unconditional prompt, and this task has none; set guidance to 0")
     if canvas.draft is not None:
         raise InputError("a published decoding starts from masks; leave the draft out")
     state = _State(canvas, denoiser, reference, unconditional)
-    passes = _dream(state) if reference.sampler == "dream" else _llada(state)
+    passes = SAMPLERS[reference.sampler](state)
     start = clock()
     for number, committed in enumerate(passes, start=1):
         now = clock()
@@ -73,15 +75,21 @@ def reference_fill(
 def adapted(own: Reference, given: Reference, masks: int) -> Reference:
     """`given` for an answer of `masks` masked positions; it differs from the family's `own` in what a caller chose.
 
-    Steps that the caller did not choose are reduced to the number of positions. Raises InputError for steps and blocks that the
-    published code refuses, or that would leave steps with nothing to commit.
+    Steps that the caller did not choose are reduced to the number of positions, which without whole blocks is that of whole ones.
+    Raises InputError for steps and blocks that the published code refuses, or that would leave steps with nothing to commit, and
+    for options that it does not read.
     """
+    for name in UNREAD.get(own.sampler, ()):
+        if getattr(given, name) != getattr(own, name):
+            raise InputError(f"this model's published decoding does not read {name}; leave it out")
+    if own.stop_id is not None and given.block != own.block:
+        raise InputError(f"this model attends in blocks of {own.block}, and so decodes in them; leave block out")
     if given.block is not None and own.block is None:
         raise InputError("this model's published decoding has no blocks; leave block out")
     if given.steps != own.steps and given.steps > masks:
         raise InputError(f"steps is {given.steps}; the answer has {masks} masked positions, so at most {masks} steps do anything")
-    steps = max(1, min(given.steps, masks))
     blocks = -(-masks // given.block) if given.block else 1
+    steps = max(1, min(given.steps, masks if given.block is None or blocks < 2 else blocks * given.block))
     if given.block != own.block and masks % (given.block or masks):
         raise InputError(f"block is {given.block}; the published decoding takes a divisor of the answer's {masks} positions")
     if (given.steps, given.block) != (own.steps, own.block) and steps % max(1, blocks):
@@ -240,18 +248,23 @@ def _dream_guess(state: _State, wanted: Ids, first: bool) -> Rows:
 
 
 def _llada(state: _State) -> Iterator[Ids]:
-    """Fill blocks from left to right with equal numbers of steps; the first steps of a block commit the remainder, one each."""
+    """Fill blocks from left to right with equal numbers of steps; the first steps of a block commit the remainder, one each.
+
+    The number of steps of a block is rounded up, as in the cards of ZHZisZZ/dllm; LLaDA's own code refuses one that is not whole.
+    """
     total = len(state.answer)
     length = state.reference.block or total
     blocks = -(-total // length) if total else 0
     for at in range(blocks):
         block = state.answer[at * length : (at + 1) * length]
-        steps = max(1, state.reference.steps // blocks)
+        steps = -(-state.reference.steps // blocks)
         masks = int((state.ids[block] == state.mask_id).sum())
         for step in range(steps):
             count = masks // steps + (step < masks % steps)
             if len(state.masked) and count:
                 yield _llada_step(state, block, count)
+        if state.reference.stop_id in state.ids[block]:
+            return
 
 
 def _llada_step(state: _State, block: Ids, count: int) -> Ids:
@@ -269,3 +282,71 @@ def _llada_step(state: _State, block: Ids, count: int) -> Ids:
     confidence = state.rng.random(len(wanted)).astype(np.float32) if reference.algorithm == "random" else probability
     inside = np.isin(wanted, block)
     return state.commit(wanted[inside][surest(confidence[inside], count)])
+
+
+# ---- Fast-dLLM v2
+
+
+def _fast_dllm(state: _State) -> Iterator[Ids]:
+    """Fill whole blocks of the model from left to right, and the parts of each from left to right.
+
+    The first position of a block is the best id of the row before it, whatever its probability, as in a model that writes token
+    by token. As in the published code, as many blocks are filled as whole ones fit into the answer's length, beginning with the
+    one in which the prompt ends, and the rest of the answer stays masked. Two cases differ: a prompt of exactly one block is read
+    here, and the fill ends when the best id of a part is the mask, where the published code repeats that pass forever.
+    """
+    size, answer, ids = state.reference.block, state.answer, state.ids
+    assert size is not None
+    if len(answer) < size:
+        raise InputError(f"this decoding fills whole blocks of {size}, and an answer of {len(answer)} has none; ask for more")
+    first = int(answer[0])
+    if first % size == 0:
+        yield _best(state, answer[:1])
+    began = first
+    for stop in range((first // size + 1) * size, first + len(answer) + 1, size)[: len(answer) // size]:
+        if state.reference.stop_id in ids[first:stop]:
+            return
+        yield from _parts(state, np.arange(began, stop))
+        if state.reference.stop_id in ids[began:stop] or (ids[began:stop] == state.mask_id).any():
+            return
+        if stop < len(ids):
+            yield _best(state, np.array([stop]))
+        began = stop
+
+
+def _parts(state: _State, block: Ids) -> Iterator[Ids]:
+    """Fill a block from its first answered position on; ends early when nothing is masked before the stop id."""
+    size = state.reference.sub_block or len(state.ids)
+    for part in np.split(block, np.flatnonzero(block % size == 0)):
+        while (state.ids[part] == state.mask_id).any() and not _stopped(state, block):
+            committed = _fast_dllm_step(state, part[state.ids[part] == state.mask_id])
+            yield committed
+            if not len(committed):
+                return
+
+
+def _stopped(state: _State, block: Ids) -> bool:
+    stops = np.flatnonzero(state.ids[block] == state.reference.stop_id)
+    return bool(stops.size) and not (state.ids[block[: stops[0]]] == state.mask_id).any()
+
+
+def _best(state: _State, position: Ids) -> Ids:
+    """Commit the best id at one position, (1,)."""
+    scores = state.numbers(position, 1.0)
+    column = filters.argmax(scores.logits, scores.ids)
+    state.guess(position, scores.ids[0, column], np.exp(scores.logits[0, column] - scores.logsumexp))
+    return state.commit(position)
+
+
+def _fast_dllm_step(state: _State, wanted: Ids) -> Ids:
+    """One step over the masks of a part: commits the best ids above the threshold, and the most probable one in any case."""
+    scores, rows = state.numbers(wanted, 1.0), np.arange(len(wanted))
+    column = filters.argmax(scores.logits, scores.ids)
+    probability = np.exp(scores.logits[rows, column] - scores.logsumexp)
+    state.guess(wanted, scores.ids[rows, column], probability)
+    taken = probability > state.reference.threshold
+    taken[probability.argmax()] = True
+    return state.commit(wanted[taken])
+
+
+SAMPLERS: dict[str, Callable[[_State], Iterator[Ids]]] = {"dream": _dream, "llada": _llada, "fast_dllm": _fast_dllm}

@@ -19,8 +19,10 @@ class AttentionLayout:
     shift: int = 0
     """Row i predicts position i + shift (Dream: 1). Row 0 also predicts the positions before that."""
     block: int | None = None
-    """Block length of block-causal attention, counted from position 0: a row attends to its own block and those before it. None:
-    every row attends to all rows."""
+    """Block length of block-causal attention: a row attends to its own block and those before it. None: every row attends to all
+    rows."""
+    origin: int = 0
+    """A position at which a block begins. What is left before the first whole block is a shorter block."""
 
     def sources(self, predicted: Positions) -> Positions:
         """(R,) -> (R,): the rows that predict the positions.
@@ -29,6 +31,13 @@ class AttentionLayout:
         """
         return np.maximum(predicted - self.shift, 0)
 
+    def block_at(self, position: int, length: int) -> tuple[int, int]:
+        """The block [start, stop) that contains `position`, on a canvas of `length` positions; all of it without blocks."""
+        if self.block is None:
+            return 0, length
+        start = position - (position - self.origin) % self.block
+        return max(0, start), min(length, start + self.block)
+
 
 def block_of(first: int, origin: int, length: int, block: int | None, layout: AttentionLayout) -> tuple[int, int]:
     """The block [start, stop) that contains position `first`, on a canvas of `length` positions.
@@ -36,10 +45,7 @@ def block_of(first: int, origin: int, length: int, block: int | None, layout: At
     origin: position from which the schedule's blocks are counted, the first one that was ever masked. block: length of the
     schedule's blocks. Such a block never extends past a block of the model, since its rows cannot attend to rows after that.
     """
-    start, stop = 0, length
-    if layout.block is not None:
-        start = first // layout.block * layout.block
-        stop = min(length, start + layout.block)
+    start, stop = layout.block_at(first, length)
     if block is not None:
         own = origin + (first - origin) // block * block
         start, stop = max(start, own), min(stop, own + block)

@@ -12,7 +12,10 @@ from unmask.errors import InputError
 ALGORITHMS = {
     "dream": ("origin", "maskgit_plus", "topk_margin", "entropy", "entropy-penalty"),
     "llada": ("low_confidence", "random"),
+    "fast_dllm": ("threshold",),
 }
+UNREAD = {"fast_dllm": ("steps", "temperature", "seed", "block")}
+"""Sampler -> fields of `Reference` that it does not read, or that are the model's own."""
 WINDOWS = ("masked", "block", "suffix")
 
 
@@ -106,11 +109,13 @@ class Reference:
     """A family's published decoding. Checked on construction; raises InputError that names the option."""
 
     sampler: str
-    """dream or llada."""
+    """dream, llada or fast_dllm."""
     steps: int
-    """Number of passes over the whole answer, reduced to the number of its positions if that is smaller."""
+    """Number of passes over the whole answer. dream: at most the number of its masks. fast_dllm: not used; a block has the passes
+    that it needs."""
     algorithm: str
-    """dream: origin, maskgit_plus, topk_margin, entropy or entropy-penalty; llada: low_confidence or random."""
+    """dream: origin, maskgit_plus, topk_margin, entropy or entropy-penalty; llada: low_confidence or random; fast_dllm:
+    threshold."""
     temperature: float = 0.0
     """Sampling temperature of the ids. 0 takes the most probable id."""
     top_p: float = 1.0
@@ -126,7 +131,14 @@ class Reference:
     guidance: float = 0.0
     """Classifier-free guidance: logits are u + (guidance + 1)(c - u), for conditional c and unconditional u. 0 is off."""
     block: int | None = None
-    """Length of the blocks, which are filled from left to right. None: the whole answer is one block."""
+    """Length of the blocks, which are filled from left to right. None: the whole answer is one block. fast_dllm: the model's own
+    blocks, counted from position 0."""
+    sub_block: int | None = None
+    """fast_dllm only: length of the parts of a block, which are filled from left to right. None: the block is one part."""
+    threshold: float = 1.0
+    """fast_dllm only: ids above this probability are committed, and the most probable one in any case."""
+    stop_id: int | None = None
+    """llada and fast_dllm: the block that this id is committed in is the last one. None: all blocks are filled."""
     eps: float = 1e-3
     """Dream only: the last timestep."""
     at_least_one: bool = False
@@ -143,10 +155,14 @@ class Reference:
         for name in ("steps", "top_k"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; at least 1 is needed")
-        if self.block is not None and self.block < 1:
-            raise InputError(f"block is {self.block}; at least 1 is needed")
-        if not 0 < self.top_p <= 1:
-            raise InputError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+        for name in ("block", "sub_block"):
+            if (length := getattr(self, name)) is not None and length < 1:
+                raise InputError(f"{name} is {length}; at least 1 is needed")
+        if self.sampler == "fast_dllm" and (self.block is None or self.block % (self.sub_block or 1)):
+            raise InputError(f"fast_dllm fills blocks of whole parts; block is {self.block}, sub_block {self.sub_block}")
+        for name in ("top_p", "threshold"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0 and at most 1")
         if not 0 < self.eps < 1:
             raise InputError(f"eps is {self.eps}; it must be between 0 and 1")
         for name in ("temperature", "algorithm_temperature", "guidance"):

@@ -24,9 +24,10 @@ Ids = NDArray[np.int64]
 HIDDEN_FROM = np.float32(-1e9)  # added to attention scores of hidden rows; finite, because some engines cannot compute with -inf
 
 
-def attention_layout(manifest: Manifest) -> AttentionLayout:
-    """The layout that the sampler needs, from a bundle's manifest."""
-    return AttentionLayout(manifest.logits_shift, manifest.block)
+def attention_layout(manifest: Manifest, prompt: int = 0) -> AttentionLayout:
+    """The layout that the sampler needs, from a bundle's manifest. prompt: length of the prompt on this canvas."""
+    origin = prompt % manifest.block if manifest.block and manifest.blocks_after_prompt else 0
+    return AttentionLayout(manifest.logits_shift, manifest.block, origin)
 
 
 class BackboneDenoiser:
@@ -39,7 +40,7 @@ class BackboneDenoiser:
     def __init__(self, engine: Engine, length: int, prompt: int = 0, given: GivenRows | None = None) -> None:
         self._engine, self._length, self._prompt, self._given = engine, length, prompt, given
         self._manifest = engine.bundle.manifest
-        self._layout = attention_layout(self._manifest)
+        self._layout = attention_layout(self._manifest, prompt)
         width = self._manifest.embedding.width
         if given is not None and given.values.shape[1] != width:
             raise InputError(f"rows of width {given.values.shape[1]} were given; {self._manifest.name} takes width {width}")
@@ -93,7 +94,7 @@ class BackboneDenoiser:
     def _seen(self, last: int) -> int:
         """Number of positions that the row at `last` attends to."""
         if self._layout.block is not None:
-            return min(self._length, (last // self._layout.block + 1) * self._layout.block)
+            return self._layout.block_at(last, self._length)[1]
         if self._manifest.attention == "prefix" and last < self._prompt:
             return self._prompt
         return self._length

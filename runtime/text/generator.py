@@ -237,7 +237,8 @@ class Generator:
         if isinstance(schedule, Reference):
             raise InputError("the options of a published decoding need a request made with reference; pass a Schedule")
         chosen = schedule or self.bundle.schedule(request.task)
-        return fill(request.canvas, self._denoiser(request), chosen, layout=attention_layout(self.bundle.manifest))
+        layout = attention_layout(self.bundle.manifest, request.prompt)
+        return fill(request.canvas, self._denoiser(request), chosen, layout=layout)
 
     def _denoiser(self, request: Request) -> BackboneDenoiser:
         return BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows)

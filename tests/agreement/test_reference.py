@@ -327,7 +327,11 @@ def test_filters_keep_the_best_whatever_is_asked() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sampler": "drem"}, "sampler 'drem' is not one of dream, llada"),
+        ({"sampler": "drem"}, "sampler 'drem' is not one of dream, llada, fast_dllm"),
+        ({"sampler": "fast_dllm", "algorithm": "threshold"}, "fills blocks of whole parts; block is None"),
+        ({"sampler": "fast_dllm", "algorithm": "threshold", "block": 32, "sub_block": 5}, "block is 32, sub_block 5"),
+        ({"sub_block": 0}, "sub_block is 0"),
+        ({"threshold": 0.0}, r"threshold is 0\.0"),
         ({"algorithm": "low_confidence"}, "algorithm 'low_confidence' is not one of dream's"),
         ({"steps": 0}, "steps is 0"),
         ({"top_k": 0}, "top_k is 0"),

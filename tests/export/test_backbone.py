@@ -1,14 +1,13 @@
 """The backbone against transformers' own classes, and the exported graphs against the backbone: 1e-4 on every row."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
+from tests.oracle import theirs
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
 from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
@@ -40,58 +39,6 @@ class Ours:
         return self.hidden(ids, mask) @ self.head.T
 
 
-# What LLaDA's modeling code does with its tensors, under Llama's names: ff_proj goes through the activation, up_proj does not.
-LLADA_AS_LLAMA = {
-    "attn_norm": "input_layernorm",
-    "ff_norm": "post_attention_layernorm",
-    **{f"{part}_proj": f"self_attn.{part}_proj" for part in "qkv"},
-    "attn_out": "self_attn.o_proj",
-    "ff_proj": "mlp.gate_proj",
-    "up_proj": "mlp.up_proj",
-    "ff_out": "mlp.down_proj",
-}
-LLADA_ENDS = {"wte": "model.embed_tokens", "ln_f": "model.norm", "ff_out": "lm_head"}
-
-
-def as_llama(name: str) -> str:
-    parts = name.removeprefix("model.transformer.").removesuffix(".weight").split(".")
-    if parts[0] != "blocks":
-        return f"{LLADA_ENDS[parts[0]]}.weight"
-    return f"model.layers.{parts[1]}.{LLADA_AS_LLAMA[parts[2]]}.weight"
-
-
-def theirs(family: str, checkpoint: Checkpoint) -> Any:
-    """The same weights in transformers' class of the shape."""
-    raw = checkpoint.config
-    own = {"attn_implementation": "eager"}
-    if family == "llada":
-        config: Any = LlamaConfig(
-            vocab_size=raw["embedding_size"],
-            hidden_size=raw["d_model"],
-            intermediate_size=raw["mlp_hidden_size"],
-            num_hidden_layers=raw["n_layers"],
-            num_attention_heads=raw["n_heads"],
-            num_key_value_heads=raw["n_kv_heads"],
-            rms_norm_eps=raw["rms_norm_eps"],
-            rope_parameters={"rope_type": "default", "rope_theta": raw["rope_theta"]},
-            tie_word_embeddings=False,
-            **own,
-        )
-        model: Any = LlamaForCausalLM(config)
-        names = {name: as_llama(name) for name in checkpoint.shapes}
-    else:
-        kinds: Any = {"dream": (Qwen2Config, Qwen2ForCausalLM), "block": (Qwen3Config, Qwen3ForCausalLM)}[family]
-        drop = ("model_type", "architectures", "rope_theta", "mask_token_id", "block_size")
-        rope = {"rope_type": "default", "rope_theta": raw["rope_theta"]}
-        config = kinds[0](**{k: v for k, v in raw.items() if k not in drop}, rope_parameters=rope, **own)
-        model = kinds[1](config)
-        names = {name: name for name in checkpoint.shapes}
-    model.load_state_dict(
-        {names[name]: checkpoint.tensor(name) for name in checkpoint.shapes}, strict=not config.tie_word_embeddings
-    )
-    return model.eval()
-
-
 def block_mask(count: int, block: int) -> torch.Tensor:
     at = torch.arange(count) // block
     return torch.zeros(count, count).masked_fill(at[:, None] < at, -1e9)
@@ -103,9 +50,7 @@ def test_the_backbone_computes_what_transformers_computes(family: str, checkpoin
     ids = np.random.default_rng(0).integers(0, ours.config.vocabulary, 19)
     mask = block_mask(19, 4) if family == "block" else torch.zeros(19, 19)
     with torch.no_grad():
-        expected = theirs(family, ours.checkpoint)(input_ids=torch.from_numpy(ids)[None], attention_mask=mask[None, None]).logits[
-            0
-        ]
+        expected = theirs(ours.checkpoint)(input_ids=torch.from_numpy(ids)[None], attention_mask=mask[None, None]).logits[0]
     assert torch.allclose(ours.logits(ids, mask), expected, **CLOSE)
     assert not torch.allclose(ours.logits(ids, torch.full((19, 19), -1e9).triu(1)), expected, **CLOSE), "the mask must matter"
 
@@ -155,7 +100,7 @@ def test_positions_turn_as_in_transformers_far_from_the_start(
     hidden = engine.run("window", {**feeds, "cache_k": cache, "cache_v": cache})["hidden"]
     asked = {"input_ids": torch.from_numpy(ids)[None], "position_ids": torch.from_numpy(at)[None]}
     with torch.no_grad():
-        expected = theirs(family, ours.checkpoint)(**asked, attention_mask=torch.zeros(1, 1, 6, 6), output_hidden_states=True)
+        expected = theirs(ours.checkpoint)(**asked, attention_mask=torch.zeros(1, 1, 6, 6), output_hidden_states=True)
     assert np.allclose(hidden, expected.hidden_states[-1][0], **CLOSE)
 
 

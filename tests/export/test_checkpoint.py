@@ -101,7 +101,7 @@ def broken(change: str, folder: Path) -> None:
     [
         ("no config", InputError, "no config.json here"),
         ("config is no json", BundleError, "config.json: not JSON"),
-        ("unknown family", InputError, "'gpt2' is not one that can be exported; known: dream, llada"),
+        ("unknown family", InputError, "'gpt2' cannot be exported here: it writes token by token"),
         ("key missing", InputError, "config.json lacks 'intermediate_size'"),
         ("truncated", BundleError, r"model.safetensors: cut short or damaged .*download it again"),
         ("empty", BundleError, "cut short or damaged"),

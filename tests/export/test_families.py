@@ -189,6 +189,8 @@ def read(raw: dict[str, Any]) -> tuple[str, ...]:
         (DREAM, "use_sliding_window", True),
         (DREAM, "use_mrope", True),
         (BLOCK, "hidden_act", "gelu"),
+        (BLOCK, "attention_bias", True),
+        (BLOCK, "mlp_bias", True),
         (BLOCK, "rope_scaling", {"rope_type": "dynamic", "factor": 2.0}),
         (LLADA, "activation_type", "gelu"),
         (LLADA, "block_type", "sequential"),
@@ -273,10 +275,111 @@ def test_case_of_the_model_type_is_no_matter(kind: str) -> None:
     assert family_of({"model_type": kind}) in ("dream", "llada", "block")
 
 
-@pytest.mark.parametrize("kind", ["llada_moe", "sdar_moe", "llama", "", None])
-def test_relatives_of_another_shape_are_unknown(kind: str | None) -> None:
-    with pytest.raises(InputError, match="is not one that can be exported; known: dream, llada"):
+@pytest.mark.parametrize("kind", ["resnet", "", None])
+def test_what_nobody_knows_is_told_with_what_is_known(kind: str | None) -> None:
+    with pytest.raises(InputError, match=r"is not one that can be exported; known: dream, llada, .*a2d-qwen3.*fast_dllm_qwen"):
         family_of({"model_type": kind})
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ({"model_type": "llada2_moe", "num_experts": 256}, "a mixture of experts"),
+        ({"model_type": "sdar_moe"}, "a mixture of experts, .* the nearest are the dense models"),
+        ({"model_type": "rnd1"}, "a mixture of experts"),
+        ({"model_type": "bd3lm"}, "diffusion transformer"),
+        ({"model_type": "omnivoice"}, "eight codebooks"),
+        ({"model_type": "diffusion_gemma"}, "noise is uniform"),
+        ({"model_type": "wedlm"}, "attends causally"),
+        ({"model_type": "llama"}, "writes token by token"),
+        ({"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "modeling_x.X"}}, "is in Python code of its own"),
+    ],
+)
+def test_what_is_known_and_cannot_be_exported_is_told_the_reason(raw: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError, match=rf"model_type '{raw['model_type']}' cannot be exported here: .*{reason}"):
+        family_of(raw)
+
+
+# Qwen3-0.6B as ZHZisZZ/dllm converts it, Fast_dLLM_v2_7B's config.json, and Dream's reasoner.
+A2D = {
+    **{key: value for key, value in BLOCK.items() if key != "eos_token_id"},
+    "model_type": "a2d-qwen3",
+    "hidden_size": 1024,
+    "intermediate_size": 3072,
+    "eos_token_id": 256,
+}
+FAST_DLLM = {
+    **{key: value for key, value in DREAM.items() if key != "mask_token_id"},
+    "model_type": "Fast_dLLM_Qwen",
+    "vocab_size": 152064,
+    "bd_size": 32,
+    "eos_token_id": 257,
+}
+REASONER = {**BLOCK, "model_type": "Dream", "hidden_size": 4096, "block_size": 32, "eos_token_id": 256}
+
+
+def test_tiny_a2d_is_read_as_trained(tokenizer: Tokenizer) -> None:
+    """Full attention unless blocks are asked for; the folder's name may insist on them. The mask is the tokenizer's."""
+    adapter, known = FAMILIES["a2d"], small_tokenizer(mask="<|mask|>")
+    full, blocks = adapter.traits(A2D, known, None), adapter.traits(A2D, known, 32)
+    assert (full.mask_id, full.attention, full.block, full.logits_shift, full.blocks_after_prompt) == (
+        259,
+        "full",
+        None,
+        0,
+        False,
+    )
+    assert (blocks.mask_id, blocks.attention, blocks.block, blocks.logits_shift, blocks.blocks_after_prompt) == (
+        259,
+        "block",
+        32,
+        0,
+        True,
+    )
+    assert "add --block 32" in full.notes[0]
+    assert not blocks.notes
+    assert str(blocks) == "blocks of 32 from the end of the prompt, logits of the row, mask 259"
+    named = {**A2D, "_name_or_path": "Qwen3-0.6B-diffusion-bd3lm-v0.1"}
+    with pytest.raises(InputError, match=r"bd3lm-v0.1 was trained in blocks .*: unmask export --block 32"):
+        adapter.traits(named, known, None)
+    assert adapter.traits(named, known, 32) == blocks
+    with pytest.raises(InputError, match=r"nor the tokenizer \(<\|mask\|>\) has a mask token"):
+        adapter.traits(A2D, tokenizer, None)
+
+
+def test_the_layers_of_tiny_a2d_are_those_of_its_origin() -> None:
+    def found(kind: str) -> tuple[bool, bool, bool]:
+        config = FAMILIES["a2d"].config({**A2D, "model_type": kind})
+        return config.qkv_bias, config.qk_norm, config.tied
+
+    assert [found(kind) for kind in ("a2d-qwen3", "a2d-qwen2", "a2d-llama")] == [
+        (False, True, True),
+        (True, False, True),
+        (False, False, True),
+    ]
+
+
+def test_fast_dllm_combines_a_shift_with_blocks() -> None:
+    known = small_tokenizer(mask="|<MASK>|")
+    traits = FAMILIES[family_of(FAST_DLLM)].traits(FAST_DLLM, known, None)
+    assert (traits.mask_id, traits.end_id, traits.logits_shift, traits.attention, traits.block) == (259, 257, 1, "block", 32)
+    assert str(traits) == "blocks of 32 from the first position, logits of the row before, mask 259"
+    reference = traits.tasks[0]["generate"].reference
+    assert reference is not None
+    assert (reference.block, reference.sub_block, reference.threshold, reference.stop_id) == (32, 8, 0.9, 257)
+    assert FAMILIES["fast_dllm"].config(FAST_DLLM) == FAMILIES["dream"].config({**DREAM, "vocab_size": 152064})
+
+
+def test_dreams_reasoner_is_a_block_model(tokenizer: Tokenizer) -> None:
+    dream = FAMILIES[family_of(REASONER)]
+    traits = dream.traits(REASONER, tokenizer, None)
+    assert dream.config(REASONER) == FAMILIES["block"].config({**REASONER, "model_type": "sdar"})
+    assert (traits.mask_id, traits.logits_shift, traits.attention, traits.block) == (151669, 0, "block", 32)
+
+
+def test_a_dream_made_of_llama_has_no_biases() -> None:
+    assert FAMILIES["dream"].config(DREAM).qkv_bias
+    assert not FAMILIES["dream"].config({**DREAM, "attention_bias": False}).qkv_bias
 
 
 def test_each_family_is_a_file_of_its_name() -> None:

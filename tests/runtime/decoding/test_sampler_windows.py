@@ -138,19 +138,27 @@ def test_a_suffix_window_computes_the_block_and_what_follows() -> None:
     assert [len(rows) for rows, _ in model.calls] == [10, 8, 8, 8, 10, 4, 4, 4]
 
 
-@given(prompt=st.integers(0, 9), masks=st.integers(1, 25), schedule=schedules(), shift=st.sampled_from([0, 1]))
-def test_block_causal_context_is_exact(prompt: int, masks: int, schedule: Schedule, shift: int) -> None:
+@given(
+    prompt=st.integers(0, 9),
+    masks=st.integers(1, 25),
+    schedule=schedules(),
+    shift=st.sampled_from([0, 1]),
+    origin=st.integers(0, 3),
+)
+def test_block_causal_context_is_exact(prompt: int, masks: int, schedule: Schedule, shift: int, origin: int) -> None:
     """When a block is computed, every row before it was last computed with the id that is there now."""
-    layout, canvas = AttentionLayout(shift, 4), canvas_of(prompt, masks)
+    layout, canvas = AttentionLayout(shift, 4, origin), canvas_of(prompt, masks)
     if schedule.revise:
         return  # rows were computed with ids that are masked again since
     model = Model(len(canvas.ids), layout)
     known = canvas.ids
     for step in fill(canvas, model, schedule, layout=layout):
         rows, wanted = model.calls[-1]
-        start = min(wanted) // 4 * 4
+        start, stop = layout.block_at(min(wanted), len(canvas.ids))
+        assert (start - origin) % 4 == 0 or start == 0
         assert (model.seen[:start] == known[:start]).all()
-        assert max(rows) < max(wanted) // 4 * 4 + 4, "rows after the block are not attended to and not computed"
+        assert max(wanted) < stop
+        assert max(rows) < stop, "rows after the block are not attended to and not computed"
         known = step.ids
 
 
@@ -213,13 +221,17 @@ def test_drawn_ids_follow_the_probabilities() -> None:
 
 
 @given(
-    first=st.integers(0, 60), origin=st.integers(0, 20), block=st.none() | st.integers(1, 20), own=st.none() | st.integers(1, 9)
+    first=st.integers(0, 60),
+    origin=st.integers(0, 20),
+    block=st.none() | st.integers(1, 20),
+    own=st.none() | st.integers(1, 9),
+    begins=st.integers(0, 30),
 )
 def test_a_block_holds_its_position_and_respects_both_lengths(
-    first: int, origin: int, block: int | None, own: int | None
+    first: int, origin: int, block: int | None, own: int | None, begins: int
 ) -> None:
     first += origin
-    start, stop = block_of(first, origin, 100, block, AttentionLayout(0, own))
+    start, stop = block_of(first, origin, 100, block, AttentionLayout(0, own, begins))
     assert start <= first < stop <= 100
-    assert own is None or (start // own == (stop - 1) // own)
+    assert own is None or ((start - begins) // own == (stop - 1 - begins) // own)
     assert block is None or stop - start <= block

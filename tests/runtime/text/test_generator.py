@@ -163,7 +163,7 @@ def test_an_answer_counts_what_stands_before_the_end(small: Generator) -> None:
         ("generate", {"text": "x" * 600}, None, "the prompt has 600 tokens and the answer 128; .* takes 512 in all"),
         ("generate", {"text": "x"}, 600, "takes 512 in all"),
         ("generate", {"text": "x"}, 0, "too few"),
-        ("generate", {"text": "a <|MASK|> b"}, None, "which is the mask token"),
+        ("generate", {"text": "a <|mask|> b"}, None, "which is the mask token"),
     ],
 )
 def test_what_cannot_be_answered(
