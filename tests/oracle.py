@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from unmask.export.checkpoint import Checkpoint
+from unmask.export.checkpoint.weights import Checkpoint
 
 QWEN2, QWEN3, LLAMA = (Qwen2Config, Qwen2ForCausalLM), (Qwen3Config, Qwen3ForCausalLM), (LlamaConfig, LlamaForCausalLM)
 # By model_type in lower case. Fast-dLLM v2's own modeling code is Qwen2's with another mask, Tiny-A2D's are subclasses of these.

@@ -2,16 +2,16 @@
 
 Nothing in a checkpoint says how it was trained: as MDLM, with full attention, or as BD3LM, in blocks that begin where the prompt
 ends. It is MDLM here unless a length of blocks is asked for, which a name with bd3lm in it insists on. The published decoding is
-that of the model cards.
+that of the model cards, which is LLaDA's: in blocks of 64, or in the model's own until one holds an end of text.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from unmask.decoding.schedule import Reference
 from unmask.errors import InputError
-from unmask.export.families import qwen
+from unmask.export.families import llada, qwen
 from unmask.export.families.adapter import BLOCKS, HEADERS, HEADERS_END, TEXT, Traits, mask_id, need, one, tasks
 from unmask.export.families.qwen import EMBEDDING, HEAD, VOCABULARY_KEY, names
 from unmask.export.modules.backbone import BackboneConfig
@@ -26,6 +26,7 @@ MODEL_TYPES = tuple(VARIANTS)
 SKIPPED: tuple[str, ...] = ()
 MASK_TOKEN = "<|mask|>"
 BLOCKS_NAME, BLOCK = "bd3lm", 32
+NOTE = f"full attention is taken; nothing here says whether it was trained in blocks ({BLOCKS_NAME}): if so, add --block {BLOCK}"
 TINY = {"model_type": "a2d-qwen3", **qwen.TINY, "head_dim": 24, "tie_word_embeddings": True}
 SHAPES: dict[str, dict[str, Any]] = {}
 
@@ -43,13 +44,11 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
         )
     _, turn, turn_end = VARIANTS[str(raw["model_type"]).lower()]
     end, mask = one(need(raw, "eos_token_id")), mask_id(raw, tokenizer, MASK_TOKEN)
-    stop = end if block else None
-    reference = Reference("llada", steps=128, algorithm="low_confidence", block=block or 64, stop_id=stop)
-    known = tasks(end, turn, tokenizer.token_to_id(turn_end), reference, BLOCKS if block else TEXT)
-    note = f"config.json does not say how it was trained: in full, it is taken; if in blocks ({BLOCKS_NAME}), add --block {BLOCK}"
-    longest = raw.get("max_position_embeddings")
+    turn_end_id, longest = tokenizer.token_to_id(turn_end), raw.get("max_position_embeddings")
     if block is None:
-        return Traits(mask, end, 0, "full", None, longest, known, notes=(note,))
+        known = tasks(end, turn, turn_end_id, replace(llada.REFERENCE, block=64), TEXT)
+        return Traits(mask, end, 0, "full", None, longest, known, notes=(NOTE,))
+    known = tasks(end, turn, turn_end_id, replace(llada.REFERENCE, block=block, stop_id=end), BLOCKS)
     return Traits(mask, end, 0, "block", block, longest, known, blocks_after_prompt=True)
 
 

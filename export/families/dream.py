@@ -1,8 +1,8 @@
 """Dream, Dream-Coder and Omni-Diffusion's backbone: Qwen2.5's shape without the causal mask, logits shifted by one.
 
-A Dream trained from Llama has no biases (attention_bias false). Dream's reasoner, which has a block_size, is of the block family in
-all but its model_type. Omni-Diffusion is recognized by its tokens for speech and image codes (`omni_diffusion`); the weights of its
-speech encoder are known and left out. Prompts and settings of Dream are the examples of its repository.
+A Dream trained from Llama has no biases (attention_bias false). Dream's reasoner, which has a block_size, is of the block family
+in all but its model_type. Omni-Diffusion is recognized by its tokens for speech and image codes (`omni_diffusion`), and the
+weights of its speech encoder are known and left out. Prompts and settings of Dream are the examples of its repository.
 """
 
 from typing import Any

@@ -17,7 +17,7 @@ from unmask.bundle.manifest import load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.errors import InputError
-from unmask.export.checkpoint import open_checkpoint
+from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator
 

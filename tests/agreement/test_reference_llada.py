@@ -74,6 +74,7 @@ OWN = Reference("llada", 128, "low_confidence", block=32)
         ({"steps": 8}, 128, 8),
         ({"steps": 16, "block": 16}, 64, 16),
         ({"block": 8}, 64, 64),
+        ({}, 40, 64),  # as many as whole blocks have, so that the first of 32 is filled one by one
     ],
 )
 def test_chosen_steps_and_blocks(given: dict[str, int], masks: int, steps: int) -> None:
@@ -91,6 +92,12 @@ def test_chosen_steps_and_blocks(given: dict[str, int], masks: int, steps: int) 
 def test_steps_and_blocks_that_the_published_code_refuses(given: dict[str, int], masks: int, told: str) -> None:
     with pytest.raises(InputError, match=told):
         adapted(OWN, replace(OWN, **given), masks)  # type: ignore[arg-type]
+    own = Reference("llada", 128, "low_confidence", block=32, stop_id=5)
+    with pytest.raises(InputError, match="attends in blocks of 32, and so decodes in them"):
+        adapted(own, replace(own, block=16), masks)
+    own = Reference("fast_dllm", 1, "threshold", block=32, sub_block=8)
+    with pytest.raises(InputError, match="does not read temperature"):
+        adapted(own, replace(own, temperature=1.0), masks)
     with pytest.raises(InputError, match="has no blocks"):
         adapted(Reference("dream", 128, "entropy"), Reference("dream", 128, "entropy", block=8), masks)
 

@@ -64,7 +64,7 @@ def test_an_unknown_family_lists_the_known(command: Command, folder: Path) -> No
     config.write_text(config.read_text().replace('"Dream"', '"bert"'))
     result = command("export", folder)
     assert (result.code, result.err.count("\n")) == (2, 1)
-    assert "'bert' is not one that can be exported; known: dream, llada, mmada, sdar, qwen3" in result.err
+    assert "'bert' is not one that can be exported; known: dream, llada, mmada, sdar, qwen3, a2d-qwen3" in result.err
 
 
 def test_no_folder_is_one_line(command: Command, tmp_path: Path) -> None:
