@@ -15,7 +15,6 @@ from unmask.apps.cli.options import (
     SHIPPED,
     EngineChoice,
     changed,
-    check_folder,
     refuse_unread,
     require,
     say_on_stderr,
@@ -55,7 +54,6 @@ class BenchOptions:
     def __post_init__(self) -> None:
         if not 0 < self.minutes < float("inf"):
             raise InputError(f"minutes is {self.minutes:g}; a soak takes more than 0")
-        check_folder(self.output)
 
 
 def bench(
@@ -76,11 +74,13 @@ def bench(
     require("matplotlib", "onnx", "jiwer", "whisper_normalizer")
     from unmask.benchmarks.report.markdown import to_markdown
     from unmask.benchmarks.report.record import to_json
-    from unmask.benchmarks.report.write import write_report
+    from unmask.benchmarks.report.write import check_place, write_report
     from unmask.benchmarks.scenarios.random_weights import shape_bundle
     from unmask.benchmarks.scenarios.run import read_subject, run, subject_cases, with_distinct_names
 
     refuse_unread(changed(options), unread(options))
+    if options.output:
+        check_place(options.output)
     say = say_on_stderr(options.quiet)
     chosen = engine.options()
     folders = [*bundles, *(shape_bundle(shape, options.precision) for shape in options.shape)] or [SHIPPED]
@@ -91,9 +91,9 @@ def bench(
             refuse_unread(changed(options), {"audio": "none of these bundles captions; leave out"})
         settings = {"scenarios": list(options.scenario), "minutes": options.minutes}
         report = run(subject_cases(subjects, options.scenario, options.minutes), subjects, plan, settings, say)
-    if options.output:
+    print(to_json(report) if options.json else to_markdown(report), end="", flush=True)  # first: it is all that is left if
+    if options.output:  # the disk is full by now
         write_report(report, options.output)
-    print(to_json(report) if options.json else to_markdown(report), end="")
 
 
 def unread(options: BenchOptions) -> dict[str, str]:

@@ -26,7 +26,7 @@ class GenerateOptions:
     """Options of `unmask generate`."""
 
     prompt: str | None = None
-    """Text input of the task; - reads it from standard input."""
+    """Text input of the task; - reads it from standard input. One that begins with a dash is written --prompt=-x."""
     speech: Path | None = None
     """Speech codes, an input of the task: a file of whole numbers, where 0 is the first code."""
     image: Path | None = None

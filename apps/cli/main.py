@@ -7,7 +7,11 @@ A subcommand's module is imported only when that subcommand is chosen.
 
 from __future__ import annotations
 
+import codecs
+import dataclasses
 import io
+import json
+import math
 import os
 import signal
 import sys
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+LARGEST = 2**63 - 1
 TERMINATED = 143
 EXTRAS = {
     "apps": ("cyclopts", "docstring_parser", "rich", "soundfile", "soxr"),
@@ -47,23 +52,59 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, MissingArgumentError
 
     from unmask.errors import UnmaskError
 
-    words = ["./-" if word == "-" else word for word in (sys.argv[1:] if arguments is None else arguments)]  # - is a file here
+    words = as_values(sys.argv[1:] if arguments is None else arguments)
     try:
         code = make_app(words)(words, exit_on_error=False, print_error=False, result_action="return_value") or 0
         sys.stdout.flush()  # a full disk shows here at the latest
         return int(code)
     except (UnmaskError, CycloptsError) as error:
-        return _fail(" ".join(str(error).split()), BAD_INPUT)
+        hint = " A value that begins with a dash is written --option=VALUE." if isinstance(error, MissingArgumentError) else ""
+        return _fail(" ".join(str(error).split()) + hint, BAD_INPUT)
     except BrokenPipeError:
         raise
     except OSError as error:  # a file or folder that no check foresaw
         _drop_output()
         place = f"{error.filename}: " if error.filename is not None else ""
         return _fail(f"{place}{error.strerror or error}", BAD_INPUT)
+    except MemoryError as error:
+        return _fail(f"not enough memory ({error or 'it cannot be had'}); make the input shorter", BAD_INPUT)
+
+
+def as_values(words: Sequence[str]) -> list[str]:
+    """The words of a command line, written so that no value is taken for an option.
+
+    `-` is a file here. A word that begins with a dash and has a space before any equals sign names no option: it is a text, such
+    as a prompt with a bullet, and belongs to the option before it.
+    """
+    found: list[str] = []
+    option = ""
+    for word in words:
+        text = word.startswith("-") and any(letter.isspace() for letter in word.partition("=")[0])
+        if text and option:
+            found[-1:] = [f"{option}={word}"] if found[-1] == option else [found[-1], f"{option}={word}"]
+        else:
+            found.append("./-" if word == "-" else word)
+        if word.startswith("--") and not text:
+            option = word if "=" not in word else ""
+    return found
+
+
+def check_numbers(_: object, value: object) -> None:
+    """Refuses what no option means: infinity, no number, and whole numbers that no array and no library takes.
+
+    value: a record of options. Raises InputError that names the option.
+    """
+    from unmask.errors import InputError
+
+    for name, number in vars(value).items() if dataclasses.is_dataclass(value) else ():
+        if isinstance(number, float) and not math.isfinite(number):
+            raise InputError(f"--{name.replace('_', '-')} is {number}; it must be a finite number")
+        if isinstance(number, int) and not -LARGEST <= number <= LARGEST:
+            raise InputError(f"--{name.replace('_', '-')} has {len(str(abs(number)))} digits; no such number can be used")
 
 
 class Terminated(KeyboardInterrupt):
@@ -72,7 +113,7 @@ class Terminated(KeyboardInterrupt):
 
 def make_app(words: Sequence[str]) -> App:
     """The command with all subcommands. Only the one that is named first among `words` is imported; others have their help."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     from unmask import __version__
 
@@ -80,6 +121,7 @@ def make_app(words: Sequence[str]) -> App:
         name="unmask",
         help="On-device runtime for masked diffusion models.",
         version=__version__,
+        default_parameter=Parameter(validator=check_numbers),
         suppress_keyboard_interrupt=False,
     )
     chosen = next((word for word in words if word in COMMANDS), None)
@@ -107,12 +149,16 @@ def run() -> None:
 
 
 def _run() -> Never:
+    codecs.register_error("json", _escaped)
+    data = any("json" in word for word in sys.argv[1:])  # --json, --format jsonl
     for stream in (sys.stdout, sys.stderr):  # a letter, or a file's name, that the terminal or the pipe cannot show is marked
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="json" if data else "replace")
     try:
         sys.exit(main())
-    except BrokenPipeError:  # who reads has enough, as `head` does
+    except (BrokenPipeError, SystemExit) as ended:  # who reads has enough, as `head` does; rich makes an exit of it
+        if not isinstance(ended, BrokenPipeError) and not isinstance(ended.__context__, BrokenPipeError):
+            raise
         _drop_output()
         sys.exit(BROKEN_PIPE)
     except ModuleNotFoundError as error:
@@ -121,6 +167,13 @@ def _run() -> Never:
         if extra is None:
             raise
         sys.exit(_fail(f"{name} is not installed; this needs an extra: pip install 'unmask[{extra}]'", BAD_INPUT))
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Letters that an encoding lacks as JSON writes them: no reader of JSON loses one."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _terminate(*_: object) -> Never:

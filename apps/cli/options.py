@@ -19,7 +19,7 @@ from cyclopts import Group, Parameter
 from unmask.apps.audio.files import demo_clips, read_recording, read_transcript
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
-from unmask.decoding.schedule import Reference, Schedule
+from unmask.decoding.schedule import Reference, Schedule, check_seed
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
 from unmask.engines.tuned_settings import Tuned, bundle_key, read_tuned
@@ -239,12 +239,6 @@ def undone() -> Iterator[None]:
         raise type(stopped)("nothing was written") from None
 
 
-def check_folder(output: Path | None) -> None:
-    """Raises InputError where a report cannot go."""
-    if output is not None and output.exists() and not output.is_dir():
-        raise InputError(f"{output}: the report is a folder; name one")
-
-
 @Parameter(name="*")
 @dataclass(frozen=True)
 class MaterialOptions:
@@ -258,6 +252,9 @@ class MaterialOptions:
     """Number of positions in an answer. Default: the task's own."""
     seed: int = 0
     """Seed of the positions that are masked again."""
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 def read_material(manifest: Manifest, options: MaterialOptions) -> tuple["Material", list[str | None]]:

@@ -29,6 +29,7 @@ from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import describe_cpu, read_cpu
 from unmask.engines.tuned_settings import forget, write_tuned
+from unmask.engines.user_cache import cache_folder
 from unmask.errors import InputError
 
 NOTHING_FITS = 1
@@ -87,11 +88,21 @@ def tune(
     if options.dry_run:
         print(described(plan))
         return 0
+    cache_folder()  # raises before minutes of measuring if the setting cannot be stored
     found = run(plan, Rules(options.budget_ms, options.tolerance), options.quiet)
+    code = finish(plan, found, options)
     if options.plot:
-        kind = options.plot.suffix[1:]
-        options.plot.write_bytes(picture(found, loaded.manifest.name, plan.objective.unit, plan.objective.measure, kind))
-    return finish(plan, found, options)
+        draw(plan, found, options.plot)
+    return code
+
+
+def draw(plan: TuningPlan, found: TuningResult, path: Path) -> None:
+    """Raises InputError if the picture cannot be written; the setting is stored by then."""
+    made = picture(found, plan.bundle.manifest.name, plan.objective.unit, plan.objective.measure, path.suffix[1:])
+    try:
+        path.write_bytes(made)
+    except OSError as error:
+        raise InputError(f"{path}: the picture cannot be written ({error.strerror}); the setting is stored") from error
 
 
 def check(options: TuneOptions) -> None:

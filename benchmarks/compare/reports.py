@@ -174,7 +174,13 @@ def _unlike(a: Sequence[Report], b: Sequence[Report]) -> Iterator[str]:
 
 def _circumstances(report: Report) -> dict[str, str]:
     """What a difference may be due to, by name."""
-    found = {"processor": report.machine.cpu, "system": report.machine.system, "unmask": report.version}
+    found = {
+        "processor": report.machine.cpu,
+        "cores": str(report.machine.cores),
+        "system": report.machine.system,
+        "unmask": report.version,
+    }
+    found |= {name: value for name in ("governor", "power") if (value := getattr(report.before, name)) is not None}
     found |= {f"version of {engine}": version for engine, version in report.machine.engines.items()}
     found |= {f"bundle {subject.name}": subject.sha256[:8] for subject in report.subjects}
     return found | {

@@ -16,6 +16,7 @@ from typing import Any
 
 from unmask.benchmarks.measure.harness import Clock, interleave
 from unmask.benchmarks.measure.worker import Worker
+from unmask.decoding.schedule import check_seed
 from unmask.errors import InputError
 
 Say = Callable[[str], None]
@@ -88,6 +89,7 @@ class Plan:
         if self.rounds < 1 or self.warmup < 0 or self.min_seconds < 0:
             given = f"rounds is {self.rounds}, warmup {self.warmup}, min-seconds {self.min_seconds:g}"
             raise InputError(f"{given}: at least 1 round is needed, and no value is below 0")
+        check_seed(self.seed)
         if self.pin and not hasattr(os, "sched_setaffinity"):
             raise InputError("this system cannot keep a process on one processor; leave out --pin")
 

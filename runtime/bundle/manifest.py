@@ -173,9 +173,10 @@ def read_manifest(folder: Path) -> Manifest:
     """Read and check `bundle.json` without reading the files that it lists. Raises BundleError."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise BundleError(
-            f"{folder}: no {MANIFEST} here, so this is not a bundle; `unmask inspect` without a name shows the shipped one"
-        )
+        what = "`unmask inspect` without a name shows the shipped one"
+        if (folder / "config.json").is_file():
+            what = f"it is a checkpoint: `unmask export {folder}` makes a bundle of it"
+        raise BundleError(f"{folder}: no {MANIFEST} here, so this is not a bundle; {what}")
     if path.stat().st_size > LARGEST_MANIFEST_BYTES:
         raise BundleError(f"{path}: larger than {LARGEST_MANIFEST_BYTES} bytes, which no manifest needs")
     try:

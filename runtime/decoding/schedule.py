@@ -19,6 +19,12 @@ UNREAD = {"fast_dllm": ("steps", "temperature", "seed", "block")}
 WINDOWS = ("masked", "block", "suffix")
 
 
+def check_seed(seed: int) -> None:
+    """Raises InputError for a number that seeds nothing."""
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must be 0 or above")
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How a canvas is filled. Checked on construction; raises InputError that names the option."""
@@ -88,6 +94,7 @@ class Schedule:
             raise InputError(f"revise is {self.revise}; it must be at least 0 and below 1")
         if not 0 <= self.temperature < math.inf:
             raise InputError(f"temperature is {self.temperature}; it must be 0 or above")
+        check_seed(self.seed)
         for name in ("factor", "entropy_bound", "budget_ms"):
             if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} is {value}; it must be above 0")
@@ -168,6 +175,7 @@ class Reference:
         for name in ("temperature", "algorithm_temperature", "guidance"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be 0 or above")
+        check_seed(self.seed)
         for name in ("repetition_penalty", "position_penalty"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")

@@ -14,11 +14,15 @@ from pathlib import Path
 
 from unmask.engines.known_engines import ENGINES
 from unmask.engines.onnx_providers import PROVIDERS, available, kind, plugin_devices
+from unmask.errors import InputError
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16")
 """Processor flags, by their Linux names, on which the speed of int8 and bfloat16 matrix products depends."""
 _MACOS = {"FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16", "AdvSIMD": "asimd"}  # hw.optional.arm.*
 _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x1022: "AMD", 0x8086: "Intel", 0x5143: "Qualcomm", 0x106B: "Apple"}
+
+
+LITTLE = 1 << 26  # bytes
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,52 @@ def system_fields(path: Path) -> dict[str, str]:
         if colon:
             fields.setdefault(key.strip(), value.strip())
     return fields
+
+
+def free_bytes(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may still take: what the system has, within the limits of its group and its own (ulimit -v).
+
+    None where nothing tells it, as on macOS and Windows.
+    """
+    found = []
+    if available := system_fields(root / "proc/meminfo").get("MemAvailable"):
+        found.append(int(available.split()[0]) * 1024)
+    group = root / "sys/fs/cgroup"
+    most, taken = _number(group / "memory.max"), _number(group / "memory.current")
+    if most is not None and taken is not None:
+        found.append(most - taken)
+    if (limit := _address_space()) is not None:
+        found.append(limit - int(system_fields(root / "proc/self/status").get("VmSize", "0").split()[0]) * 1024)
+    return max(0, min(found)) if found else None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there, or "max"
+        return None
+
+
+def _address_space() -> int | None:
+    """Bytes of address space that this process may have; None without a limit."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def check_memory(needed: int, what: str) -> None:
+    """Raises InputError, before it is taken, for memory that this machine does not have. what: what needs it, for the message.
+
+    Small amounts are not looked up.
+    """
+    if needed < LITTLE:
+        return
+    free = free_bytes()
+    if free is not None and needed > free:
+        raise InputError(f"{what} needs {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free; make it shorter")
 
 
 def read_cpu(root: Path = Path("/")) -> Cpu:

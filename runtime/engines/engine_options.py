@@ -6,6 +6,8 @@ from unmask.engines.known_engines import DEFAULT, ENGINES
 from unmask.engines.onnx_providers import read_provider
 from unmask.errors import InputError
 
+MOST_THREADS = 1024  # each has a stack of its own; more than a machine has cores help nothing
+
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -45,5 +47,5 @@ class EngineOptions:
                 if value != choices[0] and kind.name != self.engine:
                     raise InputError(f"{name} {value!r} belongs to the engine {kind.name}; leave it out with {self.engine}")
         read_provider(self.provider)
-        if self.threads < 1:
-            raise InputError(f"threads is {self.threads}; at least 1 is needed")
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(f"threads is {self.threads}; at least 1 is needed, and at most {MOST_THREADS} are made")

@@ -27,7 +27,7 @@ def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
     chosen.inter_op_num_threads = 1
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
     chosen.enable_cpu_mem_arena = chosen.enable_mem_pattern = options.arena
-    chosen.log_severity_level = 3
+    chosen.log_severity_level = 4  # failures are raised
     return chosen
 
 
@@ -71,13 +71,21 @@ def _session(
     graph: Path | bytes, options: EngineOptions, chosen: "onnxruntime.SessionOptions | None" = None
 ) -> "onnxruntime.InferenceSession":
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     chosen = chosen or session_options(options)
     providers = attach(chosen, options.provider, options.strict)
     try:
         return onnxruntime.InferenceSession(graph, chosen, providers=providers, enable_fallback=0)
-    except (
+    except _failures() as error:
+        with_it = "" if options.provider == CPU else f" with {options.provider}"
+        raise BundleError(f"{_name(graph)}: ONNX Runtime {onnxruntime.__version__} cannot open it{with_it}: {error}") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises; it has no common base."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    return (
         errors.Fail,
         errors.InvalidGraph,
         errors.InvalidProtobuf,
@@ -86,9 +94,7 @@ def _session(
         errors.NoSuchFile,
         errors.EPFail,
         errors.RuntimeException,
-    ) as error:
-        with_it = "" if options.provider == CPU else f" with {options.provider}"
-        raise BundleError(f"{_name(graph)}: ONNX Runtime {onnxruntime.__version__} cannot open it{with_it}: {error}") from error
+    )
 
 
 def _name(graph: Path | bytes) -> str:
@@ -119,5 +125,9 @@ class OnnxRunner:
 
     def run(self, graph: Bucket, feeds: Arrays) -> dict[str, NDArray[Any]]:
         session = self.session(graph)
-        made = session.run(None, dict(feeds))
+        try:
+            made = session.run(None, dict(feeds))
+        except _failures() as error:
+            path = self._bundle.path(graph.file)
+            raise BundleError(f"{path}: ONNX Runtime cannot run it: {error}; shorter inputs take less memory") from error
         return {output.name: array for output, array in zip(session.get_outputs(), made, strict=True)}

@@ -16,7 +16,7 @@ from unmask.decoding.schedule import Schedule
 from unmask.engines.devices import describe_cpu, engine_version, read_cpu
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
-from unmask.engines.user_cache import cache_folder
+from unmask.engines.user_cache import NoCacheError, cache_folder
 from unmask.errors import BundleError, InputError
 
 FORMAT = 2
@@ -79,10 +79,14 @@ def setting_file(bundle: str, task: str, device: str) -> Path:
 def read_tuned(bundle: Bundle, task: str, options: EngineOptions) -> Tuned | None:
     """The setting stored for this bundle, task and device, or None.
 
-    options: name the engine and provider that will run it. Raises InputError for a file that `write_tuned` did not write.
+    options: name the engine and provider that will run it. Where there is no cache, nothing is stored. Raises InputError for a
+    file that `write_tuned` did not write.
     """
     own, device = bundle_key(bundle.folder), device_key(options)
-    path = setting_file(own, task, device)
+    try:
+        path = setting_file(own, task, device)
+    except NoCacheError:
+        return None
     try:
         tuned = from_json(Tuned, json.loads(_text(path)), path.name)
     except FileNotFoundError:

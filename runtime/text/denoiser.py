@@ -16,11 +16,13 @@ from unmask.decoding.canvas import IdRange
 from unmask.decoding.denoiser import TopKScores
 from unmask.decoding.input_rows import Rows as GivenRows
 from unmask.decoding.row_selection import AttentionLayout
+from unmask.engines.devices import check_memory
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError, InputError
 
 Rows = NDArray[np.float32]
 Ids = NDArray[np.int64]
+FLOAT = 4  # bytes
 HIDDEN_FROM = np.float32(-1e9)  # added to attention scores of hidden rows; finite, because some engines cannot compute with -inf
 
 
@@ -34,7 +36,8 @@ class BackboneDenoiser:
     """The window and head graphs for a canvas of `length` positions, the first `prompt` of which are the prompt. Not thread-safe.
 
     Keeps the keys and values of all rows between passes; `reset` forgets them. given: rows that replace embeddings. Raises
-    InputError if their width is not the model's, BundleError if the window graph is not the one that this runtime knows.
+    InputError if their width is not the model's, BundleError if the window graph is not the one that this runtime knows. Passes
+    that need more memory than is free raise InputError.
     """
 
     def __init__(self, engine: Engine, length: int, prompt: int = 0, given: GivenRows | None = None) -> None:
@@ -48,6 +51,9 @@ class BackboneDenoiser:
             raise BundleError(f"{engine.bundle.folder}: has the graphs of a {engine.kind.name}, not of a backbone")
         engine.check("window")
         layers, heads, _, width = engine.inputs("window")["cache_k"]
+        self._heads = max(heads, self._manifest.embedding.width // width)  # of queries, at least
+        kept = 2 * layers * heads * length * width * FLOAT
+        check_memory(2 * kept, f"keeping keys and values of {length} positions")  # a pass gets a copy
         self._k: Rows = np.zeros((layers, heads, length, width), np.float32)
         self._v: Rows = np.zeros_like(self._k)
 
@@ -77,6 +83,7 @@ class BackboneDenoiser:
     def _pass(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:
         """Compute rows (W, d), keep their keys and values, and return the hidden rows at the indices `sources`, (R, d)."""
         stop = self._seen(int(positions[-1]))
+        check_memory(len(positions) * stop * (self._heads + 1) * FLOAT, f"a pass over {len(positions)} rows and {stop} positions")
         asked = sources if len(sources) else np.zeros(1, np.int64)  # a pass that only updates keys and values predicts nothing
         feeds: dict[str, NDArray[Any]] = {
             "rows": rows,
@@ -102,7 +109,7 @@ class BackboneDenoiser:
     def _mask(self, positions: Ids, stop: int) -> Rows:
         """(W, stop): 0 where a row attends to a position, HIDDEN_FROM elsewhere."""
         if self._manifest.attention == "full":
-            return np.zeros((len(positions), stop), np.float32)
+            return np.zeros((len(positions), stop), np.float32)  # never written to, so it takes no memory
         reach = np.array([self._seen(int(position)) for position in positions])
         return np.where(np.arange(stop) < reach[:, None], np.float32(0), HIDDEN_FROM)
 
@@ -132,6 +139,7 @@ class BackboneDenoiser:
         return self._scores(role, hidden, bias, 1.0)
 
     def _scores(self, role: str, hidden: Rows, bias: Rows, scale: float) -> TopKScores:
+        check_memory(len(hidden) * bias.shape[-1] * FLOAT, f"predicting {len(hidden)} positions in one pass")
         made = self._engine.run(role, {"hidden": hidden, "bias": bias, "scale": np.full(1, scale, np.float32)})
         return TopKScores(made["ids"], made["logits"], made["logsumexp"], made["entropy"])
 

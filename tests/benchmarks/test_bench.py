@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import CLIPS, Command, command
+from unmask.benchmarks.report import write
 from unmask.benchmarks.report.record import read_report, to_json
 from unmask.benchmarks.scenarios.catalog import MeasuredBundle
 from unmask.benchmarks.scenarios.run import with_distinct_names
@@ -29,6 +30,18 @@ def test_a_run_leaves_its_samples_and_prints_them_as_tables(command: Command, ba
     assert {path.name for path in (folder / "plots").iterdir()} == {"window.png", "step.png", "fill.png"}
     assert report.subjects[0].sha256
     assert str(tmp_path) not in to_json(report)  # a report is shown to others
+
+
+def test_a_report_that_cannot_be_written_is_still_printed(
+    command: Command, backbones: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "check_place", lambda folder: None)  # the disk is full only when all is measured
+    (tmp_path / "report").write_text("a file")
+    told = command("bench", backbones["dream"], "--scenario", "step", *QUICK, "--output", tmp_path / "report")
+    assert told.code == 2
+    assert told.out.startswith("# unmask bench: dream")
+    assert told.err.count("\n") == 1
+    assert "report cannot be written there (" in told.err
 
 
 @pytest.mark.slow
@@ -60,6 +73,8 @@ def test_progress_goes_to_stderr(command: Command, backbones: dict[str, Path]) -
         (("--scenario", "run"), "run"),
         (("--audio", "a/x.wav"), "x.wav"),
         (("nowhere",), "nowhere"),
+        (("--output", f"{__file__}/report"), "the report is a folder, and this is a file"),
+        (("--output", "/proc/report"), "/proc/report: cannot be written"),
     ],
 )
 def test_bad_options_are_one_line(command: Command, options: tuple[str, ...], message: str) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command, start
+from unmask.apps.cli.options import SHIPPED
+from unmask.engines import devices
 
 
 @pytest.fixture
@@ -80,6 +82,8 @@ def test_codes_come_from_files_and_go_out_as_numbers(command: Command, omni: Pat
         (("--prompt", "x", "--image", "codes.txt"), "this task takes text, not image"),
         (("--prompt", "x", "--rule", "thresold"), "rule 'thresold' is not one of"),
         (("--prompt", "x", "--threads", "0"), "threads is 0"),
+        (("--prompt", "x", "--temperature", "1", "--seed", "-1"), "seed is -1; it must be 0 or above"),
+        (("--prompt", "x", "--reference", "--seed", "-1"), "seed is -1; it must be 0 or above"),
         (("--prompt", "x", "--pases", "3"), "--pases"),
         (
             ("--prompt", "x", "--reference", "--order", "margin", "--budget-ms", "9"),
@@ -95,6 +99,29 @@ def test_bad_input_is_one_line_and_code_2(command: Command, dream: Path, options
     assert (result.code, result.out) == (2, "")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+def test_a_checkpoint_is_told_how_to_become_a_bundle(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    for line in (("generate", tmp_path, "--prompt", "x"), ("compare", SHIPPED, tmp_path), ("inspect", tmp_path)):
+        told = command(*line)
+        assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
+        assert f"it is a checkpoint: `unmask export {tmp_path}` makes a bundle of it" in told.err
+
+
+def test_what_the_machine_cannot_hold_is_refused_with_the_number(
+    command: Command, dream: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "LITTLE", 0)
+    monkeypatch.setattr(devices, "free_bytes", lambda: 400_000)
+    line = ("generate", dream, "--prompt", "x" * 380, "--length", "20", "--quiet")
+    told = command(*line)
+    assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert told.err.startswith("unmask: keeping keys and values of 400 positions needs 0.0 GiB")
+    monkeypatch.setattr(devices, "free_bytes", lambda: 1_000_000)
+    assert command(*line).err.startswith("unmask: a pass over 400 rows and 400 positions needs")
+    monkeypatch.setattr(devices, "free_bytes", lambda: 10_000_000)
+    assert command(*line).code == 0
 
 
 @pytest.mark.parametrize(("text", "message"), [("1 two 3", "not a file of whole numbers"), ("9000", "code 9000 is out of range")])

@@ -1,6 +1,7 @@
 """Comparing reports: what counts as a difference, gates, and the exit codes of `unmask compare`."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,10 @@ def test_other_differences_are_listed() -> None:
     text = compare_reports([noisy(10, 1)], [other]).to_markdown()
     assert "the sides differ in processor: A CPU -> Another" in text
     assert "the sides differ in unmask: 0.1.0 -> 0.2.0" in text
+    fewer = replace(noisy(10, 2), machine=replace(MACHINE, cores=1), before=replace(other.before, power="battery"))
+    text = compare_reports([replace(noisy(10, 1), machine=replace(MACHINE, cores=2))], [fewer]).to_markdown()
+    assert "the sides differ in cores: 2 -> 1" in text
+    assert re.search("the sides differ in power: .* -> battery", text)
     threads = report(*other.rows, subjects=(replace(other.subjects[0], engine={"threads": 2}),))
     text = compare_reports([noisy(10, 1)], [threads]).to_markdown()
     assert [line for line in text.splitlines() if "the sides differ" in line] == ["- the sides differ in threads of m: 1 -> 2"]

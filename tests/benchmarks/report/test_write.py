@@ -35,6 +35,22 @@ def full() -> Report:
     )
 
 
+def test_an_earlier_report_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_report(full(), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    written = Path.write_bytes
+
+    def full_disk(path: Path, content: bytes) -> int:
+        if path.name == "report.html.part":
+            raise OSError(28, "No space left on device")
+        return written(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(InputError, match=r"the report cannot be written there \(No space left on device\)"):
+        write_report(replace(full(), version="9"), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_json_is_read_back_as_it_was(tmp_path: Path) -> None:
     own = full()
     (tmp_path / "report.json").write_text(to_json(own), encoding="utf-8")

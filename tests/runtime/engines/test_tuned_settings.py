@@ -62,6 +62,25 @@ def test_caches_lie_where_each_system_has_them(platform: str, environment: dict[
     assert cache_folder(platform, environment) == folder
 
 
+def no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_without_a_home_folder_nothing_is_stored_and_nothing_stops(
+    bundle: Bundle, tuned: Tuned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("UNMASK_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    for platform in ("linux", "darwin", "win32"):
+        with pytest.raises(InputError, match="no home folder, so nothing is stored; set UNMASK_CACHE"):
+            cache_folder(platform, {})
+    assert cache_folder("linux", {"XDG_CACHE_HOME": "/xdg"}) == Path("/xdg/unmask")
+    assert read_tuned(bundle, "caption", EngineOptions()) is None
+    with pytest.raises(InputError, match="no home folder"):
+        write_tuned(tuned)
+
+
 def test_what_is_written_is_read(bundle: Bundle, tuned: Tuned, cache: Path) -> None:
     assert read_tuned(bundle, "caption", EngineOptions()) is None
     path = write_tuned(tuned)

@@ -1,0 +1,142 @@
+"""Values as people write them, and output as pipes and terminals take it: for every command."""
+
+import dataclasses
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from tests.apps.conftest import Command
+from unmask.apps.cli.main import BROKEN_PIPE, COMMANDS, as_values
+
+LINE = [sys.executable, "-m", "unmask.apps.cli.main"]
+
+
+def options(kind: type) -> list[tuple[str, str]]:
+    """(command, option) of every option of a kind, in all commands."""
+    found = []
+    for name in COMMANDS:
+        hints = get_type_hints(getattr(import_module(f"unmask.apps.cli.{name}"), name))
+        for record in (hint for hint in hints.values() if dataclasses.is_dataclass(hint)):
+            fields: dict[str, Any] = get_type_hints(record)
+            own = [
+                field.name for field in dataclasses.fields(record) if kind in (fields[field.name], *get_args(fields[field.name]))
+            ]
+            found += [(name, f"--{option.replace('_', '-')}") for option in own]
+    return found
+
+
+def refused(command: Command, name: str, option: str, value: str) -> str:
+    """What the command says to a value, which must be one line that names the option."""
+    function = getattr(import_module(f"unmask.apps.cli.{name}"), name)
+    places = [p for p in inspect.signature(function).parameters.values() if p.kind is inspect.Parameter.POSITIONAL_ONLY]
+    told = command(name, *("nowhere" for p in places if p.default is p.empty), f"{option}={value}")
+    assert (told.code, told.out, told.err.count("\n")) == (2, "", 1), told
+    assert option.strip("-").replace("-", " ") in told.err.replace("-", " ").replace("_", " "), told.err
+    return told.err
+
+
+@pytest.mark.parametrize(("name", "option"), options(float))
+def test_no_option_takes_infinity_or_no_number(command: Command, name: str, option: str) -> None:
+    for value in ("inf", "-inf", "nan"):
+        refused(command, name, option, value)
+
+
+@pytest.mark.parametrize(("name", "option"), options(int))
+def test_no_option_takes_numbers_that_no_array_takes(command: Command, name: str, option: str) -> None:
+    for value in (1 << 70, -(1 << 70)):
+        refused(command, name, option, str(value))
+
+
+@pytest.mark.parametrize("line", [("bench",), ("caption", "x"), ("compare", "a", "b"), ("tune", "x")])
+def test_a_negative_seed_is_named(command: Command, line: tuple[str, ...]) -> None:
+    told = command(*line, "--seed", "-1")
+    assert (told.code, told.out, told.err) == (2, "", "unmask: seed is -1; it must be 0 or above\n")
+
+
+def test_more_threads_than_any_machine_has(command: Command) -> None:
+    told = command("bench", "--threads", "100000")
+    assert (told.code, told.err) == (2, "unmask: threads is 100000; at least 1 is needed, and at most 1024 are made\n")
+
+
+# ---- values that begin with a dash
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        (["--prompt", "- list three colours"], ["--prompt=- list three colours"]),
+        (["--prompt", "--- a b", "--length", "8"], ["--prompt=--- a b", "--length", "8"]),
+        (["--prompt", "a", "- b", "--quiet"], ["--prompt", "a", "--prompt=- b", "--quiet"]),
+        (["--prompt=-x y"], ["--prompt=-x y"]),
+        (["--name", "-a\tb"], ["--name=-a\tb"]),
+        (["caption", "-"], ["caption", "./-"]),
+        (["-h"], ["-h"]),
+        (["- no option before"], ["- no option before"]),
+    ],
+)
+def test_a_text_is_no_option(words: list[str], read: list[str]) -> None:
+    assert as_values(words) == read
+
+
+def test_prompts_with_bullets_are_taken(command: Command, backbones: dict[str, Path]) -> None:
+    def answer(*prompt: str) -> list[int]:
+        line = ("generate", backbones["dream"], *prompt, "--length", "8", "--json", "--quiet")
+        ids: list[int] = json.loads(command(*line).out)["ids"]
+        return ids
+
+    assert answer("--prompt", "- list three colours") == answer("--prompt=- list three colours") != answer("--prompt", "list")
+
+
+@pytest.mark.parametrize(
+    "line", [("generate", "x", "--prompt", "-x"), ("serve", "--token", "-a1"), ("export", "x", "--name", "-n")]
+)
+def test_a_value_that_looks_like_an_option_is_told_how_to_be_written(command: Command, line: tuple[str, ...]) -> None:
+    told = command(*line)
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert f"{line[-2]} requires an argument. A value that begins with a dash is written --option=VALUE." in told.err
+
+
+# ---- pipes that close, and output in another encoding
+
+
+@pytest.mark.parametrize(
+    "line", [("--help",), ("--version",), ("inspect",), ("inspect", "--json"), ("devices",), ("devices", "--json")]
+)
+def test_who_reads_may_have_enough(line: tuple[str, ...]) -> None:
+    process = subprocess.Popen([*LINE, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=surroundings())
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == BROKEN_PIPE
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "cp932"])
+def test_json_loses_no_letter_in_any_encoding(backbones: dict[str, Path], encoding: str) -> None:
+    def answer(encoding: str, *more: str) -> bytes:
+        line = [*LINE, "generate", str(backbones["dream"]), "--prompt", "x", "--length", "16", "--quiet", *more]
+        done = subprocess.run(line, env=surroundings(PYTHONIOENCODING=encoding), capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout
+
+    text = json.loads(answer("utf-8", "--json"))["text"]
+    assert not text.isascii(), "else this would show nothing"
+    assert json.loads(answer(encoding, "--json").decode(encoding))["text"] == text
+    assert "?" in answer(encoding).decode(encoding)
+
+
+def test_tables_are_drawn_in_any_encoding() -> None:
+    done = subprocess.run([*LINE, "inspect"], env=surroundings(PYTHONIOENCODING="ascii"), capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"caption-tiny-en" in done.stdout
+
+
+def surroundings(**more: str) -> dict[str, str]:
+    return {name: value for name, value in {**os.environ, **more}.items() if name != "PYTHONUNBUFFERED"}
