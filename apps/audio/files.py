@@ -1,108 +1,172 @@
-"""Read recordings from files in any format that libsndfile knows, as one channel at 16 kHz, and their transcripts.
+"""Read recordings from files and pipes, as one channel at 16 kHz, and their transcripts.
 
-Knows files. soundfile and soxr are imported on use: commands without audio do not need them.
+Knows files. What their bytes mean is known in `formats`. soundfile and soxr are imported on use: commands without audio do not
+need them.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.apps.audio.formats import reader, signatures
+from unmask.apps.audio.formats.byte_stream import ByteStream
+from unmask.apps.audio.formats.sound import Missing, Sound
 from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
-if TYPE_CHECKING:
-    import soundfile
-
-LONGEST = 1 << 40  # frames; libsndfile gives the largest integer for streams whose length nobody wrote down
-BLOCK = 1 << 16  # frames that are read at once
 LOUDEST = 100.0  # a float file is a little over full scale at times, but not by this
 CANCELED = 100.0  # -20 dB: no mix of real channels loses as much
 CLIPS = Path(__file__).resolve().parents[1] / "clips"  # resolved: an editable installation links every file
 
 
-def read_recording(path: Path) -> NDArray[np.float32]:
-    """(N,) float32 in [-1, 1] at 16 kHz; channels are averaged, unless they cancel each other: then the first is taken.
+@dataclass
+class Recording:
+    """A recording while it is read, block by block: memory does not depend on its length.
 
-    Raises AudioError if the file is missing, damaged, empty, not a recording (WAV, FLAC, Ogg, MP3, ...), or holds numbers that
-    are no sound.
+    Raises AudioError that names it, on opening or while it is read.
     """
-    import soundfile
 
+    where: str
+    """Its name in messages."""
+    raw: BinaryIO
+    heard_s: float = 0.0
+    """Seconds read so far, with the silence where sound is missing."""
+    holes: int = 0
+    hole_s: float = 0.0
+    """Seconds that are missing in the middle, and are silence."""
+    cut_s: float | None = 0.0
+    """Seconds that are missing without a place, mostly at the end; None: some are, and the file does not say how many."""
+    stream: ByteStream = field(init=False)
+    form: str | None = field(init=False)
+    """What its first bytes say it is."""
+
+    def __post_init__(self) -> None:
+        self.stream = ByteStream(self.raw)
+        try:
+            self.form = signatures.identify(self.stream)
+            self.size = os.fstat(self.raw.fileno()).st_size if self.raw.seekable() else 0
+        except OSError as error:
+            raise AudioError(f"{self.where}: cannot be read ({error.strerror})") from error
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """(N,) float32 in [-1, 1] at 16 kHz, until the recording ends.
+
+        Channels are averaged, unless they cancel each other: then the first is taken.
+        """
+        try:
+            for block in resampled(self._mono()):
+                self.heard_s += len(block) / SAMPLE_RATE_HZ
+                yield block
+        except AudioError as error:
+            raise AudioError(f"{self.where}: {error}") from error
+        except OSError as error:
+            raise AudioError(f"{self.where}: cannot be read ({error.strerror or error})") from error
+
+    def _mono(self) -> Iterator[tuple[NDArray[np.float32], int]]:
+        rate_hz, heard, hole = SAMPLE_RATE_HZ, False, False
+        for part in reader.sounds(self.raw, self.stream, self.form, self.where):
+            self.holes += hole and isinstance(part, Sound)
+            hole = isinstance(part, Missing) and part.silent
+            if isinstance(part, Sound):
+                heard, rate_hz = heard or len(part.samples) > 0, part.rate_hz
+                yield mixed(part.samples), rate_hz
+            elif not part.silent:
+                self.cut_s = None if part.seconds is None or self.cut_s is None else self.cut_s + part.seconds
+            else:
+                yield from self._silence(part, rate_hz)
+        self.holes += hole
+        if not heard:
+            raise AudioError("a recording of zero length" if self.hole_s == 0 else "it holds no sound that is whole")
+
+    def _silence(self, part: Missing, rate_hz: int) -> Iterator[tuple[NDArray[np.float32], int]]:
+        assert part.seconds is not None
+        self.hole_s += part.seconds
+        left = round(part.seconds * rate_hz)
+        while left > 0:
+            yield np.zeros(min(left, rate_hz), np.float32), rate_hz
+            left -= rate_hz
+
+    @property
+    def expected_s(self) -> float | None:
+        """How long it seems to be, by the share of its bytes that is read; None for a pipe, and before there is any sound."""
+        share = self.stream.position / self.size if self.size else 0
+        return self.heard_s / share if share and self.heard_s else None
+
+    @property
+    def lacking(self) -> str | None:
+        """One line that says what is missing, with the recording's name; None if nothing is."""
+        said = []
+        if self.holes:
+            places = f"{self.holes} places" if self.holes > 1 else "1 place"
+            seconds = f"{self.hole_s:.1f} s" if self.hole_s >= 0.1 else "less than 0.1 s"
+            said.append(f"{seconds} are missing in {places}, where silence keeps the times")
+        if self.cut_s:
+            said.append(f"it is {self.cut_s:.1f} s shorter than it says")
+        elif self.cut_s is None:
+            said.append("its end is missing, and it does not say how long that was")
+        return f"{self.where}: damaged: {'; '.join(said)}" if said else None
+
+
+def open_recording(path: Path) -> Recording:
+    """A file, or a pipe by its name. Raises AudioError if there is none, or if it cannot be read. Close `raw` at the end."""
     if path.is_dir():
         raise AudioError(f"{path}: this is a folder; name the recordings in it, for example {path / '*.wav'}")
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty")
     try:
-        # By descriptor: libsndfile takes no name that is not text, and asks no more of a name than its ending.
-        with path.open("rb") as raw, soundfile.SoundFile(raw.fileno(), closefd=False) as file:
-            if file.frames > LONGEST:
-                raise AudioError(
-                    f"{path}: does not say how long it is; rewrite it with: ffmpeg -i {path} -ar 16000 -ac 1 OUT.wav"
-                )
-            samples, canceled = _read(file, average)
-            if canceled:
-                file.seek(0)
-                samples, _ = _read(file, first)
-    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:  # headerless files are a TypeError
-        reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-        raise AudioError(
-            f"{path}: not a recording that can be read ({reason.rstrip('. ')}); WAV, FLAC, Ogg and MP3 are supported"
-        ) from error
-    if not len(samples):
-        raise AudioError(f"{path}: a recording of zero length")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: it holds values that are not finite numbers; convert it to PCM first")
-    peak = float(np.abs(samples).max())
-    if peak > LOUDEST:
-        raise AudioError(f"{path}: its samples reach {peak:.0f}, and full scale is 1; divide them by their full scale first")
-    return samples
+        raw = path.open("rb")
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise AudioError(f"{path}: cannot be read ({reason})") from error
+    try:
+        recording = Recording(str(path), raw)
+        if not recording.stream.peek(1):
+            raise AudioError(f"{path}: the file is empty")
+    except AudioError:
+        raw.close()
+        raise
+    return recording
 
 
-def average(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, channels) -> (N,)."""
-    mixed: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
-    return mixed
+def read_recording(path: Path) -> NDArray[np.float32]:
+    """(N,) float32 in [-1, 1] at 16 kHz: all blocks of a recording.
+
+    Raises AudioError if the file is missing, empty, no recording (WAV, FLAC, Ogg, MP3, ...), or holds numbers that are no sound.
+    """
+    recording = open_recording(path)
+    with recording.raw:
+        return np.concatenate(list(recording.blocks()))
 
 
-def first(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, channels) -> (N,)."""
-    return block[:, 0]
+def mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, channels) -> (N,). Raises AudioError for values that are no sound."""
+    if not np.isfinite(block).all():
+        raise AudioError("it holds values that are not finite numbers; convert it to PCM first")
+    if (peak := float(np.abs(block).max(initial=0.0))) > LOUDEST:
+        raise AudioError(f"its samples reach {peak:.0f}, and full scale is 1; divide them by their full scale first")
+    mean: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+    first = block[:, 0]
+    return first if float(first @ first) > CANCELED * float(mean @ mean) else mean
 
 
-def _read(
-    file: "soundfile.SoundFile", mix: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], bool]:
-    """One channel at 16 kHz, (N,) float32, and whether mixing lost nearly all of the first channel."""
+def resampled(blocks: Iterator[tuple[NDArray[np.float32], int]]) -> Iterator[NDArray[np.float32]]:
+    """Blocks of one channel, each with its rate in Hz, at 16 kHz. The rate may change."""
     import soxr
 
-    resampler = None if file.samplerate == SAMPLE_RATE_HZ else soxr.ResampleStream(file.samplerate, SAMPLE_RATE_HZ, 1)
-    parts, mixed_power, first_power = [np.zeros(0, np.float32)], 0.0, 0.0
-    for block in _blocks(file):
-        mixed = mix(block)
-        parts.append(mixed if resampler is None else resampler.resample_chunk(mixed))
-        mixed_power, first_power = mixed_power + float(mixed @ mixed), first_power + float(first(block) @ first(block))
-    if resampler is not None:
-        parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.concatenate(parts), first_power > CANCELED * mixed_power
-
-
-def _blocks(file: "soundfile.SoundFile") -> Iterator[NDArray[np.float32]]:
-    """(up to BLOCK, channels) until the file ends, so that memory does not depend on rate and channels.
-
-    MP3 is read at once all the same: soundfile seeks after each read, and libsndfile's decoder then misses what the next frame
-    needs of the one before, and says so on stderr.
-    """
-    if file.format == "MP3":
-        whole = file.read(dtype="float32", always_2d=True)
-        yield from (whole[start : start + BLOCK] for start in range(0, len(whole), BLOCK))
-    else:
-        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-            yield block
+    stream, rate_hz = None, SAMPLE_RATE_HZ
+    for block, now_hz in blocks:
+        if now_hz != rate_hz:
+            if stream is not None:
+                yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+            stream, rate_hz = None if now_hz == SAMPLE_RATE_HZ else soxr.ResampleStream(now_hz, SAMPLE_RATE_HZ, 1), now_hz
+        yield block if stream is None else stream.resample_chunk(block)
+    if stream is not None:
+        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def read_transcript(recording: Path) -> str | None:

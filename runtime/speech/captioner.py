@@ -27,7 +27,7 @@ from unmask.errors import AudioError, BundleError
 from unmask.speech.denoiser import TimelineDenoiser, TimelineVerifier
 from unmask.speech.heard_times import heard_times
 from unmask.speech.log_mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
-from unmask.speech.split_audio import quiet_cuts
+from unmask.speech.split_audio import quiet_parts
 from unmask.speech.token_times import align_times
 from unmask.speech.words import TimedTokens, Word, lengths, respelled, starts_word
 
@@ -111,23 +111,17 @@ class Captioner:
         """The bundle's tokenizer, read on first use. Raises BundleError."""
         return self.bundle.tokenizer
 
-    def segments(self, samples: NDArray[np.float32]) -> Iterator[Segment]:
+    def segments(self, samples: NDArray[np.float32] | Iterable[NDArray[np.float32]]) -> Iterator[Segment]:
         """Cut a recording into segments and encode each one when the iterator reaches it. Silent segments are left out.
 
-        samples: (N,) float32 in [-1, 1] at 16 kHz. Raises AudioError for an empty array, another shape, integers, or values that
-        are not finite.
+        samples: (N,) float32 in [-1, 1] at 16 kHz, or successive blocks of it, which are then taken as they are needed. Raises
+        AudioError for an empty array, another shape, integers, or values that are not finite.
         """
-        if samples.ndim != 1 or not len(samples):
-            raise AudioError(f"a recording is one row of samples; this one has the shape {samples.shape}")
-        if samples.dtype.kind != "f":
-            raise AudioError(f"samples are {samples.dtype}; divide them by their full scale to get float32 in [-1, 1]")
-        if not np.isfinite(samples).all():
-            raise AudioError("the recording contains values that are not finite numbers; convert it to PCM first")
         line = self.timeline
         longest_s = min(SEGMENT_S, line.longest_s - line.tail_ms / 1000 - line.slot_s)
-        for start, stop in quiet_cuts(samples.astype(np.float32, copy=False), longest_s):
-            if np.abs(samples[start:stop]).max() >= SILENCE_PEAK:
-                yield self.encode(samples[start:stop], start / SAMPLE_RATE_HZ)
+        for start, part in quiet_parts(map(checked, blocks_of(samples)), longest_s):
+            if np.abs(part).max(initial=0.0) >= SILENCE_PEAK:
+                yield self.encode(part, start / SAMPLE_RATE_HZ)
 
     def encode(self, samples: NDArray[np.float32], start_s: float = 0.0) -> Segment:
         """Run the encoder over one segment.
@@ -197,7 +191,7 @@ class Captioner:
 
     def caption(
         self,
-        samples: NDArray[np.float32],
+        samples: NDArray[np.float32] | Iterable[NDArray[np.float32]],
         schedule: Schedule | None = None,
         on_step: Callable[[Segment, Step], None] | None = None,
     ) -> Caption:
@@ -206,7 +200,18 @@ class Captioner:
         samples: as for `segments`. schedule: by default the bundle's. on_step: called after each pass of a canvas; it may raise
         to cancel. Raises AudioError as `segments`.
         """
-        return self.read(self.segments(samples), samples.size / SAMPLE_RATE_HZ, schedule, on_step)
+        if isinstance(samples, np.ndarray):
+            return self.read(self.segments(samples), samples.size / SAMPLE_RATE_HZ, schedule, on_step)
+        heard = 0
+
+        def counted() -> Iterator[NDArray[np.float32]]:
+            nonlocal heard
+            for block in samples:
+                heard += block.size
+                yield block
+
+        done = self.read(self.segments(counted()), 0.0, schedule, on_step)
+        return replace(done, audio_s=heard / SAMPLE_RATE_HZ)
 
     def read(
         self,
@@ -323,6 +328,27 @@ def whole(parts: Sequence[Caption], audio_s: float) -> Caption:
         sum(part.rows for part in parts),
         sum(part.tokens for part in parts),
     )
+
+
+def blocks_of(samples: NDArray[np.float32] | Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """A recording's blocks. Raises AudioError if there is no sample in them."""
+    empty = True
+    for block in [samples] if isinstance(samples, np.ndarray) else samples:
+        if block.ndim != 1:
+            raise AudioError(f"a recording is one row of samples; this one has the shape {block.shape}")
+        empty = empty and not block.size
+        yield block
+    if empty:
+        raise AudioError("a recording is one row of samples; this one has the shape (0,)")
+
+
+def checked(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The block as float32. Raises AudioError for integers and for values that are not finite."""
+    if block.dtype.kind != "f":
+        raise AudioError(f"samples are {block.dtype}; divide them by their full scale to get float32 in [-1, 1]")
+    if not np.isfinite(block).all():
+        raise AudioError("the recording contains values that are not finite numbers; convert it to PCM first")
+    return block.astype(np.float32, copy=False)
 
 
 def splice(draft: Draft, heard: TimedTokens) -> TimedTokens:

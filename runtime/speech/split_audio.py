@@ -3,6 +3,8 @@
 Knows samples. Knows no model, no words and no voice activity detection.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,20 +13,20 @@ from unmask.speech.log_mel import SAMPLE_RATE_HZ
 LOUDNESS_WINDOW_S = 0.2
 
 
-def quiet_cuts(samples: NDArray[np.float32], longest_s: float) -> list[tuple[int, int]]:
-    """Half-open sample ranges that cover the recording in order, each at most `longest_s` seconds.
+def quiet_parts(blocks: Iterable[NDArray[np.float32]], longest_s: float) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Successive parts of a recording, each at most `longest_s` seconds, with the number of samples before it.
 
-    samples: (N,) float32 at 16 kHz. Each cut is in the second half of the longest possible segment, in the middle of the quietest
-    0.2 s there.
+    blocks: (N,) float32 at 16 kHz each, the recording in order. No more of it is held than one part and one block. Each cut is in
+    the second half of the longest possible part, in the middle of the quietest 0.2 s there.
     """
-    longest, start, out = int(longest_s * SAMPLE_RATE_HZ), 0, []
-    while len(samples) - start > longest:
-        first = start + longest // 2
-        cut = first + quietest(samples[first : start + longest])
-        out.append((start, cut))
-        start = cut
-    out.append((start, len(samples)))
-    return out
+    longest, start, held = int(longest_s * SAMPLE_RATE_HZ), 0, np.zeros(0, np.float32)
+    for block in blocks:
+        held = np.concatenate((held, block)) if len(held) else block
+        while len(held) > longest:
+            cut = longest // 2 + quietest(held[longest // 2 : longest])
+            yield start, held[:cut]
+            start, held = start + cut, held[cut:]
+    yield start, held
 
 
 def quietest(samples: NDArray[np.float32]) -> int:

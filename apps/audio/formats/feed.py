@@ -1,0 +1,104 @@
+"""Decode bytes that come in order with libsndfile, which otherwise wants a file that it can search and a length.
+
+Knows libsndfile. Knows no format.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from unmask.apps.audio.formats.sound import Sound
+
+LENGTH = 1 << 40  # bytes that a feed claims to have: libsndfile reads as far as it believes the sound to go
+WINDOW = 1 << 16  # bytes before the reading position that stay
+BLOCK = 1 << 14  # values that are decoded at once
+
+
+class Feed(io.RawIOBase):
+    """Chunks of bytes as a file of endless length, for libsndfile's virtual input.
+
+    `tail` are the file's last bytes, where decoders look for a tag or for the length. An error while chunks are made cannot
+    pass through libsndfile: it is kept in `error`, and the file ends there.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], tail: bytes = b"") -> None:
+        super().__init__()
+        self._chunks, self._tail = iter(chunks), tail
+        self._held, self._start = bytearray(), 0  # bytes, and where in the file they begin
+        self._position = 0
+        self.opened = False  # headers are read: what lies behind is let go
+        self.error: BaseException | None = None
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = (0, self._position, LENGTH)[whence] + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        size = len(buffer)
+        read = self._end(size) if self._position >= LENGTH // 2 else self._next(size)
+        buffer[: len(read)] = read
+        self._position += len(read)
+        return len(read)
+
+    def _end(self, size: int) -> bytes:
+        """Zeros, then the tail."""
+        left = LENGTH - self._position
+        zeros = max(0, left - len(self._tail))
+        return (bytes(min(zeros, size)) + self._tail[max(0, len(self._tail) - left) :])[:size]
+
+    def _next(self, size: int) -> bytes:
+        try:
+            while self._start + len(self._held) < self._position + size and (chunk := next(self._chunks, b"")):
+                self._held += chunk
+        except (OSError, ValueError, KeyboardInterrupt, SystemExit) as error:
+            self.error = error
+        first = self._position - self._start
+        read = bytes(self._held[first : first + size])
+        if self.opened and first > 2 * WINDOW:
+            del self._held[: first - WINDOW]
+            self._start += first - WINDOW
+        return read
+
+
+def decoded(chunks: Iterable[bytes], tail: bytes = b"") -> Iterator[Sound]:
+    """The sound of a file that comes in chunks, until its decoder ends.
+
+    Raises soundfile.LibsndfileError for what is no such file, or where it cannot be decoded further; OSError from the chunks.
+    """
+    import soundfile
+
+    feed = Feed(chunks, tail)
+    try:
+        with sequential(feed) as file:
+            feed.opened = True
+            yield from blocks(file)
+    except soundfile.LibsndfileError as error:
+        raise (feed.error or error) from None
+    if feed.error is not None:
+        raise feed.error
+
+
+def blocks(file: Any) -> Iterator[Sound]:
+    """The sound of a soundfile.SoundFile, block by block."""
+    room = np.empty((max(1, BLOCK // file.channels), file.channels), np.float32)
+    while count := file.buffer_read_into(room, "float32"):
+        yield Sound(room[:count].copy(), file.samplerate)
+
+
+def sequential(file: Any, **options: Any) -> Any:
+    """An open soundfile.SoundFile that is not sought after each read.
+
+    soundfile does that otherwise, and an MP3's decoder then misses what the next frame needs of the one before.
+    """
+    import soundfile
+
+    class Sequential(soundfile.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            return False
+
+    return Sequential(file, **options)
