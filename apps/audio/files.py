@@ -34,6 +34,10 @@ class Recording:
     where: str
     """Its name in messages."""
     raw: BinaryIO
+    command: str = ""
+    """Its name in commands, by default the same."""
+    strict: bool = True
+    """Values that are no sound are an error; else those that are not finite are silence."""
     heard_s: float = 0.0
     """Seconds read so far, with the silence where sound is missing."""
     holes: int = 0
@@ -48,10 +52,10 @@ class Recording:
     def __post_init__(self) -> None:
         self.stream = ByteStream(self.raw)
         try:
+            self.size = _size(self.raw)
             self.form = signatures.identify(self.stream)
-            self.size = os.fstat(self.raw.fileno()).st_size if self.raw.seekable() else 0
         except OSError as error:
-            raise AudioError(f"{self.where}: cannot be read ({error.strerror})") from error
+            raise AudioError(f"{self.where}: cannot be read ({error.strerror or error})") from error
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """(N,) float32 in [-1, 1] at 16 kHz, until the recording ends.
@@ -69,12 +73,12 @@ class Recording:
 
     def _mono(self) -> Iterator[tuple[NDArray[np.float32], int]]:
         rate_hz, heard, hole = SAMPLE_RATE_HZ, False, False
-        for part in reader.sounds(self.raw, self.stream, self.form, self.where):
+        for part in reader.sounds(self.raw, self.stream, self.form, self.command or self.where):
             self.holes += hole and isinstance(part, Sound)
             hole = isinstance(part, Missing) and part.silent
             if isinstance(part, Sound):
                 heard, rate_hz = heard or len(part.samples) > 0, part.rate_hz
-                yield mixed(part.samples), rate_hz
+                yield mixed(sane(part.samples, self.strict)), rate_hz
             elif not part.silent:
                 self.cut_s = None if part.seconds is None or self.cut_s is None else self.cut_s + part.seconds
             else:
@@ -93,8 +97,9 @@ class Recording:
 
     @property
     def expected_s(self) -> float | None:
-        """How long it seems to be, by the share of its bytes that is read; None for a pipe, and before there is any sound."""
-        share = self.stream.position / self.size if self.size else 0
+        """How long it seems to be, while it is read, by the share of its bytes that is; None for a pipe, and before any sound."""
+        read = self.stream.position or os.lseek(self.raw.fileno(), 0, os.SEEK_CUR)  # libraries that go back read past the stream
+        share = read / self.size if self.size else 0
         return self.heard_s / share if share and self.heard_s else None
 
     @property
@@ -110,6 +115,16 @@ class Recording:
         elif self.cut_s is None:
             said.append("its end is missing, and it does not say how long that was")
         return f"{self.where}: damaged: {'; '.join(said)}" if said else None
+
+
+def _size(raw: BinaryIO) -> int:
+    """Bytes from here to the end; 0 for a pipe."""
+    if not raw.seekable():
+        return 0
+    here = raw.tell()
+    size = raw.seek(0, os.SEEK_END) - here
+    raw.seek(here)
+    return size
 
 
 def open_recording(path: Path) -> Recording:
@@ -143,12 +158,20 @@ def read_recording(path: Path) -> NDArray[np.float32]:
         return np.concatenate(list(recording.blocks()))
 
 
-def mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, channels) -> (N,). Raises AudioError for values that are no sound."""
-    if not np.isfinite(block).all():
+def sane(block: NDArray[np.float32], strict: bool) -> NDArray[np.float32]:
+    """(N, channels), all finite. Raises AudioError, if `strict`, for values that are no sound."""
+    finite = np.isfinite(block)
+    if not strict:
+        return np.where(finite, block, np.float32(0))
+    if not finite.all():
         raise AudioError("it holds values that are not finite numbers; convert it to PCM first")
     if (peak := float(np.abs(block).max(initial=0.0))) > LOUDEST:
         raise AudioError(f"its samples reach {peak:.0f}, and full scale is 1; divide them by their full scale first")
+    return block
+
+
+def mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, channels) -> (N,): the mean, or the first channel where the channels cancel each other."""
     mean: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
     first = block[:, 0]
     return first if float(first @ first) > CANCELED * float(mean @ mean) else mean

@@ -80,6 +80,7 @@ class Microphone:
     """
 
     clocked = True
+    lacking: str | None = None
 
     def __init__(self, device: str | None = None) -> None:
         self._wanted = device

@@ -4,23 +4,20 @@ A source yields blocks of about 0.1 s, (N,) float32 at 16 kHz, or a float: secon
 Knows bytes and clocks. Knows no captioner.
 """
 
-import struct
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from unmask.apps.audio.backlog import Item, Samples
-from unmask.apps.audio.files import read_recording
-from unmask.errors import AudioError
+from unmask.apps.audio.files import Recording, open_recording
+from unmask.apps.audio.formats.byte_stream import ByteStream
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 BLOCK_S = 0.1
-SHORT: np.dtype[Any] = np.dtype("<i2")
-PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # WAV format tags
 
 
 class Source(Protocol):
@@ -31,6 +28,11 @@ class Source(Protocol):
         """Yields until the audio ends or `stop` is set. Raises AudioError."""
         ...
 
+    @property
+    def lacking(self) -> str | None:
+        """When it has ended: one line on what is missing of a damaged recording."""
+        ...
+
 
 class RealtimeFile:
     """A recording played in real time. Each block comes when the clock reaches its end, a fixed time, so nothing drifts."""
@@ -39,75 +41,66 @@ class RealtimeFile:
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
-        self._samples = read_recording(path)
+        self._recording = open_recording(path)
 
     def blocks(self, stop: threading.Event) -> Iterator[Item]:
-        size, began = round(BLOCK_S * SAMPLE_RATE_HZ), time.monotonic()
-        for start in range(0, len(self._samples), size):
-            block = self._samples[start : start + size]
-            due = began + (start + len(block)) / SAMPLE_RATE_HZ
-            if stop.wait(max(0.0, due - time.monotonic())):
-                return
-            yield block
+        heard, began = 0, time.monotonic()
+        with self._recording.raw:
+            for block in even(self._recording.blocks(), round(BLOCK_S * SAMPLE_RATE_HZ)):
+                heard += len(block)
+                if stop.wait(max(0.0, began + heard / SAMPLE_RATE_HZ - time.monotonic())):
+                    return
+                yield block
+
+    @property
+    def lacking(self) -> str | None:
+        return self._recording.lacking
 
 
 class Stdin:
-    """WAV (16-bit or float) of any rate, or raw 16-bit little-endian mono PCM at `rate_hz`. Read no faster than captioned."""
+    """A recording in any format, or raw 16-bit little-endian mono PCM at `rate_hz`. Read no faster than captioned.
+
+    Bytes that begin as a format does are never taken for raw audio. Float samples that are no numbers are silence.
+    """
 
     clocked = False
 
     def __init__(self, stream: BinaryIO, rate_hz: int = SAMPLE_RATE_HZ) -> None:
         self.name = "standard input"
         self._stream, self._rate_hz = stream, rate_hz
+        self._recording: Recording | None = None
 
     def blocks(self, stop: threading.Event) -> Iterator[Item]:
-        head = self._stream.read(4)
-        rate_hz, channels, kind = self._rate_hz, 1, SHORT
-        if head == b"RIFF":
-            rate_hz, channels, kind = read_wav_header(self._stream)
-            head = b""
-        resampler = Resampler(rate_hz)
-        frame = channels * kind.itemsize
-        left, size = head, round(BLOCK_S * rate_hz) * frame
-        while not stop.is_set() and (read := self._stream.read(size - len(left))):
-            left += read
-            whole = len(left) // frame * frame
-            yield resampler(decode(left[:whole], kind, channels))
-            left = left[whole:]
-        if len(left) // frame:
-            yield resampler(decode(left[: len(left) // frame * frame], kind, channels))
-        yield resampler.rest()
+        self._recording = Recording(self.name, self._stream, command="-", strict=False)  # waits for the first bytes
+        raw = self._recording.form is None
+        for block in pcm(self._recording.stream, self._rate_hz) if raw else self._recording.blocks():
+            if stop.is_set():
+                return
+            yield block
+
+    @property
+    def lacking(self) -> str | None:
+        return self._recording.lacking if self._recording else None
 
 
-def decode(data: bytes, kind: np.dtype[Any], channels: int) -> Samples:
-    """(N,) float32 from interleaved PCM, channels averaged. Values that are not finite become 0."""
-    values = np.frombuffer(data, kind).astype(np.float32).reshape(-1, channels)
-    mono = values.mean(1) / (32768 if kind == SHORT else 1)
-    return np.where(np.isfinite(mono), mono, 0).astype(np.float32)
+def even(blocks: Iterator[Samples], size: int) -> Iterator[Samples]:
+    """The same samples in blocks of `size`, the last one shorter."""
+    held = np.zeros(0, np.float32)
+    for block in blocks:
+        held = np.concatenate((held, block))
+        for _ in range(len(held) // size):
+            yield held[:size]
+            held = held[size:]
+    if len(held):
+        yield held
 
 
-def read_wav_header(stream: BinaryIO) -> tuple[int, int, np.dtype[Any]]:
-    """Rate in Hz, channels and sample type; leaves the stream at the samples. Lengths are ignored: a pipe's are not true.
-
-    Raises AudioError for another format or an incomplete header.
-    """
-    form = stream.read(8)[4:]
-    rate_hz = channels = bits = tag = 0
-    while len(chunk := stream.read(8)) == 8 and form == b"WAVE":
-        name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
-        if name == b"data":
-            kinds = {(PCM, 16): "<i2", (FLOAT, 32): "<f4"}
-            if (tag, bits) not in kinds or not channels or not rate_hz:
-                raise AudioError(
-                    f"standard input: WAV of format {tag} with {bits} bits cannot be streamed; send 16-bit PCM or 32-bit float"
-                )
-            return rate_hz, channels, np.dtype(kinds[tag, bits])
-        body = stream.read(size + size % 2)
-        if name == b"fmt " and len(body) >= 16:
-            tag, channels, rate_hz, _, _, bits = struct.unpack("<HHIIHH", body[:16])
-            if tag == EXTENSIBLE and len(body) >= 26:
-                tag = struct.unpack("<H", body[24:26])[0]
-    raise AudioError("standard input: the WAV header is incomplete; send a complete WAV, or raw 16-bit PCM with --rate")
+def pcm(stream: ByteStream, rate_hz: int) -> Iterator[Samples]:
+    """Raw 16-bit little-endian mono samples as blocks at 16 kHz. Half a sample at the end is none."""
+    resampler = Resampler(rate_hz)
+    while len(data := stream.take(2 * round(BLOCK_S * rate_hz))) > 1:
+        yield resampler(np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768))
+    yield resampler.rest()
 
 
 class Resampler:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from unmask.apps.audio.files import read_recording
+from unmask.apps.audio.files import open_recording
 from unmask.apps.audio.microphone import list_devices
 from unmask.apps.captions.recordings import Form, Writer
 from unmask.apps.captions.replaced_file import check_outputs
@@ -35,7 +35,6 @@ from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError, InputError
 from unmask.speech.captioner import TASK, Caption, Captioner, Segment, whole
 from unmask.speech.live import LiveOptions
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 
 @Parameter(name="*")
@@ -121,6 +120,8 @@ def caption_live(
         summary = listen(captioner, source, listening, live, outputs)
     finally:
         outputs.close()
+    if source.lacking:
+        print(f"unmask: {source.lacking}", file=sys.stderr)
     if not options.quiet:
         print(summary.line(), file=sys.stderr)
 
@@ -143,11 +144,10 @@ def caption_files(files: tuple[Path, ...], options: CaptionOptions, chosen: Sett
 
 def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: CaptionOptions, writer: Writer) -> None:
     """Caption one recording: the writer gets each segment's part when it is decoded, so that what is done outlives Ctrl-C."""
-    samples = read_recording(path)
+    recording = open_recording(path)
     mask_id = captioner.bundle.manifest.vocabulary.mask_id
     view = CanvasView(captioner.tokenizer, mask_id, captioner.blank) if options.show else None
-    audio_s = len(samples) / SAMPLE_RATE_HZ
-    progress = None if view or options.quiet or writer.on_terminal else DelayedProgress(path.name, audio_s)
+    progress = None if view or options.quiet or writer.on_terminal else DelayedProgress(path.name)
 
     def on_step(_: Segment, step: Step) -> None:
         if view:
@@ -158,21 +158,24 @@ def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: 
     began = time.perf_counter()
     writer.begin(path)
     try:
-        for segment in captioner.segments(samples):
+        for segment in captioner.segments(recording.blocks()):
             parts += captioner.parts([segment], schedule, on_step)
             done_s = segment.start_s + segment.audio_s  # how far the recording is captioned
             if view:
                 view.close()
             if progress:
-                progress.reached(done_s)
+                progress.reached(done_s, recording.expected_s)
             writer.write(parts[-1])
-        done_s, broken_off = audio_s, False
+        done_s, broken_off = recording.heard_s, False
     finally:
+        recording.raw.close()
         for shown in (view, progress):
             if shown:
                 shown.close()
         done, seconds = whole(parts, done_s), time.perf_counter() - began
         writer.end(done, seconds, broken_off)
+    if recording.lacking:
+        print(f"unmask: {recording.lacking}", file=sys.stderr)
     if not options.quiet:
         print(figures(done, seconds), file=sys.stderr)
 
@@ -180,7 +183,7 @@ def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: 
 class DelayedProgress:
     """A progress bar with the time left, on stderr. It appears after a second, and only on a terminal."""
 
-    def __init__(self, name: str, audio_s: float) -> None:
+    def __init__(self, name: str) -> None:
         self._began = time.monotonic()
         columns = (
             TextColumn("{task.description}", markup=False),
@@ -190,10 +193,11 @@ class DelayedProgress:
         )
         # Redirected, what is printed to stdout while the bar is up would go to stderr.
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
-        self._task = self._bar.add_task(name, total=audio_s)
+        self._task = self._bar.add_task(name, total=None)
 
-    def reached(self, audio_s: float) -> None:
-        self._bar.update(self._task, completed=audio_s)
+    def reached(self, audio_s: float, expected_s: float | None) -> None:
+        """expected_s: how long the recording seems to be by now; None: unknown."""
+        self._bar.update(self._task, completed=audio_s, total=expected_s)
         if time.monotonic() - self._began > 1 and self._bar.console.is_terminal:
             self._bar.start()
 

@@ -191,27 +191,16 @@ class Captioner:
 
     def caption(
         self,
-        samples: NDArray[np.float32] | Iterable[NDArray[np.float32]],
+        samples: NDArray[np.float32],
         schedule: Schedule | None = None,
         on_step: Callable[[Segment, Step], None] | None = None,
     ) -> Caption:
         """Caption a recording of any length.
 
-        samples: as for `segments`. schedule: by default the bundle's. on_step: called after each pass of a canvas; it may raise
-        to cancel. Raises AudioError as `segments`.
+        samples: (N,), as for `segments`. schedule: by default the bundle's. on_step: called after each pass of a canvas; it may
+        raise to cancel. Raises AudioError as `segments`.
         """
-        if isinstance(samples, np.ndarray):
-            return self.read(self.segments(samples), samples.size / SAMPLE_RATE_HZ, schedule, on_step)
-        heard = 0
-
-        def counted() -> Iterator[NDArray[np.float32]]:
-            nonlocal heard
-            for block in samples:
-                heard += block.size
-                yield block
-
-        done = self.read(self.segments(counted()), 0.0, schedule, on_step)
-        return replace(done, audio_s=heard / SAMPLE_RATE_HZ)
+        return self.read(self.segments(samples), samples.size / SAMPLE_RATE_HZ, schedule, on_step)
 
     def read(
         self,
@@ -333,7 +322,7 @@ def whole(parts: Sequence[Caption], audio_s: float) -> Caption:
 def blocks_of(samples: NDArray[np.float32] | Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     """A recording's blocks. Raises AudioError if there is no sample in them."""
     empty = True
-    for block in [samples] if isinstance(samples, np.ndarray) else samples:
+    for block in [samples] if isinstance(samples, np.ndarray | np.generic) else samples:
         if block.ndim != 1:
             raise AudioError(f"a recording is one row of samples; this one has the shape {block.shape}")
         empty = empty and not block.size

@@ -19,14 +19,18 @@ def quiet_parts(blocks: Iterable[NDArray[np.float32]], longest_s: float) -> Iter
     blocks: (N,) float32 at 16 kHz each, the recording in order. No more of it is held than one part and one block. Each cut is in
     the second half of the longest possible part, in the middle of the quietest 0.2 s there.
     """
-    longest, start, held = int(longest_s * SAMPLE_RATE_HZ), 0, np.zeros(0, np.float32)
+    longest, start, held, waiting = int(longest_s * SAMPLE_RATE_HZ), 0, [np.zeros(0, np.float32)], 0
     for block in blocks:
-        held = np.concatenate((held, block)) if len(held) else block
-        while len(held) > longest:
-            cut = longest // 2 + quietest(held[longest // 2 : longest])
-            yield start, held[:cut]
-            start, held = start + cut, held[cut:]
-    yield start, held
+        held.append(block)
+        waiting += len(block)
+        if waiting > longest:
+            joined = np.concatenate(held)
+            while len(joined) > longest:
+                cut = longest // 2 + quietest(joined[longest // 2 : longest])
+                yield start, joined[:cut]
+                start, joined = start + cut, joined[cut:]
+            held, waiting = [joined], len(joined)
+    yield start, np.concatenate(held)
 
 
 def quietest(samples: NDArray[np.float32]) -> int:

@@ -58,8 +58,8 @@ class ByteStream:
             if len(self._held) == known:
                 return -1
 
-    def chunks(self, size: int) -> Iterator[bytes]:
+    def chunks(self, size: int, at_once: int) -> Iterator[bytes]:
         """The next `size` bytes in parts; fewer at the end."""
-        while size > 0 and (part := self.take(min(size, 1 << 12))):
+        while size > 0 and (part := self.take(min(size, at_once))):
             size -= len(part)
             yield part

@@ -50,7 +50,7 @@ def _track(container) -> Iterator[Decoded]:  # type: ignore[no-untyped-def]
                 heard_s = at_s
             fresh = False
             for part in convert.resample(frame):
-                samples = part.to_ndarray().reshape(-1, len(part.layout.channels))
+                samples = part.to_ndarray().astype(np.float32, copy=False).reshape(-1, len(part.layout.channels))
                 heard_s += len(samples) / part.sample_rate
                 yield Sound(samples, part.sample_rate)
     length_s = float(track.duration * track.time_base) if track.duration else 0.0

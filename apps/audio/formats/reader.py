@@ -1,6 +1,7 @@
 """Which reader a file takes, and where libsndfile or PyAV must be able to go back in what comes through a pipe."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -47,6 +48,7 @@ def _searchable(raw: BinaryIO, stream: ByteStream) -> Iterator[BinaryIO]:
 def _direct(file: BinaryIO) -> Iterator[Decoded]:
     import soundfile
 
+    os.lseek(file.fileno(), file.tell(), os.SEEK_SET)  # what Python read ahead is read again
     try:
         # By descriptor: libsndfile takes no name that is not text, and asks no more of a name than its ending.
         with sequential(file.fileno(), closefd=False) as opened:

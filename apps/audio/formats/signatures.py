@@ -5,7 +5,20 @@ from unmask.apps.audio.formats.mp3 import frame_at
 
 WAV, MP3, FLAC, OGG = "WAV", "MP3", "FLAC", "Ogg"
 DIRECT = ("AIFF", "AU", "CAF", "W64")  # libsndfile reads them, and must be able to go back in them
-MEDIA = ("M4A or MP4", "QuickTime", "WebM or Matroska", "AAC", "AVI", "WMA", "AMR", "AC-3", "WavPack", "Monkey's Audio", "FLV", "MPEG")
+MEDIA = (
+    "M4A or MP4",
+    "QuickTime",
+    "WebM or Matroska",
+    "AAC",
+    "AVI",
+    "WMA",
+    "AMR",
+    "AC-3",
+    "WavPack",
+    "Monkey's Audio",
+    "FLV",
+    "MPEG",
+)
 """What PyAV reads."""
 STARTS = (
     (b"fLaC", FLAC),

@@ -30,23 +30,33 @@ class Header:
     def order(self) -> str:
         return ">" if self.form == b"RIFX" else "<"
 
+    def number(self, form: str, start: int) -> int:
+        """A number of the format chunk."""
+        return int(struct.unpack_from(self.order + form, self.chunk, start)[0])
+
     @property
     def tag(self) -> int:
-        tag = struct.unpack(self.order + "H", self.chunk[:2])[0]
-        return struct.unpack(self.order + "H", self.chunk[24:26])[0] if tag == EXTENSIBLE and len(self.chunk) >= 26 else tag
+        tag = self.number("H", 0)
+        return self.number("H", 24) if tag == EXTENSIBLE and len(self.chunk) >= 26 else tag
 
     @property
     def bytes_a_second(self) -> int:
-        return max(1, struct.unpack(self.order + "I", self.chunk[8:12])[0])
+        return max(1, self.number("I", 8))
 
     @property
     def align(self) -> int:
         """Bytes that belong together: one sample of each channel, or a block of a compressed form."""
-        return max(1, struct.unpack(self.order + "H", self.chunk[12:14])[0])
+        return max(1, self.number("H", 12))
 
     def file(self, size: int) -> bytes:
         """A header for `size` bytes of sound."""
-        chunks = b"WAVEfmt " + struct.pack(self.order + "I", len(self.chunk)) + self.chunk
+        chunk = self.chunk
+        if self.number("H", 0) == EXTENSIBLE and self.tag in (
+            PCM,
+            FLOAT,
+        ):  # the plain form says as much
+            chunk = struct.pack(self.order + "H", self.tag) + chunk[2:16]
+        chunks = b"WAVEfmt " + struct.pack(self.order + "I", len(chunk)) + chunk
         if self.tag not in (PCM, FLOAT):  # compressed: a count of samples is expected, and not believed
             chunks += b"fact" + struct.pack(self.order + "II", 4, 0)
         chunks += b"data" + struct.pack(self.order + "I", size)
@@ -60,10 +70,10 @@ def read_header(stream: ByteStream) -> Header:
     chunk, long = b"", None
     while kind == b"WAVE" and len(head := stream.take(8)) == 8:
         name, size = head[:4], struct.unpack(order + "I", head[4:])[0]
-        if name == b"data" and len(chunk) >= 14:
+        if name == b"data" and len(chunk) >= 16:
             total = struct.unpack(order + "I", whole)[0]
             return Header(b"RIFX" if form == b"RIFX" else b"RIFF", chunk, _size(size, long, stream.position, total))
-        if name == b"fmt " and 14 <= size < 1 << 16:
+        if name == b"fmt " and 16 <= size < 1 << 16:
             chunk = stream.take(size)
             stream.skip(size % 2)
         elif name == b"ds64" and 24 <= size < 1 << 16:
@@ -74,7 +84,7 @@ def read_header(stream: ByteStream) -> Header:
 
 
 def _size(size: int, long: int | None, position: int, whole: int) -> int | None:
-    """Bytes of sound; None where the header does not know. `long` is the size that RF64 gives, `whole` that of the file less 8."""
+    """Bytes of sound; None where the header does not know. long: the size that RF64 gives. whole: the file's, less 8."""
     if long is not None and size == 0xFFFF_FFFF:
         return long or None
     unknown = size >= UNKNOWN or (size == 0 and whole + 8 <= position)  # else other chunks follow, and there is no sound
@@ -104,4 +114,4 @@ def sounds(stream: ByteStream) -> Iterator[Decoded]:
 
 def _part(header: Header, stream: ByteStream, size: int) -> Iterator[bytes]:
     yield header.file(size)
-    yield from stream.chunks(size)
+    yield from stream.chunks(size, max(512, header.bytes_a_second // 20))

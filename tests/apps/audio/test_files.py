@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from unmask.apps.audio.files import BLOCK, read_recording
+from unmask.apps.audio.files import read_recording
 from unmask.errors import AudioError
 
 RATE = 16000
@@ -24,7 +24,7 @@ def saved(path: Path, samples: NDArray[np.float32], rate: int = RATE, **form: st
     return path
 
 
-@pytest.mark.parametrize("seconds", [0.5, 2 * BLOCK / RATE, 9.3])
+@pytest.mark.parametrize("seconds", [0.5, 8.192, 9.3])
 def test_blocks_join_without_a_seam(tmp_path: Path, seconds: float) -> None:
     path = saved(tmp_path / "a.flac", speech(seconds))
     np.testing.assert_array_equal(read_recording(path), soundfile.read(path, dtype="float32")[0])
@@ -46,19 +46,11 @@ def test_decoders_with_a_memory_hear_the_same_in_blocks(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], form: dict[str, str]
 ) -> None:
     path = saved(tmp_path / "a", speech(13), **form)
-    np.testing.assert_allclose(read_recording(path), soundfile.read(path, dtype="float32")[0], atol=1e-6)
+    whole = soundfile.read(path, dtype="float32")[0]
+    heard = read_recording(path)
+    np.testing.assert_allclose(heard[: len(whole)], whole, atol=1e-6)
+    assert len(heard) - len(whole) < (1152 if form["format"] == "MP3" else 1)  # what the encoder filled its last frames with
     assert capfd.readouterr().err == ""
-
-
-def test_a_stream_of_unknown_length_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
-    """As FLAC is that was written into a pipe."""
-    path = saved(tmp_path / "a.flac", speech(3))
-    data = bytearray(path.read_bytes())
-    data[21] &= 0xF0  # the 36 bits of STREAMINFO that hold the number of samples; 0: unknown
-    data[22:26] = bytes(4)
-    path.write_bytes(data)
-    with pytest.raises(AudioError, match=r"does not say how long it is; rewrite it with: ffmpeg -i "):
-        read_recording(path)
 
 
 def test_channels_that_cancel_each_other_are_not_averaged(tmp_path: Path) -> None:

@@ -61,17 +61,17 @@ def test_float_wav_with_an_extensible_header_and_other_chunks() -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [b"RIFF", b"RIFF\0\0\0\0WAVEfmt ", b"RIFF\0\0\0\0AVI data\0\0\0\0", wav(TONE, 16_000)[:30]],
+    [b"RIFF", b"RIFF\0\0\0\0WAVEfmt ", wav(TONE, 16_000)[:30]],
 )
 def test_a_broken_header_is_told(stream: bytes) -> None:
-    with pytest.raises(AudioError, match="WAV"):
+    with pytest.raises(AudioError, match="standard input: it is WAV whose header is incomplete"):
         heard(stream)
 
 
-def test_compressed_wav_is_refused_by_name() -> None:
+def test_wav_of_a_form_that_nobody_knows_is_refused_by_its_number() -> None:
     stream = bytearray(wav(TONE, 16_000))
-    stream[20:22] = struct.pack("<H", 6)  # A-law
-    with pytest.raises(AudioError, match="format 6"):
+    stream[20:22] = struct.pack("<H", 0x4321)
+    with pytest.raises(AudioError, match="WAV of format 0x4321"):
         heard(bytes(stream))
 
 
