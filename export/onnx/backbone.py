@@ -21,11 +21,12 @@ from torch import nn
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import BACKBONE, GraphSpec
 from unmask.bundle.manifest import FORMAT, Manifest, Vocabulary
-from unmask.errors import InputError
+from unmask.bundle.tokenizer import token_ranges
+from unmask.errors import BundleError, InputError
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal
 from unmask.export.checkpoint.config import check_config
 from unmask.export.checkpoint.folder import model_name
-from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
+from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer, tokenizer_notes
 from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
@@ -107,12 +108,16 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     names = " ".join(filter(None, (str(checkpoint.config.get("_name_or_path", "")), model_name(source), name)))
     traits: Traits = adapter.traits({**checkpoint.config, "_name_or_path": names}, tokenizer, block)
     check_traits(traits, config, block)
+    check_tokenizer(source, tokenizer, config)
     ranges = traits.ranges or {"text": (0, config.vocabulary)}
     name = name or model_name(source)
-    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name, top, (*_notes(unknown), *traits.notes))
+    chat = traits.tasks[0].get("chat")
+    files = tokenizer_notes(checkpoint.folder, tokenizer, chat.prompt if chat else None)
+    notes = (*_strange(unknown), *files, *traits.notes)
+    return Model(checkpoint, adapter, family, config, traits, tokenizer, ranges, name, top, notes)
 
 
-def _notes(unknown: tuple[str, ...]) -> tuple[str, ...]:
+def _strange(unknown: tuple[str, ...]) -> tuple[str, ...]:
     if not unknown:
         return ()
     return (f"config.json has keys that nobody here knows: {', '.join(unknown)}; they are ignored, so compare with its own code",)
@@ -172,6 +177,16 @@ def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> N
     if block is not None and traits.block is None:
         raise InputError(
             f"block is {block}, but this family has {traits.attention} attention without blocks; leave out the option"
+        )
+
+
+def check_tokenizer(source: Path, tokenizer: Tokenizer, config: BackboneConfig) -> None:
+    """Raises BundleError for a token without a row in the embedding."""
+    last = token_ranges(tokenizer)[-1][1] - 1
+    if last >= config.vocabulary:
+        raise BundleError(
+            f"{source}: the tokenizer's token {tokenizer.id_to_token(last)!r} has id {last}, but the embedding has "
+            f"{config.vocabulary} rows; download the tokenizer's files again"
         )
 
 

@@ -9,14 +9,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
-from transformers import Qwen2Tokenizer
 
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
-from unmask.bundle.tokenizer import read_tokenizer
 from unmask.errors import BundleError, InputError, UnmaskError
 from unmask.export.checkpoint.folder import INDEX, SINGLE
-from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
 from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.export.onnx.backbone import write_backbone
 from unmask.quant.weights.checkpoint import quantize_checkpoint
@@ -165,48 +161,3 @@ def test_omni_diffusions_speech_encoder_is_known_and_left_out(folder: Path) -> N
     tensors = load_file(folder / SINGLE)
     save_file({**tensors, "model.audio_model.model.embed.weight": torch.ones(16, 560)}, folder / SINGLE)
     assert (write_backbone(folder, folder.parent / "bundle") / "window.onnx").is_file()
-
-
-Files = tuple[Path, dict[str, int], list[str], dict[str, dict[str, object]]]
-
-
-@pytest.fixture
-def two_files(tmp_path: Path) -> Files:
-    """A tokenizer as Dream ships it: folder, vocabulary, merges and added tokens."""
-    letters = Tokenizer.from_file(str(write_checkpoint(tmp_path / "any", "dream") / "tokenizer.json"))
-    vocabulary = {token: i for token, i in letters.get_vocab(with_added_tokens=False).items()}
-    merges = ["h e", "l l", "he ll", "hell o", "Ġ w", "Ċ Ċ", "1 2"]
-    for merge in merges:
-        vocabulary.setdefault(merge.replace(" ", ""), len(vocabulary))
-    added = {
-        str(len(vocabulary) + i): {"content": token, "special": i < 2}
-        for i, token in enumerate(("<|im_start|>", "<|mask|>", "<|audio_0|>"))
-    }
-    folder = tmp_path / "files"
-    folder.mkdir()
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}))
-    return folder, vocabulary, merges, added
-
-
-def test_a_tokenizer_of_two_files_splits_text_as_transformers_does(two_files: Files) -> None:
-    """Against transformers' Qwen2 tokenizer over the same vocabulary, merges and added tokens; read back as a bundle's is."""
-    folder, vocabulary, merges, added = two_files
-    (folder / "tokenizer.json").write_text(checkpoint_tokenizer(folder).to_str())
-    ours = read_tokenizer(folder / "tokenizer.json")
-    theirs = Qwen2Tokenizer(vocab=vocabulary, merges=[tuple(m.split()) for m in merges], extra_special_tokens=None)
-    for text in ("hello hello  world\n\n\nhello 12 12's été\u0301 DON'T 日本", " \n x", "e\u0301"):
-        assert ours.encode(text).ids == theirs(text)["input_ids"], text
-    assert ours.encode("a<|audio_0|><|mask|>").ids[1:] == [ours.token_to_id("<|audio_0|>"), ours.token_to_id("<|mask|>")]
-    assert {str(ours.token_to_id(token["content"])) for token in added.values()} == set(added)
-
-
-def test_files_of_different_tokenizers_are_told(two_files: Files) -> None:
-    folder, vocabulary, _, _ = two_files
-    (folder / "vocab.json").write_text(json.dumps({**vocabulary, "one more": len(vocabulary)}))
-    with pytest.raises(BundleError, match=r"'<\|im_start\|>' would get id 264 instead of 263"):
-        checkpoint_tokenizer(folder)
-    (folder / "merges.txt").write_text("#version: 0.2\nq q\n")
-    with pytest.raises(BundleError, match=r"merges.txt: the merge \('q', 'q'\) is not two known tokens that form a third"):
-        checkpoint_tokenizer(folder)
