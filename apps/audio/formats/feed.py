@@ -17,15 +17,16 @@ BLOCK_S = 0.1  # decoded at once: live captions wait for no more
 
 
 class Feed(io.RawIOBase):
-    """Chunks of bytes as a file of endless length, for libsndfile's virtual input.
+    """Chunks of bytes as a file, for libsndfile's virtual input.
 
-    `tail` are the file's last bytes, where decoders look for a tag or for the length. An error while chunks are made cannot
-    pass through libsndfile: it is kept in `error`, and the file ends there.
+    length: of the file in bytes, by default as good as endless: then `tail` are its last bytes, where decoders look for a tag or
+    for the length. An error while chunks are made cannot pass through libsndfile: it is kept in `error`, and the file ends there.
     """
 
-    def __init__(self, chunks: Iterable[bytes], tail: bytes = b"") -> None:
+    def __init__(self, chunks: Iterable[bytes], tail: bytes = b"", length: int = LENGTH) -> None:
         super().__init__()
-        self._chunks, self._tail = iter(chunks), tail
+        self._chunks, self._tail, self._length = iter(chunks), tail, length
+        self._far = length // 2 if length == LENGTH else length  # from here on there are no chunks
         self._held, self._start = bytearray(), 0  # bytes, and where in the file they begin
         self._position = 0
         self.opened = False  # headers are read: what lies behind is let go
@@ -35,19 +36,21 @@ class Feed(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = (0, self._position, LENGTH)[whence] + offset
+        self._position = (0, self._position, self._length)[whence] + offset
         return self._position
 
     def readinto(self, buffer: Any) -> int:
         size = len(buffer)
-        read = self._end(size) if self._position >= LENGTH // 2 else self._next(size)
+        read = self._end(size) if self._position >= self._far else self._next(size)
         buffer[: len(read)] = read
         self._position += len(read)
         return len(read)
 
     def _end(self, size: int) -> bytes:
         """Zeros, then the tail."""
-        left = LENGTH - self._position
+        left = self._length - self._position
+        if left <= 0:
+            return b""
         zeros = max(0, left - len(self._tail))
         return (bytes(min(zeros, size)) + self._tail[max(0, len(self._tail) - left) :])[:size]
 
@@ -65,14 +68,14 @@ class Feed(io.RawIOBase):
         return read
 
 
-def decoded(chunks: Iterable[bytes], tail: bytes = b"") -> Iterator[Sound]:
-    """The sound of a file that comes in chunks, until its decoder ends.
+def decoded(chunks: Iterable[bytes], tail: bytes = b"", length: int = LENGTH) -> Iterator[Sound]:
+    """The sound of a file that comes in chunks, until its decoder ends. tail, length: as for `Feed`.
 
     Raises soundfile.LibsndfileError for what is no such file, or where it cannot be decoded further; OSError from the chunks.
     """
     import soundfile
 
-    feed = Feed(chunks, tail)
+    feed = Feed(chunks, tail, length)
     try:
         with sequential(feed) as file:
             feed.opened = True

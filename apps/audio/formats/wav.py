@@ -105,7 +105,7 @@ def sounds(stream: ByteStream) -> Iterator[Decoded]:
         if not stream.peek(1):
             break
         try:
-            yield from decoded(_part(header, stream, size))
+            yield from decoded(_part(header, stream, size), length=len(header.file(size)) + size)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"it is WAV of format {header.tag:#x}, which is not supported") from error
     if header.size is not None and (lacking := header.size - (stream.position - began)) > header.align:
