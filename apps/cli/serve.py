@@ -9,12 +9,24 @@ import socket
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
 
 from cyclopts import Parameter
 
 from unmask.apps.audio.voice_activity import Silero
-from unmask.apps.cli.options import SHIPPED, EngineChoice, LiveChoice, ScheduleChoice, TunedChoice, setting
-from unmask.apps.web.access import Access, is_everywhere, is_loopback
+from unmask.apps.cli.options import (
+    MANY,
+    SHIPPED,
+    EngineChoice,
+    LiveChoice,
+    ScheduleChoice,
+    TunedChoice,
+    changed,
+    refuse_unread,
+    setting,
+)
+from unmask.apps.web.access import Access, is_everywhere, is_loopback, own_names, read_origin
 from unmask.apps.web.session import Limits
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
@@ -28,12 +40,18 @@ class ServeOptions:
     """Options of `unmask serve`."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Addresses that other machines can reach need a token, and there browsers allow the microphone only
-    over https."""
+    """Address to listen on; 0.0.0.0 or :: for all of this machine's. Addresses that other machines can reach need a token, and
+    there browsers allow the microphone only over https."""
     port: int = 8765
     """Port to listen on; 0 picks a free one."""
     token: str | None = None
     """Secret that clients must send. If one is needed and none is given, a random one is made and printed."""
+    origin: Annotated[tuple[str, ...], MANY] = ()
+    """Address of the page where a proxy in front of this server serves it, as in https://captions.example.org. Needs a token."""
+    certificate: Path | None = None
+    """Certificate file in PEM form: the page is served over https."""
+    key: Path | None = None
+    """The certificate's private key, if it is in a file of its own."""
     clients: int = 4
     """Clients served at once; they take turns."""
     bundle: Path = SHIPPED
@@ -54,38 +72,55 @@ def serve(
     nothing but captions, for OBS. Programs can connect too: docs/live.md describes the protocol.
     """
     engine.options()  # refuses options that contradict each other before anything is opened
-    limits = Limits(clients=options.clients)
+    limits, origins = Limits(clients=options.clients), tuple(map(read_origin, options.origin))
+    if options.certificate is None:
+        refuse_unread(changed(options), {"key": "read only with --certificate"})
     live_options = live.over(LiveOptions())
     try:
         import websockets  # noqa: F401  (uvicorn uses it)
 
-        from unmask.apps.web.server import Server, make_app
+        from unmask.apps.web.server import Server, Tls, make_app
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("starlette", "uvicorn", "websockets"):
             raise
         raise InputError(f"{error.name} is not installed; this needs an extra: pip install 'unmask[serve]'") from error
-    access = Access(options.host, options.token or (None if is_loopback(options.host) else secrets.token_urlsafe()))
+    tls = Tls(options.certificate, options.key) if options.certificate else None
+    alone = is_loopback(options.host) and not origins
+    access = Access(options.host, options.token or (None if alone else secrets.token_urlsafe()), origins)
     Silero()  # raises now if its package is missing
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned)
     live_options = replace(live_options, schedule=schedule.of(chosen))
     captioner = Captioner(chosen.bundle, chosen.engine).load()
     with listen(options.host, options.port) as listener:
         app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)
-        print(f"unmask: captions at {address(access, listener.getsockname()[1])}  (Ctrl-C stops)", file=sys.stderr, flush=True)
+        found = addresses(access, listener, tls is not None)
+        print(f"unmask: captions at {'  or  '.join(found)}  (Ctrl-C stops)", file=sys.stderr, flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown
-            Server(app, limits).run([listener])
+            Server(app, limits, tls).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises InputError for an address of another machine or a port that is in use."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        both = is_everywhere(host) and family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except (OSError, OverflowError) as error:
         raise InputError(f"cannot listen on {host}, port {port} ({error}); try --host 127.0.0.1 --port 0") from error
 
 
-def address(access: Access, port: int) -> str:
-    """The page's URL; the token is in the fragment, which browsers do not send and servers do not log."""
-    host = "127.0.0.1" if is_everywhere(access.host) else access.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/" + (f"#token={access.token}" if access.token else "")
+def addresses(access: Access, listener: socket.socket, tls: bool) -> list[str]:
+    """The page's URLs: of the proxy, or of this machine. The token is in the fragment, which browsers do not send."""
+    hosts = [access.host]
+    if is_everywhere(access.host):
+        here = "::1" if listener.family == socket.AF_INET6 and not takes_ipv4(listener) else "127.0.0.1"
+        hosts = [here, *own_names()[:1]]
+    scheme, port = "https" if tls else "http", listener.getsockname()[1]
+    places = access.origins or [f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" for host in dict.fromkeys(hosts)]
+    token = f"#token={quote(access.token, safe='')}" if access.token else ""
+    return [f"{place}/{token}" for place in places]
+
+
+def takes_ipv4(listener: socket.socket) -> bool:
+    """Whether a listener on all IPv6 addresses takes IPv4 too."""
+    return not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)

@@ -7,9 +7,12 @@ Knows HTTP and WebSockets. Knows no model: a function opens one for each session
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,6 +27,7 @@ from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 from unmask.apps.web.access import Access
 from unmask.apps.web.protocol import SERVER_STOPS, Closing, RefusedError, read_rate
 from unmask.apps.web.session import Limits, Session
+from unmask.errors import InputError
 from unmask.speech.live import LiveCaptioner
 
 PAGE = {
@@ -44,6 +48,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+OTHER_NAME = "This server has another name; use the address it printed, or start it with --origin and this page's address."
 WRONG_TOKEN = Closing(1008, "the token is missing or wrong")
 BUSY = Closing(1013, "the server is full")
 
@@ -98,7 +103,7 @@ class Guard:
             await send(message)
 
         if scope["type"] == "http":
-            answer = self._app if allowed else PlainTextResponse("This server has another name; use the address it printed.", 400)
+            answer = self._app if allowed else PlainTextResponse(OTHER_NAME, 400)
             return await answer(scope, receive, send_guarded)
         if not allowed or not self._access.origin_allowed(headers.get("origin"), host):
             return await WebSocketClose()(scope, receive, send)  # before it is accepted, so the client gets a 403
@@ -172,10 +177,30 @@ async def _frames(client: WebSocket) -> AsyncIterator[bytes | str]:
         yield message["text"] if data is None else data
 
 
+@dataclass(frozen=True)
+class Tls:
+    """Files in PEM form that make the server speak https. Checked on construction; raises InputError that names the file."""
+
+    certificate: Path
+    """The certificate, and after it those of its authority."""
+    key: Path | None = None
+    """The private key, without a passphrase; None if it is in the certificate's file."""
+
+    def __post_init__(self) -> None:
+        for path in (self.certificate, self.key):
+            if path is not None and not path.is_file():
+                raise InputError(f"{path}: no such file; a certificate and its key are files in PEM form")
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self.certificate, self.key, lambda: "")
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            named = " and ".join(str(path) for path in (self.certificate, self.key) if path)
+            raise InputError(f"{named}: not a certificate with its private key, without a passphrase ({error})") from error
+
+
 class Server(uvicorn.Server):
     """Serves an application of `make_app`. On SIGINT, SIGTERM or `should_exit` it drains sessions, then closes connections."""
 
-    def __init__(self, app: Starlette, limits: Limits | None = None) -> None:
+    def __init__(self, app: Starlette, limits: Limits | None = None, tls: Tls | None = None) -> None:
         limits = limits or Limits()
         self._sessions: Sessions = app.state.sessions
         config = uvicorn.Config(
@@ -187,6 +212,8 @@ class Server(uvicorn.Server):
             access_log=False,  # would print tokens
             server_header=False,
             timeout_graceful_shutdown=1,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
         )
         super().__init__(config)
 

@@ -13,7 +13,7 @@ const root = document.documentElement;
 const query = new URLSearchParams(location.search);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 const overlay = query.get("overlay") === "1";
-const url = new URL("captions", `${location.protocol.replace("http", "ws")}//${location.host}`);
+const url = new URL("captions", location.href.replace(/^http/, "ws")); // beside the page, also below a proxy's prefix
 if (token) url.searchParams.set("token", token);
 
 const ended = []; // {text, cues: [{start_s, end_s, lines}]}, in seconds since the first start

@@ -13,13 +13,16 @@ const PASSING = {
   1001: "The server was stopped. Start it again with “unmask serve”; this page reconnects automatically.",
   1013: "The server is full. This page tries again automatically.",
 };
+const REFUSED =
+  "The server answers, but this page gets no captions from it. Behind a proxy: start “unmask serve” with " +
+  `--origin ${location.origin}, and let the proxy pass WebSockets. This page tries again automatically.`;
 const GONE = "No connection to the server. Is “unmask serve” still running? This page reconnects automatically.";
 
 // rate: of the samples, in Hz. hears: opened(), event(object), waiting(seconds, words), ended(words or null)
 export class Stream {
   constructor(url, rate, hears) {
     url.searchParams.set("rate", rate);
-    Object.assign(this, { url, rate, hears, wait_s: FIRST_WAIT_S, stopping: false });
+    Object.assign(this, { url, rate, hears, wait_s: FIRST_WAIT_S, stopping: false, over: false });
     this.connect();
   }
 
@@ -28,13 +31,17 @@ export class Stream {
     const began = performance.now();
     this.sent = 0; // samples
     this.blocks = []; // not yet answered: [samples sent up to its end, when]
-    socket.onopen = () => this.hears.opened();
+    let opened = false;
+    socket.onopen = () => ((opened = true), this.hears.opened());
     socket.onmessage = ({ data }) => this.hears.event(JSON.parse(data));
-    socket.onclose = ({ code }) => {
+    socket.onclose = async ({ code }) => {
       if (performance.now() - began > 1000 * STEADY_S) this.wait_s = FIRST_WAIT_S;
       if (this.stopping) this.end(null);
       else if (code in FINAL) this.end(FINAL[code]);
-      else this.again(PASSING[code] ?? GONE);
+      else {
+        const words = PASSING[code] ?? (!opened && (await pageIsServed()) ? REFUSED : GONE);
+        if (!this.over) this.again(words); // stopped meanwhile
+      }
     };
   }
 
@@ -67,9 +74,19 @@ export class Stream {
   }
 
   end(words) {
+    this.over = true;
     clearTimeout(this.timer);
     this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
     this.socket.close();
     this.hears.ended(words);
+  }
+}
+
+// Whether the server answers at all: a browser does not say why a WebSocket did not open.
+async function pageIsServed() {
+  try {
+    return (await fetch("stream.js", { cache: "no-store" })).ok;
+  } catch {
+    return false;
   }
 }

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from tests.apps.conftest import CLIPS
+from tests.apps.web.proxy import Proxy
 from unmask import LiveCaptioner
 from unmask.apps.audio.files import read_recording
 from unmask.apps.cli.serve import listen
@@ -141,6 +142,30 @@ def test_a_page_whose_server_goes_says_so_and_comes_back(page: Page, served: Ser
     served.start()
     page.get_by_text("Hearing speech").wait_for()
     assert not page.get_by_role("alert").is_visible()
+    page.wrong.clear()  # the browser logs refused connections
+
+
+def test_a_page_below_a_proxys_path_captions(page: Page, open_live: Callable[[], LiveCaptioner]) -> None:
+    served = Served(open_live)
+    with Proxy(served.port, prefix="/live") as proxy:
+        page.goto(f"http://127.0.0.1:{proxy.port}/live/")
+        page.get_by_role("button", name="Start").click()
+        page.locator("#stable").get_by_text("jail").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_text("Stopped").wait_for()
+    served.stop()
+
+
+def test_a_page_that_is_refused_is_told_the_option(page: Page, open_live: Callable[[], LiveCaptioner]) -> None:
+    """The proxy names the server otherwise than the browser names the page."""
+    served = Served(open_live)
+    with Proxy(served.port, keeps_host=False) as proxy:
+        page.goto(f"http://127.0.0.1:{proxy.port}/")
+        page.get_by_role("button", name="Start").click()
+        page.get_by_role("alert").get_by_text(f"--origin http://127.0.0.1:{proxy.port}").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_text("Stopped").wait_for()
+    served.stop()
     page.wrong.clear()  # the browser logs refused connections
 
 
