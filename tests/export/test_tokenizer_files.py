@@ -110,7 +110,7 @@ def test_a_mask_that_is_newer_than_tokenizer_json_is_found(whole: Path) -> None:
 
 def test_the_chat_task_is_there_when_only_added_tokens_json_has_its_marks(checkpoints: dict[str, Path], tmp_path: Path) -> None:
     folder = shutil.copytree(checkpoints["dream"], tmp_path / "dream")
-    without(folder, "<|im_start|>", "<|im_end|>", "<|MASK|>")
+    without(folder, "<|im_start|>", "<|im_end|>", "<|mask|>")
     write(folder, "added_tokens.json", {"<|im_end|>": 258, "<|im_start|>": 257})
     assert set(read_model(folder).traits.tasks[0]) == {"generate", "chat"}
 
