@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.manifest import MANIFEST, File, Manifest, read_manifest
+from unmask.errors import BundleError
 from unmask.export.staging import staging
 
 WEIGHTS = "weights.bin"
@@ -119,6 +120,8 @@ def externalize(model: onnx.ModelProto, weights: WeightsFile) -> onnx.ModelProto
     for tensor in model.graph.initializer:
         del tensor.metadata_props[:]
         array = onnx.numpy_helper.to_array(tensor)
+        if np.issubdtype(array.dtype, np.floating) and np.isnan(array).any():  # infinity may be meant: masks are made of it
+            raise BundleError(f"{tensor.name} holds NaN, so nothing can be computed with it; export other weights")
         if array.nbytes < SMALLEST_BYTES:
             continue
         offset = weights.add(array)

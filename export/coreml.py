@@ -31,6 +31,7 @@ TARGETS = ("iOS17", "iOS18", "macOS14", "macOS15")
 SHARING = ("iOS18", "macOS15")  # the first with several functions in a package and with block-wise weights
 BLOCK = 32  # weights of int4 that share a scale
 SMALLEST = 2048  # elements: smaller constants, biases and norms, are not rounded
+HALF_MAX = float(np.finfo(np.float16).max)
 PARTS = "com.apple.CoreML"
 EXACT = ("cos", "sin", "pow", "rsqrt", "log")  # computed in 32 bits, with the operations next to them (`_exact`)
 NAMES = uuid.NAMESPACE_URL  # for the ids of the items that a package lists
@@ -133,7 +134,10 @@ def quiet() -> Iterator[None]:
 
 
 def _convert(tools: Any, graph: FixedGraph, form: CoremlForm) -> Any:
-    """A model with one function, `main`."""
+    """A model with one function, `main`. Raises InputError for a weight that float16 cannot hold, except in fp32."""
+    for name, parameter in graph.module.named_parameters() if form.precision != "fp32" else ():
+        if (largest := float(parameter.abs().max())) > HALF_MAX:
+            raise InputError(f"{name} has a weight of {largest:g}, above {HALF_MAX:g}, so float16 cannot hold it; pass --to fp32")
     with torch.no_grad(), quiet():
         program = torch.export.export(graph.module, tuple(graph.example.values()), strict=False)
         program = program.run_decompositions({torch.ops.aten.rms_norm.default: rms_norm})

@@ -35,6 +35,8 @@ def reload_captioner(bundle: Bundle) -> tuple[CaptionerModel, float]:
         for name, parameter in model.named_parameters():
             if name not in found:
                 raise BundleError(f"{bundle.folder}: the parameter {name} is in no graph; export the bundle again")
+            if not np.isfinite(found[name]).all():
+                raise BundleError(f"{bundle.folder}: the parameter {name} holds NaN or infinity; use other weights")
             parameter.copy_(torch.from_numpy(np.array(found[name])))
     return model.eval().requires_grad_(False), float(found[PENALTY].max())
 

@@ -50,15 +50,20 @@ def most_confident(logs: Floats, count: int) -> NDArray[np.int64]:
 
 
 def drift(ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
-    """pairs: log-probabilities (R, V) of A and of B for each canvas. ratio: the share of masked positions."""
+    """pairs: log-probabilities (R, V) of A and of B for each canvas. ratio: the share of masked positions.
+
+    A row that is NaN in either agrees with nothing, and its KL is NaN, so that no gate is passed by it.
+    """
     kl = np.concatenate([kl_rows(a, b) for a, b in pairs])
-    argmax = np.concatenate([a.argmax(-1) == b.argmax(-1) for a, b in pairs])
-    first = [most_confident(a, 1)[0] == most_confident(b, 1)[0] for a, b in pairs]
-    early, wanted = 0, 0
-    for a, b in pairs:
+    real = [np.isfinite(a.max(-1)) & np.isfinite(b.max(-1)) for a, b in pairs]  # two rows of NaN agree on nothing
+    argmax = np.concatenate([(a.argmax(-1) == b.argmax(-1)) & rows for (a, b), rows in zip(pairs, real, strict=True)])
+    first, early, wanted = [], 0, 0
+    for (a, b), rows in zip(pairs, real, strict=True):
         count = max(1, round(EARLY * len(a)))
-        early += len(np.intersect1d(most_confident(a, count), most_confident(b, count)))
         wanted += count
+        first.append(bool(rows.all()) and most_confident(a, 1)[0] == most_confident(b, 1)[0])
+        if rows.all():
+            early += len(np.intersect1d(most_confident(a, count), most_confident(b, count)))
     return Drift(
         ratio,
         len(pairs),

@@ -76,7 +76,7 @@ class ReportComparison:
                 out.append("no row has enough samples")
         if gates.gate_wer is not None:
             scored = [(d, d.wer) for d in self.differences if d.wer is not None]
-            worse = [(d, a, b) for d, (a, b) in scored if b - a > gates.gate_wer]
+            worse = [(d, a, b) for d, (a, b) in scored if not b - a <= gates.gate_wer]  # NaN is worse
             out += [f"{d.name}: {100 * a:.1f} -> {100 * b:.1f} % word error rate" for d, a, b in worse]
             out += [] if scored else ["no row has a word error rate"]
         return out

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.errors import BundleError
+
 Floats = NDArray[np.float32]
 LARGEST = 64
 """Of an int8 code, using 7 of 8 bits: a CPU without VNNI adds pairs of products in 16 bits, where 2 * 255 * 127 overflows."""
@@ -34,6 +36,30 @@ class Blocks:
     scales: Floats  # (N, blocks)
 
 
+class NotFinite(BundleError):
+    """A weight is NaN, or infinite where codes are made of it. Whoever knows the tensor's name puts it before the message."""
+
+
+def _part(rows: NDArray[np.generic], band: slice) -> Floats:
+    """A band of rows in float32. Raises NotFinite that names the place."""
+    part = np.asarray(rows[band], np.float32)
+    if not (finite := np.isfinite(part)).all():
+        row, column = np.argwhere(~finite)[0]
+        raise NotFinite(_place(band.start + row, column, part[row, column]))
+    return part
+
+
+def check_numbers(array: NDArray[np.generic]) -> None:
+    """Raises NotFinite for NaN and infinity in an array of floats, but not for -infinity, which masks are made of."""
+    if np.issubdtype(array.dtype, np.floating) and (wrong := np.isnan(array) | np.isposinf(array)).any():
+        at = int(wrong.ravel().argmax())
+        raise NotFinite(_place(*divmod(at, array.shape[-1] if array.ndim else 1), array.ravel()[at]))
+
+
+def _place(row: int, column: int, number: np.generic) -> str:
+    return f"[{row}, {column}] is {number}, which no model computes with; make the bundle again from weights without it"
+
+
 def bands(rows: NDArray[np.generic]) -> Iterator[slice]:
     step = max(1, BAND // max(1, rows.shape[1]))
     return (slice(at, min(at + step, len(rows))) for at in range(0, len(rows), step))
@@ -43,7 +69,7 @@ def columns(rows: Floats) -> Columns:
     """(N, K) -> int8 codes of 7 bits around zero, with one scale per output."""
     codes, scales = np.empty(rows.shape[::-1], np.int8), np.empty(len(rows), np.float32)
     for band in bands(rows):
-        part = np.asarray(rows[band], np.float32)
+        part = _part(rows, band)
         scales[band] = _nonzero(np.abs(part).max(1) / LARGEST)
         codes[:, band] = np.clip(np.rint(part / scales[band, None]), -LARGEST, LARGEST).T
     return Columns(codes, scales)
@@ -59,7 +85,7 @@ def blocks(rows: Floats, bits: int, block: int) -> Blocks:
     codes = np.empty((len(rows), count, block * bits // 8), np.uint8)
     scales = np.empty((len(rows), count), np.float32)
     for band in bands(rows):
-        part = np.asarray(rows[band], np.float32)
+        part = _part(rows, band)
         part = np.pad(part, ((0, 0), (0, count * block - part.shape[1]))).reshape(len(part), count, block)
         scales[band] = _scales(part, bits)
         codes[band] = _pack(_round(part, scales[band], bits), bits)
@@ -67,12 +93,13 @@ def blocks(rows: Floats, bits: int, block: int) -> Blocks:
 
 
 def halves(array: NDArray[np.generic]) -> NDArray[np.float16] | None:
-    """The array in float16; None when a value is too large for it."""
+    """The array in float16; None when a value is too large for it. Raises NotFinite for NaN."""
     rows = array if array.ndim == 2 else np.asarray(array).reshape(1, -1)
     out = np.empty(rows.shape, np.float16)
     for band in bands(rows):
         part = np.asarray(rows[band])
-        if part.size and not float(np.abs(part).max()) <= HALF_MAX:  # also when it is not a number
+        check_numbers(part)
+        if part.size and float(np.abs(part).max()) > HALF_MAX:
             return None
         out[band] = part
     return out.reshape(array.shape)

@@ -22,7 +22,7 @@ from unmask.export.staging import staging
 from unmask.quant.weights.integer_weights import columns, halves
 from unmask.quant.weights.matrices import Matrix, matrices
 from unmask.quant.weights.rewrite import MATRIX_FORMS, Blocking, Rewriter
-from unmask.quant.weights.store import Place, Read, Store, in_bundle, place_of, stretch
+from unmask.quant.weights.store import Place, Read, Store, in_bundle, named, place_of, stretch
 
 WEIGHT_FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
 EMBEDDING_FORMS = ("head", "int8", "fp16", "fp32")
@@ -200,11 +200,12 @@ def _table(given: SourceModel, store: Store, table: Embedding, recipe: Recipe) -
         return _in_parts(store, read, recipe)
     rows = given.read(table_place(table), np.dtype(table.dtype).newbyteorder("<"), (table.rows, table.width))
     small = recipe.embedding or ("fp16" if recipe.format == "fp16" else "int8")
-    if small != "int8":
-        half = halves(rows) if small == "fp16" else None
-        stored = store.outside(rows if half is None else half)
-        return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype))
-    made = columns(rows)
+    with named("the embedding"):
+        if small != "int8":
+            half = halves(rows) if small == "fp16" else None
+            stored = store.outside(rows if half is None else half)
+            return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype))
+        made = columns(rows)
     offsets = (store.outside(part).offset for part in (made.codes, made.scales))
     return Embedding(WEIGHTS, next(offsets), table.rows, table.width, "int8", next(offsets))
 

@@ -5,7 +5,8 @@ At most one matrix and its codes are in memory.
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +15,9 @@ import onnx
 from numpy.typing import NDArray
 
 from unmask.bundle.manifest import Bundle
+from unmask.errors import BundleError
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile
-from unmask.quant.weights.integer_weights import blocks, columns, halves
+from unmask.quant.weights.integer_weights import NotFinite, blocks, check_numbers, columns, halves
 from unmask.quant.weights.matrices import Matrix
 
 Array = NDArray[Any]
@@ -91,6 +93,15 @@ class Stored:
         return replace(self, shape=(stop - start, *self.shape[1:]), offset=self.offset + start * row)
 
 
+@contextmanager
+def named(tensor: str) -> Iterator[None]:
+    """Put a tensor's name before the place of a weight that is no number."""
+    try:
+        yield
+    except NotFinite as error:
+        raise BundleError(f"{tensor}{error}") from error
+
+
 class Store:
     """Reads tensors and writes their new forms. A place is converted once, however many tensors name it."""
 
@@ -125,7 +136,12 @@ class Store:
     # ---- forms of a tensor
 
     def plain(self, tensor: onnx.TensorProto) -> Stored:
-        return self._by_rows("plain", tensor, lambda array: (array,))[0]
+        def same(array: Array) -> tuple[Array, ...]:
+            whole = np.asarray(array)
+            check_numbers(whole)
+            return (whole,)
+
+        return self._by_rows("plain", tensor, same)[0]
 
     def half(self, tensor: onnx.TensorProto) -> Stored | None:
         """The tensor in float16; None when a value is too large for it."""
@@ -149,7 +165,8 @@ class Store:
         for start, stop in itertools.pairwise(self.borders(matrix)):
             key = kind, self._key(matrix.tensor, start, stop) if matrix.transposed else self._key(matrix.tensor)
             if key not in self._done:
-                made = columns(rows[start:stop])
+                with named(matrix.label):
+                    made = columns(rows[start:stop])
                 self._done[key] = self.put(made.codes), self.put(made.scales)
             parts.append(self._done[key])
         return parts
@@ -179,7 +196,8 @@ class Store:
     def _once(self, kind: str, tensor: onnx.TensorProto, convert: Callable[[Array], tuple[Array, ...]]) -> tuple[Stored, ...]:
         key = kind, self._key(tensor)
         if key not in self._done:
-            self._done[key] = tuple(self.put(array) for array in convert(self.array(tensor)))
+            with named(tensor.name):
+                self._done[key] = tuple(self.put(array) for array in convert(self.array(tensor)))
         return self._done[key]
 
     def _by_rows(self, kind: str, tensor: onnx.TensorProto, convert: Callable[[Array], tuple[Array, ...]]) -> tuple[Stored, ...]:

@@ -6,6 +6,7 @@ checked. Knows no bundle.
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from unmask.errors import BundleError
 
 T = TypeVar("T")
+LARGEST = 1 << 63  # as sizes, offsets and times: what NumPy can hold
 
 
 def from_json(kind: type[T], value: Any, where: str) -> T:
@@ -33,11 +35,12 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
         return {key: _parse(inner[1], item, f"{where}.{key}") for key, item in _expect(dict, value, where).items()}
     if dataclasses.is_dataclass(kind):
         return _record(kind, _expect(dict, value, where), where)
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        raise BundleError(f"{where}: {str(value)[:20]}... is too large for a number")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError as error:
-            raise BundleError(f"{where}: too large for a float") from error
+        return float(value)
+    if isinstance(value, float) and not math.isfinite(value):  # Python's JSON has NaN and Infinity, no other's has
+        raise BundleError(f"{where}: {value} is not a finite number")
     return _expect(kind, value, where)
 
 

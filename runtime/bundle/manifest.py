@@ -198,6 +198,13 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def _instead(folder: Path) -> str:
+    """What to do with a folder that is no bundle."""
+    if (folder / "config.json").is_file():
+        return f"it looks like a checkpoint: unmask export {folder}"
+    return "`unmask inspect` without a name shows the shipped one"
+
+
 def _check(manifest: Manifest, path: Path) -> None:
     for name in manifest.files:
         if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
@@ -280,7 +287,10 @@ def _check_template(task: str, template: Template, manifest: Manifest, path: Pat
 def _verify(folder: Path, name: str, listed: File) -> None:
     path = folder / name
     if any(part.is_symlink() for part in (path, *path.parents[: name.count("/")])):
-        raise BundleError(f"{path}: a link, but a bundle has plain files only; replace it with the file that it points to")
+        raise BundleError(
+            f"{path}: a link, but a bundle has plain files only; replace it with the file that it points to (of a bundle in the "
+            f"hub's cache, `cp -rL {folder} COPY` makes a copy without links)"
+        )
     if not path.is_file():
         raise BundleError(f"{path}: missing, although {MANIFEST} lists it; fetch or export the bundle again")
     size = path.stat().st_size

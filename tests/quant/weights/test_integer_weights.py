@@ -14,7 +14,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from unmask.quant.weights import integer_weights as codes
-from unmask.quant.weights.integer_weights import LARGEST, Blocks, Columns, blocks, columns, halves
+from unmask.quant.weights.integer_weights import LARGEST, Blocks, Columns, NotFinite, blocks, columns, halves
 
 Floats = NDArray[np.float32]
 
@@ -141,7 +141,8 @@ def test_halves_refuse_what_float16_cannot_hold() -> None:
     assert half is not None
     assert half.dtype == np.float16
     assert halves(np.array([1.0, 70000.0], np.float32)) is None
-    assert halves(np.array([np.nan], np.float32)) is None
+    with pytest.raises(NotFinite, match=r"\[0, 1\] is nan"):
+        halves(np.array([1, np.nan], np.float32))
 
 
 # ---- sums in 16 bits
