@@ -102,6 +102,48 @@ def test_the_server_opens_its_own_socket_alone(tmp_path: Path) -> None:
     assert list(home.rglob("*")) == []
 
 
+def outside(calls: list[str], *places: Path) -> list[str]:
+    """Calls that write a file elsewhere than in `places`; relative paths are in the folder of the command."""
+    return [call for call in written(calls) if '"/' in call and not any(f'"{place}' in call for place in places)]
+
+
+BUNDLE, CHECKPOINT = "BUNDLE", "CHECKPOINT"
+LINES = [
+    ("generate", BUNDLE, "--prompt", "x", "--length", "8"),
+    ("generate", BUNDLE, "--prompt", "x", "--length", "8", "--reference"),
+    ("devices", BUNDLE),
+    ("inspect", BUNDLE),
+    ("quantize", BUNDLE, "--out", "made"),
+    ("compare", BUNDLE, BUNDLE, "--runs", "1", "--length", "4"),
+    ("tune", BUNDLE, "--rounds", "1", "--length", "4", "--plot", "picture.png"),
+    ("bench", BUNDLE, "--scenario", "step", "--rounds", "1", "--min-seconds", "0", "--warmup", "0", "--output", "report"),
+    ("export", CHECKPOINT, "--out", "made"),
+    pytest.param(("export", CHECKPOINT, "--out", "made", "--target", "litert", "--longest", "32"), marks=pytest.mark.convert),
+    pytest.param(("export", CHECKPOINT, "--out", "made", "--target", "coreml", "--longest", "32"), marks=pytest.mark.convert),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", LINES, ids=lambda line: "-".join(word.strip("-") for word in line[:6]))
+def test_no_command_opens_a_socket_or_writes_elsewhere(
+    tmp_path: Path, backbones: dict[str, Path], checkpoints: dict[str, Path], line: tuple[str, ...]
+) -> None:
+    """What was asked for, and the cache: libraries that convert and draw have folders and networks of their own."""
+    words = [{BUNDLE: str(backbones["dream"]), CHECKPOINT: str(checkpoints["dream"])}.get(word, word) for word in line]
+    home, work, temporary, log = (tmp_path / name for name in ("home", "work", "temporary", "calls"))
+    for folder in (home, work, temporary):
+        folder.mkdir()
+    command = [*TRACED, "-o", str(log), sys.executable, "-m", "unmask.apps.cli.main", *words]
+    own = {**surroundings(home), "TMPDIR": str(temporary)}
+    done = subprocess.run(command, env=own, cwd=work, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    calls = log.read_text(errors="replace").splitlines()
+    assert internet(calls) == []
+    assert outside(calls, home / ".cache", work, temporary) == []
+    assert {path.relative_to(home).parts[:2] for path in home.rglob("*") if path.is_file()} <= {(".cache", "unmask")}
+    assert [path for path in temporary.rglob("*") if path.is_file()] == []
+
+
 def test_the_trace_sees_what_it_should(tmp_path: Path) -> None:
     code = "import socket, sys; socket.socket(); open(sys.argv[1], 'w').close()"
     calls = traced(tmp_path, sys.executable, "-c", code, str(tmp_path / "made"))
