@@ -105,7 +105,7 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     config: BackboneConfig = adapter.config(checkpoint.config)
     checkpoint.check(expected(adapter, config), (*adapter.SKIPPED, *((adapter.HEAD,) if config.tied else ())))
     tokenizer = checkpoint_tokenizer(checkpoint.folder)
-    names = " ".join(filter(None, (str(checkpoint.config.get("_name_or_path", "")), model_name(source), name)))
+    names = " ".join(filter(None, dict.fromkeys((str(checkpoint.config.get("_name_or_path", "")), model_name(source), name))))
     traits: Traits = adapter.traits({**checkpoint.config, "_name_or_path": names}, tokenizer, block)
     check_traits(traits, config, block)
     check_tokenizer(source, tokenizer, config)

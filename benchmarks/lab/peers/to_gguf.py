@@ -32,7 +32,7 @@ TYPES = {
 PRE = "qwen2"  # how text is split before merges; without merges it changes nothing
 UNUSED_MERGES = ["Ā Ā"]  # llama.cpp wants a list that is not empty: two NULs, whose whole is no token either
 # The chat task as llama.cpp's templates are written: one expression, since a template's last line feed is dropped.
-OPEN, CLOSE = dream.tasks(0, 0)[0]["chat"].prompt.split("{text}")
+OPEN, CLOSE = dream.TURN.split("{}")
 CHAT = f"{{{{ {json.dumps(OPEN)} + messages[-1]['content'] + {json.dumps(CLOSE)} }}}}"
 
 

@@ -11,9 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.lab.trials import families
 from benchmarks.lab.trials.trial import Outcome, Trial
 
-TRIALS: tuple[Trial, ...] = ()
+TRIALS: tuple[Trial, ...] = (*families.TRIALS,)
 """All trials, in the order of their table."""
 
 

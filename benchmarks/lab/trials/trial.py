@@ -26,7 +26,7 @@ class Trial:
     """One user's case."""
 
     number: str
-    """"F3" for recordings and captions, "R12" for checkpoints, servers and benchmarks."""
+    """"F3" for recordings and captions, "R12" for checkpoints, servers and benchmarks, "C1" for a model that people have."""
     kind: str
     expected: str
     test: str

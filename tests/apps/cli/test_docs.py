@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command
+from tests.conftest import Variants
 from unmask.apps.cli.main import make_app
 
 ROOT = Path(__file__).parents[3]
@@ -38,11 +39,16 @@ QUICK = {
 
 
 @pytest.fixture(scope="module")
-def tiny_dream(checkpoints: dict[str, Path], backbones: dict[str, Path]) -> None:
-    """What the page on text models makes with its first two lines."""
-    for source, name in ((checkpoints, "tiny-dream"), (backbones, "tiny-dream.bundle")):
+def tiny_dream(checkpoints: dict[str, Path], backbones: dict[str, Path], variants: Variants) -> None:
+    """What the page on text models makes with its first two lines, and the checkpoint of another family that it makes later."""
+    made = {
+        "tiny-dream": checkpoints["dream"],
+        "tiny-dream.bundle": backbones["dream"],
+        "tiny-a2d": variants.checkpoint("a2d-qwen3"),
+    }
+    for name, source in made.items():
         shutil.rmtree(ROOT / ".cache" / name, ignore_errors=True)
-        shutil.copytree(source["dream"], ROOT / ".cache" / name)
+        shutil.copytree(source, ROOT / ".cache" / name)
 
 
 @pytest.mark.parametrize("line", UNMASK)
