@@ -11,10 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+
+TRIALS: tuple[Trial, ...] = (*CHECKPOINTS,)
+TRIALS: tuple[Trial, ...] = (*families.TRIALS,)
 from benchmarks.lab.trials import families
+from benchmarks.lab.trials.checkpoints import CHECKPOINTS
 from benchmarks.lab.trials.trial import Outcome, Trial
 
-TRIALS: tuple[Trial, ...] = (*families.TRIALS,)
 """All trials, in the order of their table."""
 
 
