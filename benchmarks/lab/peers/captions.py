@@ -22,10 +22,10 @@ from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, captio
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, table
 from benchmarks.lab.program import run as run_program
 from unmask.apps.cli.bench import read_recordings
-from unmask.apps.cli.options import SHIPPED, check_folder, say_on_stderr
+from unmask.apps.cli.options import SHIPPED, say_on_stderr
 from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report
-from unmask.benchmarks.report.write import write_report
+from unmask.benchmarks.report.write import check_place, write_report
 from unmask.benchmarks.scenarios.catalog import Recording
 from unmask.benchmarks.scenarios.run import read_subject, run
 from unmask.benchmarks.scenarios.runner import Plan, Say
@@ -76,7 +76,8 @@ class PeerOptions:
     def __post_init__(self) -> None:
         if self.audio and self.corpus:
             raise InputError("give recordings (--audio) or a corpus (--corpus), not both")
-        check_folder(self.output)
+        if self.output is not None:
+            check_place(self.output)
         for name, value in (("limit", self.limit), ("threads", self.threads)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; at least 1 is needed")

@@ -18,12 +18,12 @@ from benchmarks.lab.peers import diffusion_cli
 from benchmarks.lab.peers.peers import SCENARIO
 from benchmarks.lab.peers.text_ways import EVERY, FAMILY, SINGLE, TASK, TRIMMED, Question
 from benchmarks.lab.program import run as run_program
-from unmask.apps.cli.options import check_folder, say_on_stderr
+from unmask.apps.cli.options import say_on_stderr
 from unmask.benchmarks.measure.statistics import paired_ratio, summarize
 from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report
 from unmask.benchmarks.report.tables import Table, number
-from unmask.benchmarks.report.write import write_report
+from unmask.benchmarks.report.write import check_place, write_report
 from unmask.benchmarks.scenarios.run import read_subject, run
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, Say, run_cases
 from unmask.bundle.manifest import load_bundle
@@ -74,7 +74,8 @@ class TextOptions:
     """Print no progress on stderr."""
 
     def __post_init__(self) -> None:
-        check_folder(self.output)
+        if self.output is not None:
+            check_place(self.output)
         for name, value in (("length", self.length), ("threads", self.threads)):
             if value < 1:
                 raise InputError(f"{name} is {value}; at least 1 is needed")
