@@ -70,7 +70,7 @@ def caption(
     engine: EngineChoice = EngineChoice(),  # noqa: B008
     tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
-    """Write captions of recordings (WAV, FLAC, Ogg, MP3), or of what the microphone hears.
+    """Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.
 
     Prints one line of text per recording, in the order given; with several recordings each line starts with the file's name.
     A file that cannot be read is named on stderr, the others are still captioned, and the exit code is 2. Live captions

@@ -37,7 +37,7 @@ EXTRAS = {
 }
 COMMANDS = {
     "bench": "Measure latency, memory and accuracy next to this machine's peak, each bundle in a process of its own.",
-    "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3), or of what the microphone hears.",
+    "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.",
     "compare": "Compare two bundles of one model, or two reports of `unmask bench`.",
     "devices": "Print this machine's processor, accelerators, engines and providers.",
     "export": "Convert a Hugging Face checkpoint folder (Dream, LLaDA, SDAR and relatives) to a bundle.",

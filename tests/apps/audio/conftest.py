@@ -20,15 +20,31 @@ def babble() -> NDArray[np.float32]:
     return (0.08 * low * syllables).astype(np.float32)
 
 
-@pytest.fixture
-def saved(tmp_path: Path, babble: NDArray[np.float32]) -> Callable[..., bytearray]:
-    """The bytes of a file of a format, by default of the babble."""
+@pytest.fixture(scope="session")
+def files() -> dict[tuple[str, str | None], bytes]:
+    """The babble's files that were made once: encoders take seconds."""
+    return {}
 
-    def save(form: str, subtype: str | None = None, samples: NDArray[np.float32] = babble, rate_hz: int = RATE) -> bytearray:
+
+@pytest.fixture
+def saved(tmp_path: Path, babble: NDArray[np.float32], files: dict[tuple[str, str | None], bytes]) -> Callable[..., bytearray]:
+    """The bytes of a file of a format, by default of the babble; the file is there too, as `made`."""
+
+    def save(form: str, subtype: str | None = None, samples: NDArray[np.float32] | None = None, rate_hz: int = RATE) -> bytearray:
         path = tmp_path / "made"
-        with soundfile.SoundFile(path, "w", rate_hz, samples.ndim, subtype, format=form) as file:
-            for start in range(0, len(samples), RATE):  # much at once crashes libsndfile's encoder of Vorbis
-                file.write(samples[start : start + RATE])
+        if samples is None and (form, subtype) in files:
+            path.write_bytes(files[form, subtype])
+        else:
+            encode(path, babble if samples is None else samples, rate_hz, form, subtype)
+        if samples is None:
+            files[form, subtype] = path.read_bytes()
         return bytearray(path.read_bytes())
 
     return save
+
+
+def encode(path: Path, samples: NDArray[np.float32], rate_hz: int, form: str, subtype: str | None) -> None:
+    """Write a file."""
+    with soundfile.SoundFile(path, "w", rate_hz, samples.ndim, subtype, format=form) as file:
+        for start in range(0, len(samples), RATE):  # much at once crashes libsndfile's encoder of Vorbis
+            file.write(samples[start : start + RATE])
