@@ -45,10 +45,11 @@ def ours(
     found, options, asked = load_bundle(Path(bundle)), EngineOptions(threads=threads), Question(**question)
     generator = Generator(causal(found) if way == SINGLE else found, options).load()
     request = generator.request(TASK, {"text": asked.prompt}, asked.length, reference=way == EVERY)
+    schedule: Schedule | Reference | None = None
     if way == EVERY:
-        decoding = Reference(FAMILY, asked.steps, "maskgit_plus", top_k=1)  # so llama-diffusion-cli is greedy
-        request = replace(request, template=replace(request.template, reference=decoding))
-    schedule = replace(found.schedule(TASK), rule="quota", passes=passes) if passes else None
+        schedule = Reference(FAMILY, asked.steps, "maskgit_plus", top_k=1)  # so llama-diffusion-cli is greedy
+    elif passes:
+        schedule = replace(found.schedule(TASK), rule="quota", passes=passes)
 
     def call() -> dict[str, Any]:
         began = time.perf_counter()
@@ -61,8 +62,8 @@ def ours(
     return call
 
 
-def fill(generator: Generator, request: Request, schedule: Schedule | None = None) -> Written:
-    """By the published decoding if the request is laid out for it, otherwise by the schedule; by default the bundle's own."""
+def fill(generator: Generator, request: Request, schedule: Schedule | Reference | None = None) -> Written:
+    """By a published decoding if the request is laid out for it, otherwise by a schedule; by default the bundle's own."""
     ids, passes, rows = request.canvas.ids, 0, 0
     for step in generator.steps(request, schedule):
         ids, passes, rows = step.ids, step.number, rows + step.rows
