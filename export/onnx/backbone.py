@@ -22,6 +22,7 @@ from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import BACKBONE, GraphSpec
 from unmask.bundle.manifest import FORMAT, Manifest, Vocabulary
 from unmask.bundle.tokenizer import token_ranges
+from unmask.engines.devices import readable
 from unmask.errors import BundleError, InputError
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal
 from unmask.export.checkpoint.config import check_config
@@ -194,9 +195,7 @@ def check_room(target: Path, needed: int) -> None:
     """Raises InputError when less than `needed` bytes are free on the disk of `target`."""
     there = next(folder for folder in target.resolve().parents if folder.is_dir())
     if (free := shutil.disk_usage(there).free) < needed:
-        raise InputError(
-            f"{there}: {free / 2**30:.1f} GiB are free, but the bundle takes {needed / 2**30:.1f} GiB; choose another disk"
-        )
+        raise InputError(f"{there}: {readable(free)} are free, but the bundle takes {readable(needed)}; choose another disk")
 
 
 def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int, ...]]:

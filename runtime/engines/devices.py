@@ -146,6 +146,14 @@ def _address_space() -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
 
 
+def readable(count: int) -> str:
+    """Bytes in the largest unit of which there is at least one."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
 def check_memory(needed: int, what: str) -> None:
     """Raises InputError, before it is taken, for memory that this machine does not have. what: what needs it, for the message.
 
@@ -155,7 +163,7 @@ def check_memory(needed: int, what: str) -> None:
         return
     free = free_bytes()
     if free is not None and needed > free:
-        raise InputError(f"{what} needs {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free; make it shorter")
+        raise InputError(f"{what} needs {readable(needed)} of memory, and {readable(free)} are free; make it shorter")
 
 
 def read_cpu(root: Path = Path("/")) -> Cpu:

@@ -117,7 +117,9 @@ def test_what_the_machine_cannot_hold_is_refused_with_the_number(
     line = ("generate", dream, "--prompt", "x" * 380, "--length", "20", "--quiet")
     told = command(*line)
     assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
-    assert told.err.startswith("unmask: keeping keys and values of 400 positions needs 0.0 GiB")
+    assert told.err.startswith(
+        "unmask: keeping keys and values of 400 positions needs 400.0 KiB of memory, and 390.6 KiB are free"
+    )
     monkeypatch.setattr(devices, "free_bytes", lambda: 1_000_000)
     assert command(*line).err.startswith("unmask: a pass over 400 rows and 400 positions needs")
     monkeypatch.setattr(devices, "free_bytes", lambda: 10_000_000)
