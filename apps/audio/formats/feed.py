@@ -13,6 +13,7 @@ from unmask.apps.audio.formats.sound import Sound
 
 LENGTH = 1 << 40  # bytes that a feed claims to have: libsndfile reads as far as it believes the sound to go
 WINDOW = 1 << 16  # bytes before the reading position that stay
+LARGEST = 1 << 16  # samples that are decoded at once, whatever rate a damaged header gives
 BLOCK_S = 0.1  # decoded at once: live captions wait for no more
 
 
@@ -88,7 +89,7 @@ def decoded(chunks: Iterable[bytes], tail: bytes = b"", length: int = LENGTH) ->
 
 def blocks(file: Any) -> Iterator[Sound]:
     """The sound of a soundfile.SoundFile, block by block."""
-    room = np.empty((max(1, round(BLOCK_S * file.samplerate)), file.channels), np.float32)
+    room = np.empty((min(max(1, round(BLOCK_S * file.samplerate)), LARGEST), file.channels), np.float32)
     while count := file.buffer_read_into(room, "float32"):
         yield Sound(room[:count].copy(), file.samplerate)
 

@@ -23,7 +23,7 @@ def sounds(file: BinaryIO, name: str, where: str) -> Iterator[Decoded]:
         convert = f"ffmpeg -i {shlex.quote(where)} OUT.wav"
         raise AudioError(f"it is {name}; pip install 'unmask[media]' to read it, or convert it: {convert}") from error
     try:
-        with av.open(file) as container:
+        with av.open(file, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise AudioError(f"it is {name} without sound")
             yield from _track(container)

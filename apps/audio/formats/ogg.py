@@ -105,11 +105,11 @@ def link_of(page: Page) -> Link | None:
     """The link that this first page begins, if it is sound that can be decoded."""
     body = page.body
     name = next((name for start, name in CODECS.items() if body.startswith(start)), None)
-    if name == "Vorbis" and len(body) >= 16:
-        return Link(name, page.serial, int.from_bytes(body[12:16], "little"), 0)
+    if name == "Vorbis" and len(body) >= 16 and (rate_hz := int.from_bytes(body[12:16], "little")):
+        return Link(name, page.serial, rate_hz, 0)
     if name == "Opus" and len(body) >= 12:
         return Link(name, page.serial, 48000, int.from_bytes(body[10:12], "little"))
-    return Link(name, page.serial, 0, 0) if name else None
+    return Link(name, page.serial, 0, 0) if name == "FLAC" else None
 
 
 def sounds(stream: ByteStream) -> Iterator[Decoded]:

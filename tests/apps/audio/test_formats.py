@@ -82,6 +82,15 @@ def test_media_are_read_if_the_package_is_there(tmp_path: Path, babble: NDArray[
     assert lag == pytest.approx(0.5, abs=0.07)  # an encoder's delay, which bare AAC does not tell
 
 
+def test_a_tag_that_is_no_text_does_not_hinder(tmp_path: Path, babble: NDArray[np.float32]) -> None:
+    path = tmp_path / "a"
+    made_by_av(path, np.repeat(babble, 3), "aac", "mp4")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"ftyp") + 12] = 0xFF  # in a brand, which becomes a tag
+    path.write_bytes(data)
+    assert len(read_recording(path)) / RATE == pytest.approx(24, abs=0.1)
+
+
 def test_media_without_sound_or_cut_short_are_told(tmp_path: Path, babble: NDArray[np.float32]) -> None:
     path = tmp_path / "a"
     made_by_av(path, np.repeat(babble, 3), "libopus", "webm")

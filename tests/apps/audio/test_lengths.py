@@ -1,6 +1,8 @@
 """Recordings whose length is unknown, guessed, or not what the file says: they are read until they end."""
 
+import contextlib
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from unmask.apps.audio.files import open_recording, read_recording
 from unmask.apps.audio.formats.byte_stream import ByteStream
 from unmask.apps.audio.formats.mp3 import frame_at, frame_header
+from unmask.errors import AudioError
 
 RATE = 16000
 Saved = Callable[..., bytearray]
@@ -106,8 +109,21 @@ def test_a_length_of_0_is_true_where_other_chunks_follow(tmp_path: Path, saved: 
     data[4:8] = struct.pack("<I", len(data) - 8)
     path = tmp_path / "a"
     path.write_bytes(data)
-    with pytest.raises(Exception, match="a recording of zero length"):
+    with pytest.raises(AudioError, match="a recording of zero length"):
         read_recording(path)
+
+
+def test_a_rate_that_is_damaged_takes_no_memory(tmp_path: Path, saved: Saved) -> None:
+    data = saved("WAV")
+    data[22:28] = struct.pack("<HI", 1000, 0xFFFFFFF0)  # channels, Hz
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    tracemalloc.start()
+    with contextlib.suppress(AudioError):
+        read_recording(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 30
 
 
 def test_frames_are_known_by_the_frame_that_follows(saved: Saved) -> None:
