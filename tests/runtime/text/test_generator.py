@@ -280,7 +280,7 @@ def padded(tmp_path_factory: pytest.TempPathFactory) -> Generator:
     from unmask.export.onnx.backbone import write_backbone
 
     folder = tmp_path_factory.mktemp("padded")
-    source = write_checkpoint(folder / "checkpoint", "dream", small_tokenizer(), vocab_size=512)
+    source = write_checkpoint(folder / "checkpoint", "dream", small_tokenizer(mask="<|mask|>"), vocab_size=512)
     return Generator(load_bundle(write_backbone(source, folder / "bundle")))
 
 
