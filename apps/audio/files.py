@@ -20,6 +20,7 @@ from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 LOUDEST = 100.0  # a float file is a little over full scale at times, but not by this
+SLOWEST_HZ = 1000
 CANCELED = 100.0  # -20 dB: no mix of real channels loses as much
 CLIPS = Path(__file__).resolve().parents[1] / "clips"  # resolved: an editable installation links every file
 
@@ -76,6 +77,8 @@ class Recording:
         for part in reader.sounds(self.raw, self.stream, self.form, self.command or self.where):
             self.holes += hole and isinstance(part, Sound)
             hole = isinstance(part, Missing) and part.silent
+            if isinstance(part, Sound) and part.rate_hz < SLOWEST_HZ:
+                raise AudioError(f"its sample rate is {part.rate_hz} Hz; that is no sound, and its header is probably damaged")
             if isinstance(part, Sound):
                 heard, rate_hz = heard or len(part.samples) > 0, part.rate_hz
                 yield mixed(sane(part.samples, self.strict)), rate_hz

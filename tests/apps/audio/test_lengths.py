@@ -126,6 +126,15 @@ def test_a_rate_that_is_damaged_takes_no_memory(tmp_path: Path, saved: Saved) ->
     assert peak < 1 << 30
 
 
+def test_a_rate_of_1_hz_is_no_sound(tmp_path: Path, saved: Saved) -> None:
+    data = saved("WAV")
+    data[24:28] = struct.pack("<I", 1)
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match="its sample rate is 1 Hz"):
+        read_recording(path)
+
+
 def test_frames_are_known_by_the_frame_that_follows(saved: Saved) -> None:
     data = bytes(saved("MP3"))
 
