@@ -55,6 +55,7 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
     checkpoint
         Folder with config.json, safetensors and tokenizer files, or a model's folder in the hub's cache.
     """
+    refuse_unread(changed(options), unread_by(options.target))
     say = say_on_stderr(options.quiet, "")
     with undone():
         target = convert(snapshot(checkpoint), options.out or beside(checkpoint, ".bundle"), model_name(checkpoint), options, say)
@@ -73,7 +74,6 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
         )
     if options.longest < 2:
         raise InputError(f"--longest {options.longest}: a canvas has 2 positions at least")
-    refuse_unread(changed(options), unread_by(options.target))
     check_target(target, options.replace, say)
     if options.target != "onnx":
         export_fixed(checkpoint, target, replace(options, name=options.name or name), options.to or formats[0], say)
