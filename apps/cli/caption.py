@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,7 @@ from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError, InputError
 from unmask.speech.captioner import TASK, Caption, Captioner, Segment, whole
 from unmask.speech.live import LiveOptions
+from unmask.speech.words import Word, mostly_unsure
 
 
 @Parameter(name="*")
@@ -124,6 +126,7 @@ def caption_live(
         print(f"unmask: {source.lacking}", file=sys.stderr)
     if not options.quiet:
         print(summary.line(), file=sys.stderr)
+    warn_unsure(source.name, summary.words)
 
 
 def caption_files(files: tuple[Path, ...], options: CaptionOptions, chosen: Setting, writer: Writer) -> None:
@@ -178,6 +181,13 @@ def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: 
         print(f"unmask: {recording.lacking}", file=sys.stderr)
     if not options.quiet:
         print(figures(done, seconds), file=sys.stderr)
+    warn_unsure(str(path), done.words)
+
+
+def warn_unsure(name: str, words: Sequence[Word]) -> None:
+    """One line on stderr, also with --quiet, if the captions are most likely made up."""
+    if mostly_unsure(words):
+        print(f"unmask: {name}: most words are unsure; this does not sound like English speech", file=sys.stderr)
 
 
 class DelayedProgress:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +30,7 @@ from unmask.speech.endpointing import SpeechOptions
 from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner, LiveOptions
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.words import Word
 
 FLAG = Parameter(negative="", show_default=False)
 
@@ -72,6 +73,7 @@ class RunSummary:
     dropped_s: float = 0.0
     segments: int = 0
     busy_s: float = 0.0
+    words: list[Word] = field(default_factory=list)
 
     def line(self) -> str:
         share = 100 * self.busy_s / max(1e-3, self.audio_s)
@@ -145,7 +147,9 @@ def _take(
 
 def _publish(events: list[Event], summary: RunSummary, outputs: "Outputs") -> None:
     for event in events:
-        summary.segments += event.event == "segment_ended"
+        if event.event == "segment_ended":
+            summary.segments += 1
+            summary.words += event.words
         outputs.publish(event)
 
 

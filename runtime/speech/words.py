@@ -4,6 +4,7 @@ Knows byte-level tokens. Knows no model and no audio.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from unmask.decoding.draft import Draft
+
+UNSURE = 0.3
+MOSTLY = 0.5  # of the words; `benchmarks/lab/nonspeech.py` measures what English and other languages reach
+FEWEST_WORDS = 12
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,16 @@ class Word:
     start_s: float  # seconds since the start of the recording, precise to a slot
     end_s: float
     confidence: float  # lowest probability of its tokens
+
+
+def unsure_share(words: Sequence[Word]) -> float:
+    """Share of words that the model itself hardly believes; 0 without words."""
+    return sum(word.confidence < UNSURE for word in words) / len(words) if words else 0.0
+
+
+def mostly_unsure(words: Sequence[Word]) -> bool:
+    """Whether a recording does not sound like the language of the model. A few words alone say nothing."""
+    return len(words) >= FEWEST_WORDS and unsure_share(words) >= MOSTLY
 
 
 def respelled(text: TimedTokens, tokenizer: Tokenizer) -> TimedTokens:

@@ -11,12 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.lab.trials import families, sound
+from benchmarks.lab.trials import captions, families, sound
 from benchmarks.lab.trials.checkpoints import CHECKPOINTS
 from benchmarks.lab.trials.running import RUNNING
 from benchmarks.lab.trials.trial import Outcome, Trial
 
-TRIALS: tuple[Trial, ...] = (*CHECKPOINTS, *families.TRIALS, *RUNNING, *sound.TRIALS)
+TRIALS: tuple[Trial, ...] = (*captions.TRIALS, *sound.TRIALS, *CHECKPOINTS, *families.TRIALS, *RUNNING)
 """All trials, in the order of their table."""
 
 

@@ -94,3 +94,14 @@ def test_long_recordings_are_captioned_in_windows(command: Command, tmp_path: Pa
     starts = [word["start_s"] for word in record["words"]]
     assert all(later >= earlier - 1.2 for earlier, later in itertools.pairwise(starts))
     assert record["words"][-1]["start_s"] > 35
+
+
+def test_what_does_not_sound_like_english_is_told(command: Command, tmp_path: Path) -> None:
+    """Speech played backwards has the sounds of a language that nobody speaks."""
+    speech = np.concatenate([read_recording(CLIPS / f"{name}.flac") for name in TRANSCRIPTS])
+    path = tmp_path / "backwards.wav"
+    soundfile.write(path, speech[::-1], 16000)
+    result = command("caption", "--quiet", path)
+    assert (result.code, result.err) == (0, f"unmask: {path}: most words are unsure; this does not sound like English speech\n")
+    soundfile.write(path, speech, 16000)
+    assert command("caption", "--quiet", path).err == ""

@@ -56,6 +56,15 @@ def test_events_are_json_lines_and_keep_their_promises(command: Command) -> None
     assert any(event["tentative"] for event in events)
 
 
+def test_what_does_not_sound_like_english_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speech played backwards."""
+    speech = pcm(CLIPS / "lj-jail.flac")
+    backwards = np.frombuffer(speech, "<i2")[::-1].tobytes()
+    for stream, told in ((backwards, True), (speech, False)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stream)))
+        assert ("standard input: most words are unsure" in command("caption", "-", "--quiet").err) == told
+
+
 @pytest.mark.usefixtures("piped")
 def test_what_was_heard_can_be_kept(command: Command, tmp_path: Path) -> None:
     assert command("caption", "-", "--save-audio", tmp_path / "heard.wav", "--output", tmp_path / "a.txt").code == 0
