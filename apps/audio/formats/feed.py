@@ -3,8 +3,12 @@
 Knows libsndfile. Knows no format.
 """
 
+import contextlib
 import io
+import signal
+import threading
 from collections.abc import Iterable, Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -32,6 +36,7 @@ class Feed(io.RawIOBase):
         self._position = 0
         self.opened = False  # headers are read: what lies behind is let go
         self.error: BaseException | None = None
+        self.waiting = False  # for a chunk, which may take long
 
     def tell(self) -> int:
         return self._position
@@ -57,10 +62,12 @@ class Feed(io.RawIOBase):
 
     def _next(self, size: int) -> bytes:
         try:
+            self.waiting = True
             while self._start + len(self._held) < self._position + size and (chunk := next(self._chunks, b"")):
                 self._held += chunk
+            self.waiting = False
         except (OSError, ValueError, KeyboardInterrupt, SystemExit) as error:
-            self.error = error
+            self.error, self.waiting = error, False
         first = self._position - self._start
         read = bytes(self._held[first : first + size])
         if self.opened and first > 2 * WINDOW:
@@ -78,20 +85,51 @@ def decoded(chunks: Iterable[bytes], tail: bytes = b"", length: int = LENGTH) ->
 
     feed = Feed(chunks, tail, length)
     try:
-        with sequential(feed) as file:
+        with signals_held(feed):
+            file = sequential(feed)
+        with file:
             feed.opened = True
-            yield from blocks(file)
+            yield from blocks(file, feed)
     except soundfile.LibsndfileError as error:
         raise (feed.error or error) from None
     if feed.error is not None:
         raise feed.error
 
 
-def blocks(file: Any) -> Iterator[Sound]:
-    """The sound of a soundfile.SoundFile, block by block."""
+def blocks(file: Any, feed: Feed | None = None) -> Iterator[Sound]:
+    """The sound of a soundfile.SoundFile, block by block. feed: where it reads from, if that is one."""
     room = np.empty((min(max(1, round(BLOCK_S * file.samplerate)), LARGEST), file.channels), np.float32)
-    while count := file.buffer_read_into(room, "float32"):
+    while True:
+        with signals_held(feed) if feed else contextlib.nullcontext():
+            count = file.buffer_read_into(room, "float32")
+        if not count:
+            return
         yield Sound(room[:count].copy(), file.samplerate)
+
+
+@contextlib.contextmanager
+def signals_held(feed: Feed) -> Iterator[None]:
+    """Ctrl-C that comes while libsndfile calls a feed would be lost in it: it is heard afterwards, or while the feed waits."""
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))]
+    if threading.current_thread() is not threading.main_thread() or not numbers:
+        yield
+        return
+    came = list[int]()
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if feed.waiting:
+            before[number](number, frame)
+        else:
+            came.append(number)
+
+    before: dict[int, Any] = {number: signal.signal(number, hear) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def sequential(file: Any, **options: Any) -> Any:

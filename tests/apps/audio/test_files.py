@@ -1,5 +1,6 @@
 """Recordings as people have them: unknown lengths, channels that cancel each other, numbers that are no sound."""
 
+import signal
 import tracemalloc
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from tests.apps.conftest import CLIPS
 from unmask.apps.audio.files import open_recording, read_recording
+from unmask.apps.audio.formats.feed import Feed, decoded
 from unmask.errors import AudioError
 
 RATE = 16000
@@ -96,3 +99,26 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path, form: dict[str,
             tracemalloc.stop()
         assert heard_s == pytest.approx(seconds, abs=0.2)
         assert peak < 1.5e6
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_decoder_is_not_lost(monkeypatch: pytest.MonkeyPatch, sent: signal.Signals) -> None:
+    """An error within a callback of libsndfile only leaves a line on stderr; Ctrl-C there must still end the work."""
+    original = Feed.readinto
+
+    def pressed(self: Feed, buffer: object) -> int:
+        if self.opened:
+            signal.raise_signal(sent)
+        return original(self, buffer)
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(sent, end)
+    monkeypatch.setattr(Feed, "readinto", pressed)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(decoded([(CLIPS / "lj-jail.flac").read_bytes()]))
+        assert signal.getsignal(sent) == end
+    finally:
+        signal.signal(sent, before)
