@@ -1,0 +1,87 @@
+"""Moonshine's checkpoints, in each form in which they are published, as one model in PyTorch.
+
+A Hugging Face folder holds `config.json` and `model.safetensors`; the packages of Moonshine's own runtime hold
+`encoder_model.ort`, `decoder_model_merged.ort` and `tokenizer.bin`, whose matrices are 8-bit.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from unmask.errors import UnmaskError
+from unmask.export.modules.moonshine import BASE, TINY, Moonshine, MoonshineConfig
+from unmask.export.ort_weights import read_ort
+
+ORT_FILES = {"encoder": "encoder_model.ort", "decoder": "decoder_model_merged.ort"}
+_RENAMED = {".dense.": ".o_proj.", ".up_proj.": ".fc1.", ".down_proj.": ".fc2."}  # names of older transformers
+_HEAD = "proj_out.weight"  # the embedding once more
+
+
+def load_moonshine(folder: Path, draft_rank: int = 0) -> Moonshine:
+    """The model of a checkpoint. draft_rank: of the mask rows' terms, which are new and do nothing until they are trained.
+
+    Raises UnmaskError if the folder holds neither form, or tensors that are not Moonshine's.
+    """
+    if (folder / "model.safetensors").is_file():
+        config = _read_config(folder / "config.json")
+        weights = load_file(folder / "model.safetensors")
+    elif (folder / ORT_FILES["encoder"]).is_file():
+        weights = _read_ort_pair(folder)
+        config = _config_of(weights, folder)
+    else:
+        raise UnmaskError(
+            f"{folder}: no Moonshine checkpoint (neither model.safetensors nor {ORT_FILES['encoder']}); "
+            "docs/training.md says which package holds one"
+        )
+    model = Moonshine(replace(config, draft_rank=draft_rank))
+    named = {_own_name(name): value.float() for name, value in weights.items() if name != _HEAD}
+    missing, unknown = model.load_state_dict(named, strict=False)
+    lacks = [name for name in missing if ".draft_" not in f".{name}"]
+    if lacks or unknown:
+        raise UnmaskError(f"{folder}: not Moonshine's tensors: {', '.join((lacks + unknown)[:3])}; download the checkpoint again")
+    return model.eval()
+
+
+def _own_name(name: str) -> str:
+    for theirs, ours in _RENAMED.items():
+        name = name.replace(theirs, ours)
+    return name.removeprefix("model.")
+
+
+def _read_ort_pair(folder: Path) -> dict[str, Tensor]:
+    encoder = {f"encoder.{name}": value for name, value in read_ort(folder / ORT_FILES["encoder"]).items()}
+    both = {**encoder, **read_ort(folder / ORT_FILES["decoder"])}
+    return {name: torch.from_numpy(value.copy()) for name, value in both.items()}
+
+
+def _config_of(weights: dict[str, Tensor], folder: Path) -> MoonshineConfig:
+    """The published model that has these sizes: `.ort` files hold none of the numbers that no tensor shows."""
+    width = weights["encoder.conv1.weight"].shape[0]
+    for config in (TINY, BASE):
+        if config.width == width:
+            return config
+    raise UnmaskError(f"{folder}: a Moonshine of width {width}; known are {TINY.width} (tiny) and {BASE.width} (base)")
+
+
+def _read_config(file: Path) -> MoonshineConfig:
+    try:
+        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        width, heads = int(raw["hidden_size"]), int(raw["decoder_num_attention_heads"])
+        rope = raw.get("rope_parameters") or raw  # transformers 5 keeps these in a record of their own
+        return MoonshineConfig(
+            width=width,
+            heads=heads,
+            encoder_layers=int(raw["encoder_num_hidden_layers"]),
+            decoder_layers=int(raw["decoder_num_hidden_layers"]),
+            feed_forward=int(raw["intermediate_size"]),
+            rotary=int(width // heads * float(rope["partial_rotary_factor"])) // 2 * 2,
+            vocabulary=int(raw["vocab_size"]),
+            rope_theta=float(rope.get("rope_theta", 10_000.0)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnmaskError(f"{file}: not Moonshine's configuration ({error!r})") from error

@@ -1,0 +1,1 @@
+"""The recipe that teaches a Moonshine decoder to draft: its mask rows learn the decoder's own greedy text."""
