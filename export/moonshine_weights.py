@@ -19,6 +19,7 @@ from unmask.export.ort_weights import read_ort
 
 ORT_FILES = {"encoder": "encoder_model.ort", "decoder": "decoder_model_merged.ort"}
 _RENAMED = {".dense.": ".o_proj.", ".up_proj.": ".fc1.", ".down_proj.": ".fc2."}  # names of older transformers
+_PUBLISHED = {config.width: config for config in (TINY, BASE)}
 _HEAD = "proj_out.weight"  # the embedding once more
 
 
@@ -62,10 +63,10 @@ def _read_ort_pair(folder: Path) -> dict[str, Tensor]:
 def _config_of(weights: dict[str, Tensor], folder: Path) -> MoonshineConfig:
     """The published model that has these sizes: `.ort` files hold none of the numbers that no tensor shows."""
     width = weights["encoder.conv1.weight"].shape[0]
-    for config in (TINY, BASE):
-        if config.width == width:
-            return config
-    raise UnmaskError(f"{folder}: a Moonshine of width {width}; known are {TINY.width} (tiny) and {BASE.width} (base)")
+    if width not in _PUBLISHED:
+        known = " and ".join(map(str, _PUBLISHED))
+        raise UnmaskError(f"{folder}: a Moonshine of width {width}; only those of {known} can be read from .ort files")
+    return _PUBLISHED[width]
 
 
 def _read_config(file: Path) -> MoonshineConfig:
@@ -80,6 +81,7 @@ def _read_config(file: Path) -> MoonshineConfig:
             decoder_layers=int(raw["decoder_num_hidden_layers"]),
             feed_forward=int(raw["intermediate_size"]),
             rotary=int(width // heads * float(rope["partial_rotary_factor"])) // 2 * 2,
+            alignment=_PUBLISHED[width].alignment if width in _PUBLISHED else ((0, 0),),
             vocabulary=int(raw["vocab_size"]),
             rope_theta=float(rope.get("rope_theta", 10_000.0)),
         )

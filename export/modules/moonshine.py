@@ -31,6 +31,8 @@ class MoonshineConfig:
     feed_forward: int
     rotary: int
     """Dimensions of each head that are rotated by position; even."""
+    alignment: tuple[tuple[int, int], ...] = ((0, 0),)
+    """Layer and head of each cross-attention that looks where the next token is said."""
     vocabulary: int = 32_768
     rope_theta: float = 10_000.0
     draft_rank: int = 0
@@ -39,8 +41,10 @@ class MoonshineConfig:
     """Mask rows after a text that the model was trained to fill."""
 
 
-TINY = MoonshineConfig(width=288, heads=8, encoder_layers=6, decoder_layers=6, feed_forward=1152, rotary=32)
-BASE = MoonshineConfig(width=416, heads=8, encoder_layers=8, decoder_layers=8, feed_forward=1664, rotary=32)
+# On 60 recordings the places of these heads fall back by over 2 states between tokens in at most 1 of 100 cases, and no other
+# head of the published models is as close to one place.
+TINY = MoonshineConfig(288, 8, 6, 6, 1152, 32, ((3, 0), (3, 2), (3, 5), (4, 3)))
+BASE = MoonshineConfig(416, 8, 8, 8, 1664, 32, ((3, 0), (3, 2), (3, 5), (4, 3)))
 
 
 class Linear(nn.Linear):
@@ -192,7 +196,8 @@ class DecoderLayer(nn.Module):
         t is the place of a state and p that of the row's token, in units of `NEAR` states; causal rows have zeros there.
         The score has no table of its own that way, and the fast kernels of attention apply.
         """
-        assert rows.places is not None and rows.mask is not None
+        assert rows.places is not None
+        assert rows.mask is not None
         scale = q.shape[-1] ** 0.5 * self.draft_closeness.exp()[:, None] * rows.mask[:, None, :, 0]  # (B, H, N)
         place = rows.places[:, None] / NEAR + self.draft_shift[:, None]
         time = torch.arange(k.shape[2], device=k.device) / NEAR
@@ -208,8 +213,8 @@ class DecoderLayer(nn.Module):
 class Rows:
     """What a pass reads: N rows of which some are masks."""
 
-    ids: Tensor
-    """(B, N) int64: tokens, and for mask rows how many mask rows stand before them."""
+    embedded: Tensor
+    """(B, N, d), as `Decoder.embed_tokens` and `Decoder.draft_rows` give them."""
     positions: Tensor
     """(B, N): place in the text."""
     allowed: Tensor
@@ -236,13 +241,6 @@ class Decoder(nn.Module):
         """Keys and values of the encoder's states (B, S, d) for each layer, computed once a recording."""
         return [layer.encoder_attn.keys_values(states) for layer in self.layers]
 
-    def embed(self, rows: Rows) -> Tensor:
-        """(B, N, d)"""
-        if rows.mask is None:
-            return self.embed_tokens(rows.ids)
-        masks = self.draft_rows[rows.ids.clamp(max=self.config.draft_rows - 1)]
-        return torch.where(rows.mask > 0, masks, self.embed_tokens(rows.ids))
-
     def forward(
         self,
         rows: Rows,
@@ -254,7 +252,7 @@ class Decoder(nn.Module):
 
         cross: of `cross`. heard: (B, 1, 1, S) bool, False where a batch is padded. past: keys and values of P earlier rows.
         """
-        x, turn, kept, asked = self.embed(rows), rotation(rows.positions, self.config), [], []
+        x, turn, kept, asked = rows.embedded, rotation(rows.positions, self.config), [], []
         for i, layer in enumerate(self.layers):
             inner = layer.input_layernorm(x)
             k, v = layer.self_attn.keys_values(inner, turn, rows.mask)

@@ -41,11 +41,11 @@ class Verifier(Protocol):
         """Forget all keys and values."""
         ...
 
-    def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
+    def next_token_scores(self, ids: NDArray[np.int64], known: int, masks: int = 0) -> TopKScores:
         """Return the scores of the next token after each of ids[known - 1:], or after the prompt and each id when known is 0.
 
         ids: (N,) the text so far. The first `known - 1` of them are the same as in the last call; later ones may have changed.
-        Returns N + 1 - known rows: row i has the scores of the token at index known + i.
+        masks: mask rows after the text. Returns N + 1 - known + masks rows: row i has the scores of the token at index known + i.
         """
         ...
 
@@ -71,6 +71,7 @@ def verify(
     *,
     ahead: int | None = None,
     longest: int | None = None,
+    masks: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[VerifyStep]:
     """Yield a VerifyStep after each pass, at most `passes` of them, until the whole text is settled. Close it to cancel.
@@ -80,23 +81,31 @@ def verify(
     of the first's; at 1 the settled text is the verifier's own greedy text, whatever the draft and `ahead`. ahead: number of
     tokens after the settled text that a pass reads; None: all. longest: number of tokens of the longest text that the verifier
     can read; None: no limit. The text also ends at twice the draft's length plus 16 tokens, since the verifier is then in a loop.
-    clock: returns seconds; only differences matter.
+    masks: number of mask rows after a text that is read to its end: each proposes one more token, for the next pass to check. The
+    draft may then be empty. clock: returns seconds; only differences matter.
     """
     verifier.reset()
     text, agreed = TokenSequence(draft.ids, draft.confidence), min(draft.final, len(draft.ids))
-    loop = 2 * len(draft.ids) + 16
-    longest = loop if longest is None else min(loop, longest)
+    if not masks:
+        loop = 2 * len(draft.ids) + 16
+        longest = loop if longest is None else min(loop, longest)
     skipped = -1  # the token that the last correction replaced
     for number in range(1, passes + 1):
         start = clock()
         read = len(text.ids) if ahead is None else min(len(text.ids), agreed + ahead)
         # The first pass has to read the prompt and the final tokens too.
-        scores = verifier.next_token_scores(text.ids[:read], agreed if number > 1 else 0)
-        choice = _choose(_last(scores, read - agreed + 1), text.ids[agreed:], accept)
+        drafting = masks if read == len(text.ids) else 0
+        scores = verifier.next_token_scores(text.ids[:read], agreed if number > 1 else 0, drafting)
+        own = _last(scores, read - agreed + 1 + drafting)
+        choice = _choose(_rows(own, slice(0, read - agreed + 1)), text.ids[agreed:], accept)
         rest, more, done, skipped = _correct(text[agreed:], choice, end_id, skipped)
+        if not done:
+            rest += _proposed(_rows(own, slice(read - agreed + 1, None)), end_id)
         text = (text[:agreed] + rest)[:longest]  # corrections may lengthen the text faster than tokens settle
-        agreed = min(agreed + more, longest)
-        done = done or agreed >= longest
+        if longest is not None:
+            agreed, done = min(agreed + more, longest), done or agreed + more >= longest
+        else:
+            agreed += more
         yield VerifyStep(number, agreed, text, done, len(scores.ids), clock() - start)
         if done:
             return
@@ -104,7 +113,19 @@ def verify(
 
 def _last(scores: TopKScores, rows: int) -> TopKScores:
     """The scores of the last `rows` rows."""
-    return TopKScores(*(getattr(scores, field.name)[-rows:] for field in fields(scores)))
+    return _rows(scores, slice(len(scores.ids) - rows, None))
+
+
+def _rows(scores: TopKScores, part: slice) -> TopKScores:
+    return TopKScores(*(getattr(scores, field.name)[part] for field in fields(scores)))
+
+
+def _proposed(scores: TopKScores, end_id: int) -> TokenSequence:
+    """The best tokens of mask rows, up to the first that ends the text."""
+    ids = scores.ids[:, 0]
+    ends = np.flatnonzero(ids == end_id)
+    stop = int(ends[0]) if len(ends) else len(ids)
+    return TokenSequence(ids[:stop], np.exp(scores.logits[:stop, 0] - scores.logsumexp[:stop]))
 
 
 def _choose(scores: TopKScores, ids: NDArray[np.int64], accept: float) -> TokenSequence:

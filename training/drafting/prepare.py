@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, KeysValues, Moonshine, Rows
+from unmask.export.modules.transcript import heard_at
 from unmask.export.moonshine_weights import load_moonshine
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.training.augment import Audio, Augment, change_speed, colored, draw_speed, spoil
@@ -28,7 +29,6 @@ CORPORA = ("librispeech", "librispeech_asr", "ljspeech", "speechocean762", "an4"
 SHARD = 128  # recordings of a shard: a stopped run loses at most so many
 BATCH = 16
 TOKENS_PER_SECOND = 6.5  # a text with more is a loop, as Moonshine's own runtime takes it
-HEADS = {3: (0, 2, 5), 4: (3,)}  # by layer, those of tiny's cross-attention that look where the next token is said
 SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 2
 
 
@@ -135,23 +135,14 @@ def greedy(model: Moonshine, cross: list[KeysValues], heard: torch.Tensor, longe
     ids, places, past = torch.full((batch, 1), START), [], None
     while ids.shape[1] <= longest and not bool((ids[:, -1] == END).all()):
         n = ids.shape[1]
-        rows = Rows(ids[:, -1:], torch.full((batch, 1), n - 1), torch.ones(1, 1, 1, n, dtype=torch.bool))
+        rows = Rows(
+            model.decoder.embed_tokens(ids[:, -1:]), torch.full((batch, 1), n - 1), torch.ones(1, 1, 1, n, dtype=torch.bool)
+        )
         hidden, past, asked = model.decoder(rows, cross, heard, past)
         best = model.decoder.logits(hidden)[:, -1].argmax(-1, keepdim=True)
         ids = torch.cat((ids, torch.where(ids[:, -1:] == END, END, best)), 1)
-        places.append(attention_place(asked, cross, heard))
+        places.append(heard_at(model.config, asked, cross, heard))
     return ids, torch.cat(places, 1)
-
-
-def attention_place(asked: list[torch.Tensor], cross: list[KeysValues], heard: torch.Tensor) -> torch.Tensor:
-    """Where each row's next token is heard, (B, N): the mean place of the attention of the heads that follow the sound."""
-    shares = []
-    for layer, heads in HEADS.items():
-        q, k = asked[layer][:, heads], cross[layer][0][:, heads]
-        scores = (q @ k.transpose(2, 3) / q.shape[-1] ** 0.5).masked_fill(~heard, float("-inf"))
-        shares.append(scores.softmax(-1))
-    mean = torch.cat(shares, 1).mean(1)
-    return mean @ torch.arange(mean.shape[-1], dtype=mean.dtype)
 
 
 def write_shard(path: Path, heard: list[Heard]) -> None:

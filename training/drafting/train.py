@@ -169,12 +169,12 @@ def causal(model: Moonshine, batch: Batch, ids: Tensor, cross: list[KeysValues])
     """The causal rows of whole texts: hidden rows (B, N, d), and their keys and values. cross: those of the states."""
     count = ids.shape[1] - 1
     allowed = torch.ones(count, count, dtype=torch.bool).tril()[None, None]
-    rows = Rows(ids[:, :-1], torch.arange(count)[None].expand(len(ids), -1), allowed)
+    rows = Rows(model.decoder.embed_tokens(ids[:, :-1]), torch.arange(count)[None].expand(len(ids), -1), allowed)
     hidden, past, _ = model.decoder(rows, cross, batch.heard)
     return hidden, past
 
 
-def mask_rows(batch: Batch) -> Rows:
+def mask_rows(model: Moonshine, batch: Batch) -> Rows:
     """The mask rows of all anchors, (B, A x M): each sees the causal rows up to its anchor, and the mask rows before it."""
     size, anchors, rows = batch.wanted.shape
     offset = torch.arange(rows).expand(size, anchors, rows).flatten(1)
@@ -183,7 +183,13 @@ def mask_rows(batch: Batch) -> Rows:
     causal = torch.arange(batch.ids.shape[1] - 1) <= anchor[:, :, None]
     own = (of[:, None] == of) & (offset[0][:, None] >= offset[0])
     allowed = torch.cat((causal, own.expand(size, -1, -1)), 2)[:, None]
-    return Rows(offset, anchor + 1 + offset, allowed, torch.ones(size, anchors * rows, 1), batch.places.flatten(1))
+    return Rows(
+        model.decoder.draft_rows[offset],
+        anchor + 1 + offset,
+        allowed,
+        torch.ones(size, anchors * rows, 1),
+        batch.places.flatten(1),
+    )
 
 
 def with_errors(ids: Tensor, second: Tensor, options: Anchoring, rng: np.random.Generator) -> Tensor:
@@ -210,7 +216,7 @@ def draft_loss(model: Moonshine, batch: Batch, tokens: Tensor, options: Train, r
     valid = batch.wanted >= 0
     of = torch.arange(len(batch.ids))[:, None, None].expand_as(batch.wanted)[valid]
     goal = teacher.softmax(-1)[of, batch.wanted[valid] - 1]
-    drafted, _, _ = model.decoder(mask_rows(batch), cross, batch.heard, past)
+    drafted, _, _ = model.decoder(mask_rows(model, batch), cross, batch.heard, past)
     scores = drafted.unflatten(1, batch.wanted.shape[1:])[valid] @ head.T
     weight = options.offset_decay ** torch.arange(options.anchoring.rows, dtype=torch.float32)
     weight = weight.expand(batch.wanted.shape)[valid]
@@ -226,7 +232,7 @@ def right_by_offset(model: Moonshine, held: list, options: Train) -> list[float]
         batch = stack(group, options.anchoring, rng, every=True)
         cross = model.decoder.cross(batch.states)
         _, past = causal(model, batch, batch.ids, cross)
-        drafted, _, _ = model.decoder(mask_rows(batch), cross, batch.heard, past)
+        drafted, _, _ = model.decoder(mask_rows(model, batch), cross, batch.heard, past)
         best = model.decoder.logits(drafted).argmax(-1).unflatten(1, batch.wanted.shape[1:])
         valid = batch.wanted >= 0
         wanted = batch.ids.gather(1, batch.wanted.clamp(min=0).flatten(1)).unflatten(1, batch.wanted.shape[1:])
