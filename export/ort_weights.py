@@ -20,7 +20,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 _TYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 10: np.float16}
 _GRAPH = 5  # the kind of an attribute that holds a graph: the branches of an If
-_PRODUCTS = ("MatMul", "DynamicQuantizeMatMul", "MatMulIntegerToFloat")
+_PRODUCTS = ("MatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul")
 _AFFINE = {"Mul": "weight", "Add": "bias"}  # how a normalization ends
 _MERGED = "_merged_0"  # what optimum appends to names that both branches of a decoder share
 

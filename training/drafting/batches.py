@@ -73,6 +73,8 @@ def read_shards(cache: Path, held_out: int) -> tuple[list[Heard], list[Heard]]:
 def read_shard(path: Path) -> list[Heard]:
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
+    if not len(arrays["id_counts"]):
+        return []
     state_ends, id_ends = np.cumsum(arrays["state_counts"]), np.cumsum(arrays["id_counts"])
     place_ends = np.cumsum(arrays["id_counts"] - 1)
     parts = zip(

@@ -26,7 +26,6 @@ from unmask.training.corpus import read_corpus, read_lines
 from unmask.training.recordings import Recordings, write_recordings
 
 CORPORA = ("librispeech", "librispeech_asr", "ljspeech", "speechocean762", "an4", "picovoice", "librilight", "commonvoice")
-SHARD = 128  # recordings of a shard: a stopped run loses at most so many
 BATCH = 16
 TOKENS_PER_SECOND = 6.5  # a text with more is a loop, as Moonshine's own runtime takes it
 SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 2
@@ -47,6 +46,8 @@ class Prepare:
     cut_share: float = 0.35
     """Share of the recordings, after version 0, that are cut at both ends, also inside words."""
     augment: Augment = field(default_factory=lambda: Augment(gain_db=(-12.0, 3.0)))
+    shard: int = 128
+    """Recordings of a shard: a stopped run loses at most so many."""
     threads: int = 1
     seed: int = 0
 
@@ -68,11 +69,11 @@ def main(options: Annotated[Prepare, cyclopts.Parameter(name="*")]) -> None:
     model = load_moonshine(options.moonshine)
     began = time.monotonic()
     for version in range(options.versions):
-        for number, start in enumerate(range(0, len(names), SHARD)):
+        for number, start in enumerate(range(0, len(names), options.shard)):
             shard = options.cache / f"{version}-{number:03}.npz"
             if shard.exists():
                 continue
-            part = names[start : start + SHARD]
+            part = names[start : start + options.shard]
             audio = (spoiled(recordings[name], noises, options, version, name) for name in part)
             heard = list(listen(model, [a for a in audio if len(a) >= SHORTEST_SAMPLES]))
             write_shard(shard, heard)
@@ -150,9 +151,9 @@ def write_shard(path: Path, heard: list[Heard]) -> None:
     with open(part, "wb") as file:
         np.savez(
             file,
-            states=np.concatenate([h.states for h in heard]),
-            ids=np.concatenate([h.ids for h in heard]),
-            places=np.concatenate([h.places for h in heard]),
+            states=np.concatenate([h.states for h in heard] or [np.zeros((0, 1), np.float16)]),
+            ids=np.concatenate([h.ids for h in heard] or [np.zeros(0, np.int32)]),
+            places=np.concatenate([h.places for h in heard] or [np.zeros(0, np.float32)]),
             state_counts=np.array([len(h.states) for h in heard]),
             id_counts=np.array([len(h.ids) for h in heard]),
         )

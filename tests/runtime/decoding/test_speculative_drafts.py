@@ -28,7 +28,7 @@ class Remembering:
     def reset(self) -> None:
         self._read = []
 
-    def next_token_scores(self, ids: Ids, known: int) -> TopKScores:
+    def next_token_scores(self, ids: Ids, known: int, masks: int = 0) -> TopKScores:
         assert 0 <= known <= len(ids)
         assert self._read[: max(0, known - 1)] == ids[: max(0, known - 1)].tolist()
         if self.calls and known:
@@ -216,7 +216,7 @@ def test_nothing_longer_than_the_verifier_can_read_is_asked(draft: list[int], se
     asked, longest, loop = [], len(draft) + more, endless(seed)
 
     class Limited(Remembering):
-        def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
+        def next_token_scores(self, ids: NDArray[np.int64], known: int, masks: int = 0) -> TopKScores:
             asked.append(len(ids))
             return super().next_token_scores(ids, known)
 
