@@ -28,7 +28,7 @@ class ExportOptions:
     top: int = 64
     """Number of best ids that a head returns for each row; the published decodings use 50."""
     block: int | None = None
-    """Block length of a block-causal model, if config.json does not give it."""
+    """Block length of a block-causal model, if config.json does not give it, as that of Tiny-A2D never does (BD3LM: 32)."""
     target: CheckpointTarget = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. litert: for boards and phones. coreml: for Macs, iPhones
     and iPads."""

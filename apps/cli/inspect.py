@@ -46,7 +46,9 @@ def describe(bundle: Bundle) -> Table:
     table.add_column(overflow="fold")
     vocabulary, embedding = manifest.vocabulary, manifest.embedding
     table.add_row("name", f"{manifest.name}: {manifest.description}")
-    table.add_row("family", f"{manifest.family}, {manifest.attention} attention, {manifest.precision}")
+    origin = " from the end of the prompt" if manifest.blocks_after_prompt else ""
+    blocks = f" in blocks of {manifest.block}{origin}" if manifest.block else ""
+    table.add_row("family", f"{manifest.family}, {manifest.attention} attention{blocks}, {manifest.precision}")
     ranges = ", ".join(f"{name} {low}..{high - 1}" for name, (low, high) in manifest.vocabulary.ranges.items())
     table.add_row("vocabulary", f"{vocabulary.size} ids ({ranges}), mask {vocabulary.mask_id}, blank {vocabulary.blank_id}")
     parts = ", ".join(f"{part.rows} x {part.width} {part.dtype}" for part in embedding.parts)

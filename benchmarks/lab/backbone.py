@@ -176,7 +176,7 @@ def trimmed(engine: Engine, clock: GraphClock, canvas: Canvas, window: str, trac
     denoiser = Replayed(BackboneDenoiser(engine, len(canvas.ids), PROMPT), trace)
     schedule = Schedule(threshold=0.9, reuse=True, window=window, block=BLOCK)
     began, clock.seconds = time.perf_counter(), 0.0
-    steps = list(fill(canvas, denoiser, schedule, layout=attention_layout(engine.bundle.manifest)))
+    steps = list(fill(canvas, denoiser, schedule, layout=attention_layout(engine.bundle.manifest, PROMPT)))
     return Taken(time.perf_counter() - began, len(steps), sum(step.rows for step in steps), clock.seconds)
 
 

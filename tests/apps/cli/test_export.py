@@ -22,7 +22,7 @@ def test_from_a_checkpoint_to_an_answer(command: Command, folder: Path) -> None:
     result = command("export", folder)
     bundle = folder.with_name("model.bundle")
     assert (result.code, result.out) == (0, f"{bundle}\n")
-    assert "2 layers of 64" in result.err
+    assert "family dream: 2 layers of 64, 260 ids; full attention, logits of the row before, mask 259" in result.err
     assert "next: unmask generate" in result.err
     assert "dream, full attention, fp32" in command("inspect", bundle).out
     assert command("generate", bundle, "--prompt", "hello", "--length", "5").code == 0

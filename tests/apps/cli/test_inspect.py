@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command
+from tests.conftest import Variants
 from unmask.apps.cli.options import SHIPPED
 
 
@@ -18,6 +19,12 @@ def test_the_table_names_graphs_sizes_and_license(command: Command) -> None:
     for word in ("caption-tiny-en", "int8", "context.onnx", "window.onnx", "slots of 160 ms", "MIT"):
         assert word in result.out
     assert "speech -> text, passes 1, verify 64" in result.out
+
+
+def test_the_table_says_where_blocks_begin(command: Command, backbones: dict[str, Path], variants: Variants) -> None:
+    assert "block, block attention in blocks of 4, fp32" in command("inspect", backbones["block"]).out
+    told = " ".join(command("inspect", variants.bundle("a2d-bd3lm")).out.replace("│", " ").split())
+    assert "a2d, block attention in blocks of 8 from the end of the prompt, fp32" in told
 
 
 def test_json_is_the_manifest(command: Command) -> None:
