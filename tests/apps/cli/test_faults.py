@@ -29,7 +29,7 @@ def test_a_text_file_is_not_a_recording(command: Command, tmp_path: Path) -> Non
     assert result.err.count("\n") == 1
     assert str(path) in result.err
     assert "not a recording" in result.err
-    assert "WAV, FLAC, Ogg and MP3" in result.err
+    assert "WAV, FLAC, Ogg, MP3" in result.err
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,17 @@ def test_files_without_sound_are_named_with_the_reason(command: Command, tmp_pat
     assert reason in result.err
 
 
-def test_a_recording_cut_in_the_middle_of_its_header_is_refused(command: Command, tmp_path: Path, clip: Path) -> None:
+@pytest.mark.parametrize(
+    ("kept", "reason"), [(12, "it is FLAC whose first bytes are damaged"), (30, "a recording of zero length")]
+)
+def test_a_recording_cut_in_the_middle_of_its_header_is_refused(
+    command: Command, tmp_path: Path, clip: Path, kept: int, reason: str
+) -> None:
     path = tmp_path / "cut.flac"
-    path.write_bytes(clip.read_bytes()[:30])
+    path.write_bytes(clip.read_bytes()[:kept])
     result = command("caption", path)
-    assert result.code == 2
-    assert "not a recording" in result.err
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert f"cut.flac: {reason}" in result.err
 
 
 def test_silence_is_no_error_and_has_no_words(command: Command, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.lab.token_by_token import causal, write_in_order
-from tests.export.test_backbone import theirs
+from tests.oracle import theirs
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
 from unmask.export.checkpoint.weights import open_checkpoint
@@ -24,7 +24,7 @@ def test_it_writes_what_a_causal_model_writes(
     generator = Generator(causal(load_bundle(backbones[family])))
     request = generator.request("generate", {"text": "Why is the sky blue?"}, LENGTH)
     done = write_in_order(generator, request)
-    model, mask_id = theirs(family, open_checkpoint(checkpoints[family])), request.canvas.mask_id
+    model, mask_id = theirs(open_checkpoint(checkpoints[family])), request.canvas.mask_id
     ids = request.canvas.ids[: request.prompt].tolist()
     with torch.no_grad():
         for _ in range(done.passes):
