@@ -18,6 +18,7 @@ from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
 from unmask.export.modules.static import FixedGraph
 from unmask.export.target import target_bundle
+from unmask.system import show_bytes
 
 ENGINE = "litert"
 FLAT_BYTES = 2**31 - 1  # the largest offset in a flatbuffer
@@ -92,7 +93,7 @@ def check_calls(graphs: Sequence[FixedGraph], form: str, calls: Calls) -> None:
 def check_size(graphs: Sequence[FixedGraph], path: Path) -> None:
     shared = {tensor.data_ptr(): 4 * tensor.numel() for graph in graphs for tensor in graph.module.parameters()}
     if (total := sum(shared.values())) > FLAT_BYTES:
-        raise InputError(f"{path.name}: {total / 2**30:.1f} GiB of weights, but a .tflite holds at most 2 GiB; use --target onnx")
+        raise InputError(f"{path.name}: {show_bytes(total)} of weights, but a .tflite holds at most 2 GiB; use --target onnx")
 
 
 class Named(nn.Module):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.replaced_files import replace_files
 from unmask.training.corpus import read_lines
 
 FULL_SCALE = 32768.0
@@ -43,6 +44,5 @@ class Recordings:
 
 
 def write_lines(path: Path, rows: Iterable[object]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    part.replace(path)  # so a file that exists is complete
+    """A file that exists is complete."""
+    replace_files({path: "".join(json.dumps(row) + "\n" for row in rows).encode()})

@@ -1,7 +1,6 @@
 """Read recordings from files and pipes, as one channel at 16 kHz, and their transcripts.
 
-Knows files. What their bytes mean is known in `formats`. soundfile and soxr are imported on use: commands without audio do not
-need them.
+Knows files. What their bytes mean is known in `formats`.
 """
 
 import os
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from unmask.apps.audio.formats import reader, signatures
 from unmask.apps.audio.formats.byte_stream import ByteStream
 from unmask.apps.audio.formats.sound import Missing, Sound
+from unmask.apps.audio.resampler import resampled
 from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
@@ -178,21 +178,6 @@ def mixed(block: NDArray[np.float32]) -> NDArray[np.float32]:
     mean: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
     first = block[:, 0]
     return first if float(first @ first) > CANCELED * float(mean @ mean) else mean
-
-
-def resampled(blocks: Iterator[tuple[NDArray[np.float32], int]]) -> Iterator[NDArray[np.float32]]:
-    """Blocks of one channel, each with its rate in Hz, at 16 kHz. The rate may change."""
-    import soxr
-
-    stream, rate_hz = None, SAMPLE_RATE_HZ
-    for block, now_hz in blocks:
-        if now_hz != rate_hz:
-            if stream is not None:
-                yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
-            stream, rate_hz = None if now_hz == SAMPLE_RATE_HZ else soxr.ResampleStream(now_hz, SAMPLE_RATE_HZ, 1), now_hz
-        yield block if stream is None else stream.resample_chunk(block)
-    if stream is not None:
-        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def read_transcript(recording: Path) -> str | None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from unmask.apps.audio.backlog import Item, Samples
-from unmask.apps.audio.sources import BLOCK_S, Resampler
+from unmask.apps.audio.resampler import Resampler
+from unmask.apps.audio.sources import BLOCK_S
 from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 

@@ -15,6 +15,7 @@ import numpy as np
 from unmask.apps.audio.backlog import Item, Samples
 from unmask.apps.audio.files import Recording, open_recording
 from unmask.apps.audio.formats.byte_stream import ByteStream
+from unmask.apps.audio.resampler import Resampler
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 BLOCK_S = 0.1
@@ -101,24 +102,3 @@ def pcm(stream: ByteStream, rate_hz: int) -> Iterator[Samples]:
     while len(data := stream.take(2 * round(BLOCK_S * rate_hz))) > 1:
         yield resampler(np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768))
     yield resampler.rest()
-
-
-class Resampler:
-    """Converts blocks at one sample rate to blocks at 16 kHz, as one continuous stream."""
-
-    def __init__(self, rate_hz: float) -> None:
-        import soxr
-
-        self.rate_hz = rate_hz
-        self._stream = None if rate_hz == SAMPLE_RATE_HZ else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
-
-    def __call__(self, block: Samples) -> Samples:
-        return block if self._stream is None else np.asarray(self._stream.resample_chunk(block), np.float32)
-
-    def rest(self) -> Samples:
-        """The samples that the filter still holds at the end of a stream; another stream may follow."""
-        if self._stream is None:
-            return np.zeros(0, np.float32)
-        held = np.asarray(self._stream.resample_chunk(np.zeros(0, np.float32), last=True), np.float32)
-        self._stream.clear()
-        return held

@@ -4,11 +4,11 @@ Knows files and text. Knows no captions.
 """
 
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from unmask.errors import InputError
+from unmask.replaced_files import open_part
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -33,13 +33,10 @@ class ReplacedFile:
             if path.exists() and not path.is_file():
                 self._file = path.open("w", encoding="utf-8", errors="replace")
                 return
-            if path.exists():
-                path.open("a").close()  # a file that is read-only stays so, although its folder would let it be replaced
-            handle, name = tempfile.mkstemp(".part", f"{path.name[:100]}.", path.parent)
+            descriptor, self._part = open_part(path)
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
-        self._part, self._file = Path(name), os.fdopen(handle, "w", encoding="utf-8", errors="replace")
-        self._part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
 
     def write(self, text: str) -> None:
         """Raises InputError that names the file when the disk is full; what was written before stays."""
@@ -69,10 +66,3 @@ class ReplacedFile:
             return self.path
         self._file.close()
         return self._part
-
-
-def _umask() -> int:
-    """The process's mask of permissions, which the system only tells by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

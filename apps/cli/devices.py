@@ -19,6 +19,7 @@ from unmask.engines.known_engines import ENGINES
 from unmask.engines.onnx import placed
 from unmask.engines.onnx_providers import CPU, PROVIDERS, available, read_provider
 from unmask.errors import UnmaskError
+from unmask.system import show_bytes
 
 
 @Parameter(name="*")
@@ -148,7 +149,7 @@ def machine_table(machine: Machine) -> Table:
     table, cpu = Table(show_header=False, title="this machine"), machine.cpu
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    memory = f", {machine.memory_mib / 1024:.1f} GiB of memory" if machine.memory_mib else ""
+    memory = f", {show_bytes(machine.memory_mib << 20)} of memory" if machine.memory_mib else ""
     table.add_row("system", f"{machine.system}, {cpu.architecture}, Python {machine.python}{memory}")
     table.add_row("CPU", f"{cpu.name}, {cpu.cores} cores")
     table.add_row("CPU flags", " ".join(cpu.flags) or "unknown")

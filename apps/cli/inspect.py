@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from unmask.apps.cli.options import FLAG, SHIPPED
+from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.session import open_model
+from unmask.system import show_bytes
 
 
 @Parameter(name="*")
@@ -67,8 +69,8 @@ def describe(bundle: Bundle) -> Table:
         kinds = f"{', '.join(task.inputs)} -> {', '.join(task.outputs)}"
         table.add_row(f"task {task.name}", ", ".join([kinds, *own]))
     for name, file in manifest.files.items():
-        table.add_row(name, f"{file.bytes / 2**20:.2f} MiB  sha256 {file.sha256[:16]}...")
-    table.add_row("size", f"{sum(file.bytes for file in manifest.files.values()) / 2**20:.1f} MiB")
+        table.add_row(name, f"{show_bytes(file.bytes)}  sha256 {file.sha256[:16]}...")
+    table.add_row("size", show_bytes(bundle_bytes(manifest)))
     table.add_row("license", manifest.license)
     for key, value in manifest.provenance.items():
         table.add_row(key, value)

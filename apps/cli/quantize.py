@@ -19,11 +19,13 @@ from unmask.apps.cli.options import (
     say_on_stderr,
     undone,
 )
-from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
+from unmask.benchmarks.measure.bundles import bundle_bytes
+from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
 from unmask.errors import InputError
 from unmask.export.checkpoint.config import FILE as CONFIG
 from unmask.export.checkpoint.folder import beside, snapshot
 from unmask.quant.targets import TargetOptions, unread_by, write_target
+from unmask.system import show_bytes
 
 if TYPE_CHECKING:
     from unmask.quant.weights.quantize import Ranges, Recipe
@@ -114,9 +116,9 @@ def shrink_any(given: Path, options: QuantizeOptions, material: MaterialOptions,
         source = load_bundle(bundle)
         data = read_material(source.manifest, material)[0] if number_format == "int8-static" else None
         write_target(source, target, fixed, number_format, data, say)
-        before, command = size(source.manifest), f"unmask devices {target}"
-    after = size(load_bundle(target).manifest)
-    say(f"{before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB, {100 * after / before:.1f} %")
+        before, command = bundle_bytes(source.manifest), f"unmask devices {target}"
+    after = bundle_bytes(load_bundle(target).manifest)
+    say(f"{show_bytes(before)} became {show_bytes(after)}, {100 * after / before:.1f} %")
     say(f"next: {command}")
     return target
 
@@ -135,11 +137,6 @@ def unread(number_format: str, options: QuantizeOptions, target: str) -> dict[st
     return found
 
 
-def size(manifest: Manifest) -> int:
-    """Bytes of all files of a bundle."""
-    return sum(file.bytes for file in manifest.files.values())
-
-
 def recipe_of(number_format: str, options: QuantizeOptions) -> "Recipe":
     from unmask.quant.weights.quantize import Recipe
     from unmask.quant.weights.rewrite import Blocking
@@ -155,7 +152,7 @@ def shrink(bundle: Path, target: Path, number_format: str, options: QuantizeOpti
     source = load_bundle(bundle)
     recipe, ranges = prepared(source, recipe_of(number_format, options), options.keep_bytes, material, say)
     quantize_bundle(bundle, target, recipe, ranges)
-    return size(source.manifest)
+    return bundle_bytes(source.manifest)
 
 
 def shrink_checkpoint(checkpoint: Path, target: Path, number_format: str, options: QuantizeOptions, say: Say) -> int:

@@ -31,6 +31,7 @@ from unmask.engines.devices import describe_cpu, read_cpu
 from unmask.engines.tuned_settings import forget, write_tuned
 from unmask.engines.user_cache import cache_folder
 from unmask.errors import InputError
+from unmask.replaced_files import replace_files
 
 NOTHING_FITS = 1
 
@@ -100,7 +101,7 @@ def draw(plan: TuningPlan, found: TuningResult, path: Path) -> None:
     """Raises InputError if the picture cannot be written; the setting is stored by then."""
     made = picture(found, plan.bundle.manifest.name, plan.objective.unit, plan.objective.measure, path.suffix[1:])
     try:
-        path.write_bytes(made)
+        replace_files({path: made})
     except OSError as error:
         raise InputError(f"{path}: the picture cannot be written ({error.strerror}); the setting is stored") from error
 

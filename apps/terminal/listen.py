@@ -4,11 +4,9 @@ Knows sources, events and outputs. When text becomes stable is decided in `unmas
 """
 
 import contextlib
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -100,14 +98,13 @@ def listen(captioner: Captioner, source: Source, options: ListenOptions, live: L
     stream, summary = LiveCaptioner(captioner, Silero(), live), RunSummary()
     with contextlib.ExitStack() as stack:
         recorder = stack.enter_context(contextlib.closing(WavRecorder(options.save_audio)))
-        stack.enter_context(_terminated_like_interrupted())
         thread.start()
         try:
             while (items := backlog.take(0.1)) is not None:
                 for item in items:
                     _take(item, stream, summary, outputs, recorder, backlog.seconds)
         except KeyboardInterrupt:
-            pass  # the usual way to end; the open segment is finished below
+            pass  # the usual way to end, also for SIGTERM; the open segment is finished below
         finally:
             stop.set()
             backlog.close()
@@ -174,23 +171,6 @@ class WavRecorder:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends captions as Ctrl-C does, so that a service manager loses nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class Outputs:

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.apps.audio.sources import Resampler
+from unmask.apps.audio.resampler import Resampler
 from unmask.apps.web.protocol import SERVER_STOPS, TOO_SLOW, Closing, RefusedError, read_samples, read_stop, write_event
 from unmask.errors import InputError
 from unmask.speech.events import Event

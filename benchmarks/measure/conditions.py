@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from unmask.system import free_bytes
+
 ROOT = Path("/")
 RAPL = "sys/class/powercap/intel-rapl:0/energy_uj"
 
@@ -29,14 +31,14 @@ class Conditions:
 
 def read_conditions(root: Path = ROOT) -> Conditions:
     cpu = root / "sys/devices/system/cpu/cpu0/cpufreq"
-    khz = _text(cpu / "scaling_cur_freq")
+    free, khz = free_bytes(root), _text(cpu / "scaling_cur_freq")
     return Conditions(
         load=tuple(round(value, 2) for value in os.getloadavg()) if hasattr(os, "getloadavg") else (),
         governor=_text(cpu / "scaling_governor"),
         mhz=int(khz) / 1000 if khz and khz.isdigit() else None,
         power=power_source(root),
         temperature_c=temperature_c(root),
-        memory_free_mib=free_mib(root),
+        memory_free_mib=None if free is None else free >> 20,
     )
 
 
@@ -57,13 +59,6 @@ def temperature_c(root: Path = ROOT) -> float | None:
     texts = [_text(path) for path in (root / "sys/class/thermal").glob("thermal_zone*/temp")]
     degrees = [int(text) / 1000 for text in texts if text and text.lstrip("-").isdigit()]
     return max(degrees, default=None)
-
-
-def free_mib(root: Path = ROOT) -> int | None:
-    from unmask.engines.devices import system_fields
-
-    available = system_fields(root / "proc/meminfo").get("MemAvailable", "").split()
-    return int(available[0]) // 1024 if available else None
 
 
 # ---- energy

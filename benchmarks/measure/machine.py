@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from unmask.engines.devices import describe_cpu, read_cpu, system_fields
+from unmask.engines.devices import describe_cpu, read_cpu
+from unmask.system import system_fields
 
 
 def describe_machine() -> str:

@@ -1,6 +1,5 @@
 """A report as files: report.json for programs; report.md, one page of HTML and pictures in plots/ for people."""
 
-import contextlib
 import tempfile
 from pathlib import Path
 
@@ -9,6 +8,8 @@ from unmask.benchmarks.report.page import to_html
 from unmask.benchmarks.report.plots import pictures
 from unmask.benchmarks.report.record import Report, to_json
 from unmask.errors import InputError
+from unmask.replaced_files import replace_files
+from unmask.system import nearest_folder
 
 JSON = "report.json"
 ROOM = 1 << 16  # bytes that are tried
@@ -23,17 +24,10 @@ def write_report(report: Report, folder: Path) -> None:
     texts = {JSON: to_json(report), "report.md": to_markdown(report), "report.html": to_html(report, shown)}
     made = {folder / name: text.encode() for name, text in texts.items()}
     made |= {folder / "plots" / f"{name}.png": picture.png for name, picture in shown.items()}
-    parts = {path: path.with_name(f"{path.name}.part") for path in made}
     try:
         (folder / "plots").mkdir(parents=True, exist_ok=True)
-        for path, content in made.items():
-            parts[path].write_bytes(content)
-        for path, part in parts.items():
-            part.replace(path)
+        replace_files(made)
     except OSError as error:
-        for part in parts.values():
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
         raise InputError(
             f"{folder}: the report cannot be written there ({error.strerror}); what was printed is all of it"
         ) from error
@@ -41,7 +35,7 @@ def write_report(report: Report, folder: Path) -> None:
 
 def check_place(folder: Path) -> None:
     """Raises InputError where a report cannot go, before minutes of measuring: tries the nearest folder that exists."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    there = nearest_folder(folder)
     if not there.is_dir():
         raise InputError(f"{there}: the report is a folder, and this is a file; name another --output")
     try:

@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from unmask.benchmarks.measure.conditions import free_mib
 from unmask.engines.user_cache import cache_folder
 from unmask.errors import InputError
+from unmask.system import check_disk, check_memory
 
 KEYS = {
     "d": "hidden_size",
@@ -24,7 +24,7 @@ KEYS = {
 }
 PRECISIONS = ("fp32", "int8")
 MAKING = 2.2  # a checkpoint and a bundle are on disk at the same time for a while
-OVERHEAD_MIB = 600  # of a process that runs a bundle, weights aside
+OVERHEAD = 600 << 20  # bytes, of a process that runs a bundle, weights aside
 
 
 def read_shape(text: str) -> tuple[str, dict[str, Any]]:
@@ -89,14 +89,9 @@ def shape_bundle(text: str, precision: str = "int8", root: Path | None = None) -
 
 def check_room(text: str, parameters: int, precision: str, root: Path) -> None:
     """Raises InputError when the weights do not fit into free memory, or making them does not fit on the disk."""
-    need = parameters * (4 if precision == "fp32" else 1) // 2**20 + OVERHEAD_MIB
-    free = free_mib()
-    if free is not None and need > free:
-        raise InputError(f"shape {text}: {parameters / 1e9:.1f} B weights in {precision} need {need} MiB, {free} MiB are free")
-    existing = next(path for path in (root.absolute(), *root.absolute().parents) if path.exists())
-    disk, left = int(MAKING * 4 * parameters / 2**20), shutil.disk_usage(existing).free // 2**20
-    if disk > left:
-        raise InputError(f"shape {text}: making it takes {disk} MiB at {root}, where {left} MiB are left; set UNMASK_CACHE")
+    memory = parameters * (4 if precision == "fp32" else 1) + OVERHEAD
+    check_memory(memory, f"shape {text} with {parameters / 1e9:.1f} B weights in {precision}", "choose a smaller shape")
+    check_disk(root, int(MAKING * 4 * parameters), f"making the shape {text}", "set UNMASK_CACHE to a folder on another disk")
 
 
 def _parameters(family: str, config: dict[str, Any]) -> int:

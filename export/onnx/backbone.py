@@ -5,7 +5,6 @@ memory use does not grow with the model. Families are in `unmask.export.families
 """
 
 import math
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,6 @@ from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import BACKBONE, GraphSpec
 from unmask.bundle.manifest import FORMAT, Manifest, Vocabulary
 from unmask.bundle.tokenizer import token_ranges
-from unmask.engines.devices import readable
 from unmask.errors import BundleError, InputError
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal
 from unmask.export.checkpoint.config import check_config
@@ -34,6 +32,7 @@ from unmask.export.families.adapter import Traits
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, BackboneWindow, Head
 from unmask.export.onnx.trace import free_bias_rows, trace
 from unmask.export.staging import check_target, staging
+from unmask.system import check_disk, show_bytes
 
 TOKENIZER = "tokenizer.json"
 TOP = 64  # the published decodings sample from the 50 best
@@ -156,7 +155,7 @@ def write_backbone(
     """
     check_target(target)
     model = read_model(source, name, top, block)
-    check_room(target, model.bytes)
+    check_disk(target, model.bytes, "the bundle")
     with staging(target) as folder:
         weights = WeightsFile(folder / WEIGHTS)
         traced = trace_model(model, lambda tensor: weights.stream(model.checkpoint.parts(tensor)), say)
@@ -164,7 +163,7 @@ def write_backbone(
             onnx.save_model(graph, folder / f"{role}.onnx")
         manifest = traced.manifest
         weights.close()
-        say(f"{(folder / WEIGHTS).stat().st_size / 2**30:.2f} GiB of weights written; hashing them")
+        say(f"{show_bytes((folder / WEIGHTS).stat().st_size)} of weights written; hashing them")
         (folder / TOKENIZER).write_text(model.tokenizer.to_str(), encoding="utf-8")
         seal(folder, manifest)
     return target
@@ -189,13 +188,6 @@ def check_tokenizer(source: Path, tokenizer: Tokenizer, config: BackboneConfig) 
             f"{source}: the tokenizer's token {tokenizer.id_to_token(last)!r} has id {last}, but the embedding has "
             f"{config.vocabulary} rows; download the tokenizer's files again"
         )
-
-
-def check_room(target: Path, needed: int) -> None:
-    """Raises InputError when less than `needed` bytes are free on the disk of `target`."""
-    there = next(folder for folder in target.resolve().parents if folder.is_dir())
-    if (free := shutil.disk_usage(there).free) < needed:
-        raise InputError(f"{there}: {readable(free)} are free, but the bundle takes {readable(needed)}; choose another disk")
 
 
 def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int, ...]]:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.export.checkpoint.weights import Checkpoint
-from unmask.export.onnx.backbone import TOKENIZER, TracedModel, check_room, read_model, trace_model
+from unmask.export.onnx.backbone import TOKENIZER, TracedModel, read_model, trace_model
 from unmask.export.staging import check_target
 from unmask.quant.weights.quantize import Recipe, SourceModel, write_quantized
 from unmask.quant.weights.store import Place, Read
+from unmask.system import check_disk
 
 SHARES = {"fp16": 0.51, "int8": 0.3, "int8-weights": 0.3, "int4": 0.3}
 """Size of a bundle by default, at most, as a share of the float32 bytes. A small int4 model is almost only its 8-bit head."""
@@ -99,7 +100,7 @@ def quantize_checkpoint(
     """
     check_target(target)
     recipe, model = recipe or Recipe(), read_model(source)
-    check_room(target, int(SHARES.get(recipe.format, 0.51) * model.bytes))
+    check_disk(target, int(SHARES.get(recipe.format, 0.51) * model.bytes), "the bundle")
     traced = trace_model(model, Layout(model.checkpoint), say)
     manifest = traced.manifest  # places the embedding
 

@@ -6,7 +6,6 @@ Importing this module probes nothing. Knows no bundle.
 import importlib.util
 import os
 import platform
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,15 +13,12 @@ from pathlib import Path
 
 from unmask.engines.known_engines import ENGINES
 from unmask.engines.onnx_providers import PROVIDERS, available, kind, plugin_devices
-from unmask.errors import InputError
+from unmask.system import read_memory_mib, sysctl, system_fields
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16")
 """Processor flags, by their Linux names, on which the speed of int8 and bfloat16 matrix products depends."""
 _MACOS = {"FEAT_DotProd": "asimddp", "FEAT_I8MM": "i8mm", "FEAT_BF16": "bf16", "AdvSIMD": "asimd"}  # hw.optional.arm.*
 _VENDORS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x1022: "AMD", 0x8086: "Intel", 0x5143: "Qualcomm", 0x106B: "Apple"}
-
-
-LITTLE = 1 << 26  # bytes
 
 
 @dataclass(frozen=True)
@@ -98,74 +94,6 @@ def describe_cpu(cpu: Cpu) -> str:
     return f"{cpu.name}, {cpu.cores} cores, {' '.join(cpu.flags) or 'flags unknown'}"
 
 
-def system_fields(path: Path) -> dict[str, str]:
-    """Fields of a file with `key: value` lines, as in /proc; the first of each key counts. Empty if there is no such file."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    fields: dict[str, str] = {}
-    for line in lines:
-        key, colon, value = line.partition(":")
-        if colon:
-            fields.setdefault(key.strip(), value.strip())
-    return fields
-
-
-def free_bytes(root: Path = Path("/")) -> int | None:
-    """Bytes that this process may still take: what the system has, within the limits of its group and its own (ulimit -v).
-
-    None where nothing tells it, as on macOS and Windows.
-    """
-    found = []
-    if available := system_fields(root / "proc/meminfo").get("MemAvailable"):
-        found.append(int(available.split()[0]) * 1024)
-    group = root / "sys/fs/cgroup"
-    most, taken = _number(group / "memory.max"), _number(group / "memory.current")
-    if most is not None and taken is not None:
-        found.append(most - taken)
-    if (limit := _address_space()) is not None:
-        found.append(limit - int(system_fields(root / "proc/self/status").get("VmSize", "0").split()[0]) * 1024)
-    return max(0, min(found)) if found else None
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there, or "max"
-        return None
-
-
-def _address_space() -> int | None:
-    """Bytes of address space that this process may have; None without a limit."""
-    try:
-        import resource  # not on Windows
-    except ImportError:
-        return None
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return None if limit == resource.RLIM_INFINITY else limit
-
-
-def readable(count: int) -> str:
-    """Bytes in the largest unit of which there is at least one."""
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
-
-
-def check_memory(needed: int, what: str) -> None:
-    """Raises InputError, before it is taken, for memory that this machine does not have. what: what needs it, for the message.
-
-    Small amounts are not looked up.
-    """
-    if needed < LITTLE:
-        return
-    free = free_bytes()
-    if free is not None and needed > free:
-        raise InputError(f"{what} needs {readable(needed)} of memory, and {readable(free)} are free; make it shorter")
-
-
 def read_cpu(root: Path = Path("/")) -> Cpu:
     """Read the processor's name, cores and flags. root: folder that contains proc/."""
     fields = system_fields(root / "proc/cpuinfo")
@@ -178,24 +106,6 @@ def read_cpu(root: Path = Path("/")) -> Cpu:
     if not name:  # a board reports its own name, not its processor's
         name = _text(root / "proc/device-tree/model") or platform.processor() or platform.machine()
     return Cpu(name, _cores(), tuple(flag for flag in FLAGS if flag in reported), platform.machine())
-
-
-def read_memory_mib(root: Path = Path("/")) -> int | None:
-    """Memory of the machine in MiB; None if the system does not report it. root: folder that contains proc/."""
-    total = system_fields(root / "proc/meminfo").get("MemTotal", "").split()
-    if total:
-        return int(total[0]) // 1024
-    asked = sysctl("hw.memsize") if sys.platform == "darwin" else None
-    return int(asked) >> 20 if asked else None
-
-
-def sysctl(name: str) -> str | None:
-    """A value of macOS's sysctl; None if it is unknown."""
-    try:
-        asked = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=True, timeout=5)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return asked.stdout.strip() or None
 
 
 def engine_version(engine: str) -> str | None:

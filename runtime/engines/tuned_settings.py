@@ -6,7 +6,6 @@ Knows bundles, options and files. Knows no measurement; `unmask.benchmarks.tunin
 import dataclasses
 import hashlib
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
 from unmask.engines.user_cache import NoCacheError, cache_folder
 from unmask.errors import BundleError, InputError
+from unmask.replaced_files import replace_files
 
 FORMAT = 2
 LARGEST_BYTES = 1 << 16
@@ -112,9 +112,7 @@ def write_tuned(tuned: Tuned) -> Path:
     text = json.dumps(dataclasses.asdict(tuned), indent=1, ensure_ascii=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", encoding="utf-8", delete=False) as part:
-            part.write(text)
-        Path(part.name).replace(path)
+        replace_files({path: text.encode()})
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error}); set UNMASK_CACHE to another folder") from error
     return path

@@ -16,9 +16,9 @@ from unmask.decoding.canvas import IdRange
 from unmask.decoding.denoiser import TopKScores
 from unmask.decoding.input_rows import Rows as GivenRows
 from unmask.decoding.row_selection import AttentionLayout
-from unmask.engines.devices import check_memory
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError, InputError
+from unmask.system import check_memory
 
 Rows = NDArray[np.float32]
 Ids = NDArray[np.int64]

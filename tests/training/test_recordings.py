@@ -1,5 +1,6 @@
 """Recordings come back by id as they were written, and what was cut short has no list."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,13 +61,15 @@ def test_what_was_cut_short_has_no_list(tmp_path: Path) -> None:
 
 
 def test_lines_are_whole_or_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full_disk(path: Path, text: str, **_: str) -> None:
-        path.write_bytes(text[: len(text) // 2].encode())
+    def full_disk(descriptor: int, mode: str) -> None:
+        os.write(descriptor, b'{"n": 0}\n{"n"')
+        os.close(descriptor)
         raise OSError(28, "no space left")
 
     path = tmp_path / "labels.jsonl"
     write_lines(path, ({"n": i} for i in range(3)))
-    monkeypatch.setattr(Path, "write_text", full_disk)
+    monkeypatch.setattr("unmask.replaced_files.os.fdopen", full_disk)
     with pytest.raises(OSError, match="no space"):
         write_lines(path, ({"n": i} for i in range(5)))
     assert read_lines(path) == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert list(tmp_path.iterdir()) == [path]

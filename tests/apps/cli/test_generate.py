@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command, start
+from unmask import system
 from unmask.apps.cli.options import SHIPPED
-from unmask.engines import devices
 
 
 @pytest.fixture
@@ -112,17 +112,17 @@ def test_a_checkpoint_is_told_how_to_become_a_bundle(command: Command, tmp_path:
 def test_what_the_machine_cannot_hold_is_refused_with_the_number(
     command: Command, dream: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "LITTLE", 0)
-    monkeypatch.setattr(devices, "free_bytes", lambda: 400_000)
+    monkeypatch.setattr(system, "LITTLE", 0)
+    monkeypatch.setattr(system, "free_bytes", lambda: 400_000)
     line = ("generate", dream, "--prompt", "x" * 380, "--length", "20", "--quiet")
     told = command(*line)
     assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
     assert told.err.startswith(
         "unmask: keeping keys and values of 400 positions needs 400.0 KiB of memory, and 390.6 KiB are free"
     )
-    monkeypatch.setattr(devices, "free_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(system, "free_bytes", lambda: 1_000_000)
     assert command(*line).err.startswith("unmask: a pass over 400 rows and 400 positions needs")
-    monkeypatch.setattr(devices, "free_bytes", lambda: 10_000_000)
+    monkeypatch.setattr(system, "free_bytes", lambda: 10_000_000)
     assert command(*line).code == 0
 
 

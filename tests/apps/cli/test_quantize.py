@@ -23,7 +23,7 @@ def test_the_new_bundle_is_named_and_measured(command: Command, fp32_bundle: Pat
     out = tmp_path / "small"
     result = command("quantize", fp32_bundle, "--to", "int4", "--out", out)
     assert (result.code, result.out) == (0, f"{out}\n")
-    assert "MiB became" in result.err
+    assert "iB became" in result.err
     assert f"next: unmask compare {fp32_bundle} {out}" in result.err
     assert load_bundle(out).manifest.precision == "int4"
 
@@ -61,7 +61,7 @@ def test_a_checkpoint_needs_no_fp32_bundle(command: Command, checkpoints: dict[s
     source, out = checkpoints["dream"], tmp_path / "small"
     result = command("quantize", source, "--out", out)
     assert (result.code, result.out) == (0, f"{out}\n")
-    assert "MiB became" in result.err
+    assert "iB became" in result.err
     assert f"next: unmask generate {out}" in result.err
     assert command("generate", out, "--prompt", "Why?", "--length", "8").code == 0
     for more, said in (

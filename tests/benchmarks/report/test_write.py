@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.report.reports import report, row
+from unmask import replaced_files
 from unmask.benchmarks.report.markdown import to_markdown
 from unmask.benchmarks.report.page import to_html
 from unmask.benchmarks.report.plots import PICTURES, pictures
@@ -38,14 +39,14 @@ def full() -> Report:
 def test_an_earlier_report_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_report(full(), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    written = Path.write_bytes
+    begun = replaced_files.open_part
 
-    def full_disk(path: Path, content: bytes) -> int:
-        if path.name == "report.html.part":
+    def full_disk(path: Path) -> tuple[int, Path]:
+        if path.name == "report.html":
             raise OSError(28, "No space left on device")
-        return written(path, content)
+        return begun(path)
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr(replaced_files, "open_part", full_disk)
     with pytest.raises(InputError, match=r"the report cannot be written there \(No space left on device\)"):
         write_report(replace(full(), version="9"), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

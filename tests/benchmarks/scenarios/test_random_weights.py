@@ -1,11 +1,12 @@
 """Shapes: what their names and sizes mean, the bundle that is made of them once, and the room that it needs."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from unmask.benchmarks.scenarios import random_weights as shapes
+from unmask import system
 from unmask.benchmarks.scenarios.random_weights import read_shape, shape_bundle
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
@@ -59,12 +60,14 @@ def test_a_shape_is_made_once_in_either_precision(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_told_before_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shapes, "free_mib", lambda: 1000)
-    with pytest.raises(InputError, match=r"dream-7b: 7\.\d B weights in int8 need \d+ MiB, 1000 MiB are free"):
+    monkeypatch.setattr(system, "free_bytes", lambda: 1000 << 20)
+    with pytest.raises(
+        InputError, match=r"dream-7b with 7\.\d B weights in int8 needs \d\.\d GiB of memory, and 1000\.0 MiB are"
+    ):
         shape_bundle("dream-7b", "int8", tmp_path)
-    monkeypatch.setattr(shapes, "free_mib", lambda: None)
-    monkeypatch.setattr(shapes.shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 30))
-    with pytest.raises(InputError, match="where 1024 MiB are left; set UNMASK_CACHE"):
+    monkeypatch.setattr(system, "free_bytes", lambda: None)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 30))
+    with pytest.raises(InputError, match=r"1\.0 GiB are free, but making the shape dream-7b takes \d+\.\d GiB; set UNMASK_CACHE"):
         shape_bundle("dream-7b", "int8", tmp_path)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="precision 'fp8'"):

@@ -9,19 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from unmask import system
 from unmask.benchmarks.measure.machine import describe_machine, peak_rss_mib
 from unmask.engines import devices
 from unmask.engines.devices import (
     Accelerator,
-    check_memory,
     describe_cpu,
-    free_bytes,
     read_cpu,
     read_machine,
-    read_memory_mib,
-    system_fields,
 )
-from unmask.errors import InputError
+from unmask.system import read_memory_mib
 
 X86 = """processor\t: 0
 model name\t: AMD EPYC 9R14
@@ -43,51 +40,6 @@ def written(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-@pytest.mark.parametrize(
-    ("files", "free"),
-    [
-        ({"proc/meminfo": "MemTotal: 4000 kB\nMemAvailable:   2000 kB\n"}, 2000 * 1024),
-        ({"proc/meminfo": "MemAvailable: 2000 kB\n", "sys/fs/cgroup/memory.max": "max\n"}, 2000 * 1024),
-        (
-            {
-                "proc/meminfo": "MemAvailable: 2000 kB\n",
-                "sys/fs/cgroup/memory.max": "1000000\n",
-                "sys/fs/cgroup/memory.current": "400000\n",
-            },
-            600_000,
-        ),
-        ({"sys/fs/cgroup/memory.max": "1000\n", "sys/fs/cgroup/memory.current": "4000\n"}, 0),
-        ({}, None),
-    ],
-)
-def test_free_memory_is_the_least_of_what_the_system_and_its_limits_leave(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], free: int | None
-) -> None:
-    monkeypatch.setattr(devices, "_address_space", lambda: None)
-    assert free_bytes(written(tmp_path, files)) == free
-
-
-def test_a_limit_of_address_space_is_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_address_space", lambda: 10 << 20)
-    own = {"proc/meminfo": "MemAvailable: 99999 kB\n", "proc/self/status": "VmSize:\t 4096 kB\n"}
-    assert free_bytes(written(tmp_path, own)) == 6 << 20
-
-
-def test_memory_that_is_not_there_is_refused_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "free_bytes", lambda: 3 << 30)
-    check_memory(2 << 30, "a pass over 9 rows")
-    with pytest.raises(InputError, match=r"a pass over 9 rows needs 4\.0 GiB of memory, and 3\.0 GiB are free"):
-        check_memory(4 << 30, "a pass over 9 rows")
-    monkeypatch.setattr(devices, "free_bytes", lambda: None)
-    check_memory(4 << 50, "a pass")
-
-
-def test_fields_of_system_files_are_the_first_of_each_key(tmp_path: Path) -> None:
-    root = written(tmp_path, {"f": "a:  1\nb\t: two: three\na: 4\nno colon\n"})
-    assert system_fields(root / "f") == {"a": "1", "b": "two: three"}
-    assert system_fields(root / "missing") == {}
-
-
 def test_a_server(tmp_path: Path) -> None:
     cpu = read_cpu(written(tmp_path, {"proc/cpuinfo": X86}))
     assert cpu.name == "AMD EPYC 9R14"
@@ -106,7 +58,8 @@ def test_a_mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"machdep.cpu.brand_string": "Apple M3", "hw.memsize": "17179869184", "hw.optional.arm.FEAT_I8MM": "1"}
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    monkeypatch.setattr(devices, "sysctl", values.get)
+    for module in (devices, system):
+        monkeypatch.setattr(module, "sysctl", values.get)
     cpu = read_cpu(tmp_path)
     assert (cpu.name, cpu.flags, read_memory_mib(tmp_path)) == ("Apple M3", ("i8mm",), 16384)
     assert Accelerator("NPU", "Apple M3 Neural Engine", "macOS") in devices._system_accelerators(tmp_path)
