@@ -198,14 +198,31 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _instead(folder: Path) -> str:
-    """What to do with a folder that is no bundle."""
-    if (folder / "config.json").is_file():
-        return f"it looks like a checkpoint: unmask export {folder}"
-    return "`unmask inspect` without a name shows the shipped one"
-
-
 def _check(manifest: Manifest, path: Path) -> None:
+    """Raises BundleError for what contradicts itself."""
+    _check_files(manifest, path)
+    _check_ids(manifest, path)
+    if (manifest.attention == "block") != (manifest.block is not None) or (manifest.block or 1) < 1:
+        raise BundleError(
+            f"{path}: attention {manifest.attention!r} with blocks of {manifest.block}; block attention needs a length"
+        )
+    if manifest.blocks_after_prompt and manifest.block is None:
+        raise BundleError(f"{path}: blocks_after_prompt says where blocks begin, and the model has none")
+    _check_buckets(manifest, path)
+    for task, template in manifest.templates.items():
+        _check_template(task, template, manifest, path)
+    line = manifest.timeline
+    if line and not (
+        line.frames_per_slot >= 1
+        and 0 < line.frame_ms < 1e4
+        and 0 <= line.tail_ms < 1e5
+        and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # at least a second of speech
+    ):
+        raise BundleError(f"{path}: the timeline contradicts itself: {line}")
+
+
+def _check_files(manifest: Manifest, path: Path) -> None:
+    """Names of files, and the tables of embeddings in them."""
     for name in manifest.files:
         if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
             raise BundleError(
@@ -222,8 +239,11 @@ def _check(manifest: Manifest, path: Path) -> None:
         part.check(str(path), manifest.files[part.file].bytes)
         if part.width != manifest.embedding.width:
             raise BundleError(f"{path}: an embedding is {part.width} wide and another {manifest.embedding.width}")
-    table, vocabulary = manifest.embedding, manifest.vocabulary
-    verifier = manifest.verifier
+
+
+def _check_ids(manifest: Manifest, path: Path) -> None:
+    """Ids of the vocabulary and of the verifier."""
+    table, vocabulary, verifier = manifest.embedding, manifest.vocabulary, manifest.verifier
     if verifier and not verifier.prompt:
         raise BundleError(f"{path}: the verifier needs a prompt to read before a text")
     if verifier and not all(0 <= i < verifier.embedding.total for i in (*verifier.prompt, verifier.end_id)):
@@ -234,26 +254,9 @@ def _check(manifest: Manifest, path: Path) -> None:
         )
     if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
         raise BundleError(f"{path}: blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
-    if (manifest.attention == "block") != (manifest.block is not None) or (manifest.block or 1) < 1:
-        raise BundleError(
-            f"{path}: attention {manifest.attention!r} with blocks of {manifest.block}; block attention needs a length"
-        )
-    if manifest.blocks_after_prompt and manifest.block is None:
-        raise BundleError(f"{path}: blocks_after_prompt says where blocks begin, and the model has none")
     for end_id in manifest.end_ids:
         if not 0 <= end_id < vocabulary.size:
             raise BundleError(f"{path}: the end id {end_id} lies outside the vocabulary of {vocabulary.size}")
-    _check_buckets(manifest, path)
-    for task, template in manifest.templates.items():
-        _check_template(task, template, manifest, path)
-    line = manifest.timeline
-    if line and not (
-        line.frames_per_slot >= 1
-        and 0 < line.frame_ms < 1e4
-        and 0 <= line.tail_ms < 1e5
-        and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # at least a second of speech
-    ):
-        raise BundleError(f"{path}: the timeline contradicts itself: {line}")
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
             raise BundleError(f"{path}: the range {list(ids)} of {modality!r} is not within 0..{vocabulary.size}")

@@ -27,9 +27,9 @@ from unmask.errors import AudioError, BundleError
 from unmask.speech.denoiser import TimelineDenoiser, TimelineVerifier
 from unmask.speech.heard_times import heard_times
 from unmask.speech.log_mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
-from unmask.speech.split_audio import quiet_parts
+from unmask.speech.split_audio import blocks_of, checked, quiet_parts
 from unmask.speech.token_times import align_times
-from unmask.speech.words import TimedTokens, Word, lengths, respelled, starts_word
+from unmask.speech.words import TimedTokens, Word, lengths, respelled, splice, starts_word
 
 TASK = "caption"
 SILENCE_PEAK = 1e-4  # -80 dB of full scale: below the noise of any microphone
@@ -316,38 +316,4 @@ def whole(parts: Sequence[Caption], audio_s: float) -> Caption:
         sum(part.passes for part in parts),
         sum(part.rows for part in parts),
         sum(part.tokens for part in parts),
-    )
-
-
-def blocks_of(samples: NDArray[np.float32] | Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """A recording's blocks. Raises AudioError if there is no sample in them."""
-    empty = True
-    for block in [samples] if isinstance(samples, np.ndarray | np.generic) else samples:
-        if block.ndim != 1:
-            raise AudioError(f"a recording is one row of samples; this one has the shape {block.shape}")
-        empty = empty and not block.size
-        yield block
-    if empty:
-        raise AudioError("a recording is one row of samples; this one has the shape (0,)")
-
-
-def checked(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The block as float32. Raises AudioError for integers and for values that are not finite."""
-    if block.dtype.kind != "f":
-        raise AudioError(f"samples are {block.dtype}; divide them by their full scale to get float32 in [-1, 1]")
-    if not np.isfinite(block).all():
-        raise AudioError("the recording contains values that are not finite numbers; convert it to PCM first")
-    return block.astype(np.float32, copy=False)
-
-
-def splice(draft: Draft, heard: TimedTokens) -> TimedTokens:
-    """The trusted and final tokens of a draft (with places), followed by the canvas's text after them."""
-    assert draft.places is not None
-    old = (draft.places < draft.trusted_until) | (np.arange(len(draft.ids)) < draft.final)
-    last = draft.places[old].max(initial=-1.0)
-    new = heard.places >= max(draft.trusted_until, last)
-    return TimedTokens(
-        np.concatenate([draft.ids[old], heard.ids[new]]),
-        np.concatenate([draft.places[old], heard.places[new]]),
-        np.concatenate([draft.confidence[old], heard.confidence[new]]),
     )

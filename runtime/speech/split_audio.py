@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.errors import AudioError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 LOUDNESS_WINDOW_S = 0.2
@@ -38,3 +39,24 @@ def quietest(samples: NDArray[np.float32]) -> int:
     width = int(LOUDNESS_WINDOW_S * SAMPLE_RATE_HZ)
     power = np.concatenate(([0.0], np.cumsum(samples.astype(np.float64) ** 2)))
     return int(np.argmin(power[width:] - power[:-width])) + width // 2
+
+
+def blocks_of(samples: NDArray[np.float32] | Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """A recording's blocks. Raises AudioError if there is no sample in them."""
+    empty = True
+    for block in [samples] if isinstance(samples, np.ndarray | np.generic) else samples:
+        if block.ndim != 1:
+            raise AudioError(f"a recording is one row of samples; this one has the shape {block.shape}")
+        empty = empty and not block.size
+        yield block
+    if empty:
+        raise AudioError("a recording is one row of samples; this one has the shape (0,)")
+
+
+def checked(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The block as float32. Raises AudioError for integers and for values that are not finite."""
+    if block.dtype.kind != "f":
+        raise AudioError(f"samples are {block.dtype}; divide them by their full scale to get float32 in [-1, 1]")
+    if not np.isfinite(block).all():
+        raise AudioError("the recording contains values that are not finite numbers; convert it to PCM first")
+    return block.astype(np.float32, copy=False)

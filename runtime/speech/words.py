@@ -73,3 +73,16 @@ def lengths(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
 def starts_word(token: str | None) -> bool:
     """Whether a token begins with a space, as byte-level BPE writes one."""
     return (token or "").startswith("\u0120")
+
+
+def splice(draft: Draft, heard: TimedTokens) -> TimedTokens:
+    """The trusted and final tokens of a draft (with places), followed by the canvas's text after them."""
+    assert draft.places is not None
+    old = (draft.places < draft.trusted_until) | (np.arange(len(draft.ids)) < draft.final)
+    last = draft.places[old].max(initial=-1.0)
+    new = heard.places >= max(draft.trusted_until, last)
+    return TimedTokens(
+        np.concatenate([draft.ids[old], heard.ids[new]]),
+        np.concatenate([draft.places[old], heard.places[new]]),
+        np.concatenate([draft.confidence[old], heard.confidence[new]]),
+    )

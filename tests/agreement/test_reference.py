@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from unmask.decoding import logit_filters as filters
 from unmask.decoding.canvas import Canvas, Span
 from unmask.decoding.denoiser import TopKScores
-from unmask.decoding.reference import dream_quota, reference_fill, timesteps
+from unmask.decoding.reference import reference_fill
+from unmask.decoding.reference.dream import dream_quota, timesteps
 from unmask.decoding.schedule import Reference
 from unmask.errors import InputError
 
