@@ -8,7 +8,7 @@ CLIPS := apps/clips/lj-jail.flac apps/clips/austen-dashwood.flac apps/clips/libr
 QUICK := not convert and not browser and not slow
 PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test test-rest test-all lint format train-caption clean
+.PHONY: demo test test-rest test-all lint format train-caption train-drafts clean
 
 demo: .venv/apps
 	.venv/bin/unmask caption $(CLIPS)
@@ -43,6 +43,12 @@ train-caption: .venv/training
 	.venv/bin/python -m unmask.training.captions.prepare --data $(DATA) $(RUN) --synthetic $(SYNTHETIC)
 	.venv/bin/python -m unmask.training.captions.train $(RUN) --out $(CACHE)/run --minutes $(MINUTES)
 	.venv/bin/python -m unmask.training.captions.release $(RUN) --run $(CACHE)/run --out $(CACHE)/bundles
+
+# MOONSHINE: a Moonshine checkpoint, a Hugging Face folder or the files of a moonshine-voice package (docs/training.md).
+DRAFTS ?= .cache/drafts
+train-drafts: .venv/training
+	.venv/bin/python -m unmask.training.drafting.prepare --data $(DATA) --moonshine $(MOONSHINE) --cache $(DRAFTS)
+	.venv/bin/python -m unmask.training.drafting.train --moonshine $(MOONSHINE) --cache $(DRAFTS) --out $(DRAFTS)/run --minutes $(MINUTES)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
