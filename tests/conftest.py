@@ -77,6 +77,18 @@ def backbones(checkpoints: dict[str, Path]) -> dict[str, Path]:
     return {family: stored(f"backbones/{family}", make) for family in FAMILIES}
 
 
+@pytest.fixture(scope="session")
+def masked(checkpoints: dict[str, Path]) -> dict[str, Path]:
+    """The bundles of `backbones`, with a mask in each window graph."""
+
+    def make(folder: Path) -> None:
+        from tests.tiny import export_masked
+
+        export_masked(folder, checkpoints[folder.stem])
+
+    return {family: stored(f"masked/{family}", make) for family in FAMILIES}
+
+
 class Variants:
     """Checkpoints and bundles of `tests.tiny.VARIANTS`, each made when a test first asks for it."""
 

@@ -7,12 +7,14 @@ makes tests/data/window.tflite anew, the one graph that is stored, since LiteRT'
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, pre_tokenizers
 
 from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
+from unmask.bundle.graph_spec import GraphSpec
 from unmask.export.families import FAMILIES
 from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
 from unmask.export.modules.static import FixedGraph, captioner_graph
@@ -67,6 +69,12 @@ def export_omni(folder: Path, checkpoint: Path) -> None:
     small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
     write_checkpoint(checkpoint, "dream", omni_tokenizer(), **small, max_position_embeddings=2048)
     write_backbone(checkpoint, folder)
+
+
+def export_masked(folder: Path, checkpoint: Path) -> None:
+    """A bundle whose window graph takes a mask whatever the family's attention is, as all did once."""
+    with patch.object(GraphSpec, "any_size", lambda spec, attention: spec):
+        write_backbone(checkpoint, folder)
 
 
 def variant_checkpoint(folder: Path) -> None:

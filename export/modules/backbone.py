@@ -128,9 +128,9 @@ class BackboneWindow(nn.Module):
         rows: Tensor,  # (W, d) embeddings
         positions: Tensor,  # (W,) positions on the canvas
         wanted: Tensor,  # (R,) indices into the window of the hidden rows to return
-        mask: Tensor,  # (W, S) added to attention scores
         cache_k: Tensor,  # (L, KV, S, head_width), keys rotated; rows of the window are replaced
         cache_v: Tensor,
+        mask: Tensor | None = None,  # (W, S) added to attention scores; None: every row attends to every position
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Hidden rows (R, d) after the final norm, and the window's keys and values (L, KV, W, head_width)."""
         config = self.backbone.config

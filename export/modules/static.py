@@ -225,9 +225,9 @@ class FixedBackboneWindow(nn.Module):
         rows: Tensor,  # (W, d)
         positions: Tensor,  # (W,) int32
         wanted: Tensor,  # (R,) int32
-        mask: Tensor,  # (W, S)
         cache_k: Tensor,  # (L, KV, S, head_width)
         cache_v: Tensor,
+        mask: Tensor,  # (W, S)
     ) -> tuple[Tensor, Tensor, Tensor]:
         config = self.backbone.config
         turn = rotation(positions, config.head_width, config.rope_theta)

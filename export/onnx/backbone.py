@@ -211,7 +211,8 @@ def _export_window(traced: TracedModel) -> onnx.ModelProto:
     names = {f"backbone.{ours}": theirs for ours, theirs in traced.model.adapter.names(config).items()}
     w, s, r = (torch.export.Dim(dim, min=1, max=MOST_ROWS) for dim in ("rows", "positions", "wanted"))
     dims = {**config.dims, "rows": 12, "slots": 20, "wanted": 5}
-    program = _trace_unweighted(module, BACKBONE.graph("window"), dims, {"rows": w, "slots": s, "wanted": r})
+    graph = BACKBONE.graph("window").any_size(traced.model.traits.attention)
+    program = _trace_unweighted(module, graph, dims, {"rows": w, "slots": s, "wanted": r})
     return _point(traced, program, {ours: (theirs, 0) for ours, theirs in names.items()})
 
 

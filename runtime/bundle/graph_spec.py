@@ -6,7 +6,7 @@ Knows names and dimensions. Knows no engine, no weights and no family.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from unmask.bundle.manifest import Manifest
@@ -37,6 +37,8 @@ class Tensor:
     """Graphs of fixed sizes use int32 in place of int64."""
     per_recording: bool = False
     """The array is the same in every pass over a recording, so engines may keep their padded copy of it."""
+    hides: bool = False
+    """It says which positions are hidden from which rows: none with full attention, where graphs of any size do not take it."""
 
     @property
     def varying(self) -> dict[int, str]:
@@ -60,6 +62,10 @@ class GraphSpec:
     def input(self, name: str) -> Tensor:
         """Raises KeyError if no input has this name."""
         return {tensor.name: tensor for tensor in self.inputs}[name]
+
+    def any_size(self, attention: str) -> "GraphSpec":
+        """The same graph without what it does not take at any size. attention: the manifest's."""
+        return replace(self, inputs=tuple(tensor for tensor in self.inputs if not (tensor.hides and attention == "full")))
 
     @property
     def input_names(self) -> list[str]:
@@ -162,9 +168,9 @@ BACKBONE = BundleKind(
                 Tensor("rows", ("rows", "width")),
                 Tensor("positions", ("rows",), "int64"),
                 Tensor("wanted", ("wanted",), "int64"),
-                Tensor("mask", ("rows", "slots")),
                 Tensor("cache_k", ("layers", "kv_heads", "slots", "head_width")),
                 Tensor("cache_v", ("layers", "kv_heads", "slots", "head_width")),
+                Tensor("mask", ("rows", "slots"), hides=True),
             ),
             (
                 Tensor("hidden", ("wanted", "width")),
@@ -220,4 +226,5 @@ def markdown() -> str:
 
 def _cell(tensor: Tensor) -> str:
     kind = "" if tensor.dtype == "float32" else f" {tensor.dtype}"
-    return f"`{tensor.name}` ({', '.join(tensor.dims)}){kind}"
+    where = "; with full attention at fixed sizes only" if tensor.hides else ""
+    return f"`{tensor.name}` ({', '.join(tensor.dims)}{where}){kind}"

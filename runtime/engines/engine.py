@@ -113,9 +113,11 @@ class Engine:
 
     def check(self, role: str) -> None:
         """Compare a role's graph with `unmask.bundle.graph_spec`. Opens it; raises BundleError that names the differences."""
-        spec, folder = self.kind.graph(role), self.bundle.folder
-        found, expected = self.inputs(role).keys(), set(spec.input_names)
-        if not found >= expected or (self.dynamic(role) and found != expected):  # graphs of fixed sizes also take masks
+        spec, folder, any_size = self.kind.graph(role), self.bundle.folder, self.dynamic(role)
+        found, known = set(self.inputs(role)), set(spec.input_names)
+        expected = set(spec.any_size(self.bundle.manifest.attention).input_names) if any_size else known
+        unknown = found - known if any_size else set()  # graphs of fixed sizes also take masks of the padding
+        if unknown or expected - found:  # older graphs of any size take everything that is known
             raise BundleError(f"{folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}; export it again")
         unused = set() if self.bundle.manifest.verifier else self.kind.optional_outputs
         missing = set(spec.output_names) - unused - set(self.outputs(role))

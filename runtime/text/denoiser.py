@@ -52,6 +52,7 @@ class BackboneDenoiser:
         engine.check("window")
         layers, heads, _, width = engine.inputs("window")["cache_k"]
         self._heads = max(heads, self._manifest.embedding.width // width)  # of queries, at least
+        self._masked = "mask" in engine.inputs("window")  # the graph decides: see `GraphSpec.any_size`
         kept = 2 * layers * heads * length * width * FLOAT
         check_memory(2 * kept, f"keeping keys and values of {length} positions")  # a pass gets a copy
         self._k: Rows = np.zeros((layers, heads, length, width), np.float32)
@@ -83,16 +84,18 @@ class BackboneDenoiser:
     def _pass(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:
         """Compute rows (W, d), keep their keys and values, and return the hidden rows at the indices `sources`, (R, d)."""
         stop = self._seen(int(positions[-1]))
-        check_memory(len(positions) * stop * (self._heads + 1) * FLOAT, f"a pass over {len(positions)} rows and {stop} positions")
+        matrices = self._heads + self._masked  # of rows and positions
+        check_memory(len(positions) * stop * matrices * FLOAT, f"a pass over {len(positions)} rows and {stop} positions")
         asked = sources if len(sources) else np.zeros(1, np.int64)  # a pass that only updates keys and values predicts nothing
         feeds: dict[str, NDArray[Any]] = {
             "rows": rows,
             "positions": positions,
             "wanted": asked,
-            "mask": self._mask(positions, stop),
             "cache_k": np.ascontiguousarray(self._k[:, :, :stop]),
             "cache_v": np.ascontiguousarray(self._v[:, :, :stop]),
         }
+        if self._masked:
+            feeds["mask"] = self._mask(positions, stop)
         made = self._engine.run("window", feeds)
         self._k[:, :, positions] = made["k"]
         self._v[:, :, positions] = made["v"]
@@ -108,8 +111,8 @@ class BackboneDenoiser:
 
     def _mask(self, positions: Ids, stop: int) -> Rows:
         """(W, stop): 0 where a row attends to a position, HIDDEN_FROM elsewhere."""
-        if self._manifest.attention == "full":
-            return np.zeros((len(positions), stop), np.float32)  # never written to, so it takes no memory
+        if self._manifest.attention == "full":  # graphs of fixed sizes hide their padding, and older ones of any size take it
+            return np.zeros((len(positions), stop), np.float32)
         reach = np.array([self._seen(int(position)) for position in positions])
         return np.where(np.arange(stop) < reach[:, None], np.float32(0), HIDDEN_FROM)
 

@@ -1,6 +1,7 @@
 """The denoiser over backbone graphs: attention kinds, kept rows, sliced heads and guidance, held against PyTorch."""
 
 import dataclasses
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from tests.export.test_backbone import CLOSE, Ours, block_mask
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine import Engine
+from unmask.engines.runner import Arrays
 from unmask.errors import BundleError
 from unmask.text.denoiser import BackboneDenoiser, Unconditional
 
@@ -40,10 +42,10 @@ def test_a_whole_window_is_a_full_pass_with_the_shift_of_the_family(
     assert np.allclose(numbers.logsumexp, logits.logsumexp(-1), **CLOSE)
 
 
-def test_prefix_attention_is_exact_after_the_first_pass(checkpoints: dict[str, Path], backbones: dict[str, Path]) -> None:
+def test_prefix_attention_is_exact_after_the_first_pass(checkpoints: dict[str, Path], masked: dict[str, Path]) -> None:
     """The prompt's rows never look at the answer, so they are computed once, whatever the answer becomes."""
     ours = Ours(checkpoints["llada"])
-    bundle = changed(load_bundle(backbones["llada"]), attention="prefix")
+    bundle = changed(load_bundle(masked["llada"]), attention="prefix")
     denoiser = BackboneDenoiser(Engine(bundle), 16, 6)
     rng = np.random.default_rng(1)
     ids, answer = rng.integers(0, 259, 16), np.arange(6, 16)
@@ -54,6 +56,51 @@ def test_prefix_attention_is_exact_after_the_first_pass(checkpoints: dict[str, P
     mask[:6, 6:] = -1e9
     assert np.allclose(numbers.logits[:, 0], best(ours, ours.hidden(ids, mask)[6:]).amax(-1), **CLOSE)
     assert not np.allclose(numbers.logits[:, 0], best(ours, ours.hidden(ids)[6:]).amax(-1), **CLOSE)
+
+
+def test_attention_that_hides_something_needs_a_graph_with_a_mask(backbones: dict[str, Path]) -> None:
+    bundle = changed(load_bundle(backbones["llada"]), attention="prefix")
+    with pytest.raises(BundleError, match=r"window graph takes \[[^]]*\] instead of \[.*'mask'.*\]; export it again"):
+        BackboneDenoiser(Engine(bundle), 16, 6)
+
+
+@pytest.mark.parametrize("family", ["dream", "llada"])
+def test_a_mask_of_zeros_changes_nothing_and_need_not_be_there(
+    family: str, backbones: dict[str, Path], masked: dict[str, Path]
+) -> None:
+    """Bundles from before full attention went without a mask still load; both give the same numbers for all rows and for some."""
+    fed: list[Arrays] = []
+    without = BackboneDenoiser(Engine(load_bundle(backbones[family]), observe=lambda run: fed.append(run.feeds)), 30, 10)
+    older = BackboneDenoiser(Engine(load_bundle(masked[family]), observe=lambda run: fed.append(run.feeds)), 30, 10)
+    ids = np.random.default_rng(4).integers(0, 259, 30)
+    for at in (np.arange(30), np.array([3, 11, 12, 29]), np.array([20])):
+        fed.clear()
+        ours, theirs = (denoiser.window(ids[at], at, np.arange(len(at)), EVERY) for denoiser in (without, older))
+        assert [feeds["mask"].any() for feeds in fed if "mask" in feeds] == [False], "the older one was fed zeros"
+        assert np.array_equal(ours.ids[:, 0], theirs.ids[:, 0])
+        assert np.allclose(ours.logits, theirs.logits, **CLOSE)
+        ids[at] = (ids[at] + 1) % 259
+
+
+def test_a_long_prompt_with_full_attention_makes_no_matrix_of_rows_and_positions(
+    backbones: dict[str, Path], masked: dict[str, Path]
+) -> None:
+    """All arrays of NumPy together, at their peak, are smaller than a mask; the engine's own memory is not counted."""
+    count = 1500
+
+    def peak(folder: Path) -> int:
+        denoiser = BackboneDenoiser(Engine(load_bundle(folder)).load(), count, count - 10)
+        ids = np.random.default_rng(5).integers(0, 259, count)
+        tracemalloc.start()
+        try:
+            denoiser.hidden(ids, np.arange(count - 10, count))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    mask = 4 * count * count
+    assert peak(backbones["dream"]) < mask / 2
+    assert peak(masked["dream"]) > mask, "a mask would have been seen"
 
 
 @pytest.mark.parametrize("cut", [8, 12])

@@ -22,7 +22,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 def test_real_graphs_take_and_make_what_the_table_says(engine: Engine) -> None:
     for role in engine.bundle.manifest.roles:
-        spec = engine.kind.graph(role)
+        spec = engine.kind.graph(role).any_size(engine.bundle.manifest.attention)
         shapes = engine.inputs(role)
         assert list(shapes) == spec.input_names
         assert list(engine.outputs(role)) == spec.output_names
@@ -31,6 +31,17 @@ def test_real_graphs_take_and_make_what_the_table_says(engine: Engine) -> None:
             free = {axis for axis, size in enumerate(shapes[tensor.name]) if not isinstance(size, int)}
             loose = {axis for axis, dim in enumerate(tensor.dims) if dim == "1 or wanted"}  # broadcast, so left open
             assert free - loose == set(tensor.varying), tensor.name
+
+
+def test_only_attention_that_hides_something_takes_a_mask(backbones: dict[str, Path]) -> None:
+    window = BACKBONE.graph("window")
+    for attention in ("prefix", "block"):
+        assert window.any_size(attention) == window
+    assert set(window.input_names) - set(window.any_size("full").input_names) == {"mask"}
+    taken = {family: Engine(load_bundle(folder)).inputs("window").keys() for family, folder in backbones.items()}
+    assert {family for family, names in taken.items() if "mask" in names} == {"block"}
+    captions = TIMELINE.graph("window")
+    assert captions.any_size("full") == captions
 
 
 def test_names_are_used_once_within_a_graph() -> None:

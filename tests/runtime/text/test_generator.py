@@ -130,6 +130,20 @@ def test_trimmed_agrees_with_reference_where_both_compute_everything(backbones: 
     assert fast[-1].ids.tolist() == slow[-1].ids.tolist()
 
 
+@pytest.mark.parametrize("family", ["dream", "llada"])
+@pytest.mark.parametrize("reference", [True, False])
+def test_full_attention_answers_the_same_with_a_mask_and_without(
+    family: str, reference: bool, backbones: dict[str, Path], masked: dict[str, Path]
+) -> None:
+    """Bundles made before full attention went without a mask are used as they are."""
+    answers = [
+        Generator(load_bundle(folders[family])).generate("generate", {"text": "hello"}, 24, reference=reference)
+        for folders in (backbones, masked)
+    ]
+    assert answers[0].ids == answers[1].ids
+    assert answers[0].ids
+
+
 def test_windows_of_a_block_causal_model_change_nothing(backbones: dict[str, Path]) -> None:
     """The context is exact there: computing only the block gives the same text as computing everything."""
     generator = Generator(load_bundle(backbones["block"]))
