@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.apps.audio.files import open_recording
 from unmask.apps.audio.microphone import list_devices
@@ -30,6 +28,7 @@ from unmask.apps.cli.options import (
 )
 from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.apps.terminal.listen import ListenOptions, Outputs, listen, open_source
+from unmask.apps.terminal.progress import DelayedProgress
 from unmask.bundle.manifest import load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
@@ -188,32 +187,6 @@ def warn_unsure(name: str, words: Sequence[Word]) -> None:
     """One line on stderr, also with --quiet, if the captions are most likely made up."""
     if mostly_unsure(words):
         print(f"unmask: {name}: most words are unsure; this does not sound like English speech", file=sys.stderr)
-
-
-class DelayedProgress:
-    """A progress bar with the time left, on stderr. It appears after a second, and only on a terminal."""
-
-    def __init__(self, name: str) -> None:
-        self._began = time.monotonic()
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.percentage:.0f} %"),
-            TimeRemainingColumn(),
-        )
-        # Redirected, what is printed to stdout while the bar is up would go to stderr.
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
-        self._task = self._bar.add_task(name, total=None)
-
-    def reached(self, audio_s: float, expected_s: float | None) -> None:
-        """expected_s: how long the recording seems to be by now; None: unknown."""
-        self._bar.update(self._task, completed=audio_s, total=expected_s)
-        if time.monotonic() - self._began > 1 and self._bar.console.is_terminal:
-            self._bar.start()
-
-    def close(self) -> None:
-        if self._bar.live.is_started:  # stopping a bar that never started prints an empty line
-            self._bar.stop()
 
 
 def figures(done: Caption, seconds: float) -> str:

@@ -277,12 +277,12 @@ def read_material(manifest: Manifest, options: MaterialOptions) -> tuple["Materi
     return Material(tuple(map(read_recording, paths)), seed=options.seed), list(map(read_transcript, paths))
 
 
-def require(*packages: str) -> None:
-    """Check for packages of the extra `bench` before minutes of measuring. Raises InputError that names the extra."""
+def require(*packages: str, extra: str = "bench") -> None:
+    """Check for packages of an extra before anything takes minutes. Raises InputError that names the extra."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         verb = "are" if len(missing) > 1 else "is"
-        raise InputError(f"{' and '.join(missing)} {verb} not installed; this needs an extra: pip install 'unmask[bench]'")
+        raise InputError(f"{' and '.join(missing)} {verb} not installed; this needs an extra: pip install 'unmask[{extra}]'")
 
 
 def say_on_stderr(quiet: bool, prefix: str = "measuring: ") -> Callable[[str], None]:

@@ -24,6 +24,7 @@ from unmask.apps.cli.options import (
     TunedChoice,
     changed,
     refuse_unread,
+    require,
     setting,
 )
 from unmask.apps.web.access import Access, is_everywhere, is_loopback, own_names, read_origin
@@ -76,14 +77,9 @@ def serve(
     if options.certificate is None:
         refuse_unread(changed(options), {"key": "read only with --certificate"})
     live_options = live.over(LiveOptions())
-    try:
-        import websockets  # noqa: F401  (uvicorn uses it)
+    require("starlette", "uvicorn", "websockets", extra="serve")
+    from unmask.apps.web.server import Server, Tls, make_app
 
-        from unmask.apps.web.server import Server, Tls, make_app
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("starlette", "uvicorn", "websockets"):
-            raise
-        raise InputError(f"{error.name} is not installed; this needs an extra: pip install 'unmask[serve]'") from error
     tls = Tls(options.certificate, options.key) if options.certificate else None
     alone = is_loopback(options.host) and not origins
     access = Access(options.host, options.token or (None if alone else secrets.token_urlsafe()), origins)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from unmask.apps.cli.options import (
     FLAG,
@@ -20,6 +19,7 @@ from unmask.apps.cli.options import (
     require,
     say_on_stderr,
 )
+from unmask.apps.terminal.progress import bar
 from unmask.benchmarks.tuning.pareto import Rules
 from unmask.benchmarks.tuning.report import FORMATS, named, picture, table
 from unmask.benchmarks.tuning.search import TuningResult
@@ -139,16 +139,17 @@ def described(plan: TuningPlan) -> str:
 
 def run(plan: TuningPlan, rules: Rules, quiet: bool) -> TuningResult:
     console = Console(stderr=True, quiet=quiet)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        done = bar.add_task("", total=sum(count for _, count in plan.runs()))
+    shown = bar(console)
+    shown.disable = quiet or not console.is_terminal
+    with shown:
+        done = shown.add_task("", total=sum(count for _, count in plan.runs()))
 
         def say(stage: str) -> None:
-            bar.update(done, description=stage)
+            shown.update(done, description=stage)
             if not console.is_terminal:
                 console.print(f"measuring: {stage}")
 
-        return search(plan, rules, say, lambda: bar.advance(done))
+        return search(plan, rules, say, lambda: shown.advance(done))
 
 
 def finish(plan: TuningPlan, found: TuningResult, options: TuneOptions) -> int:
