@@ -11,12 +11,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.lab.trials import captions, families, sound
-from benchmarks.lab.trials.checkpoints import CHECKPOINTS
-from benchmarks.lab.trials.running import RUNNING
+from benchmarks.lab.trials import captions, checkpoints, families, running, sound
 from benchmarks.lab.trials.trial import Outcome, Trial
 
-TRIALS: tuple[Trial, ...] = (*captions.TRIALS, *sound.TRIALS, *CHECKPOINTS, *families.TRIALS, *RUNNING)
+TRIALS: tuple[Trial, ...] = (
+    *captions.TRIALS,
+    *sound.TRIALS,
+    *checkpoints.TRIALS,
+    *families.TRIALS,
+    *running.TRIALS,
+)
 """All trials, in the order of their table."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import srt
 
-from benchmarks.lab.trials.trial import CLIPS, Outcome, Trial, unmask
+from benchmarks.lab.trials.trial import CLIPS, COMMAND, Outcome, Trial, unmask
 
 JAIL, DASHWOOD, LIBRISPEECH = (CLIPS / f"{name}.flac" for name in ("lj-jail", "austen-dashwood", "librispeech-533"))
 RATE = 16_000
@@ -26,17 +26,6 @@ def write(path: Path, samples: np.ndarray, **options: str) -> Path:
 
 def heard(clip: Path) -> np.ndarray:
     return soundfile.read(clip, dtype="float32")[0]
-
-
-def offline(folder: Path) -> Outcome:
-    """F1: a run of some seconds, traced. CI is unset, since the library is quiet where it is set."""
-    line = [sys.executable, "-m", "unmask.apps.cli.main", "caption", "--quiet", "--realtime", str(JAIL)]
-    environment = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(folder / "home")}
-    trace = ["strace", "-f", "-e", "trace=network", "-o", str(folder / "trace"), *line]
-    subprocess.run(trace, env=environment, capture_output=True, check=False, timeout=300)
-    asked = (folder / "trace").read_text().count("htons(53)")
-    left = [path.name for path in (folder / "home").rglob("*")]
-    return Outcome(not asked and not left, f"{asked} packets to a name server, {len(left)} files left at home")
 
 
 def destroyed(folder: Path) -> Outcome:
@@ -94,7 +83,7 @@ def interrupted(folder: Path) -> Outcome:
         target = folder / sent.name
         target.mkdir()
         options = ["--format", "srt", "--output", str(target / "t.srt")]
-        line = [sys.executable, "-m", "unmask.apps.cli.main", "caption", *options, str(path)]
+        line = [*COMMAND, "caption", *options, str(path)]
         process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
         until = time.monotonic() + 120
         while not any(part.stat().st_size for part in target.iterdir()) and time.monotonic() < until:
@@ -188,7 +177,6 @@ def languages(folder: Path) -> Outcome:
 
 
 TRIALS = (
-    Trial("F1", "offline", "no packet, no file", "apps/cli/test_offline.py::test_live_captions_over_their_own_time", offline),
     Trial(
         "F2", "output destroys", "refused, all whole", "apps/cli/test_formats.py::test_a_recording_is_never_the_output", destroyed
     ),

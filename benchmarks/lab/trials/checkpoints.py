@@ -6,7 +6,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks.lab.trials.trial import Outcome, Run, Trial, unmask
+from benchmarks.lab.trials.trial import COMMAND, Outcome, Run, Trial, all_of, refused, unmask
 from unmask.benchmarks.scenarios.checkpoints import small_tokenizer, write_checkpoint
 
 WEIGHTS = "model.safetensors"
@@ -24,18 +23,6 @@ UP = "model.layers.0.mlp.up_proj.weight"
 def tiny(folder: Path, family: str = "dream", **keys: object) -> Path:
     return write_checkpoint(
         folder / "tiny", family, small_tokenizer(mask="<|mask|>" if family == "dream" else "<|MASK|>"), **keys
-    )
-
-
-def refused(run: Run, *words: str) -> Outcome:
-    """One line on stderr with these words, exit code 2, nothing on stdout."""
-    right = run.code == 2 and not run.out and run.err.count("\n") == 1 and all(word in run.err for word in words)
-    return Outcome(right, f"{run.last_line.removeprefix('unmask: ')} ({run.code})")
-
-
-def all_of(*outcomes: Outcome) -> Outcome:
-    return Outcome(
-        all(one.right for one in outcomes), "; ".join(one.now for one in outcomes if not one.right) or outcomes[-1].now
     )
 
 
@@ -102,7 +89,7 @@ def unwritable(folder: Path) -> Outcome:
     def small_files() -> None:  # the disk is full for whoever may write no more
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    line = [sys.executable, "-m", "unmask.apps.cli.main", "export", "tiny", "--quiet"]
+    line = [*COMMAND, "export", "tiny", "--quiet"]
     full = subprocess.run(line, cwd=folder, preexec_fn=small_files, capture_output=True, text=True, check=False)
     left = sorted(path.name for path in folder.iterdir())
     whole = refused(Run(full.returncode, full.stdout, full.stderr), "tiny.bundle: cannot be written")
@@ -113,9 +100,7 @@ def killed(folder: Path) -> Outcome:
     tiny(folder)
     left = {}
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "unmask.apps.cli.main", "export", "tiny", "--quiet"], cwd=folder, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen([*COMMAND, "export", "tiny", "--quiet"], cwd=folder, stderr=subprocess.DEVNULL)
         while process.poll() is None and len(list(folder.iterdir())) < 2:
             time.sleep(0.05)
         process.send_signal(number)
@@ -215,7 +200,7 @@ def quiet(folder: Path) -> Outcome:
 
 
 FOLDERS = "export/test_folder.py::test_another_sort_of_folder_is_named_as_what_it_is"
-CHECKPOINTS = (
+TRIALS = (
     Trial(
         "R2",
         "numbers that are none",

@@ -17,9 +17,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.lab.trials.trial import CLIPS, Outcome, Run, Trial, unmask
+from benchmarks.lab.trials.trial import CLIPS, COMMAND, Outcome, Trial, all_of, refused, unmask
 
-COMMAND = [sys.executable, "-m", "unmask.apps.cli.main"]
 ANSWER = ("--prompt", "Hi", "--length", "16")
 
 
@@ -38,18 +37,6 @@ def made() -> Path:
     return folder
 
 
-def told(done: Run, *words: str) -> Outcome:
-    """One line with all the words, exit code 2."""
-    right = done.code == 2 and not done.traceback and len(done.err.splitlines()) == 1 and all(word in done.err for word in words)
-    return Outcome(right, f"code {done.code}: {done.last_line}")
-
-
-def all_of(outcomes: Iterator[Outcome]) -> Outcome:
-    """The first that is wrong, or the last."""
-    found = list(outcomes)
-    return next((one for one in found if not one.right), found[-1])
-
-
 def ignored(_: Path) -> Outcome:
     def answer(*more: str) -> tuple[int, list[int]]:
         done = unmask("generate", "tiny.bundle", *ANSWER, "--reference", "--json", "--quiet", *more, folder=made())
@@ -57,9 +44,9 @@ def ignored(_: Path) -> Outcome:
         return read["passes"], read["ids"]
 
     usual, few, drawn = answer(), answer("--steps", "4"), answer("--temperature", "5", "--seed", "7")
-    refused = unmask("generate", "tiny.bundle", *ANSWER, "--reference", "--order", "margin", folder=made())
-    right = (usual[0], few[0]) == (16, 4) and drawn[1] != usual[1] and refused.code == 2
-    return Outcome(right, f"--steps 4 takes {few[0]} passes of {usual[0]}, --temperature acts; {refused.last_line}")
+    ended = unmask("generate", "tiny.bundle", *ANSWER, "--reference", "--order", "margin", folder=made())
+    right = (usual[0], few[0]) == (16, 4) and drawn[1] != usual[1] and ended.code == 2
+    return Outcome(right, f"--steps 4 takes {few[0]} passes of {usual[0]}, --temperature acts; {ended.last_line}")
 
 
 @contextlib.contextmanager
@@ -122,23 +109,23 @@ def encodings(_: Path) -> Outcome:
         data = unmask("generate", "tiny.bundle", *ANSWER, "--json", folder=made(), environment=own)
         return Outcome((plain.code, data.code) == (0, 0) and bool(json.loads(data.out)), "written, JSON with escapes")
 
-    return all_of(one(encoding) for encoding in ("cp1252", "latin-1", "ascii"))
+    return all_of(*(one(encoding) for encoding in ("cp1252", "latin-1", "ascii")))
 
 
 def too_long(_: Path) -> Outcome:
-    return told(
+    return refused(
         unmask("generate", "tiny.bundle", "--prompt", "Hi", "--length", "120000", folder=made()), "GiB of memory", "are free"
     )
 
 
 def seeds(_: Path) -> Outcome:
     lines = (("generate", "tiny.bundle", *ANSWER, "--temperature", "1"), ("bench", "tiny.bundle", "--scenario", "step"))
-    return all_of(told(unmask(*line, "--seed", "-1", folder=made()), "seed is -1") for line in lines)
+    return all_of(*(refused(unmask(*line, "--seed", "-1", folder=made()), "seed is -1") for line in lines))
 
 
 def dashes(_: Path) -> Outcome:
     text = unmask("generate", "tiny.bundle", "--prompt", "- list three colours", "--length", "8", folder=made())
-    hint = told(unmask("generate", "tiny.bundle", "--prompt", "-x", folder=made()), "--option=VALUE")
+    hint = refused(unmask("generate", "tiny.bundle", "--prompt", "-x", folder=made()), "--option=VALUE")
     return Outcome(text.code == 0 and hint.right, f"a bullet is text; {hint.now}")
 
 
@@ -152,7 +139,7 @@ def closed_pipes(_: Path) -> Outcome:
         return Outcome((process.wait(60), err) == (141, b""), f"quiet, code {process.returncode}")
 
     generate = ("generate", "tiny.bundle", *ANSWER, "--quiet")
-    return all_of(one(*line) for line in (("inspect", "--json"), ("devices", "--json"), generate, ("--help",)))
+    return all_of(*(one(*line) for line in (("inspect", "--json"), ("devices", "--json"), generate, ("--help",))))
 
 
 def printed_addresses(folder: Path) -> Outcome:
@@ -164,13 +151,13 @@ def printed_addresses(folder: Path) -> Outcome:
 
 def bounds(folder: Path) -> Outcome:
     lines = (("--min-seconds", "inf"), ("--min-seconds", "nan"), ("--minutes", "nan", "--scenario", "soak"))
-    refused = all_of(told(unmask("bench", *line, folder=folder), "is") for line in lines)
+    told = all_of(*(refused(unmask("bench", *line, folder=folder), "is") for line in lines))
     quick = ("--scenario", "step", "--rounds", "1", "--min-seconds", "0", "--warmup", "0", "--quiet", "--output")
     for name, cores in (("two", "0,1"), ("one", "0")):
         line = ["taskset", "-c", cores, *COMMAND, "bench", str(made() / "tiny.bundle"), *quick, name]
         subprocess.run(line, cwd=folder, check=True, capture_output=True)
     seen = "differ in cores: 2 -> 1" in unmask("compare", "two", "one", folder=folder).out
-    return Outcome(refused.right and seen, f"{refused.now}; cores are {'named' if seen else 'not named'} in `compare`")
+    return Outcome(told.right and seen, f"{told.now}; cores are {'named' if seen else 'not named'} in `compare`")
 
 
 def obs(_: Path) -> Outcome:
@@ -195,7 +182,7 @@ def offline(folder: Path) -> Outcome:
     return Outcome((internet, left) == (0, 0), f"{internet} internet sockets, {left} files in the home folder")
 
 
-RUNNING = (
+TRIALS = (
     Trial("F1", "offline means offline", "no socket, no file", "apps/cli/test_offline.py", offline),
     Trial("R1", "options accepted and ignored", "they act, or are refused", "apps/cli/test_unread_options.py", ignored),
     Trial("R6", "behind a proxy", "the public name is believed", "apps/web/test_beyond_localhost.py", behind_a_proxy),

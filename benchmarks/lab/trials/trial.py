@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout: trials run the command that is installed and the clips that are shipped."""
 CLIPS = ROOT / "apps/clips"
+COMMAND = [sys.executable, "-m", "unmask.apps.cli.main"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def unmask(
     *arguments: str | Path, folder: Path, stdin: bytes = b"", environment: dict[str, str] | None = None, seconds: float = 600
 ) -> Run:
     """Runs the `unmask` command in `folder`, as a user's shell would; `environment` is added to this process's."""
-    command = [sys.executable, "-m", "unmask.apps.cli.main", *map(os.fspath, arguments)]
+    command = [*COMMAND, *map(os.fspath, arguments)]
     done = subprocess.run(
         command,
         cwd=folder,
@@ -69,3 +70,15 @@ def unmask(
         check=False,
     )
     return Run(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+def refused(run: Run, *words: str) -> Outcome:
+    """Right for one line on stderr with these words, exit code 2 and nothing on stdout."""
+    right = run.code == 2 and not run.out and run.err.count("\n") == 1 and all(word in run.err for word in words)
+    return Outcome(right, f"{run.last_line.removeprefix('unmask: ')} ({run.code})")
+
+
+def all_of(*outcomes: Outcome) -> Outcome:
+    """Right if all are; what happens now is said of those that are wrong, or of the last."""
+    wrong = "; ".join(one.now for one in outcomes if not one.right)
+    return Outcome(not wrong, wrong or outcomes[-1].now)
