@@ -34,7 +34,7 @@ class Feed(io.RawIOBase):
         self._far = length // 2 if length == LENGTH else length  # from here on there are no chunks
         self._held, self._start = bytearray(), 0  # bytes, and where in the file they begin
         self._position = 0
-        self.opened = False  # headers are read: what lies behind is let go
+        self.opened = False  # headers are read: bytes that were read are let go
         self.error: BaseException | None = None
         self.waiting = False  # for a chunk, which may take long
 

@@ -1,4 +1,4 @@
-"""Full stops that end a sentence, full stops that do not, and marks behind closing quotes."""
+"""Full stops that end a sentence, full stops that do not, and marks after closing quotes."""
 
 import pytest
 

@@ -28,7 +28,7 @@ def test_the_new_bundle_is_named_and_measured(command: Command, fp32_bundle: Pat
     assert load_bundle(out).manifest.precision == "int4"
 
 
-def test_the_default_name_has_the_format_behind_it(command: Command, fp32_bundle: Path, tmp_path: Path) -> None:
+def test_the_default_name_ends_in_the_format(command: Command, fp32_bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "mine"
     shutil.copytree(fp32_bundle, copy)
     result = command("quantize", copy, "--to", "fp16", "--quiet")

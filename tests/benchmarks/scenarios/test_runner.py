@@ -67,7 +67,7 @@ def test_cases_with_the_same_arguments_share_a_process_and_fresh_ones_never(fake
     assert [worker.calls for worker in fake_workers.opened] == [1, 1, 1]
 
 
-def test_what_runs_once_runs_behind_the_others(fake_workers: type[FakeWorker]) -> None:
+def test_what_runs_once_runs_after_the_others(fake_workers: type[FakeWorker]) -> None:
     taken = run_cases([case("once", once=True), case("a")], Plan(3, 0, 1))
     assert [sample.seconds for sample in taken[0][1]] == [5]  # four calls of the other came before
 

@@ -134,7 +134,7 @@ def test_settled_tokens_keep_their_places(captions: Captioner) -> None:
     assert (np.diff(found.places) >= 0).all()
 
 
-def test_words_behind_a_pause_do_not_begin_before_it(captions: Captioner) -> None:
+def test_words_after_a_pause_do_not_begin_before_it(captions: Captioner) -> None:
     """New tokens that the canvas places before `earliest` move there; final tokens keep their places."""
     (window,) = captions.segments(noise(4))
     schedule = replace(FILLED, verify=200)

@@ -291,7 +291,7 @@ def test_noise_has_nothing_to_write(write_cache: Cache) -> None:
 def follows(tokens: list[int], before: list[int], after: list[int]) -> bool:
     """Whether `after` always says the right next token of a text that was read as `before`.
 
-    Behind a right token stands the one after it; a wrong one was either read in place of the right one, or too much, or it is
+    After a right token comes the next one; a wrong one was either read in place of the right one, or too much, or it is
     the token after that, and the right one was left out.
     """
     at = {0}

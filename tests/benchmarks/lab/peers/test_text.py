@@ -22,7 +22,7 @@ from unmask.errors import InputError
 
 __all__ = ["program"]
 REAL = os.environ.get("UNMASK_LLAMA_DIFFUSION_CLI")
-# A log of llama.cpp 0c1e570, shortened: progress, then time and text, each behind a prefix.
+# A log of llama.cpp 0c1e570, shortened: progress, then time and text, each after a prefix.
 SAID = (
     "0.00.014.080 I diffusion_params: - steps u32 = 32\n"
     "0.00.084.080 I \rdiffusion step: 31/32 [====] 96%0.00.086.249 I \n"
