@@ -1,4 +1,4 @@
-"""The verify graph that `TimelineVerifier` runs: cached prefixes change no number, nothing is left of a text that was forgotten."""
+"""The verify graph of `TimelineVerifier`: cached prefixes change no number, nothing is left of a text that was forgotten."""
 
 from dataclasses import replace
 from pathlib import Path
