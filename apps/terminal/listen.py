@@ -45,7 +45,7 @@ class ListenOptions:
     list_devices: Annotated[bool, FLAG] = False
     """Print the microphones and exit."""
     rate: int = SAMPLE_RATE_HZ
-    """Sample rate in Hz of raw audio on standard input (16-bit little-endian mono). A WAV header gives its own."""
+    """Sample rate in Hz of raw audio on standard input (16-bit little-endian mono). A recording in a known format has its own."""
     end_silence_s: float = SpeechOptions.end_s
     """Seconds of silence that end a segment."""
     backlog_s: float = 5

@@ -1,6 +1,6 @@
 """config.json of a checkpoint: the keys that are known, what their values may be, and which of them change what is computed.
 
-One table for all families, so that a key which nobody knows is told and a value of another type is one line. An adapter that
+One table for all families, so that an unknown key is reported and a value of another type is refused in one line. An adapter that
 reads a key in a way of its own lists it in its KEYS. Knows no weights and no graphs.
 """
 
