@@ -23,9 +23,8 @@ def test_a_caption_bundle_for_litert_says_the_same(command: Command, fp32_bundle
     made = {}
     for form in ("fp32", "int8-static"):
         out = tmp_path / form
-        done = command(
-            "quantize", fp32_bundle, "--target", "litert", "--to", form, "--longest-s", "3.6", "--out", out, "--audio", recording
-        )
+        material = ("--audio", recording) if form == "int8-static" else ()
+        done = command("quantize", fp32_bundle, "--target", "litert", "--to", form, "--longest-s", "3.6", "--out", out, *material)
         assert (done.code, done.out) == (0, f"{out}\n")
         manifest = load_bundle(out).manifest
         assert not manifest.graphs
