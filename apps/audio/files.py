@@ -88,7 +88,8 @@ class Recording:
                 yield from self._silence(part, rate_hz)
         self.holes += hole
         if not heard:
-            raise AudioError("a recording of zero length" if self.hole_s == 0 else "it holds no sound that is whole")
+            what = "it holds no sound that is whole" if self.hole_s else "a recording of zero length"
+            raise AudioError(f"{what}; record or download it again")
 
     def _silence(self, part: Missing, rate_hz: int) -> Iterator[tuple[NDArray[np.float32], int]]:
         assert part.seconds is not None
@@ -144,7 +145,7 @@ def open_recording(path: Path) -> Recording:
     try:
         recording = Recording(str(path), raw)
         if not recording.stream.peek(1):
-            raise AudioError(f"{path}: the file is empty")
+            raise AudioError(f"{path}: the file is empty; record or download it again")
     except AudioError:
         raw.close()
         raise

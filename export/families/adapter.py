@@ -62,7 +62,7 @@ def need(config: dict[str, Any], key: str, *others: str) -> Any:
     for name in (key, *others):
         if config.get(name) is not None:
             return config[name]
-    raise InputError(f"config.json lacks {key!r}, which its model_type {config.get('model_type')!r} needs")
+    raise InputError(f"config.json lacks {key!r}, which its model_type {config.get('model_type')!r} needs; download it again")
 
 
 def only(config: dict[str, Any], **known: tuple[Any, ...]) -> None:

@@ -173,7 +173,10 @@ def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> N
     """Raises InputError for ids outside the embedding, and for a block length when the family has no blocks."""
     for what, place in (("mask", traits.mask_id), ("end of text", traits.end_id)):
         if not 0 <= place < config.vocabulary:
-            raise InputError(f"config.json has {place} as the id of the {what}, outside its vocabulary of {config.vocabulary}")
+            raise InputError(
+                f"config.json has {place} as the id of the {what}, outside its vocabulary of {config.vocabulary}; download "
+                "it again"
+            )
     if block is not None and traits.block is None:
         raise InputError(
             f"block is {block}, but this family has {traits.attention} attention without blocks; leave out the option"

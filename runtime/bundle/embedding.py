@@ -56,23 +56,22 @@ class Embedding:
             return self.rows, self.blocks, (self.block or 0) // 2
         return (self.width, self.rows) if self.dtype == "int8" else (self.rows, self.width)
 
-    def check(self, where: str, file_bytes: int) -> None:
-        """Raise BundleError if this part contradicts itself or does not fit into its file. where: prefix of the message."""
+    def check(self, file_bytes: int) -> None:
+        """Raise BundleError if this part contradicts itself or does not fit into its file."""
         if self.dtype not in DTYPES:
-            raise BundleError(f"{where}: embedding dtype {self.dtype!r} is not one of {', '.join(DTYPES)}")
+            raise BundleError(f"embedding dtype {self.dtype!r} is not one of {', '.join(DTYPES)}")
         if (self.dtype in SCALED) != (self.scales is not None):
-            raise BundleError(f"{where}: int8 and int4 embeddings need scales, and others have none; this one is {self.dtype}")
+            raise BundleError(f"int8 and int4 embeddings need scales, and others have none; this one is {self.dtype}")
         if (self.dtype == "int4") != (self.block is not None) or (self.block or 2) < 2 or (self.block or 2) % 2:
             raise BundleError(
-                f"{where}: int4 embeddings need an even block length, and others have none; this one is {self.dtype} "
-                f"with {self.block}"
+                f"int4 embeddings need an even block length, and others have none; this one is {self.dtype} with {self.block}"
             )
         itemsize = 1 if self.dtype == "int4" else np.dtype(self.dtype).itemsize
         parts = [(self.offset, itemsize * int(np.prod(self.shape)))]
         if self.scales is not None:
             parts.append((self.scales, 4 * self.rows * self.blocks))
         if min(self.rows, self.width) < 1 or any(offset < 0 or offset + count > file_bytes for offset, count in parts):
-            raise BundleError(f"{where}: an embedding of {self.rows} x {self.width} at {self.offset} does not fit {self.file}")
+            raise BundleError(f"an embedding of {self.rows} x {self.width} at {self.offset} does not fit {self.file}")
 
 
 @dataclass(frozen=True)

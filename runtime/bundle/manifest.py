@@ -23,6 +23,7 @@ from unmask.errors import BundleError, InputError
 FORMAT = 2
 MANIFEST = "bundle.json"
 LARGEST_MANIFEST_BYTES = 1 << 20
+AGAIN = "fetch or export the bundle again"
 
 
 @dataclass(frozen=True)
@@ -178,39 +179,40 @@ def read_manifest(folder: Path) -> Manifest:
             what = f"it is a checkpoint: `unmask export {folder}` makes a bundle of it"
         raise BundleError(f"{folder}: no {MANIFEST} here, so this is not a bundle; {what}")
     if path.stat().st_size > LARGEST_MANIFEST_BYTES:
-        raise BundleError(f"{path}: larger than {LARGEST_MANIFEST_BYTES} bytes, which no manifest needs")
+        raise BundleError(f"{path}: larger than {LARGEST_MANIFEST_BYTES} bytes, which no manifest needs; {AGAIN}")
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or JSON nested too deep on purpose
-        raise BundleError(f"{path}: not JSON ({error}); fetch or export the bundle again") from error
+        raise BundleError(f"{path}: not JSON ({error}); {AGAIN}") from error
     version = raw.get("format") if isinstance(raw, dict) else None
     if version != FORMAT:
         raise BundleError(
             f"{path}: format {version!r}, but this runtime reads format {FORMAT}; export it again or upgrade unmask"
         )
     try:
-        manifest = from_json(Manifest, raw, MANIFEST)
-    except InputError as error:  # a schedule that contradicts itself
-        raise BundleError(f"{path}: {error}") from error
+        manifest = from_json(Manifest, raw, str(path))
     except BundleError as error:
-        raise BundleError(f"{folder}: {error}") from error
-    _check(manifest, path)
+        raise BundleError(f"{error}; {AGAIN}") from error
+    except InputError as error:  # a schedule that contradicts itself
+        raise BundleError(f"{path}: {error}; {AGAIN}") from error
+    try:
+        _check(manifest)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}; {AGAIN}") from error
     return manifest
 
 
-def _check(manifest: Manifest, path: Path) -> None:
+def _check(manifest: Manifest) -> None:
     """Raises BundleError for what contradicts itself."""
-    _check_files(manifest, path)
-    _check_ids(manifest, path)
+    _check_files(manifest)
+    _check_ids(manifest)
     if (manifest.attention == "block") != (manifest.block is not None) or (manifest.block or 1) < 1:
-        raise BundleError(
-            f"{path}: attention {manifest.attention!r} with blocks of {manifest.block}; block attention needs a length"
-        )
+        raise BundleError(f"attention {manifest.attention!r} with blocks of {manifest.block}; block attention needs a length")
     if manifest.blocks_after_prompt and manifest.block is None:
-        raise BundleError(f"{path}: blocks_after_prompt says where blocks begin, and the model has none")
-    _check_buckets(manifest, path)
+        raise BundleError("blocks_after_prompt says where blocks begin, and the model has none")
+    _check_buckets(manifest)
     for task, template in manifest.templates.items():
-        _check_template(task, template, manifest, path)
+        _check_template(task, template, manifest)
     line = manifest.timeline
     if line and not (
         line.frames_per_slot >= 1
@@ -218,73 +220,69 @@ def _check(manifest: Manifest, path: Path) -> None:
         and 0 <= line.tail_ms < 1e5
         and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # at least a second of speech
     ):
-        raise BundleError(f"{path}: the timeline contradicts itself: {line}")
+        raise BundleError(f"the timeline contradicts itself: {line}")
 
 
-def _check_files(manifest: Manifest, path: Path) -> None:
+def _check_files(manifest: Manifest) -> None:
     """Names of files, and the tables of embeddings in them."""
     for name in manifest.files:
         if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
-            raise BundleError(
-                f"{path}: the file name {name!r} leads out of the bundle; names must be plain and inside its folder"
-            )
+            raise BundleError(f"the file name {name!r} leads out of the bundle; names must be plain and inside its folder")
     used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
     tables = {"embedding": manifest.embedding}
     if manifest.verifier:
         tables["verifier.embedding"] = manifest.verifier.embedding
     for where, name in [*used.items(), *((where, part.file) for where, table in tables.items() for part in table.parts)]:
         if name not in manifest.files:
-            raise BundleError(f"{path}: {where} names {name!r}, which is not among its files")
+            raise BundleError(f"{where} names {name!r}, which is not among its files")
     for part in (part for table in tables.values() for part in table.parts):
-        part.check(str(path), manifest.files[part.file].bytes)
+        part.check(manifest.files[part.file].bytes)
         if part.width != manifest.embedding.width:
-            raise BundleError(f"{path}: an embedding is {part.width} wide and another {manifest.embedding.width}")
+            raise BundleError(f"an embedding is {part.width} wide and another {manifest.embedding.width}")
 
 
-def _check_ids(manifest: Manifest, path: Path) -> None:
+def _check_ids(manifest: Manifest) -> None:
     """Ids of the vocabulary and of the verifier."""
     table, vocabulary, verifier = manifest.embedding, manifest.vocabulary, manifest.verifier
     if verifier and not verifier.prompt:
-        raise BundleError(f"{path}: the verifier needs a prompt to read before a text")
+        raise BundleError("the verifier needs a prompt to read before a text")
     if verifier and not all(0 <= i < verifier.embedding.total for i in (*verifier.prompt, verifier.end_id)):
-        raise BundleError(f"{path}: the verifier's prompt or end lies outside its {verifier.embedding.total} embedding rows")
+        raise BundleError(f"the verifier's prompt or end lies outside its {verifier.embedding.total} embedding rows")
     if not 0 <= vocabulary.mask_id < table.total or not 0 < vocabulary.size <= table.total:
-        raise BundleError(
-            f"{path}: vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.total} embedding rows"
-        )
+        raise BundleError(f"vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.total} embedding rows")
     if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
-        raise BundleError(f"{path}: blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
+        raise BundleError(f"blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
     for end_id in manifest.end_ids:
         if not 0 <= end_id < vocabulary.size:
-            raise BundleError(f"{path}: the end id {end_id} lies outside the vocabulary of {vocabulary.size}")
+            raise BundleError(f"the end id {end_id} lies outside the vocabulary of {vocabulary.size}")
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
-            raise BundleError(f"{path}: the range {list(ids)} of {modality!r} is not within 0..{vocabulary.size}")
+            raise BundleError(f"the range {list(ids)} of {modality!r} is not within 0..{vocabulary.size}")
 
 
 def _plain(part: str) -> bool:
     return part not in ("", ".", "..") and len(part.encode()) <= 255 and not any(c in part for c in "\\:\0")
 
 
-def _check_buckets(manifest: Manifest, path: Path) -> None:
+def _check_buckets(manifest: Manifest) -> None:
     for bucket in manifest.buckets:
         inside = f"{bucket.file}/"
         if bucket.file not in manifest.files and not any(name.startswith(inside) for name in manifest.files):
-            raise BundleError(f"{path}: the bucket {bucket.name} names {bucket.file!r}, which is not among its files")
+            raise BundleError(f"the bucket {bucket.name} names {bucket.file!r}, which is not among its files")
         if not bucket.sizes or min(bucket.sizes.values()) < 1:
-            raise BundleError(f"{path}: the bucket {bucket.name} has no sizes of 1 or more")
+            raise BundleError(f"the bucket {bucket.name} has no sizes of 1 or more")
 
 
-def _check_template(task: str, template: Template, manifest: Manifest, path: Path) -> None:
+def _check_template(task: str, template: Template, manifest: Manifest) -> None:
     known = set(manifest.vocabulary.ranges)
     strange = ({piece.modality for piece in template.answer if piece.modality} | {*template.inputs.values()}) - known - {"text"}
     if strange:
-        raise BundleError(f"{path}: task {task} uses {', '.join(sorted(strange))}, which has no range in the vocabulary")
+        raise BundleError(f"task {task} uses {', '.join(sorted(strange))}, which has no range in the vocabulary")
     ids = [i for piece in template.answer for i in (*piece.ids, *([] if piece.end_id is None else [piece.end_id]))]
     if not all(0 <= i < manifest.vocabulary.size for i in ids) or manifest.vocabulary.mask_id in ids:
-        raise BundleError(f"{path}: task {task} contains an id that cannot be predicted: {ids}")
+        raise BundleError(f"task {task} contains an id that cannot be predicted: {ids}")
     if task not in manifest.tasks:
-        raise BundleError(f"{path}: task {task} has a template but no schedule among the tasks")
+        raise BundleError(f"task {task} has a template but no schedule among the tasks")
 
 
 def _verify(folder: Path, name: str, listed: File) -> None:
@@ -295,15 +293,11 @@ def _verify(folder: Path, name: str, listed: File) -> None:
             f"hub's cache, `cp -rL {folder} COPY` makes a copy without links)"
         )
     if not path.is_file():
-        raise BundleError(f"{path}: missing, although {MANIFEST} lists it; fetch or export the bundle again")
+        raise BundleError(f"{path}: missing, although {MANIFEST} lists it; {AGAIN}")
     size = path.stat().st_size
     if size != listed.bytes:
-        raise BundleError(
-            f"{path}: {size} bytes instead of {listed.bytes}; it was cut short or changed: fetch or export the bundle again"
-        )
+        raise BundleError(f"{path}: {size} bytes instead of {listed.bytes}; it was cut short or changed: {AGAIN}")
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != listed.sha256:
-        raise BundleError(
-            f"{path}: its SHA-256 is not the one that {MANIFEST} lists, so it was changed: fetch or export the bundle again"
-        )
+        raise BundleError(f"{path}: its SHA-256 is not the one that {MANIFEST} lists, so it was changed: {AGAIN}")

@@ -22,12 +22,12 @@ def read_tokenizer(path: Path) -> Tokenizer:
         model = json.loads(text)["model"]
         kind, vocabulary, merges = model["type"], dict(model["vocab"]), [_pair(merge) for merge in model["merges"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BundleError(f"{path}: not a Hugging Face tokenizer ({type(error).__name__}: {error})") from error
+        raise BundleError(f"{path}: not a Hugging Face tokenizer ({type(error).__name__}: {error}); fetch it again") from error
     if kind != "BPE":
         raise BundleError(f"{path}: a {kind} tokenizer; this runtime reads byte-level BPE only")
     stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
     if stray:
-        raise BundleError(f"{path}: the merge {stray} does not join two known tokens into a third")
+        raise BundleError(f"{path}: the merge {stray} does not join two known tokens into a third; fetch the file again")
     return Tokenizer.from_str(text)
 
 

@@ -110,7 +110,7 @@ def read_info(stream: ByteStream) -> Info:
             else:
                 stream.skip(size)
     if info is None or not info.rate_hz or not info.block:
-        raise AudioError("it is FLAC whose first bytes are damaged")
+        raise AudioError("it is FLAC whose first bytes are damaged; record or download it again")
     return info
 
 

@@ -25,10 +25,10 @@ def sounds(file: BinaryIO, name: str, where: str) -> Iterator[Decoded]:
     try:
         with av.open(file, metadata_errors="replace") as container:
             if not container.streams.audio:
-                raise AudioError(f"it is {name} without sound")
+                raise AudioError(f"it is {name} without sound; name a file that has some")
             yield from _track(container)
     except av.error.FFmpegError as error:
-        raise AudioError(f"it is {name} that cannot be read ({error.strerror})") from error
+        raise AudioError(f"it is {name} that cannot be read ({error.strerror}); download it again") from error
 
 
 def _track(container) -> Iterator[Decoded]:  # type: ignore[no-untyped-def]

@@ -126,7 +126,7 @@ def sounds(stream: ByteStream) -> Iterator[Decoded]:
         else:
             yield from _link(link, source)
     if link is None:
-        raise AudioError("it is Ogg without a whole first page of Vorbis, Opus or FLAC")
+        raise AudioError("it is Ogg without a whole first page of Vorbis, Opus or FLAC; record or download it again")
     if not link.ended:
         yield Missing(None, silent=False)
 

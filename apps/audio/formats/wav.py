@@ -80,7 +80,7 @@ def read_header(stream: ByteStream) -> Header:
             long = struct.unpack("<QQ", stream.take(size)[:16])[1]
         else:
             stream.skip(size + size % 2)
-    raise AudioError("it is WAV whose header is incomplete or damaged")
+    raise AudioError("it is WAV whose header is incomplete or damaged; record or download it again")
 
 
 def _size(size: int, long: int | None, position: int, whole: int) -> int | None:
@@ -107,7 +107,7 @@ def sounds(stream: ByteStream) -> Iterator[Decoded]:
         try:
             yield from decoded(_part(header, stream, size), length=len(header.file(size)) + size)
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"it is WAV of format {header.tag:#x}, which is not supported") from error
+            raise AudioError(f"it is WAV of format {header.tag:#x}, which is not supported; convert it to PCM first") from error
     if header.size is not None and (lacking := header.size - (stream.position - began)) > header.align:
         yield Missing(lacking / header.bytes_a_second, silent=False)
 

@@ -138,4 +138,5 @@ def test_no_sound_at_all(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(AudioError) as raised:
             read_recording(path)
-        assert said in str(raised.value)
+        assert str(raised.value).startswith(f"{path}: {said}")
+        assert "; " in str(raised.value), "what to do"

@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from unmask.bundle.dataclass_json import from_json
-from unmask.bundle.manifest import Bundle, Manifest, load_bundle
+from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.errors import BundleError, InputError
 
 Raw = dict[str, Any]
@@ -200,7 +200,8 @@ def test_manifest_does_not_fit(folder: Path, change: Callable[[Raw], object], me
     edit(folder, change)
     with pytest.raises(BundleError, match=message) as caught:
         load_bundle(folder)
-    assert str(folder) in str(caught.value)
+    assert str(caught.value).startswith(str(folder / MANIFEST))
+    assert str(caught.value).endswith("; fetch or export the bundle again")
 
 
 # ---- what the manifest says
