@@ -201,7 +201,7 @@ def test_manifest_does_not_fit(folder: Path, change: Callable[[Raw], object], me
     with pytest.raises(BundleError, match=message) as caught:
         load_bundle(folder)
     assert str(caught.value).startswith(str(folder / MANIFEST))
-    assert str(caught.value).endswith("; fetch or export the bundle again")
+    assert str(caught.value).endswith(("; fetch or export the bundle again", "; export it again or upgrade unmask"))
 
 
 # ---- what the manifest says
