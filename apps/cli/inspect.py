@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from unmask.apps.cli.options import FLAG, SHIPPED
-from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.session import open_model
@@ -70,7 +69,7 @@ def describe(bundle: Bundle) -> Table:
         table.add_row(f"task {task.name}", ", ".join([kinds, *own]))
     for name, file in manifest.files.items():
         table.add_row(name, f"{show_bytes(file.bytes)}  sha256 {file.sha256[:16]}...")
-    table.add_row("size", show_bytes(bundle_bytes(manifest)))
+    table.add_row("size", show_bytes(manifest.bytes))
     table.add_row("license", manifest.license)
     for key, value in manifest.provenance.items():
         table.add_row(key, value)

@@ -19,7 +19,6 @@ from unmask.apps.cli.options import (
     say_on_stderr,
     undone,
 )
-from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
 from unmask.errors import InputError
 from unmask.export.checkpoint.config import FILE as CONFIG
@@ -116,8 +115,8 @@ def shrink_any(given: Path, options: QuantizeOptions, material: MaterialOptions,
         source = load_bundle(bundle)
         data = read_material(source.manifest, material)[0] if number_format == "int8-static" else None
         write_target(source, target, fixed, number_format, data, say)
-        before, command = bundle_bytes(source.manifest), f"unmask devices {target}"
-    after = bundle_bytes(load_bundle(target).manifest)
+        before, command = source.manifest.bytes, f"unmask devices {target}"
+    after = load_bundle(target).manifest.bytes
     say(f"{show_bytes(before)} became {show_bytes(after)}, {100 * after / before:.1f} %")
     say(f"next: {command}")
     return target
@@ -152,7 +151,7 @@ def shrink(bundle: Path, target: Path, number_format: str, options: QuantizeOpti
     source = load_bundle(bundle)
     recipe, ranges = prepared(source, recipe_of(number_format, options), options.keep_bytes, material, say)
     quantize_bundle(bundle, target, recipe, ranges)
-    return bundle_bytes(source.manifest)
+    return source.manifest.bytes
 
 
 def shrink_checkpoint(checkpoint: Path, target: Path, number_format: str, options: QuantizeOptions, say: Say) -> int:

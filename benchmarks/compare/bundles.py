@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, TimedPair
-from unmask.benchmarks.measure.bundles import bundle_bytes, same_model
+from unmask.benchmarks.measure.bundles import same_model
 from unmask.benchmarks.measure.footprint import can_measure_memory, peak_memory
 from unmask.benchmarks.measure.harness import Clock, interleave, timed
 from unmask.benchmarks.measure.statistics import paired_ratio, quartiles
@@ -66,7 +66,7 @@ def compare_bundles(
     written = [subject_of(bundle, material, Engine(bundle, options)).texts() for bundle in (a, b)]
     texts = compare_texts(*written, transcripts)
     names = [f"{bundle.folder.name} ({bundle.manifest.precision})" for bundle in (a, b)]
-    return BundleComparison(*names, bundle_bytes(a.manifest), bundle_bytes(b.manifest), memory, load, tuple(passes), parts, texts)
+    return BundleComparison(*names, a.manifest.bytes, b.manifest.bytes, memory, load, tuple(passes), parts, texts)
 
 
 def measure_drift(

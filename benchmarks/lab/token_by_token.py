@@ -4,11 +4,15 @@ In a caption bundle it is the causal verifier, on the captioner's own encoder st
 mask.
 """
 
+import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
+from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
 from unmask.speech.captioner import Captioner, Segment
@@ -44,9 +48,26 @@ class Written:
     rows: int
 
 
-def causal(bundle: Bundle) -> Bundle:
-    """The same graphs with rows that see themselves and those before: block attention with blocks of one."""
-    return replace(bundle, manifest=replace(bundle.manifest, attention="block", block=1))
+def causal(bundle: Bundle, folder: Path) -> Bundle:
+    """The same weights with rows that see themselves and those before: block attention with blocks of one.
+
+    folder: where graphs of full attention, which take no mask, are written once more with one; it must outlive the bundle.
+    """
+    manifest = replace(bundle.manifest, attention="block", block=1)
+    name = manifest.graphs["window"]
+    graph = onnx.load(bundle.path(name), load_external_data=False)
+    spec = BACKBONE.graph("window").input("mask")
+    if spec.name in {value.name for value in graph.graph.input}:
+        return replace(bundle, manifest=manifest)
+    for file in manifest.files:
+        shutil.copy(bundle.path(file), folder / file)
+    graph.graph.input.append(onnx.helper.make_tensor_value_info(spec.name, onnx.TensorProto.FLOAT, list(spec.dims)))
+    for node in graph.graph.node:
+        if node.op_type == "Attention":
+            del node.input[3:]
+            node.input.append(spec.name)
+    onnx.save(graph, folder / name)
+    return Bundle(folder, manifest)
 
 
 def write_in_order(generator: Generator, request: Request) -> Written:

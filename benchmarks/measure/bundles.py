@@ -1,12 +1,7 @@
-"""What the measuring commands ask of any bundle: its size, its engine, and whether two belong to one model."""
+"""What the measuring commands ask of any bundle: its engine, and whether two belong to one model."""
 
 from unmask.bundle.manifest import Bundle, Manifest
 from unmask.engines.known_engines import DEFAULT
-
-
-def bundle_bytes(manifest: Manifest) -> int:
-    """Bytes of the files that the manifest lists."""
-    return sum(file.bytes for file in manifest.files.values())
 
 
 def engine_of(manifest: Manifest) -> str:

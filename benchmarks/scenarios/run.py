@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import unmask
-from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.benchmarks.measure.ceiling import measure_ceiling
 from unmask.benchmarks.measure.conditions import EnergyMeter, read_conditions
 from unmask.benchmarks.report.record import BundleRecord, MachineRecord, Report, Row
@@ -107,7 +106,7 @@ def described(subject: MeasuredBundle) -> BundleRecord:
         name=subject.name,
         family=manifest.family,
         precision=manifest.precision,
-        bytes=bundle_bytes(manifest),
+        bytes=manifest.bytes,
         sha256=bundle_key(subject.folder),
         engine=dataclasses.asdict(subject.engine),
         on_cpu=on_cpu(subject.engine),

@@ -119,6 +119,11 @@ class Manifest:
         """Roles that the bundle has a graph for, of any size or of fixed sizes."""
         return {*self.graphs, *(bucket.role for bucket in self.buckets)}
 
+    @property
+    def bytes(self) -> int:
+        """Size of all files that the bundle lists."""
+        return sum(file.bytes for file in self.files.values())
+
     def to_json(self) -> str:
         """The text of `bundle.json`."""
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"

@@ -3,10 +3,13 @@
 Everything decodes greedily. Knows bundles of Dream's family. Knows no other system and no report.
 """
 
+import atexit
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from benchmarks.lab.token_by_token import Written, causal, write_in_order
@@ -43,7 +46,9 @@ def ours(
 ) -> Callable[[], dict[str, Any]]:
     """A target: a Dream bundle that writes in one way. passes: equally many positions in each, regardless of confidence."""
     found, options, asked = load_bundle(Path(bundle)), EngineOptions(threads=threads), Question(**question)
-    generator = Generator(causal(found) if way == SINGLE else found, options).load()
+    folder = Path(mkdtemp(prefix="causal-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    generator = Generator(causal(found, folder) if way == SINGLE else found, options).load()
     request = generator.request(TASK, {"text": asked.prompt}, asked.length, reference=way == EVERY)
     schedule: Schedule | Reference | None = None
     if way == EVERY:

@@ -11,7 +11,6 @@ from unmask.benchmarks.compare import bundles
 from unmask.benchmarks.compare.bundle_tables import BundleComparison, Memory, PassTime, Texts, TimedPair, measured
 from unmask.benchmarks.compare.bundles import compare_bundles, compare_texts
 from unmask.benchmarks.compare.gates import Gates
-from unmask.benchmarks.measure.bundles import bundle_bytes
 from unmask.benchmarks.measure.statistics import Interval, Quartiles, Ratio
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
@@ -156,7 +155,7 @@ def test_times_on_a_clock_that_ticks(backbones: dict[str, Path], monkeypatch: py
 def test_bytes_are_those_of_the_listed_files(backbones: dict[str, Path]) -> None:
     folder = backbones["dream"]
     own = sum(path.stat().st_size for path in folder.iterdir() if path.name != "bundle.json")
-    assert bundle_bytes(load_bundle(folder).manifest) == own
+    assert load_bundle(folder).manifest.bytes == own
 
 
 def test_a_smaller_bundle_drifts(backbones: dict[str, Path], tmp_path: Path) -> None:

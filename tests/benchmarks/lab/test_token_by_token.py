@@ -18,10 +18,10 @@ LENGTH = 12
 
 @pytest.mark.parametrize(("family", "rows_each"), [("dream", 1), ("llada", 2)])
 def test_it_writes_what_a_causal_model_writes(
-    family: str, rows_each: int, checkpoints: dict[str, Path], backbones: dict[str, Path]
+    family: str, rows_each: int, checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path
 ) -> None:
     """Dream's weights are a Qwen2 that reads what it wrote; LLaDA's rows predict themselves, so masks stand where it writes."""
-    generator = Generator(causal(load_bundle(backbones[family])))
+    generator = Generator(causal(load_bundle(backbones[family]), tmp_path))
     request = generator.request("generate", {"text": "Why is the sky blue?"}, LENGTH)
     done = write_in_order(generator, request)
     model, mask_id = theirs(open_checkpoint(checkpoints[family])), request.canvas.mask_id
@@ -36,8 +36,8 @@ def test_it_writes_what_a_causal_model_writes(
     assert done.rows == request.prompt + rows_each * done.passes - 1
 
 
-def test_it_ends_with_the_text(backbones: dict[str, Path]) -> None:
-    bundle = causal(load_bundle(backbones["dream"]))
+def test_it_ends_with_the_text(backbones: dict[str, Path], tmp_path: Path) -> None:
+    bundle = causal(load_bundle(backbones["dream"]), tmp_path)
     request = Generator(bundle).request("generate", {"text": "Why?"}, LENGTH)
     (span,) = request.canvas.spans
     whole = write_in_order(Generator(bundle), request).ids[span.start :].tolist()
@@ -48,8 +48,8 @@ def test_it_ends_with_the_text(backbones: dict[str, Path]) -> None:
     assert done.ids[span.start :].tolist() == whole[: done.passes] + [request.canvas.mask_id] * (LENGTH - done.passes)
 
 
-def test_an_answer_in_several_spans_is_refused(omni: Path) -> None:
-    generator = Generator(causal(load_bundle(omni)))
+def test_an_answer_in_several_spans_is_refused(omni: Path, tmp_path: Path) -> None:
+    generator = Generator(causal(load_bundle(omni), tmp_path))
     request = generator.request("svqa", {"speech": [1, 2], "image": [1] * 4})
     with pytest.raises(InputError, match="answers in 2 spans; it needs one"):
         write_in_order(generator, request)
