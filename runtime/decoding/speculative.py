@@ -6,6 +6,7 @@ of the draft: it is corrected where the kind of error is clear, and verified by 
 Knows tokens and the `Verifier` protocol. Knows no engine, no audio, no text, and no places of tokens (see `token_times`).
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -80,15 +81,14 @@ def verify(
     a complete text. accept: keep a draft token that is the verifier's second choice if its probability is at least this fraction
     of the first's; at 1 the settled text is the verifier's own greedy text, whatever the draft and `ahead`. ahead: number of
     tokens after the settled text that a pass reads; None: all. longest: number of tokens of the longest text that the verifier
-    can read; None: no limit. The text also ends at twice the draft's length plus 16 tokens, since the verifier is then in a loop.
+    can read; None: no limit. Without masks the text also ends at twice the draft's length plus 16 tokens: a loop.
     masks: number of mask rows after a text that is read to its end: each proposes one more token, for the next pass to check. The
     draft may then be empty. clock: returns seconds; only differences matter.
     """
     verifier.reset()
     text, agreed = TokenSequence(draft.ids, draft.confidence), min(draft.final, len(draft.ids))
-    if not masks:
-        loop = 2 * len(draft.ids) + 16
-        longest = loop if longest is None else min(loop, longest)
+    loop = sys.maxsize if masks else 2 * len(draft.ids) + 16
+    longest = loop if longest is None else min(loop, longest)
     skipped = -1  # the token that the last correction replaced
     for number in range(1, passes + 1):
         start = clock()
@@ -96,24 +96,17 @@ def verify(
         # The first pass has to read the prompt and the final tokens too.
         drafting = masks if read == len(text.ids) else 0
         scores = verifier.next_token_scores(text.ids[:read], agreed if number > 1 else 0, drafting)
-        own = _last(scores, read - agreed + 1 + drafting)
-        choice = _choose(_rows(own, slice(0, read - agreed + 1)), text.ids[agreed:], accept)
+        last = len(scores.ids) - drafting  # mask rows come after the causal ones
+        choice = _choose(_rows(scores, slice(last - (read - agreed + 1), last)), text.ids[agreed:], accept)
         rest, more, done, skipped = _correct(text[agreed:], choice, end_id, skipped)
         if not done:
-            rest += _proposed(_rows(own, slice(read - agreed + 1, None)), end_id)
+            rest += _proposed(_rows(scores, slice(last, None)), end_id)
         text = (text[:agreed] + rest)[:longest]  # corrections may lengthen the text faster than tokens settle
-        if longest is not None:
-            agreed, done = min(agreed + more, longest), done or agreed + more >= longest
-        else:
-            agreed += more
+        agreed = min(agreed + more, longest)
+        done = done or agreed >= longest
         yield VerifyStep(number, agreed, text, done, len(scores.ids), clock() - start)
         if done:
             return
-
-
-def _last(scores: TopKScores, rows: int) -> TopKScores:
-    """The scores of the last `rows` rows."""
-    return _rows(scores, slice(len(scores.ids) - rows, None))
 
 
 def _rows(scores: TopKScores, part: slice) -> TopKScores:

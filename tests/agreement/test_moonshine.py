@@ -6,9 +6,9 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from transformers import MoonshineConfig as TheirConfig
 from transformers import MoonshineForConditionalGeneration
 
+from tests.random_moonshine import random_moonshine
 from unmask.errors import UnmaskError
 from unmask.export.modules import moonshine
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig, Rows
@@ -21,21 +21,8 @@ RECORDING = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 9000))
 
 
 def theirs() -> MoonshineForConditionalGeneration:
-    torch.manual_seed(0)
-    config = TheirConfig(
-        vocab_size=60,
-        hidden_size=32,
-        intermediate_size=48,
-        encoder_num_hidden_layers=2,
-        decoder_num_hidden_layers=5,
-        encoder_num_attention_heads=4,
-        decoder_num_attention_heads=4,
-        partial_rotary_factor=0.8,
-    )
-    model = MoonshineForConditionalGeneration(config).eval()
-    for p in model.parameters():
-        torch.nn.init.normal_(p, std=0.2)
-    return model
+    sizes = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "partial_rotary_factor": 0.8}
+    return random_moonshine(0, 0.2, (2, 5), 4, **sizes)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from torch import Tensor
 from unmask.training.drafting.prepare import Heard
 
 STATES_PER_TOKEN = 10.0
-"""Mean distance of two tokens' places, in encoder states."""
+"""About the mean distance of two tokens' places, in encoder states: 10.6 in 1,500 training recordings."""
 RATE_WEIGHT = 5.0
 """How many tokens of the mean distance count beside those that were heard."""
 
@@ -48,7 +48,6 @@ class Batch:
     states: Tensor  # (B, S, d) float32
     heard: Tensor  # (B, 1, 1, S) bool: False where states are padded
     ids: Tensor  # (B, N + 1) START, text, END, END where padded
-    rows: Tensor  # (B,) causal rows of each: N of its own text
     anchors: Tensor  # (B, A)
     wanted: Tensor  # (B, A, M) index into ids of the token that each mask row predicts; -1: none
     places: Tensor  # (B, A, M) where it is expected
@@ -132,8 +131,7 @@ def stack(group: list[Heard], options: Anchoring, rng: np.random.Generator, ever
     states = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(h.states).float() for h in group], batch_first=True)
     lengths = torch.tensor([len(h.states) for h in group])
     mask = (torch.arange(states.shape[1]) < lengths[:, None])[:, None, None]
-    rows = torch.tensor([len(h.ids) - 1 for h in group])
-    return Batch(states, mask, *map(torch.from_numpy, (ids,)), rows, *map(torch.from_numpy, (anchors, wanted, places)))
+    return Batch(states, mask, *map(torch.from_numpy, (ids, anchors, wanted, places)))
 
 
 def _drawn(heard: Heard, anchor: int, options: Anchoring, rng: np.random.Generator) -> NDArray[np.float32]:

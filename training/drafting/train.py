@@ -23,6 +23,7 @@ from torch import Tensor
 from unmask.export.modules.moonshine import KeysValues, Moonshine, Rows
 from unmask.export.moonshine_weights import load_moonshine
 from unmask.training.drafting.batches import Anchoring, Batch, batches, read_shards, stack
+from unmask.training.drafting.prepare import Heard
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,14 @@ def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
     stop_s = 60 * min(options.minutes, options.until)
     while run.elapsed < stop_s:
         rng = np.random.default_rng([options.seed, run.step])
-        run.read()
         for group in batches(run.recordings, options.batch, rng):
             run.update(stack(group, options.anchoring, rng), rng)
             if run.step % options.report_steps == 0:
                 run.report()
             if run.elapsed >= stop_s:
                 break
+        else:
+            run.read()
     run.report()
 
 
@@ -224,7 +226,7 @@ def draft_loss(model: Moonshine, batch: Batch, tokens: Tensor, options: Train, r
 
 
 @torch.no_grad()
-def right_by_offset(model: Moonshine, held: list, options: Train) -> list[float]:
+def right_by_offset(model: Moonshine, held: list[Heard], options: Train) -> list[float]:
     """Share of mask rows, by their offset, whose best token is the one that the decoder writes there."""
     rng = np.random.default_rng(0)
     right, count = torch.zeros(options.anchoring.rows), torch.zeros(options.anchoring.rows)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
-from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 
+from tests.random_moonshine import random_moonshine
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 RECORDINGS = 24
@@ -19,20 +18,8 @@ RECORDINGS = 24
 @pytest.fixture(scope="session")
 def moonshine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a checkpoint in transformers' form."""
-    torch.manual_seed(20)
-    config = MoonshineConfig(
-        vocab_size=14,
-        hidden_size=16,
-        intermediate_size=24,
-        encoder_num_hidden_layers=1,
-        decoder_num_hidden_layers=2,
-        encoder_num_attention_heads=2,
-        decoder_num_attention_heads=2,
-        partial_rotary_factor=0.5,
-    )
-    model = MoonshineForConditionalGeneration(config).eval()
-    for p in model.parameters():
-        torch.nn.init.normal_(p, std=0.8)
+    sizes = {"vocab_size": 14, "hidden_size": 16, "intermediate_size": 24, "partial_rotary_factor": 0.5}
+    model = random_moonshine(20, 0.8, (1, 2), 2, **sizes)
     model.model.decoder.embed_tokens.weight.data[2] *= 2  # most random texts would never end
     folder = tmp_path_factory.mktemp("moonshine")
     model.save_pretrained(folder)
