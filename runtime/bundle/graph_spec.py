@@ -1,7 +1,8 @@
 """Inputs and outputs of the graphs of each kind of bundle: the one place that names their tensors.
 
 Load checks, padding to fixed sizes, example inputs for the exporters and the table in docs/bundle.md are derived from this file.
-The graphs of a bundle decide its kind, so a new family whose graphs are of a known kind needs no change here.
+The graphs of a bundle decide its kind, so a new family whose graphs are of a known kind needs no change here; transcripts have
+graphs for the same roles as timelines, and a record of their own in the manifest.
 Knows names and dimensions. Knows no engine, no weights and no family.
 """
 
@@ -20,8 +21,10 @@ VARYING = {
     "slots": "positions of the canvas",
     "frames": "frames of the encoder",
     "mel_frames": "frames of the encoder's input",
-    "tokens": "tokens that the verifier reads in a pass",
-    "past": "tokens whose keys and values the verifier has kept",
+    "samples": "samples of a recording, at 16 kHz",
+    "tokens": "rows of a text, tokens or masks, that a causal model reads in a pass",
+    "past": "tokens whose keys and values a causal model has kept",
+    "listed": "ids whose logits the caller asks for by name",
 }
 """Dimensions that differ from call to call; all others are sizes of the model."""
 
@@ -107,13 +110,11 @@ class BundleKind:
 _CROSS = ("layers", "heads", "frames", "head_width")
 _CACHE = ("layers", "heads", "slots", "head_width")
 _PAST = ("layers", "heads", "past", "head_width")
+_KEPT = tuple(Tensor(name, ("layers", "heads", "tokens", "head_width")) for name in ("k", "v"))
 _TOP = (Tensor("ids", ("wanted", "top"), "int64"), Tensor("logits", ("wanted", "top")), Tensor("logsumexp", ("wanted",)))
 _ENTROPY = Tensor("entropy", ("wanted",))
-_CONTEXT = (
-    Tensor("cross_k", _CROSS, per_recording=True),
-    Tensor("cross_v", _CROSS, per_recording=True),
-    Tensor("slots", ("slots", "width"), per_recording=True),
-)
+_HEARD = (Tensor("cross_k", _CROSS, per_recording=True), Tensor("cross_v", _CROSS, per_recording=True))
+_CONTEXT = (*_HEARD, Tensor("slots", ("slots", "width"), per_recording=True))
 _VERIFY_CONTEXT = (Tensor("verify_k", _CROSS, per_recording=True), Tensor("verify_v", _CROSS, per_recording=True))
 _FRAME_MASK = Tensor("frame_mask", ("frames",))
 
@@ -149,12 +150,46 @@ TIMELINE = BundleKind(
                 Tensor("ids", ("tokens", "top"), "int64"),
                 Tensor("logits", ("tokens", "top")),
                 Tensor("logsumexp", ("tokens",)),
-                Tensor("k", ("layers", "heads", "tokens", "head_width")),
-                Tensor("v", ("layers", "heads", "tokens", "head_width")),
+                *_KEPT,
             ),
             "tokens",
             (Tensor("positions", ("tokens",), "int64"), Tensor("mask", ("tokens", "past + tokens")), _FRAME_MASK),
             required=False,
+        ),
+    },
+)
+
+TRANSCRIPT = BundleKind(
+    "transcript",
+    "speech",
+    {
+        "context": GraphSpec(
+            (Tensor("samples", ("1", "samples")),),
+            # count: tokens that are expected to have been heard up to and including each state
+            (*_HEARD, Tensor("count", ("frames",), per_recording=True)),
+            "samples",
+        ),
+        "window": GraphSpec(
+            (
+                Tensor("rows", ("tokens", "width")),
+                Tensor("positions", ("tokens",), "int64"),
+                Tensor("masked", ("tokens",)),
+                Tensor("places", ("tokens",)),
+                Tensor("listed", ("listed",), "int64"),
+                *_HEARD,
+                Tensor("past_k", _PAST),
+                Tensor("past_v", _PAST),
+            ),
+            (
+                Tensor("ids", ("tokens", "top"), "int64"),
+                Tensor("logits", ("tokens", "top")),
+                Tensor("logsumexp", ("tokens",)),
+                Tensor("place", ("tokens",)),
+                Tensor("listed_logits", ("tokens", "listed")),
+                *_KEPT,
+            ),
+            "tokens",
+            (Tensor("mask", ("tokens", "past + tokens")), _FRAME_MASK),
         ),
     },
 )
@@ -191,7 +226,7 @@ BACKBONE = BundleKind(
     },
 )
 
-KINDS = (TIMELINE, BACKBONE)
+KINDS = (TIMELINE, TRANSCRIPT, BACKBONE)
 
 
 def kind_of(manifest: Manifest) -> BundleKind:
@@ -200,7 +235,8 @@ def kind_of(manifest: Manifest) -> BundleKind:
     Required graphs may still be missing; see `missing_roles`.
     """
     roles = {"head" if role.startswith("head_") else role for role in manifest.roles}
-    possible = [kind for kind in KINDS if roles <= kind.graphs.keys()]
+    kinds = [kind for kind in KINDS if (kind is TRANSCRIPT) == (manifest.transcript is not None)]
+    possible = [kind for kind in kinds if roles <= kind.graphs.keys()]
     if possible:
         return min(possible, key=lambda kind: len(kind.required - roles))
     known = "; ".join(f"{kind.name} bundles have {', '.join(kind.graphs)}" for kind in KINDS)

@@ -49,7 +49,7 @@ class Vocabulary:
     """The ids that a model predicts."""
 
     size: int  # number of ids that can be predicted: 0 <= id < size
-    mask_id: int  # id of a masked position
+    mask_id: int  # id of a masked position, of a transcript the first of them
     blank_id: int | None = None  # id of a slot without a token, captioners only
     ranges: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop)
 
@@ -67,6 +67,21 @@ class Timeline:
     def slot_s(self) -> float:
         """Duration of a slot, in seconds."""
         return self.frames_per_slot * self.frame_ms / 1000
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The text that a captioner writes token by token, and how it lies on the audio.
+
+    Mask rows after a text draft its next tokens: rows `vocabulary.mask_id` to `mask_id + masks - 1` of the embedding, in order.
+    """
+
+    start_id: int  # id before every text
+    end_id: int  # id predicted after a complete text
+    masks: int  # number of mask rows that the model was trained to fill after a text; 0: it drafts nothing
+    samples_per_state: int  # samples at 16 kHz from one state of the encoder to the next
+    longest_s: float  # longest audio of one segment
+    tokens_per_second: float  # of audio: a text with more repeats itself
 
 
 @dataclass(frozen=True)
@@ -106,6 +121,7 @@ class Manifest:
     license: str
     provenance: dict[str, str]
     timeline: Timeline | None = None
+    transcript: Transcript | None = None
     verifier: Verifier | None = None
     block: int | None = None  # length of the blocks of block-causal attention, attention `block` only
     blocks_after_prompt: bool = False  # a block begins where the prompt ends; otherwise one begins at position 0
@@ -226,6 +242,8 @@ def _check(manifest: Manifest) -> None:
         and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # at least a second of speech
     ):
         raise BundleError(f"the timeline contradicts itself: {line}")
+    if manifest.transcript:
+        _check_transcript(manifest.transcript, manifest)
 
 
 def _check_files(manifest: Manifest) -> None:
@@ -253,8 +271,10 @@ def _check_ids(manifest: Manifest) -> None:
         raise BundleError("the verifier needs a prompt to read before a text")
     if verifier and not all(0 <= i < verifier.embedding.total for i in (*verifier.prompt, verifier.end_id)):
         raise BundleError(f"the verifier's prompt or end lies outside its {verifier.embedding.total} embedding rows")
-    if not 0 <= vocabulary.mask_id < table.total or not 0 < vocabulary.size <= table.total:
-        raise BundleError(f"vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.total} embedding rows")
+    masks = manifest.transcript.masks if manifest.transcript else 1
+    if not 0 <= vocabulary.mask_id <= table.total - masks or not 0 < vocabulary.size <= table.total:
+        which = f"mask {vocabulary.mask_id}" if masks == 1 else f"{masks} masks from {vocabulary.mask_id}"
+        raise BundleError(f"vocabulary of {vocabulary.size} with {which} exceeds {table.total} embedding rows")
     if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
         raise BundleError(f"blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
     for end_id in manifest.end_ids:
@@ -263,6 +283,21 @@ def _check_ids(manifest: Manifest) -> None:
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
             raise BundleError(f"the range {list(ids)} of {modality!r} is not within 0..{vocabulary.size}")
+
+
+def _check_transcript(text: Transcript, manifest: Manifest) -> None:
+    size = manifest.vocabulary.size
+    if manifest.timeline or manifest.verifier:
+        raise BundleError("a transcript has neither timeline nor verifier: a bundle is for one of the two ways to caption")
+    if not (0 <= text.start_id < size and 0 <= text.end_id < size and text.start_id != text.end_id):
+        raise BundleError(f"the transcript's start {text.start_id} and end {text.end_id} are not two ids of the {size}")
+    if not (
+        text.masks >= 0
+        and 1 <= text.samples_per_state < 1e5
+        and 1 <= text.longest_s < 1e5  # at least a second of speech
+        and 0 < text.tokens_per_second < 1e3
+    ):
+        raise BundleError(f"the transcript contradicts itself: {text}")
 
 
 def _plain(part: str) -> bool:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unmask.bundle.graph_spec import BACKBONE, KINDS, TIMELINE, VARYING, kind_of, markdown, missing_roles
-from unmask.bundle.manifest import load_bundle
+from unmask.bundle.graph_spec import BACKBONE, KINDS, TIMELINE, TRANSCRIPT, VARYING, kind_of, markdown, missing_roles
+from unmask.bundle.manifest import Transcript, load_bundle
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError
 
@@ -61,6 +61,16 @@ def test_the_graphs_decide_the_kind(fp32_bundle: Path, backbones: dict[str, Path
     assert (kind_of(part), missing_roles(part)) == (TIMELINE, ["window"])
     with pytest.raises(BundleError, match="has graphs for context, head, which do not go together: timeline bundles have"):
         kind_of(replace(dream, graphs={"context": "a", "head_text": "b"}))
+
+
+def test_the_record_tells_transcripts_from_timelines(fp32_bundle: Path) -> None:
+    caption = load_bundle(fp32_bundle).manifest
+    spoken = replace(caption, graphs={role: caption.graphs[role] for role in ("context", "window")}, timeline=None, verifier=None)
+    record = Transcript(0, 1, masks=1, samples_per_state=384, longest_s=30.0, tokens_per_second=6.5)
+    assert kind_of(replace(spoken, transcript=record)) is TRANSCRIPT
+    assert kind_of(replace(spoken, timeline=caption.timeline)) is TIMELINE
+    with pytest.raises(BundleError, match="has graphs for context, verify, window, which do not go together"):
+        kind_of(replace(caption, transcript=record))
 
 
 def test_only_the_verifier_is_optional() -> None:
