@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 SAMPLES_PER_STATE = 384  # at 16 kHz: 41.67 encoder states a second
 NEAR = 16.0  # encoder states: the unit in which mask rows measure how far a state is from their token
+COUNTER_WIDTH, COUNTER_REACH = 96, 2  # channels of the counter, and how many states to each side each of its layers sees
 START, END = 1, 2  # ids of the tokens before and after a text
 
 KeysValues = tuple[Tensor, Tensor]  # each (B, H, N, d / H)
@@ -37,7 +38,7 @@ class MoonshineConfig:
     rope_theta: float = 10_000.0
     draft_rank: int = 0
     """Rank of the mask rows' own terms; 0: a model that does not draft."""
-    draft_rows: int = 8
+    draft_rows: int = 16
     """Mask rows after a text that the model was trained to fill."""
 
 
@@ -57,11 +58,16 @@ class Linear(nn.Linear):
             self.draft_out = nn.Parameter(torch.zeros(outputs, rank))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, N, in), mask (B, N, 1) 1 for mask rows and 0 for causal ones; None: all are causal -> (B, N, out)."""
+        """x (B, N, in), mask (B, N, 1) 1 for mask rows and 0 for causal ones; None: all are causal -> (B, N, out).
+
+        Computed in the number format of the matrix, whatever that of x and of the low-rank term.
+        """
+        exact = self.weight.dtype
+        x = x.to(exact)
         y = super().forward(x)
         if mask is None:
             return y
-        return y + F.linear(F.linear(x, self.draft_in) * mask, self.draft_out)
+        return y + F.linear(F.linear(x, self.draft_in.to(exact)) * mask.to(exact), self.draft_out.to(exact))
 
 
 class Attention(nn.Module):
@@ -94,7 +100,7 @@ class Attention(nn.Module):
         D may exceed d / H: see `near`.
         """
         keys, values = keys_values
-        size = values.shape[-1]
+        size, values = values.shape[-1], values.to(q.dtype)
         values = F.pad(values, (0, keys.shape[-1] - size))  # the fast kernels want one size
         mixed = F.scaled_dot_product_attention(q, keys, values, attn_mask=allowed, scale=size**-0.5)
         return self.o_proj(mixed[..., :size].transpose(1, 2).flatten(-2), mask)
@@ -112,7 +118,7 @@ def rotate(x: Tensor, turn: KeysValues) -> Tensor:
     cos, sin = turn
     rotary = 2 * cos.shape[-1]
     even, odd = x[..., 0:rotary:2], x[..., 1:rotary:2]
-    turned = torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2)
+    turned = torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2).to(x.dtype)
     return torch.cat((turned, x[..., rotary:]), -1)
 
 
@@ -225,6 +231,25 @@ class Rows:
     """(B, N) where in the encoder's states a mask row's token is expected; ignored on causal rows."""
 
 
+class Counter(nn.Module):
+    """How many tokens are heard in each encoder state, which tells mask rows where in the sound their tokens are.
+
+    Places are read off the running count, as in continuous integrate-and-fire (Dong and Xu 2020, arXiv 1905.11235).
+    """
+
+    def __init__(self, config: MoonshineConfig) -> None:
+        super().__init__()
+        self.enter = nn.Linear(config.width, COUNTER_WIDTH)
+        self.mix = nn.Conv1d(COUNTER_WIDTH, COUNTER_WIDTH, 2 * COUNTER_REACH + 1, padding=COUNTER_REACH)
+        self.leave = nn.Conv1d(COUNTER_WIDTH, 1, 2 * COUNTER_REACH + 1, padding=COUNTER_REACH)
+        nn.init.constant_(self.leave.bias, -2.3)  # type: ignore[arg-type]  # a token in ten states
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(B, S, d) -> (B, S), above 0."""
+        x = F.gelu(self.enter(states)).transpose(1, 2)
+        return F.softplus(self.leave(F.gelu(self.mix(x))))[:, 0]
+
+
 class Decoder(nn.Module):
     """The decoder: rows after a text, causal ones and mask rows, over the keys and values of the encoder's states."""
 
@@ -236,6 +261,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(config.width, bias=False)
         if config.draft_rank:
             self.draft_rows = nn.Parameter(0.02 * torch.randn(config.draft_rows, config.width))
+            self.draft_counter = Counter(config)
 
     def cross(self, states: Tensor) -> list[KeysValues]:
         """Keys and values of the encoder's states (B, S, d) for each layer, computed once a recording."""

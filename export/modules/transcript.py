@@ -1,6 +1,7 @@
 """The two graphs of a captioner that writes a transcript: what it hears of a recording, and a pass over rows of the text."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.export.modules.captioner import log_sum_exp
@@ -8,19 +9,25 @@ from unmask.export.modules.moonshine import Moonshine, MoonshineConfig, Rows
 
 
 class Context(nn.Module):
-    """Samples (1, n) at 16 kHz -> keys and values of the encoder's states for each layer, each (L, H, T, d / H)."""
+    """What is heard of a recording. Samples (1, n) at 16 kHz -> keys and values of the encoder's states for each layer, each
+    (L, H, T, d / H), and (T,) the number of tokens that are said up to and within each state."""
 
     def __init__(self, model: Moonshine) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        cross = self.model.decoder.cross(self.model.encoder(samples))
-        return torch.cat([k for k, _ in cross]), torch.cat([v for _, v in cross])
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        states = self.model.encoder(samples)
+        cross = self.model.decoder.cross(states)
+        counted = self.model.decoder.draft_counter(states)[0].cumsum(0)
+        return torch.cat([k for k, _ in cross]), torch.cat([v for _, v in cross]), counted
 
 
 class Window(nn.Module):
-    """One pass over N rows of a text after P rows that were read before: causal rows first, then mask rows."""
+    """One pass over N rows of a text after P rows that were read before: causal rows first, then mask rows.
+
+    A causal row sees all before it; a mask row sees all causal rows and all mask rows.
+    """
 
     def __init__(self, model: Moonshine, top: int) -> None:
         super().__init__()
@@ -34,6 +41,7 @@ class Window(nn.Module):
         positions: Tensor,  # (N,) in the text
         masked: Tensor,  # (N,) 1.0 for mask rows, 0.0 for causal ones
         places: Tensor,  # (N,) where a mask row's token is expected, in encoder states
+        listed: Tensor,  # (K,) ids whose logits are wanted of every row
         cross_k: Tensor,  # (L, H, T, d / H)
         cross_v: Tensor,
         past_k: Tensor,  # (L, H, P, d / H), P may be 0
@@ -43,12 +51,15 @@ class Window(nn.Module):
         past = [(k[None], v[None]) for k, v in zip(past_k, past_v, strict=True)]
         new, read = rows.shape[0], past_k.shape[2]
         seen = torch.arange(read + new) <= torch.arange(new)[:, None] + read
+        together = masked[:, None] * F.pad(masked, (read, 0)) > 0  # mask rows see one another
+        seen = seen | together
         given = Rows(rows[None], positions[None], seen[None, None], masked[None, :, None], places[None])
         hidden, kept, asked = self.decoder(given, cross, past=past)
         logits = self.head(hidden[0])
         top, ids = logits.topk(self.top)
         k, v = (torch.cat([pair[i][:, :, read:] for pair in kept]) for i in (0, 1))
-        return ids, top, log_sum_exp(logits, torch.softmax(logits, -1)), heard_at(self.decoder.config, asked, cross)[0], k, v
+        total, place = log_sum_exp(logits, torch.softmax(logits, -1)), heard_at(self.decoder.config, asked, cross)[0]
+        return ids, top, total, place, logits.index_select(1, listed), k, v
 
 
 def heard_at(

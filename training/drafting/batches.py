@@ -10,32 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from unmask.training.drafting.prepare import Heard
 
-STATES_PER_TOKEN = 10.0
-"""About the mean distance of two tokens' places, in encoder states: 10.6 in 1,500 training recordings."""
-RATE_WEIGHT = 5.0
-"""How many tokens of the mean distance count beside those that were heard."""
+HALF = 0.5  # a token's place is where half of it has been counted
+NOWHERE = 1e6  # of padding
 
 
 @dataclass(frozen=True)
 class Anchoring:
-    """How anchors are drawn, and how far the expected places are from the true ones."""
+    """How anchors are drawn."""
 
-    anchors: int = 12
+    anchors: int = 6
     """Per recording and update."""
-    rows: int = 8
+    rows: int = 16
     """Mask rows after an anchor."""
-    stale_share: float = 0.3
-    """Anchors whose own place is not known: it is reckoned from one of up to `stale` tokens before."""
-    stale: int = 6
-    jitter: float = 3.0
-    """Standard deviation of noise on every place, in encoder states."""
-    onset_jitter: float = 12.0
-    """The same before the first token, where only the onset of sound is known."""
+    stale_share: float = 0.7
+    """Anchors whose own place is not known: that of one of up to `stale` tokens before is."""
+    stale: int = 16
     error_share: float = 0.35
     """Recordings whose tokens before the masks have errors, as drafts have that no pass has checked yet."""
     error_rate: float = 0.12
@@ -48,9 +41,10 @@ class Batch:
     states: Tensor  # (B, S, d) float32
     heard: Tensor  # (B, 1, 1, S) bool: False where states are padded
     ids: Tensor  # (B, N + 1) START, text, END, END where padded
+    spoken: Tensor  # (B, N) place of each token after START; of padding: past the states
     anchors: Tensor  # (B, A)
+    known: Tensor  # (B, A) the last token up to the anchor whose place is known; 0: none is
     wanted: Tensor  # (B, A, M) index into ids of the token that each mask row predicts; -1: none
-    places: Tensor  # (B, A, M) where it is expected
 
 
 def read_shards(cache: Path, held_out: int) -> tuple[list[Heard], list[Heard]]:
@@ -85,22 +79,6 @@ def read_shard(path: Path) -> list[Heard]:
     return [Heard(*part) for part in parts]
 
 
-def expected_places(places: NDArray[np.float32], anchor: int, rows: int, back: int = 0) -> NDArray[np.float32]:
-    """Where the tokens of the mask rows after `anchor` are expected, (rows,), from the places of the tokens before.
-
-    places: (N,) of the tokens after START; the anchor's own is places[anchor - 1]. back: how many tokens before the anchor the
-    last known place is. The distance between tokens is this text's own so far, drawn towards the mean one.
-    """
-    known = anchor - back
-    if known < 1:
-        start, rate = float(places[0]) - STATES_PER_TOKEN * (known + 1), STATES_PER_TOKEN
-        known = 0
-    else:
-        start = float(places[known - 1])
-        rate = (start - float(places[0]) + RATE_WEIGHT * STATES_PER_TOKEN) / (known - 1 + RATE_WEIGHT)
-    return np.asarray(start + rate * (np.arange(rows) + 2 + anchor - known), np.float32)
-
-
 def batches(recordings: list[Heard], size: int, rng: np.random.Generator) -> Iterator[list[Heard]]:
     """Every recording once, those of like length together, in random order."""
     order = sorted(range(len(recordings)), key=lambda i: len(recordings[i].ids) * (1 + 0.1 * rng.random()))
@@ -110,32 +88,50 @@ def batches(recordings: list[Heard], size: int, rng: np.random.Generator) -> Ite
 
 
 def stack(group: list[Heard], options: Anchoring, rng: np.random.Generator, every: bool = False) -> Batch:
-    """A batch with random anchors; `every`: with all anchors, at their true places' expectation, to measure."""
+    """A batch with random anchors; `every`: with all anchors, their own places known, to measure."""
     longest = max(len(h.ids) for h in group)
     count = longest - 2 if every else options.anchors
-    anchors = np.zeros((len(group), count), np.int64)
+    anchors, known = np.zeros((len(group), count), np.int64), np.zeros((len(group), count), np.int64)
     wanted = np.full((len(group), count, options.rows), -1, np.int64)
-    places = np.zeros((len(group), count, options.rows), np.float32)
     ids = np.full((len(group), longest), group[0].ids[-1], np.int64)
+    spoken = np.full((len(group), longest - 1), NOWHERE, np.float32)
     for b, heard in enumerate(group):
         ids[b, : len(heard.ids)] = heard.ids
+        spoken[b, : len(heard.places)] = heard.places
         last = len(heard.ids) - 2  # the row after which only END is left, which that row predicts itself
         drawn = np.arange(last) if every else rng.choice(last, min(count, last), replace=False)
-        for a, anchor in enumerate(drawn):
-            row_wanted = anchor + 2 + np.arange(options.rows)
-            anchors[b, a] = anchor
-            wanted[b, a] = np.where(row_wanted < len(heard.ids), row_wanted, -1)
-            places[b, a] = (
-                expected_places(heard.places, int(anchor), options.rows) if every else _drawn(heard, int(anchor), options, rng)
-            )
+        rows = drawn[:, None] + 2 + np.arange(options.rows)
+        back = 0 if every else rng.integers(1, options.stale + 1, len(drawn)) * (rng.random(len(drawn)) < options.stale_share)
+        anchors[b, : len(drawn)], known[b, : len(drawn)] = drawn, np.maximum(drawn - back, 0)
+        wanted[b, : len(drawn)] = np.where(rows < len(heard.ids), rows, -1)
     states = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(h.states).float() for h in group], batch_first=True)
     lengths = torch.tensor([len(h.states) for h in group])
     mask = (torch.arange(states.shape[1]) < lengths[:, None])[:, None, None]
-    return Batch(states, mask, *map(torch.from_numpy, (ids, anchors, wanted, places)))
+    return Batch(states, mask, *map(torch.from_numpy, (ids, spoken, anchors, known, wanted)))
 
 
-def _drawn(heard: Heard, anchor: int, options: Anchoring, rng: np.random.Generator) -> NDArray[np.float32]:
-    back = int(rng.integers(1, options.stale + 1)) if rng.random() < options.stale_share else 0
-    back = min(back, anchor)
-    spread = options.onset_jitter if anchor - back == 0 else options.jitter
-    return expected_places(heard.places, anchor, options.rows, back) + np.float32(spread * rng.standard_normal())
+def expected_places(batch: Batch, counts: Tensor) -> Tensor:
+    """Where the counter expects the tokens of the mask rows, (B, A, M) in encoder states. counts: (B, S) tokens in each state.
+
+    The count runs on from the last token whose place is known; after the last token of a recording, it is the end.
+    """
+    running = (counts * batch.heard[:, 0, 0]).cumsum(1)
+    before = running_at(running, batch.spoken.gather(1, (batch.known - 1).clamp(min=0)))
+    before = torch.where(batch.known > 0, before, -HALF)
+    ahead = batch.anchors - batch.known
+    wanted = before[..., None] + ahead[..., None] + 2 + torch.arange(batch.wanted.shape[2])
+    return place_of(running, wanted.flatten(1)).unflatten(1, wanted.shape[1:])
+
+
+def running_at(running: Tensor, places: Tensor) -> Tensor:
+    """The running counts (B, S) at fractional places (B, K)."""
+    low = places.clamp(0, running.shape[1] - 1).floor().long()
+    high = (low + 1).clamp(max=running.shape[1] - 1)
+    return torch.lerp(running.gather(1, low), running.gather(1, high), (places - low).clamp(0, 1))
+
+
+def place_of(running: Tensor, counts: Tensor) -> Tensor:
+    """The places (B, K) at which the running counts (B, S) reach `counts` (B, K)."""
+    after = torch.searchsorted(running.contiguous(), counts.contiguous()).clamp(1, running.shape[1] - 1)
+    low, high = running.gather(1, after - 1), running.gather(1, after)
+    return after - 1 + ((counts - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
