@@ -1,10 +1,12 @@
 """Moonshine's checkpoints, in each form in which they are published, as one model in PyTorch.
 
-A Hugging Face folder holds `config.json` and `model.safetensors`; the packages of Moonshine's own runtime hold
-`encoder_model.ort`, `decoder_model_merged.ort` and `tokenizer.bin`, whose matrices are 8-bit.
+A Hugging Face folder holds `config.json` and `model.safetensors`; a folder that `optimum-cli export onnx` made of one holds
+`config.json`, `encoder_model.onnx` and a decoder; the packages of Moonshine's own runtime hold `encoder_model.ort`,
+`decoder_model_merged.ort` and `tokenizer.bin`, whose matrices are 8-bit.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from unmask.errors import UnmaskError
+from unmask.export.checkpoint.graph_weights import Parameters
+from unmask.export.checkpoint.onnx_weights import read_onnx
+from unmask.export.checkpoint.ort_weights import read_ort
 from unmask.export.modules.moonshine import BASE, TINY, Moonshine, MoonshineConfig
-from unmask.export.ort_weights import read_ort
 
-ORT_FILES = {"encoder": "encoder_model.ort", "decoder": "decoder_model_merged.ort"}
+ORT_FILES = ("encoder_model.ort", "decoder_model_merged.ort")
+ONNX_ENCODER = "encoder_model.onnx"
+ONNX_DECODERS = ("decoder_model.onnx", "decoder_model_merged.onnx")
+"""The same weights; optimum writes the second, for use with a cache, only when asked to."""
 _RENAMED = {".dense.": ".o_proj.", ".up_proj.": ".fc1.", ".down_proj.": ".fc2."}  # names of older transformers
 _PUBLISHED = {config.width: config for config in (TINY, BASE)}
 _HEAD = "proj_out.weight"  # the embedding once more
@@ -26,25 +33,30 @@ _HEAD = "proj_out.weight"  # the embedding once more
 def load_moonshine(folder: Path, draft_rank: int = 0) -> Moonshine:
     """The model of a checkpoint. draft_rank: of the mask rows' terms, which are new and do nothing until they are trained.
 
-    Raises UnmaskError if the folder holds neither form, or tensors that are not Moonshine's.
+    Raises UnmaskError if the folder holds none of the forms, or tensors that are not Moonshine's.
     """
     if (folder / "model.safetensors").is_file():
         config = _read_config(folder / "config.json")
         weights = load_file(folder / "model.safetensors")
-    elif (folder / ORT_FILES["encoder"]).is_file():
-        weights = _read_ort_pair(folder)
+    elif (folder / ONNX_ENCODER).is_file():
+        config = _read_config(folder / "config.json")
+        weights = _read_pair(folder, read_onnx, ONNX_ENCODER, _onnx_decoder(folder))
+    elif (folder / ORT_FILES[0]).is_file():
+        weights = _read_pair(folder, read_ort, *ORT_FILES)
         config = _config_of(weights, folder)
     else:
         raise UnmaskError(
-            f"{folder}: no Moonshine checkpoint (neither model.safetensors nor {ORT_FILES['encoder']}); "
+            f"{folder}: no Moonshine checkpoint (none of model.safetensors, {ONNX_ENCODER} and {ORT_FILES[0]}); "
             "docs/training.md says which package holds one"
         )
     model = Moonshine(replace(config, draft_rank=draft_rank))
     named = {_own_name(name): value.float() for name, value in weights.items() if name != _HEAD}
-    missing, unknown = model.load_state_dict(named, strict=False)
-    lacks = [name for name in missing if ".draft_" not in f".{name}"]
-    if lacks or unknown:
-        raise UnmaskError(f"{folder}: not Moonshine's tensors: {', '.join((lacks + unknown)[:3])}; download the checkpoint again")
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    lacks = [name for name in shapes if name not in named and ".draft_" not in f".{name}"]
+    unlike = [name for name, value in named.items() if shapes.get(name) != value.shape]
+    if lacks or unlike:
+        raise UnmaskError(f"{folder}: not Moonshine's tensors: {', '.join((lacks + unlike)[:3])}; download the checkpoint again")
+    model.load_state_dict(named, strict=False)
     return model.eval()
 
 
@@ -54,10 +66,17 @@ def _own_name(name: str) -> str:
     return name.removeprefix("model.")
 
 
-def _read_ort_pair(folder: Path) -> dict[str, Tensor]:
-    encoder = {f"encoder.{name}": value for name, value in read_ort(folder / ORT_FILES["encoder"]).items()}
-    both = {**encoder, **read_ort(folder / ORT_FILES["decoder"])}
+def _read_pair(folder: Path, read: Callable[[Path], Parameters], encoder: str, decoder: str) -> dict[str, Tensor]:
+    both = {f"encoder.{name}": value for name, value in read(folder / encoder).items()}
+    both |= read(folder / decoder)
     return {name: torch.from_numpy(value.copy()) for name, value in both.items()}
+
+
+def _onnx_decoder(folder: Path) -> str:
+    for name in ONNX_DECODERS:
+        if (folder / name).is_file():
+            return name
+    raise UnmaskError(f"{folder}: {ONNX_ENCODER} without {' or '.join(ONNX_DECODERS)}; run optimum-cli export onnx again")
 
 
 def _config_of(weights: dict[str, Tensor], folder: Path) -> MoonshineConfig:

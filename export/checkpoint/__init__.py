@@ -1,1 +1,1 @@
-"""Hugging Face checkpoint folders: sort, configuration, weights and tokenizer. Executes nothing from them."""
+"""Checkpoint folders: sort, configuration, weights (also those in exported graphs) and tokenizer. Executes nothing from them."""

@@ -1,5 +1,6 @@
-"""Weights out of ONNX Runtime's own files: floats and codes come back under the names of their modules."""
+"""Weights out of ONNX files and ONNX Runtime's own: floats and codes come back under the names of their modules."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from unmask.errors import UnmaskError
-from unmask.export.ort_weights import read_ort
+from unmask.export.checkpoint.graph_weights import Parameters
+from unmask.export.checkpoint.onnx_weights import read_onnx
+from unmask.export.checkpoint.ort_weights import read_ort
 
 RNG = np.random.default_rng(0)
 MATRIX = RNG.standard_normal((6, 4)).astype(np.float32)  # (in, out), as a graph multiplies by it
@@ -45,20 +48,30 @@ def to_ort(path: Path) -> Path:
     return path.with_suffix(".ort")
 
 
-def test_floats_come_back_as_pytorch_holds_them(tmp_path: Path) -> None:
+def read_as_ort(path: Path) -> Parameters:
+    return read_ort(to_ort(path))
+
+
+READERS = pytest.mark.parametrize("read", [read_onnx, read_as_ort], ids=["onnx", "ort"])
+Reader = Callable[[Path], Parameters]
+
+
+@READERS
+def test_floats_come_back_as_pytorch_holds_them(tmp_path: Path, read: Reader) -> None:
     write_graph(tmp_path / "model.onnx")
-    found = read_ort(to_ort(tmp_path / "model.onnx"))
+    found = read(tmp_path / "model.onnx")
     np.testing.assert_array_equal(found["layers.0.fc1.weight"], MATRIX.T)
     np.testing.assert_array_equal(found["layers.0.fc1.bias"], BIAS)
     np.testing.assert_array_equal(found["norm.weight"], NORM)
     assert set(found) == {"layers.0.fc1.weight", "layers.0.fc1.bias", "norm.weight"}
 
 
+@READERS
 @pytest.mark.parametrize("kind", [QuantType.QUInt8, QuantType.QInt8])
-def test_codes_come_back_as_floats_to_within_half_a_step(tmp_path: Path, kind: QuantType) -> None:
+def test_codes_come_back_as_floats_to_within_half_a_step(tmp_path: Path, kind: QuantType, read: Reader) -> None:
     write_graph(tmp_path / "float.onnx")
     quantize_dynamic(tmp_path / "float.onnx", tmp_path / "codes.onnx", weight_type=kind)
-    found = read_ort(to_ort(tmp_path / "codes.onnx"))
+    found = read(tmp_path / "codes.onnx")
     step = (MATRIX.max() - MATRIX.min()) / 255
     bound = step if kind == QuantType.QUInt8 else 2 * np.abs(MATRIX).max() / 254
     assert np.abs(found["layers.0.fc1.weight"] - MATRIX.T).max() <= 0.51 * bound
@@ -69,3 +82,16 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
     write_graph(tmp_path / "model.onnx")
     with pytest.raises(UnmaskError, match=r"model\.onnx: not a model in ONNX Runtime's format"):
         read_ort(tmp_path / "model.onnx")
+    (tmp_path / "half.onnx").write_bytes((tmp_path / "model.onnx").read_bytes()[:200])
+    with pytest.raises(UnmaskError, match=r"half\.onnx: no whole ONNX model"):
+        read_onnx(tmp_path / "half.onnx")
+
+
+def test_data_beside_an_onnx_file_is_read_and_missed(tmp_path: Path) -> None:
+    write_graph(tmp_path / "model.onnx")
+    apart = tmp_path / "apart.onnx"
+    onnx.save(onnx.load(tmp_path / "model.onnx"), apart, save_as_external_data=True, location="apart.data", size_threshold=0)
+    np.testing.assert_array_equal(read_onnx(apart)["layers.0.fc1.weight"], MATRIX.T)
+    (tmp_path / "apart.data").unlink()
+    with pytest.raises(UnmaskError, match=r"apart\.onnx: no whole ONNX model"):
+        read_onnx(apart)
