@@ -75,8 +75,8 @@ def check_sort(folder: Path) -> None:
     _check_quantized(folder, read_json(folder / FILE), names)
     if not {"tokenizer.json", "vocab.json"} & names and (pieces := [name for name in PIECES if name in names]):
         raise InputError(
-            f"{folder}: {pieces[0]} is a sentencepiece tokenizer, and no tokenizer.json is beside it; this runtime reads "
-            "byte-level BPE only"
+            f"{folder}: {pieces[0]} is a sentencepiece tokenizer, and no tokenizer.json is beside it; save one from "
+            "transformers' fast tokenizer"
         )
     if not weights and any(list(folder.glob(pattern)) for pattern in PICKLES):
         raise InputError(f"{folder}: pickled weights are not read, since they can run code; convert to safetensors first")

@@ -162,7 +162,7 @@ class Bundle:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The bundle's tokenizer, read once. Raises BundleError for a file that is not a byte-level BPE tokenizer."""
+        """The bundle's tokenizer, read once. Raises BundleError for a file that is not a BPE tokenizer."""
         return read_tokenizer(self.path(self.manifest.tokenizer))
 
     @cached_property

@@ -1,6 +1,7 @@
 """Read a bundle's tokenizer file, which is not trusted.
 
-Knows the Hugging Face JSON format of byte-level BPE. Knows no bundle and no text.
+Knows the Hugging Face JSON format of BPE, both kinds: over bytes, and over characters with bytes for those that it lacks
+(sentencepiece's). Knows no bundle and no text.
 """
 
 import json
@@ -13,7 +14,7 @@ from unmask.errors import BundleError
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Open a tokenizer. Raises BundleError for a file that is not a byte-level BPE tokenizer.
+    """Open a tokenizer. Raises BundleError for a file that is not a BPE tokenizer.
 
     `tokenizers` raises nothing narrower than Exception, so the content that it would reject is checked before.
     """
@@ -21,13 +22,18 @@ def read_tokenizer(path: Path) -> Tokenizer:
         text = path.read_text(encoding="utf-8")
         model = json.loads(text)["model"]
         kind, vocabulary, merges = model["type"], dict(model["vocab"]), [_pair(merge) for merge in model["merges"]]
+        unknown = {model["unk_token"]} if model.get("unk_token") else set()
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{path}: not a Hugging Face tokenizer ({type(error).__name__}: {error}); fetch it again") from error
     if kind != "BPE":
-        raise BundleError(f"{path}: a {kind} tokenizer; this runtime reads byte-level BPE only")
+        raise BundleError(f"{path}: a {kind} tokenizer; this runtime reads BPE only")
     stray = next((pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= vocabulary.keys()), None)
     if stray:
         raise BundleError(f"{path}: the merge {stray} does not join two known tokens into a third; fetch the file again")
+    if model.get("byte_fallback"):
+        unknown |= {f"<0x{byte:02X}>" for byte in range(256)}
+    if lacking := unknown - vocabulary.keys():
+        raise BundleError(f"{path}: lacks {min(lacking)!r}, in which it writes characters that it does not know; fetch it again")
     return Tokenizer.from_str(text)
 
 

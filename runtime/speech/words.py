@@ -71,8 +71,8 @@ def lengths(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
 
 
 def starts_word(token: str | None) -> bool:
-    """Whether a token begins with a space, as byte-level BPE writes one."""
-    return (token or "").startswith("\u0120")
+    """Whether a token begins with a space, as BPE over bytes or over characters writes one."""
+    return (token or "").startswith(("\u0120", "\u2581"))
 
 
 def splice(draft: Draft, heard: TimedTokens) -> TimedTokens:

@@ -1,8 +1,8 @@
-"""How sure words are, over a recording."""
+"""Where words begin, and how sure they are over a recording."""
 
 import pytest
 
-from unmask.speech.words import FEWEST_WORDS, Word, mostly_unsure, unsure_share
+from unmask.speech.words import FEWEST_WORDS, Word, mostly_unsure, starts_word, unsure_share
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,8 @@ def test_most_words_of_enough(unsure: int, sure: int, told: bool) -> None:
     assert mostly_unsure(words) == told
     assert unsure_share(words) == (unsure / len(words) if words else 0)
     assert FEWEST_WORDS == 12
+
+
+def test_a_word_begins_with_a_space_in_both_kinds_of_bpe() -> None:
+    tokens = ["\u0120the", "\u2581the", "\u2581", "the", "<0x20>", "", None]
+    assert [starts_word(token) for token in tokens] == [True, True, True, False, False, False, False]
