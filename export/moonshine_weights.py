@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -27,10 +28,11 @@ ONNX_DECODERS = ("decoder_model.onnx", "decoder_model_merged.onnx")
 """The same weights; optimum writes the second, for use with a cache, only when asked to."""
 _RENAMED = {".dense.": ".o_proj.", ".up_proj.": ".fc1.", ".down_proj.": ".fc2."}  # names of older transformers
 _PUBLISHED = {config.width: config for config in (TINY, BASE)}
+_TERM, _ROWS = "layers.0.self_attn.q_proj.draft_in", "draft_rows"  # of the decoder, with the rank and the number of mask rows
 _HEAD = "proj_out.weight"  # the embedding once more
 
 
-def load_moonshine(folder: Path, draft_rank: int = 0) -> Moonshine:
+def load_moonshine(folder: Path, draft_rank: int = 0, draft_rows: int = MoonshineConfig.draft_rows) -> Moonshine:
     """The model of a checkpoint. draft_rank: of the mask rows' terms, which are new and do nothing until they are trained.
 
     Raises UnmaskError if the folder holds none of the forms, or tensors that are not Moonshine's.
@@ -49,7 +51,7 @@ def load_moonshine(folder: Path, draft_rank: int = 0) -> Moonshine:
             f"{folder}: no Moonshine checkpoint (none of model.safetensors, {ONNX_ENCODER} and {ORT_FILES[0]}); "
             "docs/training.md says which package holds one"
         )
-    model = Moonshine(replace(config, draft_rank=draft_rank))
+    model = Moonshine(replace(config, draft_rank=draft_rank, draft_rows=draft_rows))
     named = {_own_name(name): value.float() for name, value in weights.items() if name != _HEAD}
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     lacks = [name for name in shapes if name not in named and ".draft_" not in f".{name}"]
@@ -57,6 +59,30 @@ def load_moonshine(folder: Path, draft_rank: int = 0) -> Moonshine:
     if lacks or unlike:
         raise UnmaskError(f"{folder}: not Moonshine's tensors: {', '.join((lacks + unlike)[:3])}; download the checkpoint again")
     model.load_state_dict(named, strict=False)
+    return model.eval()
+
+
+def load_drafting(folder: Path, draft: Path) -> Moonshine:
+    """The model of a checkpoint with the mask rows that `training.drafting` taught it. draft: its `draft.safetensors`.
+
+    Raises UnmaskError as `load_moonshine`, and for mask rows that are not of this model.
+    """
+    try:
+        values = load_file(draft)
+    except (OSError, SafetensorError) as error:
+        raise UnmaskError(
+            f"{draft}: no safetensors file ({error}); `python -m unmask.training.drafting.train` makes one"
+        ) from error
+    terms, rows = values.get(f"decoder.{_TERM}"), values.get(f"decoder.{_ROWS}")
+    if terms is None or rows is None:
+        raise UnmaskError(f"{draft}: not what drafts are made with, as decoder.{_TERM} is missing; give a draft.safetensors")
+    model = load_moonshine(folder, len(terms), len(rows))
+    own = {name: p.shape for name, p in model.named_parameters() if ".draft_" in f".{name}"}
+    unlike = [name for name in own | values if name not in own or name not in values or values[name].shape != own[name]]
+    if unlike:
+        width = f"of width {rows.shape[1]}, and {folder} has {model.config.width}"
+        raise UnmaskError(f"{draft}: mask rows of another model ({width}; {', '.join(unlike[:3])}): train them on this one")
+    model.load_state_dict(values, strict=False)
     return model.eval()
 
 

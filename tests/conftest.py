@@ -41,6 +41,28 @@ def int8_bundle(fp32_bundle: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def transcript_bundle() -> Path:
+    """A tiny captioner that drafts its own transcript."""
+
+    def make(folder: Path) -> None:
+        from tests.tiny import export_transcriber
+
+        export_transcriber(folder)
+
+    return stored("transcript-fp32", make)
+
+
+@pytest.fixture(scope="session")
+def int8_transcript(transcript_bundle: Path) -> Path:
+    def make(folder: Path) -> None:
+        from unmask.quant.weights.quantize import quantize_bundle
+
+        quantize_bundle(transcript_bundle, folder)
+
+    return stored("transcript-int8", make)
+
+
+@pytest.fixture(scope="session")
 def tokenizer(fp32_bundle: Path) -> Tokenizer:
     return Tokenizer.from_file(str(fp32_bundle / "tokenizer.json"))
 

@@ -5,7 +5,9 @@
 makes tests/data/window.tflite anew, the one graph that is stored, since LiteRT's converter is not in the extra `dev`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -15,12 +17,16 @@ from tokenizers import Tokenizer, pre_tokenizers
 
 from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
 from unmask.bundle.graph_spec import GraphSpec
+from unmask.export.checkpoint.pieces import FILE as PIECES
+from unmask.export.checkpoint.pieces import MARKS, read_pieces
 from unmask.export.families import FAMILIES
 from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
+from unmask.export.modules.moonshine import Moonshine, MoonshineConfig
 from unmask.export.modules.static import FixedGraph, captioner_graph
 from unmask.export.modules.whisper import WhisperConfig
 from unmask.export.onnx.backbone import write_backbone
 from unmask.export.onnx.captioner import write_captioner
+from unmask.export.onnx.transcript import write_transcript
 from unmask.training.captions.vocabulary import BLANK, byte_level
 
 # Checkpoints of models that differ from their family's tiny one: family, keys of config.json, and the block length asked for.
@@ -62,6 +68,48 @@ def make_captioner() -> CaptionerModel:
 def export_tiny_captioner(folder: Path) -> None:
     tokenizer = byte_tokenizer().to_str()
     write_captioner(make_captioner(), tokenizer, folder, "tiny", "Apache-2.0", {"source": "random weights"})
+
+
+SPOKEN = ("\u2581", "t", "h", "e", "s", "a", "th", "\u2581a", "\u2581th", "\u2581the", "es", "<<ST_0>>")
+"""Pieces after the marks and bytes, in the order of their merges."""
+DRAFTING = MoonshineConfig(
+    width=32,
+    heads=4,
+    encoder_layers=2,
+    decoder_layers=2,
+    feed_forward=48,
+    rotary=6,
+    alignment=((1, 0), (1, 2)),
+    vocabulary=len(MARKS) + 256 + len(SPOKEN),
+    draft_rank=4,
+    draft_rows=5,
+)
+
+
+def write_pieces(path: Path, pieces: Sequence[str] = SPOKEN) -> None:
+    """A tokenizer.bin; an empty piece is an id that is not used."""
+    entries = [*(mark.encode() for mark in MARKS), *(bytes([byte]) for byte in range(256)), *(piece.encode() for piece in pieces)]
+    lengths = (bytes([n]) if n < 128 else bytes([128 + n % 128, n // 128]) for n in map(len, entries))
+    path.write_bytes(b"".join(length + entry for length, entry in zip(lengths, entries, strict=True)))
+
+
+def make_transcriber(config: MoonshineConfig = DRAFTING) -> Moonshine:
+    """Random weights, large enough that rows differ, and mask rows that do something."""
+    torch.manual_seed(3)
+    model = Moonshine(config)
+    for name, parameter in model.named_parameters():
+        if name.endswith(("draft_in", "draft_out", "draft_shift", "draft_rows", "embed_tokens.weight")):
+            torch.nn.init.normal_(parameter, std=0.5)
+        elif "norm.weight" in name:  # no two parameters are equal, as none are after training
+            torch.nn.init.normal_(parameter, mean=1, std=1e-3)
+    return model.eval().requires_grad_(False)
+
+
+def export_transcriber(folder: Path) -> None:
+    with TemporaryDirectory() as made:
+        write_pieces(Path(made) / PIECES)
+        tokenizer = read_pieces(Path(made) / PIECES).to_str()
+    write_transcript(make_transcriber(), tokenizer, folder, "tiny", "MIT", {"source": "random weights"})
 
 
 def export_omni(folder: Path, checkpoint: Path) -> None:

@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 
 from unmask.bundle.graph_spec import BACKBONE, KINDS, TIMELINE, TRANSCRIPT, VARYING, kind_of, markdown, missing_roles
-from unmask.bundle.manifest import Transcript, load_bundle
+from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(params=["caption", "dream", "llada", "block", "omni"])
+@pytest.fixture(params=["caption", "transcript", "dream", "llada", "block", "omni"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param in ("dream", "llada", "block"):
         return Engine(load_bundle(request.getfixturevalue("backbones")[request.param]))
-    return Engine(load_bundle(request.getfixturevalue({"caption": "fp32_bundle", "omni": "omni"}[request.param])))
+    folders = {"caption": "fp32_bundle", "transcript": "transcript_bundle", "omni": "omni"}
+    return Engine(load_bundle(request.getfixturevalue(folders[request.param])))
 
 
 def test_real_graphs_take_and_make_what_the_table_says(engine: Engine) -> None:
@@ -63,10 +64,10 @@ def test_the_graphs_decide_the_kind(fp32_bundle: Path, backbones: dict[str, Path
         kind_of(replace(dream, graphs={"context": "a", "head_text": "b"}))
 
 
-def test_the_record_tells_transcripts_from_timelines(fp32_bundle: Path) -> None:
+def test_the_record_tells_transcripts_from_timelines(fp32_bundle: Path, transcript_bundle: Path) -> None:
     caption = load_bundle(fp32_bundle).manifest
     spoken = replace(caption, graphs={role: caption.graphs[role] for role in ("context", "window")}, timeline=None, verifier=None)
-    record = Transcript(0, 1, masks=1, samples_per_state=384, longest_s=30.0, tokens_per_second=6.5)
+    record = load_bundle(transcript_bundle).manifest.transcript
     assert kind_of(replace(spoken, transcript=record)) is TRANSCRIPT
     assert kind_of(replace(spoken, timeline=caption.timeline)) is TIMELINE
     with pytest.raises(BundleError, match="has graphs for context, verify, window, which do not go together"):
