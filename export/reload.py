@@ -78,6 +78,9 @@ def constants(graph: onnx.ModelProto) -> Iterator[tuple[str, Floats]]:
             yield _parameter(stem), (onnx.numpy_helper.to_array(tensor) * scales).T
         elif form == "blocks":
             yield _parameter(stem), _of_blocks(graph, tensor, tensors[f"{stem}_scales"])
+        elif form == "rounded":
+            steps = onnx.numpy_helper.to_array(tensors[f"{stem}_step"])
+            yield _parameter(stem), onnx.numpy_helper.to_array(tensor) * steps
         elif tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
             array = onnx.numpy_helper.to_array(tensor).astype(np.float32)
             name = name.removesuffix("_half")

@@ -73,7 +73,7 @@ def export_tiny_captioner(folder: Path) -> None:
 SPOKEN = ("\u2581", "t", "h", "e", "s", "a", "th", "\u2581a", "\u2581th", "\u2581the", "es", "<<ST_0>>")
 """Pieces after the marks and bytes, in the order of their merges."""
 DRAFTING = MoonshineConfig(
-    width=32,
+    width=36,  # its second convolution is of the size that formats change
     heads=4,
     encoder_layers=2,
     decoder_layers=2,

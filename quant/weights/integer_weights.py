@@ -15,6 +15,7 @@ from unmask.errors import BundleError
 Floats = NDArray[np.float32]
 LARGEST = 64
 """Of an int8 code, using 7 of 8 bits: a CPU without VNNI adds pairs of products in 16 bits, where 2 * 255 * 127 overflows."""
+WHOLE = 127  # the same where weights are widened to float32 before they are multiplied, so that no sum can overflow
 BAND = 1 << 22  # weights converted at a time
 TRIED = np.linspace(0.80, 1.0, 9, dtype=np.float32)  # shares of a block's range that are tried for 4-bit codes
 HALF_MAX = float(np.finfo(np.float16).max)
@@ -73,6 +74,16 @@ def columns(rows: Floats) -> Columns:
         scales[band] = _nonzero(np.abs(part).max(1) / LARGEST)
         codes[:, band] = np.clip(np.rint(part / scales[band, None]), -LARGEST, LARGEST).T
     return Columns(codes, scales)
+
+
+def rounded(rows: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """(N, K) -> int8 codes (N, K) of 8 bits around zero, and one scale per output (N,): for products in float32."""
+    codes, scales = np.empty(rows.shape, np.int8), np.empty(len(rows), np.float32)
+    for band in bands(rows):
+        part = _part(rows, band)
+        scales[band] = _nonzero(np.abs(part).max(1) / WHOLE)
+        codes[band] = np.rint(part / scales[band, None])
+    return codes, scales
 
 
 def blocks(rows: Floats, bits: int, block: int) -> Blocks:

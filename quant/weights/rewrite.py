@@ -23,7 +23,7 @@ from unmask.quant.weights.store import Store, Stored, stretch
 
 MATRIX_FORMS = ("int8", "int8-weights", "int4", "int8-static", "fp16", "fp32")
 CONTRIB = "com.microsoft"
-HALVED_BYTES = 1 << 16  # other constants (convolutions, positions) of at least this size are stored in float16
+HALVED_BYTES = 1 << 16  # other constants (convolutions, positions) of at least this size are stored in float16 or int8
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,14 @@ class Rewriter:
         blocking: Blocking,
         ranges: Mapping[str, tuple[float, float]],
         rare: Callable[[Matrix], "tuple[int, str] | None"] = lambda matrix: None,
+        round_convolutions: bool = False,
     ) -> None:
         """form: the form of each matrix. ranges: for int8-static, the smallest and largest value of each product's first factor,
-        by its name. rare: the first output of a matrix that has another form, and that form.
+        by its name. rare: the first output of a matrix that has another form, and that form. round_convolutions: store their
+        weights in int8 instead of float16; they are computed in float32, as activations in 8 bits cost them much (docs/log.md).
         """
         self._rare = rare
+        self._convolved = {node.input[1] for node in model.graph.node if round_convolutions and node.op_type == "Conv"}
         self._model, self._store, self._blocking, self._ranges = model, store, blocking, ranges
         self._form = {matrix.node: (matrix, form(matrix)) for matrix in matrices(role, model)}
         self._nodes: list[onnx.NodeProto] = []
@@ -165,12 +168,25 @@ class Rewriter:
                 continue
             floats = tensor.data_type == TensorProto.FLOAT and tensor.name not in exact
             large = 4 * int(np.prod(tensor.dims)) >= HALVED_BYTES
+            if floats and large and tensor.name in self._convolved:
+                self._widen_rounded(tensor)
+                continue
             half = self._store.half(tensor) if floats and (large or tensor.name in halved) else None
             if half is None:
                 self._tensor(tensor.name, self._store.plain(tensor))
                 continue
             name = self._tensor(f"{tensor.name}_half", half)
             self._nodes.insert(0, helper.make_node("Cast", [name], [tensor.name], to=TensorProto.FLOAT))
+
+    def _widen_rounded(self, tensor: onnx.TensorProto) -> None:
+        """Two nodes that ONNX Runtime computes once, when it opens the graph."""
+        stored = self._store.rounded(tensor)
+        codes, steps = (self._tensor(f"{tensor.name}_{part}", of) for part, of in zip(("rounded", "step"), stored, strict=True))
+        wide = f"{tensor.name}_wide"
+        self._nodes[:0] = [
+            helper.make_node("Cast", [codes], [wide], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [wide, steps], [tensor.name]),
+        ]
 
     def _tensor(self, name: str, stored: Stored) -> str:
         self._tensors[name] = stored.tensor(name)

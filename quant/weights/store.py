@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile
-from unmask.quant.weights.integer_weights import NotFinite, blocks, check_numbers, columns, halves
+from unmask.quant.weights.integer_weights import NotFinite, blocks, check_numbers, columns, halves, rounded
 from unmask.quant.weights.matrices import Matrix
 
 Array = NDArray[Any]
@@ -147,6 +147,15 @@ class Store:
         """The tensor in float16; None when a value is too large for it."""
         stored = self._by_rows("half", tensor, lambda array: () if (half := halves(array)) is None else (half,))
         return stored[0] if stored else None
+
+    def rounded(self, tensor: onnx.TensorProto) -> tuple[Stored, ...]:
+        """int8 codes of the tensor's shape, and scales (N, 1, ...) of its first axis: their product is the tensor, about."""
+
+        def convert(array: Array) -> tuple[Array, ...]:
+            codes, scales = rounded(np.asarray(array).reshape(len(array), -1))
+            return codes.reshape(array.shape), scales.reshape(-1, *[1] * (array.ndim - 1))
+
+        return self._once("rounded", tensor, convert)
 
     def blocks(self, matrix: Matrix, bits: int, block: int) -> tuple[Stored, ...]:
         """Codes (N, blocks, bytes) and scales (N, blocks)."""

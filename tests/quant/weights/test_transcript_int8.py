@@ -1,0 +1,96 @@
+"""A transcript bundle in int8: heads, tables and convolutions in one byte a weight, mask rows as they were."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from tests.tiny import DRAFTING
+from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.engines.engine import Engine
+from unmask.quant.weights.integer_weights import WHOLE, rounded
+from unmask.quant.weights.matrices import matrices
+from unmask.quant.weights.quantize import Recipe, quantize_bundle
+from unmask.quant.weights.store import place_of
+
+IDS = np.arange(DRAFTING.vocabulary)
+MASKS = DRAFTING.vocabulary + np.arange(DRAFTING.draft_rows)
+
+
+@pytest.fixture(scope="module")
+def bundles(transcript_bundle: Path, int8_transcript: Path) -> tuple[Bundle, Bundle]:
+    return load_bundle(transcript_bundle), load_bundle(int8_transcript)
+
+
+def constants(bundle: Bundle, role: str) -> dict[str, NDArray[np.generic]]:
+    graph = onnx.load(bundle.path(bundle.manifest.graphs[role])).graph
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def test_every_matrix_became_int8(bundles: tuple[Bundle, Bundle]) -> None:
+    exact, small = bundles
+    for role in ("context", "window"):
+        assert len(matrices(role, onnx.load(exact.path(f"{role}.onnx"), load_external_data=False))) > 10
+        assert matrices(role, onnx.load(small.path(f"{role}.onnx"), load_external_data=False)) == []
+
+
+def test_large_convolutions_are_stored_in_int8(bundles: tuple[Bundle, Bundle]) -> None:
+    exact, small = (constants(bundle, "context") for bundle in bundles)
+    names = [name.removesuffix("_rounded") for name in small if name.endswith("_rounded")]
+    assert {"model.encoder.conv2.weight", "model.decoder.draft_counter.mix.weight"} == set(names)
+    for name in names:
+        codes, steps = small[f"{name}_rounded"], small[f"{name}_step"]
+        assert codes.dtype == np.int8
+        assert np.abs(codes.astype(int)).max() == WHOLE
+        assert steps.shape == (len(codes), 1, 1)
+        assert (np.abs(codes * steps - exact[name]) <= 0.501 * steps).all()
+
+
+def test_head_and_table_are_one_matrix_and_masks_stay_exact(bundles: tuple[Bundle, Bundle]) -> None:
+    exact, small = (bundle.table() for bundle in bundles)
+    first, last = bundles[1].manifest.embedding.parts
+    assert (first.dtype, first.rows, last.dtype, last.rows) == ("int8", len(IDS), "float32", len(MASKS))
+    np.testing.assert_array_equal(small.gather(MASKS), exact.gather(MASKS))
+    assert small.scales is not None
+    assert (np.abs(small.gather(IDS) - exact.gather(IDS)) <= 0.501 * small.scales[:, None]).all()
+    graph = onnx.load(bundles[1].path("window.onnx"), load_external_data=False).graph
+    assert first.offset in {place.offset for tensor in graph.initializer if (place := place_of(tensor))}
+
+
+@pytest.mark.parametrize("format", ["int8-weights", "int4", "fp16"])
+def test_other_formats_keep_the_mask_rows_too(transcript_bundle: Path, tmp_path: Path, format: str) -> None:
+    table = load_bundle(quantize_bundle(transcript_bundle, tmp_path / "small", Recipe(format))).table()
+    np.testing.assert_allclose(table.gather(MASKS), load_bundle(transcript_bundle).table().gather(MASKS), rtol=0.02, atol=0.01)
+
+
+def test_results_stay_near(bundles: tuple[Bundle, Bundle]) -> None:
+    exact, small = (Engine(bundle).load() for bundle in bundles)
+    samples = (0.1 * np.random.default_rng(0).standard_normal((1, 30_000))).astype(np.float32)
+    heard = exact.run("context", {"samples": samples})
+    for name, array in small.run("context", {"samples": samples}).items():
+        assert np.linalg.norm(array - heard[name]) < 0.05 * np.linalg.norm(heard[name]), name
+    ids = np.concatenate([IDS[1:40:3], MASKS])
+    layers, heads, _, width = heard["cross_k"].shape
+    feeds = {
+        "rows": exact.embed(ids),
+        "positions": np.arange(len(ids)),
+        "masked": (ids >= MASKS[0]).astype(np.float32),
+        "places": np.linspace(0, 60, len(ids), dtype=np.float32),
+        "listed": IDS,
+        "cross_k": heard["cross_k"],
+        "cross_v": heard["cross_v"],
+        **dict.fromkeys(("past_k", "past_v"), np.zeros((layers, heads, 0, width), np.float32)),
+    }
+    wanted, made = exact.run("window", feeds), small.run("window", feeds)
+    spread = wanted["listed_logits"].std()
+    assert np.abs(made["listed_logits"] - wanted["listed_logits"]).mean() < 0.2 * spread  # unrelated logits differ by more than 1
+    assert (made["ids"][:, 0] == wanted["ids"][:, 0]).mean() > 0.6
+
+
+def test_rounded_rows_use_all_of_eight_bits_and_zeros_stay_zeros() -> None:
+    rows = np.array([[0.0, 0.0], [1.0, -0.5], [3e-3, 1e-3]], np.float32)
+    codes, scales = rounded(rows)
+    np.testing.assert_array_equal(codes[:, 0], [0, WHOLE, WHOLE])
+    np.testing.assert_allclose(codes * scales[:, None], rows, atol=0.5 / WHOLE)
