@@ -4,7 +4,6 @@ Knows tasks, inputs and the two kinds of bundles. Knows no files, no microphone 
 """
 
 import difflib
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
-from unmask.decoding.speculative import VerifyStep
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import Caption, Captioner
@@ -134,15 +132,7 @@ class Session:
 
     def _caption_steps(self, captioner: Captioner, samples: NDArray[np.float32], schedule: Schedule | None) -> Iterator[Step]:
         for segment in captioner.segments(samples):
-            began, step = time.perf_counter(), None
-            for step in captioner.steps(segment, schedule):
-                yield step
-            if step is not None:
-                text = captioner.written(segment, step)
-                before = 0
-                for check in captioner.checks(segment, text.as_draft(), schedule, began):
-                    yield as_step(check, step.number + check.number, before, segment.canvas.mask_id)
-                    before = check.agreed
+            yield from captioner.steps(segment, schedule)
 
 
 def open_model(bundle: Bundle | Path | str, options: EngineOptions | None = None) -> Session:
@@ -151,21 +141,6 @@ def open_model(bundle: Bundle | Path | str, options: EngineOptions | None = None
     Raises BundleError if the folder is not a bundle, is damaged, or has graphs that this runtime does not know.
     """
     return Session(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), options)
-
-
-def as_step(check: VerifyStep, number: int, before: int, mask_id: int) -> Step:
-    """A verifier's pass as a Step over the text. number: of the step. before: number of tokens that were settled before it."""
-    settled = np.arange(len(check.text.ids)) < check.agreed
-    return Step(
-        number,
-        np.arange(before, check.agreed),
-        np.where(settled, check.text.ids, mask_id),
-        check.text.ids,
-        check.text.confidence,
-        masked=int((~settled).sum()),
-        rows=check.rows,
-        seconds=check.seconds,
-    )
 
 
 def _published(options: RunOptions) -> bool:

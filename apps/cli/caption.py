@@ -148,7 +148,7 @@ def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: 
     """Caption one recording: the writer gets each segment's part when it is decoded, so that what is done outlives Ctrl-C."""
     recording = open_recording(path)
     mask_id = captioner.bundle.manifest.vocabulary.mask_id
-    view = CanvasView(captioner.tokenizer, mask_id, captioner.blank) if options.show else None
+    view = CanvasView(captioner.tokenizer, mask_id, captioner.bundle.manifest.vocabulary.blank_id) if options.show else None
     progress = None if view or options.quiet or writer.on_terminal else DelayedProgress(path.name)
 
     def on_step(_: Segment, step: Step) -> None:

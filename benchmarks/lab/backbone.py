@@ -266,7 +266,7 @@ def record(recording: Path, bundle: Path) -> list[int]:
     assert rate == SAMPLE_RATE_HZ
     captioner = Captioner(load_bundle(bundle)).load()
     window = next(iter(captioner.segments(samples)))
-    steps = captioner.steps(window, Schedule(threshold=0.9, block=BLOCK))
+    steps = captioner.reader.fill(window, Schedule(threshold=0.9, block=BLOCK))
     return [len(step.committed) for step in steps if len(step.committed) and step.committed[0] < BLOCK]
 
 

@@ -167,7 +167,7 @@ def early_draft(captioner: Captioner, utterance: Utterance, window: Segment) -> 
     """The caption of the segment's first three quarters, as live captions have it when more audio arrives."""
     start = round(window.start_s * SAMPLE_RATE_HZ)
     early = captioner.encode(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
-    border = 0.75 * window.audio_s / captioner.timeline.slot_s - 3  # the last half second is read again
+    border = 0.75 * window.audio_s / captioner.reader.place_s - 3  # the last half second is read again
     return captioner.decode(early, CHECKED).text.as_draft(trusted_until=border)
 
 

@@ -59,7 +59,7 @@ def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], grap
     """
     recorder = Recorder()
     captioner = Captioner(bundle, engine=Engine(bundle, observe=recorder))
-    line = captioner.timeline
+    line = captioner.reader.timeline
     tail_s = line.tail_ms / 1000
     lengths_s = [graph.sizes["slots"] * line.slot_s - tail_s for graph in graphs if graph.role == "context"]
     for recording in recordings:

@@ -84,9 +84,9 @@ class CaptionSubject:
     def states(self) -> list[State]:
         rng, states = np.random.default_rng(self.material.seed), []
         for source, segment in enumerate(self.segments):
-            *_, step = self.captioner.steps(segment, DRAFT)
+            *_, step = self.captioner.reader.fill(segment, DRAFT)
             states += _masked_again(source, segment.canvas.ids, step.ids, self.material, rng)
-            draft = self.captioner.heard(step).ids
+            draft = self.captioner.reader.heard(step).ids
             if segment.verifier is not None:
                 states.append(State(source, None, draft, np.arange(len(draft) + 1)))
         return states

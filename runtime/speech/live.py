@@ -233,7 +233,7 @@ class LiveCaptioner:
         samples = self._between(segment.start, stop)
         if not len(samples) or np.abs(samples).max() < SILENCE_PEAK:
             return Decoded(_first(segment.text, segment.settled), 0, 0)
-        slot = self.captioner.timeline.slot_s * SAMPLE_RATE_HZ
+        slot = self.captioner.reader.place_s * SAMPLE_RATE_HZ
         reach = max(segment.start - _samples(self.options.context_s), stop - _samples(WIDEST_S))
         context = [past for past in self._past if past.start >= reach]
         first = context[0].start if context else segment.start

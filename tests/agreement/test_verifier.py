@@ -18,7 +18,7 @@ from unmask.decoding.speculative import verify
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError
 from unmask.export.modules.captioner import CaptionerModel
-from unmask.speech.denoiser import TimelineVerifier
+from unmask.speech.timeline.denoiser import TimelineVerifier
 
 SLOTS, ATOL = 12, 1e-4
 Ids = NDArray[np.int64]

@@ -18,7 +18,7 @@ from unmask.engines.engine import FORBIDDEN, Engine, GraphRun
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
 from unmask.speech.captioner import Captioner
-from unmask.speech.denoiser import TimelineDenoiser, TimelineVerifier
+from unmask.speech.timeline.denoiser import TimelineDenoiser, TimelineVerifier
 
 SLOTS = 12
 Allowed = tuple[tuple[IdRange, ...], ...]

@@ -186,21 +186,21 @@ def test_on_step_sees_every_pass_and_may_cancel(fp32: Captioner) -> None:
 
 def test_checks_are_bounded_by_count_and_time(fp32: Captioner) -> None:
     window = fp32.encode(noise(3))
-    *_, step = fp32.steps(window, Schedule(passes=1, rule="quota"))
-    draft = fp32.heard(step)
-    assert len(list(fp32.checks(window, draft.as_draft(), Schedule(verify=0)))) == 0
-    assert 1 <= len(list(fp32.checks(window, draft.as_draft(), Schedule(verify=3)))) <= 3
-    assert not list(fp32.checks(window, draft.as_draft(), Schedule(verify=3, budget_ms=1e-6)))
-    assert not list(fp32.checks(window, draft.as_draft(), Schedule(verify=3, budget_ms=50), began=0.0))
+    *_, step = fp32.reader.fill(window, Schedule(passes=1, rule="quota"))
+    draft = fp32.reader.heard(step)
+    assert len(list(fp32.reader.checks(window, draft.as_draft(), Schedule(verify=0)))) == 0
+    assert 1 <= len(list(fp32.reader.checks(window, draft.as_draft(), Schedule(verify=3)))) <= 3
+    assert not list(fp32.reader.checks(window, draft.as_draft(), Schedule(verify=3, budget_ms=1e-6)))
+    assert not list(fp32.reader.checks(window, draft.as_draft(), Schedule(verify=3, budget_ms=50), began=0.0))
 
 
 def test_captions_are_what_the_checks_end_on(fp32: Captioner) -> None:
     schedule = Schedule(passes=1, rule="quota", verify=5)
     (window,) = fp32.segments(noise(3))
-    *_, step = fp32.steps(window, schedule)
-    draft = fp32.heard(step)
-    *_, check = fp32.checks(window, draft.as_draft(), schedule)
-    assert fp32.caption(noise(3), schedule).words == tuple(fp32.spell(fp32.placed(window, draft, check.text), stop_s=3.0))
+    *_, step = fp32.reader.fill(window, schedule)
+    draft = fp32.reader.heard(step)
+    *_, check = fp32.reader.checks(window, draft.as_draft(), schedule)
+    assert fp32.caption(noise(3), schedule).words == tuple(fp32.spell(fp32.reader.placed(window, draft, check.text), stop_s=3.0))
 
 
 @pytest.mark.parametrize("ahead", [1, 4, 32])
@@ -250,34 +250,35 @@ def test_bundle_that_does_not_caption(fp32: Captioner, backbones: dict[str, Path
     ],
 )
 def test_kept_drops_blanks_masks_and_repeats(fp32: Captioner, ids: list[int], slots: list[int]) -> None:
-    assert fp32.kept(np.array(ids)).tolist() == slots
+    assert fp32.reader.kept(np.array(ids)).tolist() == slots
 
 
 def test_words_start_at_the_space(fp32: Captioner, tokenizer: Tokenizer) -> None:
     slots = [None, "Ġ", "h", "i", "i", None, "Ġ", "y", "o", None, "u", None]
     confidence = [0.1, 0.9, 0.8, 0.95, 0.1, 0.1, 0.7, 0.9, 0.6, 0.1, 0.99, 0.1]
-    found = fp32.words(filled(tokenizer, slots, confidence), start_s=10.0)
+    found = fp32.spell(fp32.reader.heard(filled(tokenizer, slots, confidence)), start_s=10.0)
     assert [(word.text, word.start_s, word.end_s) for word in found] == [("hi", 10.16, 10.64), ("you", 10.96, 11.76)]
     assert [word.confidence for word in found] == pytest.approx([0.8, 0.6])
 
 
 def test_text_before_the_first_space_is_a_word(fp32: Captioner, tokenizer: Tokenizer) -> None:
-    found = fp32.words(filled(tokenizer, ["n", "o", "Ġ", "a"]))
+    found = fp32.spell(fp32.reader.heard(filled(tokenizer, ["n", "o", "Ġ", "a"])))
     assert found == [Word("no", 0.0, 0.32, 1.0), Word("a", 0.32, 0.64, 1.0)]
 
 
 def test_a_space_alone_is_no_word(fp32: Captioner, tokenizer: Tokenizer) -> None:
-    assert [word.text for word in fp32.words(filled(tokenizer, ["Ġ", None, "Ġ", "a", "Ġ"]))] == ["a"]
+    assert [word.text for word in fp32.spell(fp32.reader.heard(filled(tokenizer, ["Ġ", None, "Ġ", "a", "Ġ"])))] == ["a"]
 
 
 def test_letters_of_several_bytes(fp32: Captioner, tokenizer: Tokenizer) -> None:
-    assert [word.text for word in fp32.words(filled(tokenizer, ["Ġ", "Ã", "©", "t", "Ã", None, "©"]))] == ["été"]
+    step = filled(tokenizer, ["Ġ", "Ã", "©", "t", "Ã", None, "©"])
+    assert [word.text for word in fp32.spell(fp32.reader.heard(step))] == ["été"]
 
 
 def test_guesses_only_when_tentative(fp32: Captioner, tokenizer: Tokenizer) -> None:
     step = filled(tokenizer, ["Ġ", "a", "b", "Ġ", "c"], masks="  xxx")
-    assert [word.text for word in fp32.words(step)] == ["a"]
-    assert [word.text for word in fp32.words(step, tentative=True)] == ["ab", "c"]
+    assert [word.text for word in fp32.spell(fp32.reader.heard(step))] == ["a"]
+    assert [word.text for word in fp32.spell(fp32.reader.heard(step, tentative=True))] == ["ab", "c"]
 
 
 def test_integer_samples_are_not_taken_for_floats(fp32: Captioner) -> None:

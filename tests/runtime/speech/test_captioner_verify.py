@@ -48,8 +48,8 @@ def test_passes_and_rows_of_the_verifier_are_counted(captions: Captioner) -> Non
     samples, schedule = noise(25), replace(FILLED, verify=3)
     passes = rows = tokens = 0
     for window in captions.segments(samples):
-        steps = list(captions.steps(window, schedule))
-        checks = list(captions.checks(window, captions.heard(steps[-1]).as_draft(), schedule))
+        steps = list(captions.reader.fill(window, schedule))
+        checks = list(captions.reader.checks(window, captions.reader.heard(steps[-1]).as_draft(), schedule))
         assert 1 <= len(checks) <= 3
         passes += len(steps) + len(checks)
         rows += sum(step.rows for step in steps) + sum(check.rows for check in checks)
@@ -61,9 +61,9 @@ def test_passes_and_rows_of_the_verifier_are_counted(captions: Captioner) -> Non
 
 def test_more_passes_never_cost_a_settled_word(captions: Captioner) -> None:
     window = captions.encode(noise(4))
-    *_, step = captions.steps(window, FILLED)
-    long = list(captions.checks(window, captions.heard(step).as_draft(), replace(FILLED, verify=6)))
-    short = list(captions.checks(window, captions.heard(step).as_draft(), replace(FILLED, verify=2)))
+    *_, step = captions.reader.fill(window, FILLED)
+    long = list(captions.reader.checks(window, captions.reader.heard(step).as_draft(), replace(FILLED, verify=6)))
+    short = list(captions.reader.checks(window, captions.reader.heard(step).as_draft(), replace(FILLED, verify=2)))
     for ours, theirs in zip(short, long, strict=False):
         np.testing.assert_array_equal(ours.text.ids, theirs.text.ids)
     settled = short[-1].agreed
@@ -72,11 +72,12 @@ def test_more_passes_never_cost_a_settled_word(captions: Captioner) -> None:
 
 def test_a_checked_text_is_left_by_a_second_look(captions: Captioner) -> None:
     window = captions.encode(noise(3))
-    *_, step = captions.steps(window, FILLED)
-    draft = captions.heard(step)
-    *_, last = captions.checks(window, draft.as_draft(), replace(FILLED, verify=200))
+    *_, step = captions.reader.fill(window, FILLED)
+    draft = captions.reader.heard(step)
+    *_, last = captions.reader.checks(window, draft.as_draft(), replace(FILLED, verify=200))
     assert last.done
-    again = list(captions.checks(window, captions.placed(window, draft, last.text).as_draft(), replace(FILLED, verify=1)))
+    placed = captions.reader.placed(window, draft, last.text).as_draft()
+    again = list(captions.reader.checks(window, placed, replace(FILLED, verify=1)))
     settled = again[0].agreed - (not again[0].done)
     assert settled >= 0.9 * len(last.text.ids)
     np.testing.assert_array_equal(again[0].text.ids[:settled], last.text.ids[:settled])
@@ -84,20 +85,22 @@ def test_a_checked_text_is_left_by_a_second_look(captions: Captioner) -> None:
 
 def test_verify_at_0_leaves_the_filled_text(captions: Captioner) -> None:
     (window,) = captions.segments(noise(3))
-    *_, step = captions.steps(window, FILLED)
-    assert list(captions.checks(window, captions.heard(step).as_draft(), FILLED)) == []
+    *_, step = captions.reader.fill(window, FILLED)
+    assert list(captions.reader.checks(window, captions.reader.heard(step).as_draft(), FILLED)) == []
     found = captions.caption(noise(3), FILLED)
-    assert found.words == tuple(captions.words(step, stop_s=3.0))
+    assert found.words == tuple(captions.spell(captions.reader.heard(step), stop_s=3.0))
     assert (found.passes, found.rows) == (2, 2 * len(window.canvas.ids))
-    assert found.tokens == len(captions.heard(step).ids)
+    assert found.tokens == len(captions.reader.heard(step).ids)
 
 
 def test_a_bundle_without_a_verifier_captions(captions: Captioner, plain: Captioner) -> None:
     (window,) = plain.segments(noise(3))
     assert window.verifier is None
-    *_, step = plain.steps(window, FILLED)
-    assert list(plain.checks(window, plain.heard(step).as_draft(), replace(FILLED, verify=9))) == []
-    assert list(plain.checks(window, plain.heard(step).as_draft())) == []  # the bundle's own schedule asks for checks
+    *_, step = plain.reader.fill(window, FILLED)
+    assert list(plain.reader.checks(window, plain.reader.heard(step).as_draft(), replace(FILLED, verify=9))) == []
+    assert (
+        list(plain.reader.checks(window, plain.reader.heard(step).as_draft())) == []
+    )  # the bundle's own schedule asks for checks
     assert plain.caption(noise(3), replace(FILLED, verify=9)) == captions.caption(noise(3), FILLED)
 
 

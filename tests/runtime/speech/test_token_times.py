@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unmask.speech.token_times import align_times, aligned
+from unmask.speech.timeline.token_times import align_times, aligned
 
 TEXT = st.lists(st.integers(1, 5), max_size=12)
 END = 30.0

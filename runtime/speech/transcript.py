@@ -1,0 +1,158 @@
+"""Speech to text with a transcript bundle: a causal decoder writes the text, and mask rows in the same passes draft it.
+
+A place is an encoder state, fractional. Knows bundles with transcript graphs. Knows no files, no microphone and no screen.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.graph_spec import missing_roles
+from unmask.bundle.manifest import Transcript
+from unmask.decoding.denoiser import Step, TopKScores
+from unmask.decoding.draft import Draft
+from unmask.decoding.schedule import Schedule
+from unmask.decoding.speculative import VerifyStep, verify
+from unmask.engines.engine import Engine
+from unmask.errors import AudioError, BundleError
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.reading import TASK, Decoded, OnStep, Segment, as_step, in_budget
+from unmask.speech.words import TimedTokens
+
+NOTHING = Draft(np.zeros(0, np.int64), np.zeros(0, np.float32))
+SPARE_TOKENS = 2  # of a text, beyond `Transcript.tokens_per_second`
+HALF = 0.5  # a token's place is where half of it has been counted
+LONGEST_TOKEN_S = 0.3  # before its place or after it
+SHORTEST_SAMPLES = 1600  # the encoder's convolutions need some
+
+
+@dataclass(frozen=True)
+class TranscriptSegment(Segment):
+    """A segment with the decoder that has heard it."""
+
+    decoder: "TranscriptDecoder"
+
+
+class TranscriptDecoder:
+    """The window graph for one segment. Implements `unmask.decoding.speculative.Verifier`. Not thread-safe.
+
+    context: `cross_k`, `cross_v` (L, H, T, d / H) and `count` (T,) of the context graph, used in place on every pass.
+    """
+
+    def __init__(self, engine: Engine, transcript: Transcript, context: Mapping[str, NDArray[np.float32]]) -> None:
+        self._engine, self._start = engine, transcript.start_id
+        first = engine.bundle.manifest.vocabulary.mask_id
+        self._masks = np.arange(first, first + transcript.masks)
+        self._cross = {name: context[name] for name in ("cross_k", "cross_v")}
+        self._count = context["count"].astype(np.float64)
+        self._listed = np.zeros(0, np.int64)
+        self.reset()
+
+    def reset(self) -> None:
+        layers, heads, _, size = self._cross["cross_k"].shape
+        self._k = self._v = np.zeros((layers, heads, 0, size), np.float32)
+        self._places = np.zeros(0, np.float32)
+
+    @property
+    def places(self) -> NDArray[np.float32]:
+        """(R,) where the token after each row that was read last is heard: the first is the text's first token."""
+        return self._places
+
+    def next_token_scores(self, ids: NDArray[np.int64], known: int, masks: int = 0) -> TopKScores:
+        causal = len(ids) + 1 - known  # the row of `start_id` is the first of all
+        read = np.concatenate(([self._start], ids))[known:]
+        past = {"past_k": self._k[:, :, :known], "past_v": self._v[:, :, :known]}
+        masked = np.repeat(np.array([0, 1], np.float32), (causal, masks))
+        places = np.concatenate((np.zeros(causal, np.float32), self._expected(known, len(ids), masks)))
+        given: dict[str, NDArray[Any]] = {
+            "rows": self._engine.embed(np.concatenate((read, self._masks[:masks]))),
+            "positions": np.arange(known, known + causal + masks),
+            "masked": masked,
+            "places": places,
+            "listed": self._listed,
+        }
+        made = self._engine.run("window", {**given, **self._cross, **past})
+        self._k = np.concatenate((past["past_k"], made["k"][:, :, :causal]), 2)
+        self._v = np.concatenate((past["past_v"], made["v"][:, :, :causal]), 2)
+        self._places = np.concatenate((self._places[:known], made["place"][:causal]))
+        return TopKScores(made["ids"], made["logits"], made["logsumexp"], np.zeros_like(made["logsumexp"]))
+
+    def _expected(self, known: int, tokens: int, masks: int) -> NDArray[np.float32]:
+        """(M,) places of the tokens that mask rows after `tokens` tokens draft: the first row's is the second token after them.
+
+        The count of tokens runs on from the last of the `known` tokens, whose place the decoder has told.
+        """
+        states = np.arange(len(self._count))
+        before = np.interp(self._places[known - 1], states, self._count) if known else -HALF
+        wanted = before + tokens - known + 2 + np.arange(masks)
+        return np.asarray(np.interp(wanted, self._count, states), np.float32)
+
+
+class TranscriptReader:
+    """Implements `unmask.speech.reading.Reader`; places are in encoder states."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Raises BundleError for a bundle that lacks a part."""
+        bundle = engine.bundle
+        if lacking := missing_roles(bundle.manifest):
+            raise BundleError(f"{bundle.folder}: a captioner needs {' and '.join(lacking)}, which {bundle.manifest.name} lacks")
+        assert bundle.manifest.transcript is not None  # it makes the bundle one of this kind
+        self.bundle, self.engine, self.transcript = bundle, engine, bundle.manifest.transcript
+        self.place_s = self.transcript.samples_per_state / SAMPLE_RATE_HZ
+        self.longest_s = self.transcript.longest_s
+
+    def encode(self, samples: NDArray[np.float32], start_s: float = 0.0) -> TranscriptSegment:
+        audio_s = len(samples) / SAMPLE_RATE_HZ
+        if audio_s > self.longest_s:
+            raise AudioError(f"{audio_s:.1f} s exceed a segment of {self.longest_s:g} s; cut it")
+        padded = np.pad(samples, (0, max(0, SHORTEST_SAMPLES - len(samples))))
+        heard = self.engine.run("context", {"samples": padded[None].astype(np.float32, copy=False)})
+        return TranscriptSegment(start_s, audio_s, samples, TranscriptDecoder(self.engine, self.transcript, heard))
+
+    def steps(self, segment: Segment, schedule: Schedule | None = None) -> Iterator[Step]:
+        before = 0
+        for check in self.checks(segment, NOTHING, schedule):
+            yield as_step(check, check.number, before, self.bundle.manifest.vocabulary.mask_id)
+            before = check.agreed
+
+    def checks(self, segment: Segment, draft: Draft, schedule: Schedule | None = None) -> Iterator[VerifyStep]:
+        """Write the text of a segment from a draft; yields a VerifyStep after each pass. Obeys `budget_ms` but for the first."""
+        assert isinstance(segment, TranscriptSegment)
+        chosen = schedule or self.bundle.schedule(TASK)
+        trained = self.transcript.masks
+        masks = trained if chosen.verify_masks is None else min(chosen.verify_masks, trained)
+        passes = verify(
+            draft,
+            segment.decoder,
+            self.transcript.end_id,
+            max(1, chosen.verify),
+            chosen.verify_accept_ratio,
+            ahead=chosen.verify_lookahead,
+            longest=int(self.transcript.tokens_per_second * segment.audio_s) + SPARE_TOKENS,
+            masks=masks,
+        )
+        return in_budget(passes, chosen.budget_ms)
+
+    def decode(
+        self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None, on_step: OnStep | None = None
+    ) -> Decoded:
+        assert isinstance(segment, TranscriptSegment)
+        rows, before, mask_id = 0, 0, self.bundle.manifest.vocabulary.mask_id
+        for check in self.checks(segment, draft or NOTHING, schedule):
+            rows += check.rows
+            if on_step is not None:
+                on_step(segment, as_step(check, check.number, before, mask_id))
+            before = check.agreed
+        ids, confidence = check.text.ids[:before], check.text.confidence[:before]
+        places = np.maximum.accumulate(segment.decoder.places[:before].astype(np.float64))
+        return Decoded(TimedTokens(ids, places, confidence), check.number, rows)
+
+    def spans_s(self, places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """A token is heard around its place, from half way to the one before until half way to the next."""
+        middles = (places[:-1] + places[1:]) / 2
+        begin = np.maximum(np.append(-np.inf, middles), places - LONGEST_TOKEN_S / self.place_s)
+        end = np.minimum(np.append(middles, np.inf), places + LONGEST_TOKEN_S / self.place_s)
+        return np.maximum(begin, 0) * self.place_s, end * self.place_s
