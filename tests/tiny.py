@@ -5,6 +5,7 @@
 makes tests/data/window.tflite anew, the one graph that is stored, since LiteRT's converter is not in the extra `dev`.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -110,6 +111,28 @@ def export_transcriber(folder: Path) -> None:
         write_pieces(Path(made) / PIECES)
         tokenizer = read_pieces(Path(made) / PIECES).to_str()
     write_transcript(make_transcriber(), tokenizer, folder, "tiny", "MIT", {"source": "random weights"})
+
+
+def moonshine_checkpoint(folder: Path) -> tuple[Path, Path]:
+    """The tiny transcriber as a Hugging Face folder with a tokenizer.bin, and the file of its mask rows beside it."""
+    folder.mkdir()
+    model, sizes = make_transcriber(), DRAFTING
+    drafts = {name: p for name, p in model.named_parameters() if ".draft_" in f".{name}"}
+    save_file(drafts, folder.with_name("draft.safetensors"))
+    save_file({f"model.{name}": p for name, p in model.named_parameters() if name not in drafts}, folder / "model.safetensors")
+    config = {
+        "model_type": "moonshine",
+        "hidden_size": sizes.width,
+        "decoder_num_attention_heads": sizes.heads,
+        "encoder_num_hidden_layers": sizes.encoder_layers,
+        "decoder_num_hidden_layers": sizes.decoder_layers,
+        "intermediate_size": sizes.feed_forward,
+        "partial_rotary_factor": 0.7,
+        "vocab_size": sizes.vocabulary,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_pieces(folder / PIECES)
+    return folder, folder.with_name("draft.safetensors")
 
 
 def export_omni(folder: Path, checkpoint: Path) -> None:

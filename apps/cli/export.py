@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from unmask.apps.cli.options import FLAG, changed, check_target, refuse_unread, say_on_stderr, undone
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
-from unmask.export.checkpoint.folder import beside, check_sort, model_name, snapshot
+from unmask.export.checkpoint.folder import beside, check_sort, is_moonshine, model_name, snapshot
 from unmask.export.staging import temporary
 from unmask.quant.targets import CHECKPOINT_FORMATS, CheckpointTarget, System, converter, unread_by
 
@@ -25,6 +25,9 @@ class ExportOptions:
     in the current folder."""
     name: str | None = None
     """Name of the bundle. Default: the checkpoint folder's name, in the hub's cache the model's."""
+    draft: Path | None = None
+    """Moonshine only: the mask rows that draft, as `python -m unmask.training.drafting.train` writes them. Default: none, and
+    captions are written token by token."""
     top: int = 64
     """Number of best ids that a head returns for each row; the published decodings use 50."""
     block: int | None = None
@@ -46,14 +49,15 @@ class ExportOptions:
 
 
 def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> None:
-    """Convert a Hugging Face checkpoint folder (Dream, LLaDA, SDAR and relatives) to a bundle.
+    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle.
 
     Prints the bundle's folder. The memory needed depends on the largest tensor, not on the model.
 
     Parameters
     ----------
     checkpoint
-        Folder with config.json, safetensors and tokenizer files, or a model's folder in the hub's cache.
+        Folder with config.json, safetensors and tokenizer files, or a model's folder in the hub's cache. Of Moonshine also what
+        its own runtime reads (.ort files and tokenizer.bin), or what `optimum-cli export onnx` wrote.
     """
     refuse_unread(changed(options), unread_by(options.target))
     say = say_on_stderr(options.quiet, "")
@@ -66,7 +70,11 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
     """Export to `target`, and return it. name: the bundle's, unless the options have one."""
     if (checkpoint / MANIFEST).is_file():
         raise InputError(f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert|coreml")
+    if is_moonshine(checkpoint):
+        return convert_moonshine(checkpoint, target, name, options, say)
     check_sort(checkpoint)
+    if options.draft is not None:
+        raise InputError(f"--draft: {checkpoint} is no Moonshine, and only a Moonshine drafts with mask rows")
     formats = CHECKPOINT_FORMATS[options.target]
     if options.to is not None and options.to not in formats:
         raise InputError(
@@ -83,6 +91,17 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
 
         write_backbone(checkpoint, target, options.name or name, options.top, options.block, say)
         say(f"next: unmask generate {target} --prompt ...")
+    return target
+
+
+def convert_moonshine(checkpoint: Path, target: Path, name: str, options: ExportOptions, say: Callable[[str], None]) -> Path:
+    """As `convert`, for a captioner."""
+    refuse_unread(changed(options), dict.fromkeys(("top", "block", "target", "to"), f"not read for {checkpoint}, a Moonshine"))
+    check_target(target, options.replace, say)
+    from unmask.export.onnx.transcript import write_moonshine
+
+    write_moonshine(checkpoint, target, options.name or name, options.draft, say)
+    say(f"next: unmask quantize {target} --to int8")
     return target
 
 

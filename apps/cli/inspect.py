@@ -58,6 +58,11 @@ def describe(bundle: Bundle) -> Table:
         table.add_row(
             "timeline", f"slots of {1000 * manifest.timeline.slot_s:g} ms, at most {manifest.timeline.longest_s:g} s a canvas"
         )
+    if text := manifest.transcript:
+        table.add_row(
+            "transcript",
+            f"states of {text.samples_per_state / 16:g} ms, at most {text.longest_s:g} s a segment; {text.masks} mask rows",
+        )
     for role, name in manifest.graphs.items():
         table.add_row(f"graph {role}", name)
     for bucket in manifest.buckets:

@@ -40,7 +40,7 @@ COMMANDS = {
     "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.",
     "compare": "Compare two bundles of one model, or two reports of `unmask bench`.",
     "devices": "Print this machine's processor, accelerators, engines and providers.",
-    "export": "Convert a Hugging Face checkpoint folder (Dream, LLaDA, SDAR and relatives) to a bundle.",
+    "export": "Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle.",
     "generate": "Answer a prompt, or run another task of a text model's bundle (Dream, LLaDA, block-causal families).",
     "inspect": "Verify a bundle and print what it contains.",
     "quantize": "Make a smaller bundle from an fp32 bundle or a checkpoint, or a bundle for another engine.",

@@ -22,7 +22,7 @@ from unmask.apps.cli.options import (
 from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
 from unmask.errors import InputError
 from unmask.export.checkpoint.config import FILE as CONFIG
-from unmask.export.checkpoint.folder import beside, snapshot
+from unmask.export.checkpoint.folder import beside, is_moonshine, snapshot
 from unmask.quant.targets import TargetOptions, unread_by, write_target
 from unmask.system import show_bytes
 
@@ -93,6 +93,8 @@ def quantize(
 def shrink_any(given: Path, options: QuantizeOptions, material: MaterialOptions, fixed: TargetOptions, say: Say) -> Path:
     """Make a smaller bundle of a bundle or a checkpoint, and return its folder."""
     bundle = snapshot(given)
+    if is_moonshine(bundle):
+        raise InputError(f"{bundle}: a Moonshine; first run unmask export {bundle}, then quantize the bundle")
     from_checkpoint = not (bundle / MANIFEST).is_file() and (bundle / CONFIG).is_file()
     if from_checkpoint and fixed.target != "onnx":
         raise InputError(f"{bundle}: a checkpoint; use unmask export {bundle} --target {fixed.target}")

@@ -56,6 +56,13 @@ def beside(folder: Path, suffix: str) -> Path:
     return Path(named) if cached or folder.is_symlink() else _absolute(folder).with_name(named)
 
 
+def is_moonshine(folder: Path) -> bool:
+    """Whether a folder holds a Moonshine, in any form in which it is published (`unmask.export.moonshine_weights`)."""
+    if (folder / FILE).is_file():
+        return read_json(folder / FILE).get("model_type") == "moonshine"
+    return folder.is_dir() and any(folder.glob("*.ort"))
+
+
 def check_sort(folder: Path) -> None:
     """Raises InputError that says what a folder is, when it is none with a checkpoint that can be read."""
     if not folder.is_dir():

@@ -108,7 +108,7 @@ def read_model(source: Path, name: str | None = None, top: int = TOP, block: int
     names = " ".join(filter(None, dict.fromkeys((str(checkpoint.config.get("_name_or_path", "")), model_name(source), name))))
     traits: Traits = adapter.traits({**checkpoint.config, "_name_or_path": names}, tokenizer, block)
     check_traits(traits, config, block)
-    check_tokenizer(source, tokenizer, config)
+    check_tokenizer(source, tokenizer, config.vocabulary)
     ranges = traits.ranges or {"text": (0, config.vocabulary)}
     name = name or model_name(source)
     chat = traits.tasks[0].get("chat")
@@ -183,13 +183,13 @@ def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> N
         )
 
 
-def check_tokenizer(source: Path, tokenizer: Tokenizer, config: BackboneConfig) -> None:
-    """Raises BundleError for a token without a row in the embedding."""
+def check_tokenizer(source: Path, tokenizer: Tokenizer, rows: int) -> None:
+    """Raises BundleError for a token without a row in the embedding. rows: of the embedding."""
     last = token_ranges(tokenizer)[-1][1] - 1
-    if last >= config.vocabulary:
+    if last >= rows:
         raise BundleError(
             f"{source}: the tokenizer's token {tokenizer.id_to_token(last)!r} has id {last}, but the embedding has "
-            f"{config.vocabulary} rows; download the tokenizer's files again"
+            f"{rows} rows; download the tokenizer's files again"
         )
 
 

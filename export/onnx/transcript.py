@@ -1,31 +1,79 @@
 """Write the bundle of a captioner that writes a transcript and drafts it: its context and window graphs, and the manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import FORMAT, Manifest, Transcript, Vocabulary
 from unmask.decoding.schedule import Schedule
+from unmask.errors import BundleError, InputError
 from unmask.export.bundle_writer import write_bundle
+from unmask.export.checkpoint.folder import model_name
+from unmask.export.checkpoint.pieces import FILE as PIECES
+from unmask.export.checkpoint.pieces import MARKS, read_pieces
+from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
 from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, Decoder, KeysValues, Moonshine, Rows
 from unmask.export.modules.transcript import Context, Window
+from unmask.export.moonshine_weights import load_drafting, load_moonshine
+from unmask.export.onnx.backbone import TOKENIZER as WHOLE
+from unmask.export.onnx.backbone import check_tokenizer
 from unmask.export.onnx.captioner import name_parameters
 from unmask.export.onnx.trace import trace
+from unmask.export.staging import check_target
+from unmask.system import check_disk
 
 FAMILY = "moonshine"
+LICENSE = "MIT (Moonshine AI's English models); of another checkpoint its own"
 TOP = 2  # the best id and the runner-up
 LONGEST_S = 30.0
 STATES_PER_TOKEN = 10.6  # in 1,500 recordings
 TOKENS_PER_SECOND = 6.5  # more is a loop, as Moonshine's own runtime takes it
 SHORTEST_SAMPLES = 895  # of which the convolutions make one state
 MOST_SAMPLES, MOST_TOKENS = 1 << 22, 4096  # bounds that the tracer wants
+
+
+def write_moonshine(
+    source: Path,
+    target: Path,
+    name: str | None = None,
+    draft: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Write an fp32 bundle of the checkpoint folder `source` at `target` and return it.
+
+    draft: the mask rows that `unmask.training.drafting` taught this checkpoint; without them the bundle writes token by token.
+    say: called with a line for each stage. Replaces an older bundle at `target`, and nothing else. Raises UnmaskError for a
+    folder that is no Moonshine, for mask rows of another one, and when the disk has too little room.
+    """
+    check_target(target)
+    tokenizer = _tokenizer(source)
+    model = load_drafting(source, draft) if draft else load_moonshine(source)
+    config = model.config
+    check_tokenizer(source, tokenizer, config.vocabulary)
+    check_disk(target, 4 * sum(parameter.numel() for parameter in model.parameters()), "the bundle")
+    drafts = f"{config.draft_rows} mask rows with terms of rank {config.draft_rank}" if config.draft_rank else "no mask rows"
+    say(f"family {FAMILY}: layers of {config.width}, {config.encoder_layers} and {config.decoder_layers}; {drafts}")
+    provenance = {"architecture": "MoonshineForConditionalGeneration", "exported by": "unmask export", "drafts": drafts}
+    return write_transcript(model, tokenizer.to_str(), target, name or model_name(source), LICENSE, provenance)
+
+
+def _tokenizer(source: Path) -> Tokenizer:
+    """The checkpoint's tokenizer, in either form. Raises BundleError when its marks are not those of the model."""
+    if not any((source / name).is_file() for name in (PIECES, WHOLE)):
+        raise InputError(f"{source}: neither {PIECES} nor {WHOLE}; download the tokenizer too")
+    tokenizer = read_pieces(source / PIECES) if (source / PIECES).is_file() else checkpoint_tokenizer(source)
+    for i in (START, END):
+        if tokenizer.id_to_token(i) != MARKS[i]:
+            raise BundleError(f"{source}: token {i} is {tokenizer.id_to_token(i)!r} instead of {MARKS[i]!r}; download it again")
+    return tokenizer
 
 
 def write_transcript(
