@@ -72,7 +72,7 @@ def verify(
     *,
     ahead: int | None = None,
     longest: int | None = None,
-    masks: int = 0,
+    masks: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[VerifyStep]:
     """Yield a VerifyStep after each pass, at most `passes` of them, until the whole text is settled. Close it to cancel.
@@ -81,20 +81,20 @@ def verify(
     a complete text. accept: keep a draft token that is the verifier's second choice if its probability is at least this fraction
     of the first's; at 1 the settled text is the verifier's own greedy text, whatever the draft and `ahead`. ahead: number of
     tokens after the settled text that a pass reads; None: all. longest: number of tokens of the longest text that the verifier
-    can read; None: no limit. Without masks the text also ends at twice the draft's length plus 16 tokens: a loop.
-    masks: number of mask rows after a text that is read to its end: each proposes one more token, for the next pass to check. The
-    draft may then be empty. clock: returns seconds; only differences matter.
+    can read; None: no limit. masks: number of mask rows after a text that is read to its end: each proposes one more token, for
+    the next pass to check. The draft may then be empty. None: the draft is of a whole text, which also ends at twice the draft's
+    length plus 16 tokens: a loop. clock: returns seconds; only differences matter.
     """
     verifier.reset()
     text, agreed = TokenSequence(draft.ids, draft.confidence), min(draft.final, len(draft.ids))
-    loop = sys.maxsize if masks else 2 * len(draft.ids) + 16
+    loop = 2 * len(draft.ids) + 16 if masks is None else sys.maxsize
     longest = loop if longest is None else min(loop, longest)
     skipped = -1  # the token that the last correction replaced
     for number in range(1, passes + 1):
         start = clock()
         read = len(text.ids) if ahead is None else min(len(text.ids), agreed + ahead)
         # The first pass has to read the prompt and the final tokens too.
-        drafting = masks if read == len(text.ids) else 0
+        drafting = (masks or 0) if read == len(text.ids) else 0
         scores = verifier.next_token_scores(text.ids[:read], agreed if number > 1 else 0, drafting)
         last = len(scores.ids) - drafting  # mask rows come after the causal ones
         choice = _choose(_rows(scores, slice(last - (read - agreed + 1), last)), text.ids[agreed:], accept)

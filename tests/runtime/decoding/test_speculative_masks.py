@@ -44,7 +44,7 @@ def run(
     return list(verify(draft, model, END, 200, ahead=ahead, longest=longest, masks=masks))
 
 
-@given(st.lists(st.integers(1, SIZE - 1), max_size=20), st.floats(0, 1), st.integers(0, 99), st.integers(1, 8), st.integers(1, 9))
+@given(st.lists(st.integers(1, SIZE - 1), max_size=40), st.floats(0, 1), st.integers(0, 99), st.integers(0, 8), st.integers(1, 9))
 def test_the_text_is_the_models_own_whatever_is_proposed(
     truth: list[int], skill: float, seed: int, masks: int, ahead: int
 ) -> None:
