@@ -1,4 +1,4 @@
-"""Speech to text with a transcript bundle: a causal decoder writes the text, and mask rows in the same passes draft it.
+"""Speech to text with a transcript bundle: a causal decoder checks a draft of the text, and writes the rest.
 
 A place is an encoder state, fractional. Knows bundles with transcript graphs. Knows no files, no microphone and no screen.
 """
@@ -24,7 +24,6 @@ from unmask.speech.words import TimedTokens
 
 NOTHING = Draft(np.zeros(0, np.int64), np.zeros(0, np.float32))
 SPARE_TOKENS = 2  # of a text, beyond `Transcript.tokens_per_second`
-HALF = 0.5  # a token's place is where half of it has been counted
 LONGEST_TOKEN_S = 0.3  # before its place or after it
 SHORTEST_SAMPLES = 1600  # the encoder's convolutions need some
 
@@ -39,15 +38,12 @@ class TranscriptSegment(Segment):
 class TranscriptDecoder:
     """The window graph for one segment. Implements `unmask.decoding.speculative.Verifier`. Not thread-safe.
 
-    context: `cross_k`, `cross_v` (L, H, T, d / H) and `count` (T,) of the context graph, used in place on every pass.
+    context: `cross_k` and `cross_v` of the context graph, (L, H, T, d / H), used in place on every pass.
     """
 
     def __init__(self, engine: Engine, transcript: Transcript, context: Mapping[str, NDArray[np.float32]]) -> None:
         self._engine, self._start = engine, transcript.start_id
-        first = engine.bundle.manifest.vocabulary.mask_id
-        self._masks = np.arange(first, first + transcript.masks)
         self._cross = {name: context[name] for name in ("cross_k", "cross_v")}
-        self._count = context["count"].astype(np.float64)
         self._listed = np.zeros(0, np.int64)
         self.reset()
 
@@ -61,34 +57,21 @@ class TranscriptDecoder:
         """(R,) where the token after each row that was read last is heard: the first is the text's first token."""
         return self._places
 
-    def next_token_scores(self, ids: NDArray[np.int64], known: int, masks: int = 0) -> TopKScores:
-        causal = len(ids) + 1 - known  # the row of `start_id` is the first of all
+    def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
         read = np.concatenate(([self._start], ids))[known:]
         past = {"past_k": self._k[:, :, :known], "past_v": self._v[:, :, :known]}
-        masked = np.repeat(np.array([0, 1], np.float32), (causal, masks))
-        places = np.concatenate((np.zeros(causal, np.float32), self._expected(known, len(ids), masks)))
         given: dict[str, NDArray[Any]] = {
-            "rows": self._engine.embed(np.concatenate((read, self._masks[:masks]))),
-            "positions": np.arange(known, known + causal + masks),
-            "masked": masked,
-            "places": places,
+            "rows": self._engine.embed(read),
+            "positions": np.arange(known, known + len(read)),
+            "masked": np.zeros(len(read), np.float32),
+            "places": np.zeros(len(read), np.float32),
             "listed": self._listed,
         }
         made = self._engine.run("window", {**given, **self._cross, **past})
-        self._k = np.concatenate((past["past_k"], made["k"][:, :, :causal]), 2)
-        self._v = np.concatenate((past["past_v"], made["v"][:, :, :causal]), 2)
-        self._places = np.concatenate((self._places[:known], made["place"][:causal]))
+        self._k = np.concatenate((past["past_k"], made["k"]), 2)
+        self._v = np.concatenate((past["past_v"], made["v"]), 2)
+        self._places = np.concatenate((self._places[:known], made["place"]))
         return TopKScores(made["ids"], made["logits"], made["logsumexp"], np.zeros_like(made["logsumexp"]))
-
-    def _expected(self, known: int, tokens: int, masks: int) -> NDArray[np.float32]:
-        """(M,) places of the tokens that mask rows after `tokens` tokens draft: the first row's is the second token after them.
-
-        The count of tokens runs on from the last of the `known` tokens, whose place the decoder has told.
-        """
-        states = np.arange(len(self._count))
-        before = np.interp(self._places[known - 1], states, self._count) if known else -HALF
-        wanted = before + tokens - known + 2 + np.arange(masks)
-        return np.asarray(np.interp(wanted, self._count, states), np.float32)
 
 
 class TranscriptReader:
@@ -122,8 +105,6 @@ class TranscriptReader:
         """Write the text of a segment from a draft; yields a VerifyStep after each pass. Obeys `budget_ms` but for the first."""
         assert isinstance(segment, TranscriptSegment)
         chosen = schedule or self.bundle.schedule(TASK)
-        trained = self.transcript.masks
-        masks = trained if chosen.verify_masks is None else min(chosen.verify_masks, trained)
         passes = verify(
             draft,
             segment.decoder,
@@ -132,7 +113,6 @@ class TranscriptReader:
             chosen.verify_accept_ratio,
             ahead=chosen.verify_lookahead,
             longest=int(self.transcript.tokens_per_second * segment.audio_s) + SPARE_TOKENS,
-            masks=masks,
         )
         return in_budget(passes, chosen.budget_ms)
 

@@ -83,8 +83,7 @@ class TimelineVerifier:
         layers, heads, _, size = self._context["verify_k"].shape
         self._k = self._v = np.zeros((layers, heads, 0, size), dtype=np.float32)
 
-    def next_token_scores(self, ids: NDArray[np.int64], known: int, masks: int = 0) -> TopKScores:
-        assert not masks  # the verify graph has causal rows only
+    def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
         read = len(self._prompt) + known - 1 if known else 0  # rows whose keys and values are kept
         rows = self._table.gather(np.concatenate([self._prompt, ids])[read:])
         past = {"past_k": self._k[:, :, :read], "past_v": self._v[:, :, :read]}

@@ -18,7 +18,7 @@ from unmask.decoding.denoiser import Step
 from unmask.decoding.draft import Draft
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Schedule
-from unmask.decoding.speculative import TokenSequence, VerifyStep, verify
+from unmask.decoding.speculative import ROOM, TokenSequence, VerifyStep, verify
 from unmask.engines.engine import Engine
 from unmask.errors import AudioError, BundleError
 from unmask.speech.log_mel import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
@@ -115,6 +115,7 @@ class TimelineReader:
         longest = segment.verifier.longest
         if longest is not None and len(draft.ids) > longest:
             return iter(())
+        loop = 2 * len(draft.ids) + ROOM  # a canvas holds the whole text: one that is much longer is a loop
         end_id = self.bundle.manifest.verifier.end_id
         passes = verify(
             draft,
@@ -123,7 +124,7 @@ class TimelineReader:
             chosen.verify,
             chosen.verify_accept_ratio,
             ahead=chosen.verify_lookahead,
-            longest=longest,
+            longest=loop if longest is None else min(loop, longest),
         )
         return in_budget(passes, chosen.budget_ms, time.perf_counter() if began is None else began)
 

@@ -28,7 +28,7 @@ class Causal:
     def reset(self) -> None:
         self.last = None
 
-    def next_token_scores(self, ids: Ids, known: int, masks: int = 0) -> TopKScores:
+    def next_token_scores(self, ids: Ids, known: int) -> TopKScores:
         assert known <= len(ids)
         if known:
             assert self.last is not None

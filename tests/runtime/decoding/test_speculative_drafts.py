@@ -1,6 +1,7 @@
 """`verify` on damaged transcripts, with a model that errors confuse and a verifier that remembers what it has read."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ class Remembering:
     def reset(self) -> None:
         self._read = []
 
-    def next_token_scores(self, ids: Ids, known: int, masks: int = 0) -> TopKScores:
+    def next_token_scores(self, ids: Ids, known: int) -> TopKScores:
         assert 0 <= known <= len(ids)
         assert self._read[: max(0, known - 1)] == ids[: max(0, known - 1)].tolist()
         if self.calls and known:
@@ -54,16 +55,17 @@ def hears(truth: tuple[int, ...], seed: int) -> Rows:
             row[truth[at] if at < len(truth) else END] += 5
         return row * 3  # logits need not be normalized
 
-    return rows
+    return cache(rows)
 
 
-def endless(rng_seed: int) -> Rows:
-    def rows(text: tuple[int, ...]) -> NDArray[np.float64]:
-        row = np.random.default_rng([rng_seed, *text[-2:]]).dirichlet(np.full(SIZE, 0.3)) + 1e-6
+def endless(seed: int) -> Rows:
+    @cache
+    def after(last: tuple[int, ...]) -> NDArray[np.float64]:
+        row = np.random.default_rng([seed, *last]).dirichlet(np.full(SIZE, 0.3)) + 1e-6
         row[END] = 1e-9
         return row
 
-    return rows
+    return lambda text: after(text[-2:])
 
 
 def tokens(ids: list[int], final: int = 0) -> Draft:
@@ -216,7 +218,7 @@ def test_nothing_longer_than_the_verifier_can_read_is_asked(draft: list[int], se
     asked, longest, loop = [], len(draft) + more, endless(seed)
 
     class Limited(Remembering):
-        def next_token_scores(self, ids: NDArray[np.int64], known: int, masks: int = 0) -> TopKScores:
+        def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
             asked.append(len(ids))
             return super().next_token_scores(ids, known)
 
