@@ -145,4 +145,4 @@ def read_slots(ids: NDArray[np.int64], sure: NDArray[np.float32], none: int, sta
     none: the id of an empty slot.
     """
     slots = np.flatnonzero((ids != none) & (ids != np.concatenate(([none], ids[:-1]))))
-    return Draft(ids[slots], sure[slots], (slots + 0.5) * states_per_slot)
+    return Draft(ids[slots], sure[slots], (slots.astype(np.float64) + 0.5) * states_per_slot)

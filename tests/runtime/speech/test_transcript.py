@@ -1,6 +1,7 @@
 """Captions of a transcript bundle: the decoder's own greedy text, whatever was drafted, with times inside the sound."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_words_lie_in_the_recording_in_order(captioner: Captioner) -> None:
     assert caption.words
     times = [(word.start_s, word.end_s) for word in caption.words]
     assert all(0 <= start <= end <= 3 for start, end in times)
-    assert all(before[0] <= after[0] for before, after in zip(times, times[1:], strict=False))
+    assert all(before[0] <= after[0] for before, after in pairwise(times))
     assert caption.text == " ".join(word.text for word in caption.words)
 
 
@@ -99,7 +100,7 @@ def test_a_token_is_heard_between_its_neighbors(reader: TranscriptReader) -> Non
 
 
 def test_too_long_a_segment_is_refused(reader: TranscriptReader) -> None:
-    with pytest.raises(AudioError, match="31.0 s exceed a segment of 30 s; cut it"):
+    with pytest.raises(AudioError, match=r"31\.0 s exceed a segment of 30 s; cut it"):
         reader.encode(noise(31))
 
 
