@@ -19,7 +19,7 @@ from unmask.engines.engine import Engine
 from unmask.errors import AudioError, BundleError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.reading import TASK, Decoded, OnStep, Segment, as_step, in_budget
-from unmask.speech.words import TimedTokens
+from unmask.speech.words import TimedTokens, splice
 
 SPARE_TOKENS = 2  # of a text, beyond `Transcript.tokens_per_second`
 LONGEST_TOKEN_S = 0.3  # before its place or after it
@@ -95,22 +95,16 @@ class TranscriptReader:
             yield as_step(check, check.number, before, self.bundle.manifest.vocabulary.mask_id)
             before = check.agreed
 
-    def checks(
-        self, segment: Segment, schedule: Schedule | None = None, known: NDArray[np.int64] | None = None
-    ) -> Iterator[VerifyStep]:
-        """Check the draft of a segment; yields a VerifyStep after each pass. Obeys `budget_ms` but for the first.
-
-        known: tokens that are settled already.
-        """
+    def checks(self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None) -> Iterator[VerifyStep]:
+        """Check a draft, by default the segment's own; a VerifyStep after each pass. Obeys `budget_ms` but for the first."""
         assert isinstance(segment, TranscriptSegment)
         chosen = schedule or self.bundle.schedule(TASK)
         passes = verify(
-            segment.draft,
+            draft or segment.draft,
             segment.decoder,
             self.transcript.end_id,
             max(1, chosen.verify),
             chosen.verify_accept_ratio,
-            known=known,
             ahead=chosen.verify_lookahead,
             longest=int(self.transcript.tokens_per_second * segment.audio_s) + SPARE_TOKENS,
         )
@@ -119,11 +113,12 @@ class TranscriptReader:
     def decode(
         self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None, on_step: OnStep | None = None
     ) -> Decoded:
-        """draft: only its final tokens count, as the segment has a draft of its own."""
+        """draft: text that is known already, with places. Its trusted and final tokens replace the segment's own draft there."""
         assert isinstance(segment, TranscriptSegment)
-        known = None if draft is None else draft.ids[: draft.final]
+        if draft is not None:
+            draft = splice(draft, as_text(segment.draft)).as_draft(draft.final)
         rows, before, mask_id = 0, 0, self.bundle.manifest.vocabulary.mask_id
-        for check in self.checks(segment, schedule, known):
+        for check in self.checks(segment, schedule, draft):
             rows += check.rows
             if on_step is not None:
                 on_step(segment, as_step(check, check.number, before, mask_id))
@@ -137,6 +132,12 @@ class TranscriptReader:
         begin = np.maximum(np.append(-np.inf, middles), places - LONGEST_TOKEN_S / self.place_s)
         end = np.minimum(np.append(middles, np.inf), places + LONGEST_TOKEN_S / self.place_s)
         return np.maximum(begin, 0) * self.place_s, end * self.place_s
+
+
+def as_text(draft: Draft) -> TimedTokens:
+    """A draft with places as a text."""
+    assert draft.places is not None
+    return TimedTokens(draft.ids, draft.places, draft.confidence)
 
 
 def read_slots(ids: NDArray[np.int64], sure: NDArray[np.float32], none: int, states_per_slot: int) -> Draft:
