@@ -6,6 +6,7 @@ Knows bundles with transcript graphs. Knows no files, no microphone and no scree
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class TranscriptDecoder:
         read = np.concatenate(([self._start], ids))[known:]
         past = {"past_k": self._k[:, :, :known], "past_v": self._v[:, :, :known]}
         positions = np.arange(known, known + len(read))
-        rows = {"rows": self._engine.embed(read), "positions": positions, "listed": self._listed}
+        rows: dict[str, NDArray[Any]] = {"rows": self._engine.embed(read), "positions": positions, "listed": self._listed}
         made = self._engine.run("window", {**rows, **self._cross, **past})
         self._k = np.concatenate((past["past_k"], made["k"]), 2)
         self._v = np.concatenate((past["past_v"], made["v"]), 2)

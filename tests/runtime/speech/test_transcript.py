@@ -63,7 +63,7 @@ def test_text_is_the_decoders_own(reader: TranscriptReader, seed: int, ahead: in
 def test_settled_tokens_stay_and_the_decoder_goes_on_from_them(reader: TranscriptReader) -> None:
     segment = reader.encode(noise(2))
     settled = np.array([260, 261, 262, 260], np.int64)
-    draft = Draft(np.append(settled, 264), np.ones(5, np.float32), final=4)
+    draft = Draft(np.append(settled, 264), np.ones(5, np.float32), np.arange(5.0), final=4)
     text = reader.decode(segment, Schedule(verify=256), draft).text.ids
     assert text[:4].tolist() == settled.tolist()
     segment.decoder.reset()
