@@ -112,7 +112,7 @@ def make_drafter(model: Moonshine) -> Drafter:
 
 def _distinct(model: torch.nn.Module) -> torch.nn.Module:
     for name, parameter in model.named_parameters():
-        if name.endswith("embed_tokens.weight"):
+        if name.endswith("embed_tokens.weight") or name == "decoder.norm.weight":  # else each token would be said again forever
             torch.nn.init.normal_(parameter, std=0.5)
         elif "norm.weight" in name:  # no two parameters are equal, as none are after training
             torch.nn.init.normal_(parameter, mean=1, std=1e-3)
