@@ -71,8 +71,9 @@ def tune(
 ) -> int:
     """Measure settings of a bundle on this device and store the best one for later runs of caption, serve and generate.
 
-    Precision, threads, passes, commit rule, order, rows and the verifier are tried in stages. Captions are judged by their word
-    error rate (Whisper's English normalizer) on recordings with a transcript, answers by a slow and exact decoding. The setting
+    Precision, threads, passes, commit rule, order, rows and the verifier are tried in stages; of a captioner that drafts its
+    transcript precision, threads and how far a check reads. Captions are judged by their word error rate (Whisper's English
+    normalizer) on recordings with a transcript, answers by a slow and exact decoding. The setting
     is stored in the user's cache, for this bundle and device; Ctrl-C keeps what was found so far. The exit code is 1 when no
     setting keeps both the quality and the budget.
 

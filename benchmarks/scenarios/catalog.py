@@ -21,6 +21,7 @@ ROWS = (1, 4, 8, 16, 32, 64)
 SECONDS = (2.0, 5.0)  # of speech, as far as the recording goes
 CONTEXTS = (0, 128, 512)
 LENGTHS = (32, 64)  # of answers
+LOOKAHEADS = (4, 8, 16, 32, None)  # tokens of a transcript's draft that a pass checks; None: all
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,11 @@ def cases(subject: MeasuredBundle, scenarios: Sequence[str], minutes: float) -> 
 
 
 def step(subject: MeasuredBundle) -> Iterator[Case]:
-    """A pass, by rows in the window and length of the context."""
+    """A pass, by rows in the window and length of the context. A transcript's rows are tokens that are read after others."""
     if subject.captions:
-        slot_s = subject.manifest.timeline.slot_s
         for seconds in _seconds(subject):
-            slots = int(seconds / slot_s)
-            for rows in sorted({*(r for r in ROWS if r < slots), slots}):
+            most = _most_rows(subject.manifest, seconds)
+            for rows in sorted({*(r for r in ROWS if r < most), most}):
                 call = {"kind": "step", "rows": rows, "context": seconds}
                 yield subject.case("step", f"{_count(rows)}, {seconds:g} s of speech", call)
         return
@@ -85,23 +85,29 @@ def step(subject: MeasuredBundle) -> Iterator[Case]:
 
 def fill(subject: MeasuredBundle) -> Iterator[Case]:
     """A whole canvas, by schedule and length."""
-    for label, changes in schedules(subject):
+    for label, way in schedules(subject):
         for length in _seconds(subject) if subject.captions else LENGTHS:
             unit = f"{length:g} s of speech" if subject.captions else f"{length} positions"
             reference = _said(subject, length) if subject.captions else None
-            call = {"kind": "fill", "length": length, "schedule": changes}
+            call = {"kind": "fill", "length": length, **way}
             yield subject.case("fill", f"{label}, {unit}", call, reference=reference)
 
 
 def schedules(subject: MeasuredBundle) -> list[tuple[str, dict[str, Any]]]:
-    """Name -> changes of the task's own schedule."""
+    """Name -> changes of the task's own schedule, and of a transcript whether it is drafted. The last one is the default."""
+    if subject.manifest.transcript:
+        ahead = {f"{n or 'all'} ahead": n for n in LOOKAHEADS if n != subject.manifest.tasks[TASK].verify_lookahead}
+        looking = [(label, {"schedule": {"verify_lookahead": n}}) for label, n in ahead.items()]
+        return [("token by token", {"schedule": {}, "drafted": False}), *looking, ("default", {"schedule": {}})]
     if subject.captions:
         quick = [(f"{n} pass{'es' * (n > 1)}", {"passes": n, "verify": 0}) for n in (1, 2, 4, 8)]
         checked = subject.manifest.verifier is not None and subject.manifest.tasks[TASK].verify
-        return [*quick, *([("1 pass, 4 checks", {"passes": 1, "verify": 4})] if checked else []), ("default", {})]
+        quick += [("1 pass, 4 checks", {"passes": 1, "verify": 4})] if checked else []
+        return [(label, {"schedule": changes}) for label, changes in [*quick, ("default", {})]]
     block = subject.manifest.block or 32
     counts = [n for n in (1, 4, 8, 16) if n <= block]
-    return [(f"{n} pass{'es' * (n > 1)} a block of {block}", {"rule": "quota", "passes": n, "block": block}) for n in counts]
+    by_quota = {"rule": "quota", "block": block}
+    return [(f"{n} pass{'es' * (n > 1)} a block of {block}", {"schedule": {**by_quota, "passes": n}}) for n in counts]
 
 
 def caption(subject: MeasuredBundle) -> Iterator[Case]:
@@ -125,8 +131,7 @@ def load(subject: MeasuredBundle) -> Iterator[Case]:
 def soak(subject: MeasuredBundle, minutes: float) -> Iterator[Case]:
     """The task's own fill for minutes."""
     length = _seconds(subject)[-1] if subject.captions else LENGTHS[-1]
-    changes = {} if subject.captions else schedules(subject)[-1][1]
-    call = {"kind": "soak", "what": "fill", "seconds": 60 * minutes, "length": length, "schedule": changes}
+    call = {"kind": "soak", "what": "fill", "seconds": 60 * minutes, "length": length, **schedules(subject)[-1][1]}
     yield subject.case("soak", f"{minutes:g} minutes of fills", call, once=True)
 
 
@@ -135,6 +140,13 @@ MAKERS: dict[str, Callable[[MeasuredBundle], Iterator[Case]]] = {"step": step, "
 
 def _count(rows: int) -> str:
     return f"{rows} row{'s' * (rows > 1)}"
+
+
+def _most_rows(manifest: Manifest, seconds: float) -> int:
+    """Of a captioner's pass: all slots of the canvas, or all tokens of the longest transcript."""
+    if manifest.transcript:
+        return int(manifest.transcript.tokens_per_second * seconds)
+    return int(seconds / manifest.timeline.slot_s)
 
 
 def _seconds(subject: MeasuredBundle) -> list[float]:

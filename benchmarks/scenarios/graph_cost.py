@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unmask.benchmarks.measure.harness import Clock, timed
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine import GraphRun
 
-PREDICTED = "ids"
-SUBSAMPLED = 2  # mel frames to an encoder row
+PREDICTED, DRAFT = "ids", "draft"
 _THROUGH = ("Cast", "DequantizeLinear", "Transpose", "Reshape", "Identity")
 
 
 @dataclass(frozen=True)
 class GraphCost:
-    """Of one graph: multiplications for each row, those of the head for each wanted row, bytes of all matrices."""
+    """Of one graph: multiplications for each row, those of the head for each wanted row, bytes of all matrices.
+
+    An encoder's rows are its states; if it drafts a transcript, the slots of the draft are the wanted rows."""
 
     row: int
     wanted: int
@@ -32,13 +32,15 @@ class GraphCost:
 
 
 def graph_cost(path: Path) -> GraphCost:
-    """In a graph that predicts ids, the products that no other product follows are its head."""
+    """In a graph that predicts ids, the products that no other product follows are its head; in one that drafts a transcript
+    those between the slots and the draft."""
     import onnx
 
     graph = onnx.load(path, load_external_data=False).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {name: node for node in graph.node for name in node.output}
     predicts = PREDICTED in {value.name for value in graph.output}
+    of_slots = _of_slots(makers) if DRAFT in makers else set()
     followed = set[str]()  # tensors that a product depends on
     row = wanted = size = 0
     for node in reversed(graph.node):  # a graph's nodes are in the order of their use
@@ -50,9 +52,24 @@ def graph_cost(path: Path) -> GraphCost:
             continue
         dims, bits = found
         count = int(np.prod(dims))
-        row, wanted = (row, wanted + count) if predicts and not precedes else (row + count, wanted)
+        if (predicts and not precedes) or node.output[0] in of_slots:
+            wanted += count
+        else:
+            row += count
         size += count * bits // 8
     return GraphCost(row, wanted, size)
+
+
+def _of_slots(makers: Mapping[str, Any]) -> set[str]:
+    """The tensors between the convolution that makes slots of states, which strides, and the draft."""
+    waiting, seen = [DRAFT], {DRAFT}
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is None or (node.op_type == "Conv" and any(max(a.ints) > 1 for a in node.attribute if a.name == "strides")):
+            continue
+        waiting += [name for name in node.input if name not in seen]
+        seen.update(node.input)
+    return seen
 
 
 def _matrix(node: Any, constants: Mapping[str, Any], makers: Mapping[str, Any]) -> tuple[tuple[int, ...], int] | None:
@@ -92,7 +109,7 @@ class CostCounter:
     def __call__(self, run: GraphRun) -> None:
         if run.role in self._costs:
             cost = self._costs[run.role]
-            rows, wanted = rows_of(run.feeds)
+            rows, wanted = rows_of(run)
             self._macs += cost.row * rows + cost.wanted * wanted
             self._bytes += cost.bytes
 
@@ -109,10 +126,11 @@ def overhead_s(clock: Clock = time.perf_counter, calls: int = 1000) -> float:
     return float(np.median([timed(lambda: counter(run), clock)() for _ in range(calls)]))
 
 
-def rows_of(feeds: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
+def rows_of(run: GraphRun) -> tuple[int, int]:
     """Rows that a call computes, and rows that its head does."""
-    if "mel" in feeds:
-        return feeds["mel"].shape[-1] // SUBSAMPLED, 0
+    feeds, made = run.feeds, run.outputs
+    if "cross_k" in made:  # an encoder's
+        return made["cross_k"].shape[2], len(made.get(DRAFT, ()))
     if "hidden" in feeds:
         return 0, len(feeds["hidden"])
     rows = len(feeds["rows"])

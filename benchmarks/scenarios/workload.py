@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.benchmarks.measure.bundles import undrafted
 from unmask.benchmarks.measure.machine import peak_rss_mib
 from unmask.benchmarks.scenarios.graph_cost import CostCounter
 from unmask.benchmarks.scenarios.runner import Sample
@@ -23,16 +24,19 @@ from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import TASK, Captioner, Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.timeline.reader import TimelineSegment
+from unmask.speech.transcript import TranscriptDecoder, TranscriptSegment
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Request
 
 PROMPT = "Why is the sky blue? "
+PAST = 16  # tokens of a transcript that are settled before a timed pass
 Samples = NDArray[np.float32]
 Costs = dict[str, list[int]]
 
 
 class CaptionWorkload:
-    """A captioner: contexts are seconds of a recording, windows rows of its canvas."""
+    """A captioner: contexts are seconds of a recording, windows rows of its canvas, or tokens of its transcript."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, recordings: list[str], costs: Costs) -> None:
         self.counter = CostCounter(costs)
@@ -50,13 +54,26 @@ class CaptionWorkload:
     def step(self, rows: int, context: float) -> Callable[[], Sample]:
         """context: seconds of the first recording."""
         window = self.window(0, context)
+        if isinstance(window, TranscriptSegment):
+            return self._read(window.decoder, rows)
+        assert isinstance(window, TimelineSegment)
         at = np.arange(min(rows, len(window.canvas.ids)))
         ids, allowed = window.canvas.ids[at], (window.canvas.spans[0].allowed,)
         return lambda: measured(self.counter, lambda: (window.denoiser.window(ids, at, at, allowed), len(at))[1])
 
-    def fill(self, length: float, schedule: dict[str, Any]) -> Callable[[], Sample]:
-        """Fill a canvas over `length` seconds of the first recording, which is encoded before."""
+    def _read(self, decoder: TranscriptDecoder, rows: int) -> Callable[[], Sample]:
+        """Read tokens after `PAST` others; the decoder's time does not depend on which ones."""
+        ids = np.zeros(PAST + rows - 1, np.int64)
+        decoder.next_token_scores(ids[:PAST], 0)
+        return lambda: measured(self.counter, lambda: len(decoder.next_token_scores(ids, PAST).ids))
+
+    def fill(self, length: float, schedule: dict[str, Any], drafted: bool = True) -> Callable[[], Sample]:
+        """Write the text of `length` seconds of the first recording, which is encoded before.
+
+        drafted False: a transcript is written token by token."""
         window, chosen = self.window(0, length), _schedule(self.captioner.bundle, TASK, schedule)
+        if not drafted:
+            window = undrafted(window)
 
         def call() -> Sample:
             began = time.perf_counter()

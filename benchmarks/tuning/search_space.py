@@ -22,7 +22,11 @@ def machine(bundles: Sequence[tuple[Path, EngineOptions]], counts: Sequence[int]
 
 
 def caption_stages(manifest: Manifest) -> list[Stage]:
-    """Passes and commit rule, order, reuse; then how far the verifier reads and what it accepts."""
+    """Passes and commit rule, order, reuse; then how far the verifier reads and what it accepts.
+
+    A transcript has no canvas to fill in passes, and its text is the same however far the checks read."""
+    if manifest.transcript:
+        return [Stage("lookahead", _lookaheads)]
     stages = [Stage("passes and rule", _caption_rules), Stage("order", _orders), Stage("rows", _reuse)]
     return [*stages, Stage("verifier", _checks)] if manifest.verifier else stages
 
@@ -75,6 +79,10 @@ def _checks(best: Setting) -> list[Setting]:
         return [*found, best.having(verify=64)]
     found += [best.having(verify_accept_ratio=share) for share in (0.6, 0.3)]
     return [*found, *(best.having(verify_lookahead=tokens) for tokens in (None, 4, 8, 16, 32))]
+
+
+def _lookaheads(best: Setting) -> list[Setting]:
+    return [best.having(verify_lookahead=tokens) for tokens in (None, 4, 8, 12, 16, 24, 32)]
 
 
 def thread_counts(cores: int) -> list[int]:

@@ -43,6 +43,16 @@ def test_the_plan_is_told_and_nothing_is_stored(
     assert not cache.exists()
 
 
+def test_a_transcript_has_one_stage_of_its_own(command: Command, transcript_bundle: Path, recording: Path, cache: Path) -> None:
+    asked = ("tune", transcript_bundle, "--audio", recording, "--threads", "1", "--rounds", "1")
+    told = command(*asked, "--dry-run").out.splitlines()
+    assert [line.partition(":")[0] for line in told[1:-1]] == ["precision and threads", "lookahead", "the best once more"]
+    result = command(*asked)
+    assert result.code == 0
+    assert "| **default** |" in result.out
+    assert not cache.exists()  # of one round nothing can be told, so nothing is stored
+
+
 def test_what_is_chosen_is_stored_told_and_used(command: Command, backbones: dict[str, Path], tmp_path: Path) -> None:
     """One commit a pass of 8 positions by default: fewer passes are several times faster, and any loss is allowed here."""
     bundle, plot = backbones["dream"], tmp_path / "front.svg"

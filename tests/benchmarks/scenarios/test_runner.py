@@ -13,6 +13,7 @@ from unmask.benchmarks.scenarios.graph_cost import GraphCost, bundle_costs, grap
 from unmask.benchmarks.scenarios.live_delays import Emitted, delays
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample, run_cases
 from unmask.bundle.manifest import load_bundle, read_manifest
+from unmask.engines.engine import GraphRun
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.events import Event
@@ -102,8 +103,10 @@ def test_costs_of_a_graph_by_hand(tmp_path: Path) -> None:
     graph = onnx.helper.make_graph(nodes, "g", [value("rows", 1, ["n", 4])], [value("ids", 1, ["n", 11])], tensors)
     onnx.save(onnx.helper.make_model(graph), tmp_path / "g.onnx")
     assert graph_cost(tmp_path / "g.onnx") == GraphCost(24, 66, 4 * 24 + 2 * 66)
-    assert rows_of({"rows": np.zeros((5, 4)), "wanted": np.zeros(2)}) == (5, 2)
-    assert rows_of({"mel": np.zeros((80, 300))}) == (150, 0)
+    assert rows_of(GraphRun("window", {"rows": np.zeros((5, 4)), "wanted": np.zeros(2)}, {}, 0.0)) == (5, 2)
+    heard = {"cross_k": np.zeros((2, 4, 150, 8))}
+    assert rows_of(GraphRun("context", {"mel": np.zeros((80, 300))}, heard, 0.0)) == (150, 0)
+    assert rows_of(GraphRun("context", {"samples": np.zeros((1, 57_600))}, {**heard, "draft": np.zeros(50)}, 0.0)) == (150, 50)
 
 
 def test_the_shipped_window_reads_its_matrices_once() -> None:
