@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lab.word_errors import Write, bundle_text, whisper_text
 from unmask import Captioner, Schedule, load_bundle
+from unmask.bundle.manifest import read_manifest
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.words import FEWEST_WORDS, mostly_unsure, unsure_share
 from unmask.training.augment import babble, colored, mix, tones
@@ -74,7 +75,8 @@ def writers(options: NonspeechOptions) -> dict[str, Write]:
     out = {}
     for path in options.bundles:
         out[f"{path.name}, default"] = bundle_text(path)
-        out[f"{path.name}, 1 pass"] = bundle_text(path, ONE_PASS)
+        if read_manifest(path).timeline:
+            out[f"{path.name}, 1 pass"] = bundle_text(path, ONE_PASS)
     if options.whisper:
         out["Whisper greedy"] = whisper_text(options.whisper)
     return out

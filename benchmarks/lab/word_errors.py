@@ -3,10 +3,10 @@
     python -m benchmarks.lab.word_errors --corpus DATA/test/librispeech --bundles models/caption-tiny-en [--whisper WHISPER]
 
 Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
-context to the words; `token by token` is the bundle's own verifier, decoding greedily with its key-value cache in this runtime.
-`--ways "1 pass, checked" --ahead 4 --ahead 8` compares how far the verifier's passes read; `--noise NOISE --snr-db 10` mixes
-noise of the test kinds in. Writes a Markdown table to stdout and, with
---out, every utterance's text and counts as JSON.
+context to the words; `token by token` is the bundle's own causal model, decoding greedily with its key-value cache in this
+runtime. The one pass of a transcript bundle is the draft that comes with its context. `--ways "1 pass, checked" --ahead 4 --ahead
+8` compares how far the checks read; `--noise NOISE --snr-db 10` mixes noise of the test kinds in. Writes a Markdown table to
+stdout and, with --out, every utterance's text and counts as JSON.
 """
 
 import json
@@ -21,14 +21,15 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lab.token_by_token import token_by_token
+from benchmarks.lab.token_by_token import can_write_in_order, token_by_token
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
 from unmask.benchmarks.measure.bundles import engine_of
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.measure.statistics import RATE_RESAMPLES, bootstrap_rate, summarize
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, word_errors
+from unmask.bundle.manifest import Manifest
 from unmask.decoding.draft import Draft
-from unmask.speech.captioner import Segment
+from unmask.speech.captioner import TASK, Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix
 from unmask.training.captions.prepare import read_corpus_split
@@ -41,13 +42,12 @@ SCHEDULES = {
     "8 passes": Schedule(rule="quota", passes=8),
     "threshold 0.9": Schedule(threshold=0.9),
 }
-CHECKED = Schedule(rule="quota", passes=1, verify=64, verify_lookahead=8)
-VERIFIED = {
+CHECKED = Schedule(rule="quota", passes=1, verify=64, verify_lookahead=8)  # of a transcript: by the bundle's own schedule
+SOME_CHECKS = {
     "1 pass, 1 check": replace(CHECKED, verify=1, verify_lookahead=None),
     "1 pass, 4 checks": replace(CHECKED, verify=4, verify_lookahead=None),
-    "1 pass, checked": CHECKED,
-    "1 pass, checked, near second choices accepted": replace(CHECKED, verify_accept_ratio=0.3),
 }
+NEAR = "near second choices accepted"
 TOKEN_BY_TOKEN = "token by token"
 DRAFTED = "draft of the first three quarters, 1 pass, checked"
 
@@ -65,7 +65,7 @@ class WordErrorOptions:
     ways: tuple[str, ...] = ()
     """Ways of decoding, by their names in the table; all by default."""
     ahead: tuple[int, ...] = ()
-    """Also checked by passes that read only this many tokens after the settled text."""
+    """Also checked by passes that read only this many tokens of the draft after the settled text."""
     noise: Path | None = None
     """The noise corpus's manifest without its ending; kinds of its test split are mixed in at `snr_db`."""
     snr_db: float = 10.0
@@ -131,7 +131,7 @@ def score_bundle(path: Path, utterances: list[Utterance], options: WordErrorOpti
     engine = options.engine or engine_of(bundle.manifest)
     chosen = EngineOptions(options.threads, engine=engine, provider=options.provider, static=options.static)
     captioner = Captioner(bundle, chosen).load()
-    schedules = ways(options, captioner.bundle.manifest.verifier is not None)
+    schedules = ways(options, bundle.manifest)
     label = f"{path.name} ({engine}, {captioner.bundle.manifest.precision})"
     results = {name: WayScores(f"{label}, {name}") for name in schedules}
     rng = np.random.default_rng(0)
@@ -142,7 +142,8 @@ def score_bundle(path: Path, utterances: list[Utterance], options: WordErrorOpti
             began = time.perf_counter()
             if name == TOKEN_BY_TOKEN:
                 text, count = token_by_token(captioner, windows)
-                results[name].add(utterance.text, text, count + 1, count + 1, count, time.perf_counter() - began)
+                passes = count + len(windows)
+                results[name].add(utterance.text, text, passes, passes, count, time.perf_counter() - began)
             elif name == DRAFTED:
                 results[name].add(utterance.text, *from_drafts(captioner, windows, drafts), time.perf_counter() - began)
             else:
@@ -152,28 +153,35 @@ def score_bundle(path: Path, utterances: list[Utterance], options: WordErrorOpti
     return list(results.values())
 
 
-def ways(options: WordErrorOptions, verifier: bool) -> dict[str, Schedule | None]:
+def ways(options: WordErrorOptions, manifest: Manifest) -> dict[str, Schedule | None]:
     """The chosen ways of decoding by name; None for those that are more than a schedule."""
-    checked = {f"1 pass, checked, {n} ahead": replace(CHECKED, verify_lookahead=n) for n in options.ahead}
-    found: dict[str, Schedule | None] = dict(SCHEDULES)
-    if verifier:
-        found |= {**VERIFIED, **checked, TOKEN_BY_TOKEN: None, DRAFTED: None}
+    own = checked_schedule(manifest)
+    checked = {f"1 pass, checked, {n} ahead": replace(own, verify_lookahead=n) for n in options.ahead}
+    found: dict[str, Schedule | None] = {} if manifest.transcript else {**SCHEDULES, **(SOME_CHECKS if manifest.verifier else {})}
+    if can_write_in_order(manifest):
+        found |= {"1 pass, checked": own, f"1 pass, checked, {NEAR}": replace(own, verify_accept_ratio=0.3)}
+        found |= {**checked, TOKEN_BY_TOKEN: None, DRAFTED: None}
     if unknown := {*options.ways, *checked} - set(found):
         raise ValueError(f"{', '.join(sorted(unknown))}: no such way of decoding; there are {', '.join(found)}")
     return {name: way for name, way in found.items() if not options.ways or name in options.ways or name in checked}
+
+
+def checked_schedule(manifest: Manifest) -> Schedule:
+    return manifest.tasks[TASK] if manifest.transcript else CHECKED
 
 
 def early_draft(captioner: Captioner, utterance: Utterance, window: Segment) -> Draft:
     """The caption of the segment's first three quarters, as live captions have it when more audio arrives."""
     start = round(window.start_s * SAMPLE_RATE_HZ)
     early = captioner.encode(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
-    border = 0.75 * window.audio_s / captioner.reader.place_s - 3  # the last half second is read again
-    return captioner.decode(early, CHECKED).text.as_draft(trusted_until=border)
+    border = (0.75 * window.audio_s - 0.48) / captioner.reader.place_s  # the last half second is read again
+    return captioner.decode(early, checked_schedule(captioner.bundle.manifest)).text.as_draft(trusted_until=border)
 
 
 def from_drafts(captioner: Captioner, windows: list[Segment], drafts: list[Draft]) -> tuple[str, int, int, int]:
     """Text, passes, rows and tokens when a draft is kept except its last half second, and the rest is filled and checked."""
-    readings = [captioner.decode(w, CHECKED, known) for w, known in zip(windows, drafts, strict=True)]
+    schedule = checked_schedule(captioner.bundle.manifest)
+    readings = [captioner.decode(w, schedule, known) for w, known in zip(windows, drafts, strict=True)]
     texts = [word.text for reading in readings for word in captioner.spell(reading.text)]
     return " ".join(texts), *(sum(n) for n in zip(*((r.passes, r.rows, len(r.text.ids)) for r in readings), strict=True))
 

@@ -3,8 +3,8 @@
     python -m benchmarks.lab.peers.captions --audio apps/clips/librispeech-533.flac --faster-whisper WEIGHTS --output peers
 
 Measures the latency from samples to text, word errors and memory. Every recording is transcribed by every system in random
-order, each system in a process of its own. The bundle's own verifier decodes token by token too: the same backbone, engine and
-encoder. Leaves a table, every text, and a report as `unmask bench` writes it. Needs the extra peers.
+order, each system in a process of its own. The bundle's own causal model decodes token by token too: the same backbone, engine
+and encoder. Leaves a table, every text, and a report as `unmask bench` writes it. Needs the extra peers.
 """
 
 import json
@@ -21,6 +21,7 @@ from cyclopts import Parameter
 from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, caption_cases, torch_absent
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, table
 from benchmarks.lab.program import run as run_program
+from benchmarks.lab.token_by_token import can_write_in_order
 from unmask.apps.cli.bench import read_recordings
 from unmask.apps.cli.options import SHIPPED, say_on_stderr
 from unmask.benchmarks.report.markdown import one_table
@@ -39,8 +40,8 @@ NOTES = (
     "Times are from a recording's samples to its text, encoder included, with the model open, taken in the process itself.",
     "Time of ours / its time: the bundle's own decoding against the system, recording by recording; the median and its 95 % "
     "interval (from 6 transcriptions). Below 1 ours is faster.",
-    "Decoding alone leaves out the encoder, which is the same for every way of the bundle. Token by token: the bundle's verifier "
-    "decodes greedily with its cache, in the same engine and precision.",
+    "Decoding alone leaves out the encoder, which is the same for every way of the bundle. Token by token: the bundle's causal "
+    "model decodes greedily with its cache, in the same engine and precision.",
     "Word errors are counted after Whisper's English normalizer. Intervals: bootstrap over recordings; of points over pairs, "
     "the same recordings of both.",
     "RSS: peak memory of the process, Python and packages included; the ways of one system share a process.",
@@ -158,11 +159,13 @@ def measure(
 ) -> CaptionResults:
     """weights: by a peer's option; pytorch: further ways to run the bundle's own weights.
 
-    Raises BundleError, and InputError for a bundle that cannot decode token by token.
+    Raises BundleError, and InputError for a bundle that cannot decode token by token or that PyTorch does not run.
     """
     subject = read_subject(bundle, EngineOptions(threads=threads))
-    if kind_of(subject.manifest).takes != "speech" or subject.manifest.verifier is None:
+    if kind_of(subject.manifest).takes != "speech" or not can_write_in_order(subject.manifest):
         raise InputError(f"{bundle}: {subject.name} has no verifier to decode token by token with; give a bundle that captions")
+    if pytorch and subject.manifest.transcript:
+        raise InputError(f"--pytorch runs a timeline's weights, and {subject.name} writes a transcript; leave out")
     paths = [recording.path for recording in recordings]
     cases, skipped = caption_cases(bundle, subject.name, weights, threads, paths, pytorch)
     turns = CaptionTurns([recording.said or "" for recording in recordings], [recording.seconds for recording in recordings])

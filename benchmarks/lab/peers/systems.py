@@ -33,7 +33,7 @@ def reader(read: Read, recordings: list[str]) -> Calls:
 
 
 def ours(weights: str, threads: int, recordings: list[str]) -> Calls:
-    """A caption bundle; `way` is its own decoding, only its canvas, or its verifier token by token."""
+    """A caption bundle; `way` is its own decoding, only its canvas, or its causal model token by token."""
     from pathlib import Path
 
     from unmask import Captioner, EngineOptions, load_bundle

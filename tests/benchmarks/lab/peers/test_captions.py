@@ -50,6 +50,19 @@ def test_every_system_reads_every_recording_in_step(fp32_bundle: Path, recording
     assert (whole.taken, whole.audio_s, decoding.measure, decoding.error_rate) == (4, 2.5, "decoding", None)
 
 
+def test_a_transcript_is_read_in_both_ways(transcript_bundle: Path, recordings: list[str], program: Program) -> None:
+    cases, _ = caption_cases(transcript_bundle, "tiny", {}, 1, recordings)
+    assert [case.name for case in cases] == ["own decoding", "token by token"]
+    call = ours(str(transcript_bundle), 1, recordings)
+    for i in range(len(recordings)):
+        drafted, single = (call(i, **case.call) for case in cases)
+        assert single["text"] == drafted["text"]
+        assert drafted["passes"] <= single["passes"] == single["tokens"] + 1
+    refused = program(main, transcript_bundle, "--audio", CLIP, "--pytorch", "eager")
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "--pytorch runs a timeline's weights" in refused.err
+
+
 def transcribed(name: str, seconds: tuple[float, ...], errors: tuple[int, ...], **more: tuple[float, ...]) -> Transcribed:
     samples = [Sample(s, more={key: [values[i]] for key, values in more.items()}) for i, s in enumerate(seconds)]
     case = Case("peers", name, "", "unmask.benchmarks.measure.worker:echo", {})
