@@ -17,10 +17,12 @@ EARLY = 0.25  # share of the masked rows that the first passes commit
 
 @dataclass(frozen=True)
 class Drift:
-    """Model B compared with model A, over canvases with one share of masked positions."""
+    """Model B compared with model A, over canvases with one share of masked positions, over texts, or over slots of drafts."""
 
+    role: str
+    """The graph that answered: window, verify or context."""
     ratio: float | None
-    """Share of masked positions; None for drafts that a verifier reads."""
+    """Share of masked positions; None for texts that a causal model reads, and for slots."""
     canvases: int
     rows: int
     argmax: float
@@ -49,8 +51,8 @@ def most_confident(logs: Floats, count: int) -> NDArray[np.int64]:
     return np.argsort(-logs.max(-1), kind="stable")[:count]
 
 
-def drift(ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
-    """pairs: log-probabilities (R, V) of A and of B for each canvas. ratio: the share of masked positions.
+def drift(role: str, ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
+    """pairs: log-probabilities (R, V) of A and of B for each canvas. role, ratio: what they are of.
 
     A row that is NaN in either agrees with nothing, and its KL is NaN, so that no gate is passed by it.
     """
@@ -65,6 +67,7 @@ def drift(ratio: float | None, pairs: Sequence[tuple[Floats, Floats]]) -> Drift:
         if rows.all():
             early += len(np.intersect1d(most_confident(a, count), most_confident(b, count)))
     return Drift(
+        role,
         ratio,
         len(pairs),
         len(kl),

@@ -61,7 +61,8 @@ def compare(
     With gates, the exit code is 1 when one is missed.
 
     Bundles: size, peak memory, time to load, time of a pass, agreement, drift, texts. A fills canvases; both answer them with
-    some positions masked again. Agreement: the same best id, the same most confident position, the same most confident quarter
+    some positions masked again. Of captioners that draft their transcripts both fill the draft's slots, and say what follows
+    each token of A's text. Agreement: the same best id, the same most confident position, the same most confident quarter
     of the positions. Drift: KL divergence of B's distribution from A's, nats per row. Passes are timed with one thread and with
     two unless --threads is given; memory is that of a separate process for each bundle.
 

@@ -65,9 +65,9 @@ class BundleComparison:
         return self.bytes_b / self.bytes_a
 
     @property
-    def canvases(self) -> list[Drift]:
-        """Drift of the canvases, without the verifier's."""
-        return [part for part in self.drift if part.ratio is not None]
+    def window(self) -> list[Drift]:
+        """Drift of the passes that write: of canvases without the verifier's, or of a transcript's tokens without its drafts'."""
+        return [part for part in self.drift if part.role == "window"]
 
     def failures(self, gates: Gates) -> list[str]:
         """A line for each gate that B misses. Raises InputError for a gate whose value was not measured."""
@@ -92,16 +92,19 @@ NEEDED = {
 }
 
 
+UNMASKED = {"verify": "verifier", "window": "its own text", "context": "slots of the draft"}
+
+
 def measured(found: BundleComparison) -> dict[str, tuple[float | None, bool]]:
     """The value that each gate bounds, and whether it is an upper bound."""
-    canvases, rows = sum(part.canvases for part in found.canvases), sum(part.rows for part in found.canvases)
+    canvases, rows = sum(part.canvases for part in found.window), sum(part.rows for part in found.window)
     texts = found.texts
     return {
         "size": (found.size, True),
-        "argmax": (sum(part.argmax * part.rows for part in found.canvases) / rows, False),
-        "first": (sum(part.first * part.canvases for part in found.canvases) / canvases, False),
-        "early": (sum(part.early * part.rows for part in found.canvases) / rows, False),
-        "kl": (max(part.kl for part in found.canvases), True),
+        "argmax": (sum(part.argmax * part.rows for part in found.window) / rows, False),
+        "first": (sum(part.first * part.canvases for part in found.window) / canvases, False),
+        "early": (sum(part.early * part.rows for part in found.window) / rows, False),
+        "kl": (max(part.kl for part in found.window), True),
         "words": (texts.differing, True),
         "wer": (None if texts.wer_a is None or texts.wer_b is None else texts.wer_b - texts.wer_a, True),
         "time": (max((done.timed.ratio.value for done in found.passes), default=None), True),
@@ -122,6 +125,7 @@ def _sizes_and_times(found: BundleComparison) -> list[str]:
     if texts.wer_a is not None and texts.wer_b is not None:
         lines.append(f"| {WER_PERCENT} | {100 * texts.wer_a:.1f} | {100 * texts.wer_b:.1f} | |")
     lines.append(f"| {WER_PERCENT}, against A's texts | | {100 * texts.differing:.1f} | |")
+    lines.append(f"| texts like A's | | {sum(map(str.__eq__, texts.a, texts.b))} of {len(texts.a)} | |")
     return lines
 
 
@@ -131,7 +135,7 @@ def _drift_table(found: BundleComparison) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for part in found.drift:
-        name = "verifier" if part.ratio is None else f"{100 * part.ratio:.0f} %"
+        name = UNMASKED[part.role] if part.ratio is None else f"{100 * part.ratio:.0f} %"
         shares = " | ".join(f"{100 * share:.1f}" for share in (part.argmax, part.first, part.early))
         lines.append(f"| {name} | {part.canvases} | {part.rows} | {shares} | {part.kl:.2e} | {part.kl_p95:.2e} |")
     return lines

@@ -19,8 +19,9 @@ from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
-from unmask.quant.calibration.partially_masked import State, Subject, subject_of
-from unmask.quant.drift import Drift, drift, log_softmax
+from unmask.quant.calibration.states import State, Subject
+from unmask.quant.calibration.subjects import subject_of
+from unmask.quant.drift import Drift, Floats, drift, log_softmax
 from unmask.session import open_model
 
 Say = Callable[[str], None]
@@ -72,18 +73,23 @@ def compare_bundles(
 def measure_drift(
     a: Bundle, b: Bundle, material: Material, options: EngineOptions | None = None
 ) -> tuple[tuple[Drift, ...], list[State]]:
-    """Drift at each share of masks, the verifier's last; and the canvases, which A filled, without the verifier's."""
+    """Drift at each share of masks, of texts and of slots; and what A's window answers, whose passes are timed."""
     subjects = [subject_of(bundle, material, InstrumentedEngine(bundle, whole_logits, options)) for bundle in (a, b)]
     states = subjects[0].states()
-    groups: dict[float | None, list[State]] = {}
+    groups: dict[tuple[str, float | None], list[State]] = {}
     for state in states:
-        groups.setdefault(state.ratio, []).append(state)
-    order = sorted(groups, key=lambda ratio: (ratio is None, ratio or 0))
-    parts = [
-        drift(ratio, [tuple(log_softmax(subject.logits(state)) for subject in subjects) for state in groups[ratio]])
-        for ratio in order
-    ]
-    return tuple(parts), [state for state in states if state.ratio is not None]
+        groups.setdefault((state.role, state.ratio), []).append(state)
+    order = sorted(groups, key=lambda group: (group[1] is None, group[1] or 0, group[0]))
+    parts = [drift(*group, [_answers(subjects, state) for state in groups[group]]) for group in order]
+    return tuple(parts), [state for state in states if state.role == "window"]
+
+
+def _answers(subjects: Sequence[Subject], state: State) -> tuple[Floats, Floats]:
+    """Log-probabilities of A and of B. Raises InputError for drafters of different tokens."""
+    a, b = (log_softmax(subject.logits(state)) for subject in subjects)
+    if a.shape != b.shape:
+        raise InputError(f"the bundles draft {a.shape[1] - 1} and {b.shape[1] - 1} tokens; compare bundles of one drafter")
+    return a, b
 
 
 def compare_texts(a: list[str], b: list[str], transcripts: Sequence[str | None]) -> Texts:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from unmask.bundle.manifest import Bundle
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, factors, ranges_of
-from unmask.quant.calibration.partially_masked import subject_of
+from unmask.quant.calibration.subjects import subject_of
 from unmask.quant.weights.quantize import Ranges
 
 Names = Callable[[str, onnx.ModelProto], list[str]]

@@ -14,6 +14,7 @@ from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.padding import Padding, fits
+from unmask.errors import InputError
 from unmask.export.litert import ENGINE, signature_of
 from unmask.export.modules.static import FixedGraph
 from unmask.speech.captioner import Captioner
@@ -55,11 +56,16 @@ class Padded(Sequence[dict[str, NDArray[Any]]]):
 def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], graphs: Sequence[FixedGraph]) -> dict[str, Padded]:
     """Signature -> up to `MOST_CALLS` calls that fit its graph, the largest first.
 
-    bundle: with graphs of any size. recordings: (N,) float32 samples at 16 kHz each.
+    bundle: with graphs of any size. recordings: (N,) float32 samples at 16 kHz each. Raises InputError for a captioner that is no
+    timeline.
     """
     recorder = Recorder()
     captioner = Captioner(bundle, engine=Engine(bundle, observe=recorder))
-    line = captioner.reader.timeline
+    if (line := bundle.manifest.timeline) is None:
+        raise InputError(
+            f"{bundle.manifest.name} has no timeline, and graphs of fixed sizes are made of timelines only; for CPUs run "
+            f"unmask quantize {bundle.folder} --to int8"
+        )
     tail_s = line.tail_ms / 1000
     lengths_s = [graph.sizes["slots"] * line.slot_s - tail_s for graph in graphs if graph.role == "context"]
     for recording in recordings:

@@ -99,9 +99,21 @@ def _opened(model: onnx.ModelProto, names: list[str], options: EngineOptions, fo
 
 
 def whole_logits(role: str, model: onnx.ModelProto) -> list[str]:
-    """Taps the logits over all ids that a graph can predict; nothing when it predicts none."""
-    name = ranked(model)
+    """Taps the logits over all ids that a graph can predict or draft; nothing when it predicts none."""
+    name = ranked(model) or drafted(model)
     return [] if name is None else [name]
+
+
+def drafted(model: onnx.ModelProto) -> str | None:
+    """Name of the scores (1 + ids) of a transcript's slots, of which the best is drafted; None when the graph drafts none."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    waiting = ["draft"]
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is not None and node.op_type == "ArgMax":
+            return str(node.input[0])
+        waiting += list(node.input) if node is not None else []
+    return None
 
 
 def factors(role: str, model: onnx.ModelProto) -> list[str]:

@@ -17,7 +17,8 @@ from unmask.errors import InputError
 from unmask.export.bundle_writer import WEIGHTS, WeightsFile
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
-from unmask.quant.calibration.partially_masked import State, Subject, subject_of
+from unmask.quant.calibration.states import State, Subject
+from unmask.quant.calibration.subjects import subject_of
 from unmask.quant.drift import Floats, kl_rows, log_softmax
 from unmask.quant.weights.matrices import Matrix
 from unmask.quant.weights.quantize import Ranges, Recipe, SourceModel, bundle_source, rewrite
@@ -44,7 +45,7 @@ class SearchResult:
     keep: tuple[str, ...]
     """Labels for `Recipe.keep`; empty when keeping them does not lower the drift."""
     before: float
-    """Mean KL of the format to fp32 in nats: the mean over canvases' rows and, with a verifier, over its drafts' rows."""
+    """Mean KL of the format to fp32 in nats: the mean over canvases' rows, over rows of texts, and over slots, as there are."""
     after: float
     """The same with these matrices kept."""
     bytes: int
@@ -128,15 +129,15 @@ class Trial:
         return rewrite(self.given, self._store, role, replace(self._recipe, keep=(*self._recipe.keep, *keep)), self._ranges)
 
     def drift(self, keep: tuple[str, ...]) -> float:
-        """Mean KL to fp32 when these matrices are kept: the mean of the means over canvases' rows and over drafts' rows."""
+        """Mean KL to fp32 when these matrices are kept: the mean of the means over each graph's rows."""
         changed = {label.split(":")[0] for label in keep}
         for role in changed:
             self._engine.replace(role, self._variant(role, keep))
         self._run_once(changed)
-        found: dict[bool, list[Floats]] = {}
+        found: dict[str, list[Floats]] = {}
         for state, exact in zip(self._states, self._exact, strict=True):
             rows = kl_rows(exact, log_softmax(self._subject.logits(state)))
-            found.setdefault(state.ratio is None, []).append(rows)
+            found.setdefault(state.role, []).append(rows)
         for role in changed:
             self._engine.replace(role, self._plain[role])
         self._run_once(changed)

@@ -32,9 +32,9 @@ FOUND = BundleComparison(
         PassTime(2, TimedPair(Quartiles(5, 6, 7, 6), Quartiles(4, 5, 6, 6), Ratio(0.8, Interval(0.7, 0.9), 6))),
     ),
     drift=(
-        Drift(0.5, canvases=4, rows=10, argmax=1.0, first=0.5, early=1.0, kl=0.01, kl_p95=0.02),
-        Drift(1.0, canvases=1, rows=30, argmax=0.9, first=1.0, early=0.8, kl=0.03, kl_p95=0.05),
-        Drift(None, canvases=1, rows=7, argmax=0.0, first=0.0, early=0.0, kl=9.0, kl_p95=9.0),
+        Drift("window", 0.5, canvases=4, rows=10, argmax=1.0, first=0.5, early=1.0, kl=0.01, kl_p95=0.02),
+        Drift("window", 1.0, canvases=1, rows=30, argmax=0.9, first=1.0, early=0.8, kl=0.03, kl_p95=0.05),
+        Drift("verify", None, canvases=1, rows=7, argmax=0.0, first=0.0, early=0.0, kl=9.0, kl_p95=9.0),
     ),
     texts=Texts(("a b",), ("a c",), 0.5, 0.10, 0.14),
 )

@@ -65,8 +65,8 @@ def test_two_models_that_compute_nan_agree_on_nothing() -> None:
     rows = np.random.default_rng(0).normal(size=(8, 5))
     good, half, bad = log_softmax(rows), log_softmax(np.where(np.arange(8)[:, None] < 4, np.nan, rows)), np.full((8, 5), np.nan)
     for pair in ((bad, bad), (good, bad), (bad, good)):
-        found = drift(0.5, [pair])
+        found = drift("window", 0.5, [pair])
         assert (found.argmax, found.first, found.early) == (0, 0, 0)
         assert np.isnan(found.kl)
-    assert drift(0.5, [(good, half)]).argmax == 0.5
-    assert drift(0.5, [(good, good)]).argmax == 1
+    assert drift("window", 0.5, [(good, half)]).argmax == 0.5
+    assert drift("window", 0.5, [(good, good)]).argmax == 1

@@ -17,8 +17,9 @@ from unmask.export.onnx.backbone import write_backbone
 from unmask.quant.calibration.calibrate import Widest, measure_ranges
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
-from unmask.quant.calibration.partially_masked import State, subject_of
 from unmask.quant.calibration.search import search_keep
+from unmask.quant.calibration.states import State
+from unmask.quant.calibration.subjects import subject_of
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 
 TONE = (0.3 * np.sin(np.arange(24000) ** 1.3 / 40)).astype(np.float32)

@@ -1,0 +1,164 @@
+"""One bundle's answers: to canvases that it filled itself and that are partially masked again, to slots, and to its own texts.
+
+Knows captioners of both kinds and text generators. Knows no number format and no measure of drift.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.graph_spec import BACKBONE, TIMELINE, TRANSCRIPT, kind_of
+from unmask.bundle.manifest import Bundle
+from unmask.decoding.schedule import Schedule
+from unmask.engines.engine import Engine
+from unmask.errors import InputError
+from unmask.quant.calibration.calibration_data import Material
+from unmask.quant.calibration.states import State, Subject, masked_again, tapped
+from unmask.speech.captioner import Captioner, Segment
+from unmask.speech.timeline.reader import TimelineReader, TimelineSegment
+from unmask.speech.transcript import SHORTEST_SAMPLES, TranscriptReader, TranscriptSegment
+from unmask.text.denoiser import BackboneDenoiser
+from unmask.text.generator import Generator
+
+DRAFT = Schedule(rule="quota", passes=1)
+
+
+def subject_of(bundle: Bundle, material: Material, engine: Engine | None = None) -> Subject:
+    """A captioner or a text generator with its material. Raises InputError when there is no material for it."""
+    kinds = {TIMELINE.name: TimelineSubject, TRANSCRIPT.name: TranscriptSubject, BACKBONE.name: BackboneSubject}
+    return kinds[kind_of(bundle.manifest).name](bundle, material, engine or Engine(bundle))
+
+
+class CaptionSubject:
+    """Segments of recordings, encoded once."""
+
+    segments: list[Segment]
+
+    def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
+        if not material.recordings:
+            raise InputError(f"{bundle.manifest.name} writes captions: give recordings to measure it on")
+        self.captioner, self.material, self.engine = Captioner(bundle, engine=engine), material, engine
+        self.prepare()
+
+    def prepare(self) -> None:
+        self.segments = [s for samples in self.material.recordings for s in self.captioner.segments(samples)]
+        if not self.segments:
+            raise InputError("the recordings are silent; give recordings of speech")
+
+    def texts(self) -> list[str]:
+        return [self.captioner.caption(samples).text for samples in self.material.recordings]
+
+
+class TimelineSubject(CaptionSubject):
+    """Canvases of slots, and the drafts on them that a verifier reads."""
+
+    def states(self) -> list[State]:
+        reader, states = self.captioner.reader, list[State]()
+        assert isinstance(reader, TimelineReader)
+        rng = np.random.default_rng(self.material.seed)
+        for source, segment in enumerate(self.segments):
+            assert isinstance(segment, TimelineSegment)
+            *_, step = reader.fill(segment, DRAFT)
+            states += masked_again(source, segment.canvas.ids, step.ids, self.material, rng)
+            draft = reader.heard(step).ids
+            if segment.verifier is not None:
+                states.append(State(source, "verify", None, draft, np.arange(len(draft) + 1)))
+        return states
+
+    def ask(self, state: State) -> None:
+        segment = self.segments[state.source]
+        assert isinstance(segment, TimelineSegment)
+        if state.role == "verify":
+            assert segment.verifier is not None
+            segment.verifier.reset()
+            segment.verifier.next_token_scores(state.ids, 0)
+        else:
+            segment.denoiser.reset()
+            allowed = (segment.canvas.spans[0].allowed,)
+            segment.denoiser.window(state.ids, np.arange(len(state.ids)), state.rows, allowed)
+
+    def logits(self, state: State) -> NDArray[np.float32]:
+        self.ask(state)
+        logits = tapped(self.engine, state.role)[-len(state.rows) :]
+        manifest = self.captioner.bundle.manifest
+        if state.role == "window" or not self.engine.dynamic("verify"):
+            return logits
+        # Marks are never predicted: a graph of any size bars them, one of fixed sizes has no columns for them.
+        assert manifest.verifier is not None
+        return np.delete(logits, (manifest.vocabulary.mask_id, *manifest.verifier.prompt), 1)
+
+
+class TranscriptSubject(CaptionSubject):
+    """The slots of a draft, if the bundle drafts, and the next token along its own text."""
+
+    def states(self) -> list[State]:
+        reader, states = self.captioner.reader, list[State]()
+        assert isinstance(reader, TranscriptReader)
+        empty = self.captioner.bundle.manifest.vocabulary.mask_id
+        for source, segment in enumerate(self.segments):
+            if reader.transcript.states_per_slot:
+                slots = self._drafted(segment)
+                states.append(State(source, "context", None, np.full(slots, empty), np.arange(slots)))
+            text = reader.decode(segment).text.ids
+            states.append(State(source, "window", None, text, np.arange(len(text) + 1)))
+        return states
+
+    def ask(self, state: State) -> None:
+        segment = self.segments[state.source]
+        assert isinstance(segment, TranscriptSegment)
+        if state.role == "context":
+            self._drafted(segment)
+        else:
+            segment.decoder.reset()
+            segment.decoder.next_token_scores(state.ids, 0)
+
+    def logits(self, state: State) -> NDArray[np.float32]:
+        """Raises InputError for the slots of a bundle that drafts nothing."""
+        self.ask(state)
+        manifest = self.captioner.bundle.manifest
+        if state.role == "context" and manifest.transcript and not manifest.transcript.states_per_slot:
+            raise InputError(f"{manifest.name} drafts nothing; compare bundles that both have the drafter, or neither")
+        return tapped(self.engine, state.role)
+
+    def _drafted(self, segment: Segment) -> int:
+        """Run the context graph once more; the number of slots."""
+        samples = np.pad(segment.samples, (0, max(0, SHORTEST_SAMPLES - len(segment.samples))))
+        return len(self.engine.run("context", {"samples": samples[None]})["draft"])
+
+
+class BackboneSubject:
+    """Prompts for the first task whose only input is text."""
+
+    def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
+        self.generator, self.material, self.engine = Generator(bundle, engine=engine), material, engine
+        texts = [task for task, template in bundle.manifest.templates.items() if set(template.inputs.values()) == {"text"}]
+        if not texts or not material.prompts:
+            raise InputError(f"{bundle.manifest.name} has no task whose only input is text, or no prompts were given")
+        self.requests = [
+            self.generator.request(texts[0], dict.fromkeys(bundle.manifest.templates[texts[0]].inputs, prompt), material.length)
+            for prompt in material.prompts
+        ]
+
+    def prepare(self) -> None:
+        """Nothing: prompts are rows of every pass."""
+
+    def states(self) -> list[State]:
+        rng, states = np.random.default_rng(self.material.seed), list[State]()
+        for source, request in enumerate(self.requests):
+            *_, step = self.generator.steps(request)
+            states += masked_again(source, request.canvas.ids, step.ids, self.material, rng)
+        return states
+
+    def ask(self, state: State) -> None:
+        denoiser = BackboneDenoiser(self.engine, len(state.ids), self.requests[state.source].prompt)
+        denoiser.numbers(denoiser.hidden(state.ids, state.rows), 1.0)
+
+    def logits(self, state: State) -> NDArray[np.float32]:
+        self.ask(state)
+        return tapped(self.engine, "head")
+
+    def texts(self) -> list[str]:
+        material, texts = self.material, []
+        for request, prompt in zip(self.requests, material.prompts, strict=True):
+            inputs = dict.fromkeys(request.template.inputs, prompt)
+            texts.append(self.generator.generate(request.task, inputs, material.length).text)
+        return texts
