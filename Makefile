@@ -50,6 +50,16 @@ train-drafts: .venv/training
 	.venv/bin/python -m unmask.training.drafting.prepare --data $(DATA) --moonshine $(MOONSHINE) --cache $(DRAFTS)
 	.venv/bin/python -m unmask.training.drafting.train --moonshine $(MOONSHINE) --cache $(DRAFTS) --out $(DRAFTS)/run --minutes $(MINUTES)
 
+# Optimum, which wants an older transformers than ours and so an environment of its own (docs/optimum.md). Without accelerate its
+# exports hold tied weights twice.
+.PHONY: optimum-env
+optimum-env: .cache/optimum/bin/optimum-cli
+.cache/optimum/bin/optimum-cli: constraints.txt
+	$(PYTHON) -m venv .cache/optimum
+	.cache/optimum/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt \
+	  'optimum-onnx[onnxruntime]==0.1.0' 'transformers<4.58' accelerate torch
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -76,4 +86,4 @@ train-drafts: .venv/training
 	ln -s $(addprefix $(CURDIR)/,$(wildcard runtime/*) export quant apps benchmarks training models) $@/unmask
 
 clean:
-	rm -rf .venv .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache/optimum .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from cyclopts import Parameter
 
-from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, caption_cases, torch_absent
+from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, caption_cases, torch_absent, version
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, table
 from benchmarks.lab.program import run as run_program
 from benchmarks.lab.token_by_token import can_write_in_order
@@ -102,6 +102,9 @@ class Weights:
     """A folder of a Moonshine model; tiny or base by its name. It chooses its own threads; --pin limits them."""
     sherpa_onnx: Path | None = None
     """A folder with a transducer's encoder, decoder and joiner (*.onnx), and tokens.txt."""
+    optimum: Path | None = None
+    """A folder that `optimum-cli export onnx` made of Moonshine, with its tokenizer.json. Runs in the environment of
+    `make optimum-env`."""
 
 
 def main(bundle: Path = SHIPPED, /, *, options: PeerOptions = PeerOptions(), weights: Weights = Weights()) -> None:
@@ -177,10 +180,7 @@ def measure(
 def described(weights: Mapping[str, Path | None], pytorch: Sequence[str]) -> dict[str, Any]:
     """Versions of the available peers and the names of their weights, without paths."""
     there = [peer for peer in CAPTIONS if absent(peer, weights.get(peer.option)) is None]
-    named = {
-        peer.name: {"version": metadata.version(peer.install), "weights": Path(str(weights[peer.option])).resolve().name}
-        for peer in there
-    }
+    named = {peer.name: {"version": version(peer), "weights": Path(str(weights[peer.option])).resolve().name} for peer in there}
     if torch := [way for way in TORCH if torch_absent(way, pytorch) is None]:
         own = f"the bundle's in float32, {' and '.join(torch)}"
         named["PyTorch"] = {"version": metadata.version("torch"), "weights": own}

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,14 @@ class Peer:
     weights: str  # what its path is
     target: str
     ways: dict[str, dict[str, Any]] = field(default_factory=lambda: {"": {}})  # of reading -> settings of a call
+    python: Path | None = None  # of an environment of its own, if it needs one
 
     @property
     def option(self) -> str:
         return self.name.replace("-", "_").replace(".", "_")
 
 
+OPTIMUM_PYTHON = Path(__file__).absolute().parents[3] / ".cache/optimum/bin/python"  # what `make optimum-env` makes
 TORCH = ("eager", "compiled")  # ways of PyTorch to run the bundle's own weights
 COMPILERS = ("g++", "clang++", "c++", "cl")
 CAPTIONS = (
@@ -50,6 +53,7 @@ CAPTIONS = (
     Peer("vosk", "vosk", "vosk", "a folder of a Vosk model", "vosk"),
     Peer("moonshine", "moonshine_voice", "moonshine-voice", "a Moonshine model's folder, tiny or base by its name", "moonshine"),
     Peer("sherpa-onnx", "sherpa_onnx", "sherpa-onnx", "a folder with encoder, decoder, joiner and tokens.txt", "sherpa_onnx"),
+    Peer("optimum", "optimum", "optimum-onnx", "what optimum-cli made of Moonshine", "optimum", python=OPTIMUM_PYTHON),
 )
 
 
@@ -59,9 +63,19 @@ def absent(peer: Peer, weights: Path | None) -> str | None:
         return f"no weights given; name them with --{peer.option.replace('_', '-')} ({peer.weights})"
     if not weights.exists():
         raise InputError(f"{weights}: no such file or folder; --{peer.option.replace('_', '-')} takes {peer.weights}")
+    if peer.python is not None:
+        return None if peer.python.is_file() else f"{peer.install} not installed; make {peer.name}-env"
     if importlib.util.find_spec(peer.package) is None:
         return f"{peer.package} not installed; pip install {peer.install}"
     return None
+
+
+def version(peer: Peer) -> str:
+    """Of an installed peer's package."""
+    if peer.python is None:
+        return metadata.version(peer.install)
+    sites = [str(path) for path in peer.python.parents[1].glob("lib/python*/site-packages")]
+    return next(iter(metadata.distributions(name=peer.install, path=sites))).version
 
 
 def torch_absent(way: str, asked: Sequence[str]) -> str | None:
@@ -111,7 +125,7 @@ def caption_cases(
         if why := absent(peer, weights):
             skipped[peer.name] = why
             continue
-        arguments = {"weights": str(weights), **common}
+        arguments = {"weights": str(weights), **common} | ({"python": str(peer.python)} if peer.python else {})
         cases += [
             Case(SCENARIO, peer.name, way, f"{SYSTEMS}{peer.target}", arguments, settings, threads)
             for way, settings in peer.ways.items()

@@ -171,3 +171,39 @@ def pytorch(weights: str, threads: int, recordings: list[str], compiled: bool = 
     bundle = load_bundle(Path(weights))
     engine = Engine(bundle, runner=TorchRunner(bundle, threads, compiled))
     return captioner_calls(Captioner(bundle, engine=engine), recordings)
+
+
+def optimum(weights: str, threads: int, recordings: list[str], python: str) -> Calls:
+    """ORTModelForSpeechSeq2Seq, greedy, in the Python of its own environment. weights: optimum's folder with tokenizer.json."""
+    import json
+    import os
+    import subprocess
+    from pathlib import Path
+
+    from unmask.bundle.tokenizer import read_tokenizer
+    from unmask.errors import InputError
+
+    if not (file := Path(weights) / "tokenizer.json").is_file():
+        raise InputError(f"{file}: missing; copy it from the checkpoint that was exported")
+    tokenizer = read_tokenizer(file)
+    program = [python, "-P", str(Path(__file__).parents[1] / "optimum/side.py"), weights, str(threads)]
+    quiet = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)
+
+    def answer() -> dict[str, Any]:
+        assert process.stdout is not None
+        if not (line := process.stdout.readline()):
+            raise InputError(f"{weights}: optimum's process ended with code {process.wait()}; its own message is above")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def call(recording: int) -> dict[str, Any]:
+        assert process.stdin is not None
+        process.stdin.write(f"{recordings[recording]}\n")
+        process.stdin.flush()
+        done = answer()
+        text = tokenizer.decode(done["ids"]).strip()
+        return Sample(done["seconds"], tokens=len(done["ids"]) - 2, rss_mib=done["rss_mib"], text=text).to_json()
+
+    answer()  # it is ready
+    return call

@@ -2,13 +2,15 @@
 
 import importlib.util
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.lab.peers.captions import Weights, main
-from benchmarks.lab.peers.peers import CAPTIONS, absent, caption_cases, torch_absent
+from benchmarks.lab.peers.peers import CAPTIONS, Peer, absent, caption_cases, torch_absent
 from benchmarks.lab.peers.systems import faster_whisper, ours, pytorch, sherpa_onnx, whisper_cpp
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, ratio, table
 from benchmarks.lab.token_by_token import token_by_token
@@ -128,12 +130,15 @@ def test_a_bundle_that_does_not_caption_is_refused(program: Program, backbones: 
 
 
 @pytest.mark.parametrize("peer", CAPTIONS, ids=lambda peer: peer.name)
-def test_every_peer_has_an_option_and_a_reason(peer: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert peer.option in vars(Weights())  # type: ignore[attr-defined]
+def test_every_peer_has_an_option_and_a_reason(peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert peer.option in vars(Weights())
+    alone = peer.python is not None
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install" in absent(peer, tmp_path)  # type: ignore[arg-type, operator]
+    why = absent(replace(peer, python=tmp_path / "python" if alone else None), tmp_path)
+    assert why is not None
+    assert (f"make {peer.name}-env" if alone else "pip install") in why
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "there")
-    assert absent(peer, tmp_path) is None  # type: ignore[arg-type]
+    assert absent(replace(peer, python=Path(sys.executable) if alone else None), tmp_path) is None
 
 
 def test_faster_whisper_reads(tmp_path: Path) -> None:
