@@ -7,7 +7,6 @@ A Hugging Face folder holds `config.json` and `model.safetensors`; a folder that
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from unmask.errors import UnmaskError
 from unmask.export.checkpoint.graph_weights import Parameters
 from unmask.export.checkpoint.onnx_weights import read_onnx
 from unmask.export.checkpoint.ort_weights import read_ort
+from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.modules.moonshine import BASE, TINY, Moonshine, MoonshineConfig
 
 ORT_FILES = ("encoder_model.ort", "decoder_model_merged.ort")
@@ -28,12 +28,11 @@ ONNX_DECODERS = ("decoder_model.onnx", "decoder_model_merged.onnx")
 """The same weights; optimum writes the second, for use with a cache, only when asked to."""
 _RENAMED = {".dense.": ".o_proj.", ".up_proj.": ".fc1.", ".down_proj.": ".fc2."}  # names of older transformers
 _PUBLISHED = {config.width: config for config in (TINY, BASE)}
-_TERM, _ROWS = "layers.0.self_attn.q_proj.draft_in", "draft_rows"  # of the decoder, with the rank and the number of mask rows
 _HEAD = "proj_out.weight"  # the embedding once more
 
 
-def load_moonshine(folder: Path, draft_rank: int = 0, draft_rows: int = MoonshineConfig.draft_rows) -> Moonshine:
-    """The model of a checkpoint. draft_rank: of the mask rows' terms, which are new and do nothing until they are trained.
+def load_moonshine(folder: Path) -> Moonshine:
+    """The model of a checkpoint.
 
     Raises UnmaskError if the folder holds none of the forms, or tensors that are not Moonshine's.
     """
@@ -51,21 +50,21 @@ def load_moonshine(folder: Path, draft_rank: int = 0, draft_rows: int = Moonshin
             f"{folder}: no Moonshine checkpoint (none of model.safetensors, {ONNX_ENCODER} and {ORT_FILES[0]}); "
             "docs/training.md says which package holds one"
         )
-    model = Moonshine(replace(config, draft_rank=draft_rank, draft_rows=draft_rows))
+    model = Moonshine(config)
     named = {_own_name(name): value.float() for name, value in weights.items() if name != _HEAD}
     shapes = {name: value.shape for name, value in model.state_dict().items()}
-    lacks = [name for name in shapes if name not in named and ".draft_" not in f".{name}"]
+    lacks = [name for name in shapes if name not in named]
     unlike = [name for name, value in named.items() if shapes.get(name) != value.shape]
     if lacks or unlike:
         raise UnmaskError(f"{folder}: not Moonshine's tensors: {', '.join((lacks + unlike)[:3])}; download the checkpoint again")
-    model.load_state_dict(named, strict=False)
+    model.load_state_dict(named)
     return model.eval()
 
 
-def load_drafting(folder: Path, draft: Path) -> Moonshine:
-    """The model of a checkpoint with the mask rows that `training.drafting` taught it. draft: its `draft.safetensors`.
+def load_drafter(model: Moonshine, draft: Path) -> Drafter:
+    """The drafter that `training.drafting` taught for a model. draft: its `draft.safetensors`.
 
-    Raises UnmaskError as `load_moonshine`, and for mask rows that are not of this model.
+    Raises UnmaskError for another file, or a drafter for another model.
     """
     try:
         values = load_file(draft)
@@ -73,17 +72,16 @@ def load_drafting(folder: Path, draft: Path) -> Moonshine:
         raise UnmaskError(
             f"{draft}: no safetensors file ({error}); `python -m unmask.training.drafting.train` makes one"
         ) from error
-    terms, rows = values.get(f"decoder.{_TERM}"), values.get(f"decoder.{_ROWS}")
-    if terms is None or rows is None:
-        raise UnmaskError(f"{draft}: not what drafts are made with, as decoder.{_TERM} is missing; give a draft.safetensors")
-    model = load_moonshine(folder, len(terms), len(rows))
-    own = {name: p.shape for name, p in model.named_parameters() if ".draft_" in f".{name}"}
+    ids, table = values.get("ids"), model.decoder.embed_tokens.weight
+    if ids is None or ids.ndim != 1 or not bool(((ids >= 0) & (ids < len(table))).all()):
+        raise UnmaskError(f"{draft}: it has no ids of this model's tokens, so it is no drafter of it; give a draft.safetensors")
+    drafter = Drafter(ids, table[ids])
+    own = {name: value.shape for name, value in drafter.state_dict().items() if name != GIVEN}
     unlike = [name for name in own | values if name not in own or name not in values or values[name].shape != own[name]]
     if unlike:
-        width = f"of width {rows.shape[1]}, and {folder} has {model.config.width}"
-        raise UnmaskError(f"{draft}: mask rows of another model ({width}; {', '.join(unlike[:3])}): train them on this one")
-    model.load_state_dict(values, strict=False)
-    return model.eval()
+        raise UnmaskError(f"{draft}: a drafter of another model ({', '.join(unlike[:3])}); train one on this model")
+    drafter.load_state_dict(values, strict=False)
+    return drafter.eval()
 
 
 def _own_name(name: str) -> str:

@@ -22,6 +22,7 @@ from unmask.export.checkpoint.pieces import FILE as PIECES
 from unmask.export.checkpoint.pieces import MARKS, read_pieces
 from unmask.export.families import FAMILIES
 from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
+from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig
 from unmask.export.modules.static import FixedGraph, captioner_graph
 from unmask.export.modules.whisper import WhisperConfig
@@ -73,7 +74,7 @@ def export_tiny_captioner(folder: Path) -> None:
 
 SPOKEN = ("\u2581", "t", "h", "e", "s", "a", "th", "\u2581a", "\u2581th", "\u2581the", "es", "<<ST_0>>")
 """Pieces after the marks and bytes, in the order of their merges."""
-DRAFTING = MoonshineConfig(
+TRANSCRIBING = MoonshineConfig(
     width=36,  # its second convolution is of the size that formats change
     heads=4,
     encoder_layers=2,
@@ -82,8 +83,6 @@ DRAFTING = MoonshineConfig(
     rotary=6,
     alignment=((1, 0), (1, 2)),
     vocabulary=len(MARKS) + 256 + len(SPOKEN),
-    draft_rank=4,
-    draft_rows=5,
 )
 
 
@@ -94,12 +93,26 @@ def write_pieces(path: Path, pieces: Sequence[str] = SPOKEN) -> None:
     path.write_bytes(b"".join(length + entry for length, entry in zip(lengths, entries, strict=True)))
 
 
-def make_transcriber(config: MoonshineConfig = DRAFTING) -> Moonshine:
-    """Random weights, large enough that rows differ, and mask rows that do something."""
+def make_transcriber(config: MoonshineConfig = TRANSCRIBING) -> Moonshine:
+    """Random weights, large enough that rows differ."""
     torch.manual_seed(3)
-    model = Moonshine(config)
+    return _distinct(Moonshine(config))
+
+
+def make_drafter(model: Moonshine) -> Drafter:
+    """Random weights that draft some of the model's tokens, and empty slots too."""
+    torch.manual_seed(4)
+    ids = torch.arange(3, model.config.vocabulary, 2)
+    drafter = _distinct(Drafter(ids, model.decoder.embed_tokens.weight[ids]))
+    for name, parameter in drafter.named_parameters():
+        if name.endswith(("narrow.weight", "none.weight", "project.weight")):
+            torch.nn.init.normal_(parameter, std=0.5)
+    return drafter
+
+
+def _distinct(model: torch.nn.Module) -> torch.nn.Module:
     for name, parameter in model.named_parameters():
-        if name.endswith(("draft_in", "draft_out", "draft_shift", "draft_rows", "embed_tokens.weight")):
+        if name.endswith("embed_tokens.weight") or name == "decoder.norm.weight":  # else each token would be said again forever
             torch.nn.init.normal_(parameter, std=0.5)
         elif "norm.weight" in name:  # no two parameters are equal, as none are after training
             torch.nn.init.normal_(parameter, mean=1, std=1e-3)
@@ -110,16 +123,17 @@ def export_transcriber(folder: Path) -> None:
     with TemporaryDirectory() as made:
         write_pieces(Path(made) / PIECES)
         tokenizer = read_pieces(Path(made) / PIECES).to_str()
-    write_transcript(make_transcriber(), tokenizer, folder, "tiny", "MIT", {"source": "random weights"})
+    model = make_transcriber()
+    write_transcript(model, make_drafter(model), tokenizer, folder, "tiny", "MIT", {"source": "random weights"})
 
 
 def moonshine_checkpoint(folder: Path) -> tuple[Path, Path]:
-    """The tiny transcriber as a Hugging Face folder with a tokenizer.bin, and the file of its mask rows beside it."""
+    """The tiny transcriber as a Hugging Face folder with a tokenizer.bin, and the file of its drafter beside it."""
     folder.mkdir()
-    model, sizes = make_transcriber(), DRAFTING
-    drafts = {name: p for name, p in model.named_parameters() if ".draft_" in f".{name}"}
-    save_file(drafts, folder.with_name("draft.safetensors"))
-    save_file({f"model.{name}": p for name, p in model.named_parameters() if name not in drafts}, folder / "model.safetensors")
+    model, sizes = make_transcriber(), TRANSCRIBING
+    drafter = {name: value for name, value in make_drafter(model).state_dict().items() if name != GIVEN}
+    save_file(drafter, folder.with_name("draft.safetensors"))
+    save_file({f"model.{name}": p for name, p in model.named_parameters()}, folder / "model.safetensors")
     config = {
         "model_type": "moonshine",
         "hidden_size": sizes.width,

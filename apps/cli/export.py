@@ -26,8 +26,8 @@ class ExportOptions:
     name: str | None = None
     """Name of the bundle. Default: the checkpoint folder's name, in the hub's cache the model's."""
     draft: Path | None = None
-    """Moonshine only: the mask rows that draft, as `python -m unmask.training.drafting.train` writes them. Default: none, and
-    captions are written token by token."""
+    """Moonshine only: the drafter, as `python -m unmask.training.drafting.train` writes it. Default: none, and captions are
+    written token by token."""
     top: int = 64
     """Number of best ids that a head returns for each row; the published decodings use 50."""
     block: int | None = None
@@ -74,7 +74,7 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
         return convert_moonshine(checkpoint, target, name, options, say)
     check_sort(checkpoint)
     if options.draft is not None:
-        raise InputError(f"--draft: {checkpoint} is no Moonshine, and only a Moonshine drafts with mask rows")
+        raise InputError(f"--draft: {checkpoint} is no Moonshine, and drafters are of a Moonshine")
     formats = CHECKPOINT_FORMATS[options.target]
     if options.to is not None and options.to not in formats:
         raise InputError(

@@ -59,9 +59,10 @@ def describe(bundle: Bundle) -> Table:
             "timeline", f"slots of {1000 * manifest.timeline.slot_s:g} ms, at most {manifest.timeline.longest_s:g} s a canvas"
         )
     if text := manifest.transcript:
+        drafts = f"a draft of slots of {text.states_per_slot} states" if text.states_per_slot else "no draft"
         table.add_row(
             "transcript",
-            f"states of {text.samples_per_state / 16:g} ms, at most {text.longest_s:g} s a segment; {text.masks} mask rows",
+            f"states of {text.samples_per_state / 16:g} ms, at most {text.longest_s:g} s a segment; {drafts}",
         )
     for role, name in manifest.graphs.items():
         table.add_row(f"graph {role}", name)

@@ -1,4 +1,4 @@
-"""`tokenizer.bin` of Moonshine's own runtime as a Hugging Face tokenizer. Knows bytes. Knows no checkpoint.
+"""Moonshine's tokenizer, also from `tokenizer.bin` of its own runtime. Knows bytes.
 
 For each id the file has a length and as many bytes: a mark, one raw byte, or a piece of text with `SPACE` before a word. From 128
 on, a length has a second byte. The pieces are those of a sentencepiece BPE, whose ids rank its merges.
@@ -11,12 +11,24 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers
 from tokenizers.models import BPE
 
-from unmask.errors import BundleError
+from unmask.errors import BundleError, InputError
+from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
 
-FILE = "tokenizer.bin"
+FILE, WHOLE = "tokenizer.bin", "tokenizer.json"
 SPACE = "\u2581"
 MARKS = ("<unk>", "<s>", "</s>")  # ids 0 to 2
 SPARE = re.compile(r"<<ST_\d+>>")  # more marks, which no text holds
+
+
+def moonshine_tokenizer(source: Path) -> Tokenizer:
+    """The checkpoint's tokenizer, in either form. Raises BundleError when its marks are not those of the model."""
+    if not any((source / name).is_file() for name in (FILE, WHOLE)):
+        raise InputError(f"{source}: neither {FILE} nor {WHOLE}; download the tokenizer too")
+    tokenizer = read_pieces(source / FILE) if (source / FILE).is_file() else checkpoint_tokenizer(source)
+    for i in range(1, len(MARKS)):
+        if tokenizer.id_to_token(i) != MARKS[i]:
+            raise BundleError(f"{source}: token {i} is {tokenizer.id_to_token(i)!r} instead of {MARKS[i]!r}; download it again")
+    return tokenizer
 
 
 def read_pieces(path: Path) -> Tokenizer:

@@ -1,33 +1,41 @@
 """The two graphs of a captioner that writes a transcript: what it hears of a recording, and a pass over rows of the text."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.export.modules.captioner import log_sum_exp
+from unmask.export.modules.drafter import STATES_PER_SLOT, Drafter
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig, Rows
 
 
 class Context(nn.Module):
-    """What is heard of a recording. Samples (1, n) at 16 kHz -> keys and values of the encoder's states for each layer, each
-    (L, H, T, d / H), and (T,) the number of tokens that are said up to and within each state."""
+    """What is heard of a recording: samples (1, n) at 16 kHz -> keys and values of the encoder's states for each layer, each
+    (L, H, T, d / H), and for each slot of `STATES_PER_SLOT` states the token that it most likely holds, with its probability.
 
-    def __init__(self, model: Moonshine) -> None:
+    A slot without a token has the id after the vocabulary's last, and so have all slots without a drafter.
+    """
+
+    def __init__(self, model: Moonshine, drafter: Drafter | None = None) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.drafter = model, drafter
 
-    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         states = self.model.encoder(samples)
         cross = self.model.decoder.cross(states)
-        counted = self.model.decoder.draft_counter(states)[0].cumsum(0)
-        return torch.cat([k for k, _ in cross]), torch.cat([v for _, v in cross]), counted
+        none = self.model.config.vocabulary
+        if self.drafter is None:
+            slots = (states.shape[1] + STATES_PER_SLOT - 1) // STATES_PER_SLOT
+            draft, sure = torch.full((slots,), none), torch.zeros(slots)
+        else:
+            _, scores = self.drafter(states)
+            best, place = scores[0].max(-1)
+            draft = torch.cat((torch.tensor([none]), self.drafter.ids))[place]
+            sure = (best - log_sum_exp(scores[0], torch.softmax(scores[0], -1))).exp()
+        return torch.cat([k for k, _ in cross]), torch.cat([v for _, v in cross]), draft, sure
 
 
 class Window(nn.Module):
-    """One pass over N rows of a text after P rows that were read before: causal rows first, then mask rows.
-
-    A causal row sees all before it; a mask row sees all causal rows and all mask rows.
-    """
+    """One pass over N rows of a text after P rows that were read before. Each row sees all rows before it."""
 
     def __init__(self, model: Moonshine, top: int) -> None:
         super().__init__()
@@ -37,10 +45,8 @@ class Window(nn.Module):
 
     def forward(
         self,
-        rows: Tensor,  # (N, d) embeddings of tokens and masks
+        rows: Tensor,  # (N, d) embeddings of tokens
         positions: Tensor,  # (N,) in the text
-        masked: Tensor,  # (N,) 1.0 for mask rows, 0.0 for causal ones
-        places: Tensor,  # (N,) where a mask row's token is expected, in encoder states
         listed: Tensor,  # (K,) ids whose logits are wanted of every row
         cross_k: Tensor,  # (L, H, T, d / H)
         cross_v: Tensor,
@@ -51,10 +57,7 @@ class Window(nn.Module):
         past = [(k[None], v[None]) for k, v in zip(past_k, past_v, strict=True)]
         new, read = rows.shape[0], past_k.shape[2]
         seen = torch.arange(read + new) <= torch.arange(new)[:, None] + read
-        together = masked[:, None] * F.pad(masked, (read, 0)) > 0  # mask rows see one another
-        seen = seen | together
-        given = Rows(rows[None], positions[None], seen[None, None], masked[None, :, None], places[None])
-        hidden, kept, asked = self.decoder(given, cross, past=past)
+        hidden, kept, asked = self.decoder(Rows(rows[None], positions[None], seen[None, None]), cross, past=past)
         logits = self.head(hidden[0])
         top, ids = logits.topk(self.top)
         k, v = (torch.cat([pair[i][:, :, read:] for pair in kept]) for i in (0, 1))

@@ -1,29 +1,24 @@
 """Write the bundle of a captioner that writes a transcript and drafts it: its context and window graphs, and the manifest."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
-from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import FORMAT, Manifest, Transcript, Vocabulary
 from unmask.decoding.schedule import Schedule
-from unmask.errors import BundleError, InputError
 from unmask.export.bundle_writer import write_bundle
 from unmask.export.checkpoint.folder import model_name
-from unmask.export.checkpoint.pieces import FILE as PIECES
-from unmask.export.checkpoint.pieces import MARKS, read_pieces
-from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer
-from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, Decoder, KeysValues, Moonshine, Rows
+from unmask.export.checkpoint.pieces import moonshine_tokenizer
+from unmask.export.modules.drafter import STATES_PER_SLOT, Drafter
+from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, Moonshine
 from unmask.export.modules.transcript import Context, Window
-from unmask.export.moonshine_weights import load_drafting, load_moonshine
-from unmask.export.onnx.backbone import TOKENIZER as WHOLE
+from unmask.export.moonshine_weights import load_drafter, load_moonshine
 from unmask.export.onnx.backbone import check_tokenizer
 from unmask.export.onnx.captioner import name_parameters
 from unmask.export.onnx.trace import trace
@@ -32,9 +27,9 @@ from unmask.system import check_disk
 
 FAMILY = "moonshine"
 LICENSE = "MIT (Moonshine AI's English models); of another checkpoint its own"
+LOOKAHEAD = 16  # tokens of the draft that a pass checks
 TOP = 2  # the best id and the runner-up
 LONGEST_S = 30.0
-STATES_PER_TOKEN = 10.6  # in 1,500 recordings
 TOKENS_PER_SECOND = 6.5  # more is a loop, as Moonshine's own runtime takes it
 SHORTEST_SAMPLES = 895  # of which the convolutions make one state
 MOST_SAMPLES, MOST_TOKENS = 1 << 22, 4096  # bounds that the tracer wants
@@ -49,53 +44,47 @@ def write_moonshine(
 ) -> Path:
     """Write an fp32 bundle of the checkpoint folder `source` at `target` and return it.
 
-    draft: the mask rows that `unmask.training.drafting` taught this checkpoint; without them the bundle writes token by token.
+    draft: the drafter that `unmask.training.drafting` taught for this checkpoint; without one the bundle writes token by token.
     say: called with a line for each stage. Replaces an older bundle at `target`, and nothing else. Raises UnmaskError for a
-    folder that is no Moonshine, for mask rows of another one, and when the disk has too little room.
+    folder that is no Moonshine, for a drafter of another one, and when the disk has too little room.
     """
     check_target(target)
-    tokenizer = _tokenizer(source)
-    model = load_drafting(source, draft) if draft else load_moonshine(source)
+    tokenizer = moonshine_tokenizer(source)
+    model = load_moonshine(source)
+    drafter = load_drafter(model, draft) if draft else None
     config = model.config
     check_tokenizer(source, tokenizer, config.vocabulary)
-    check_disk(target, 4 * sum(parameter.numel() for parameter in model.parameters()), "the bundle")
-    drafts = f"{config.draft_rows} mask rows with terms of rank {config.draft_rank}" if config.draft_rank else "no mask rows"
+    parts = [model, *([drafter] if drafter else [])]
+    check_disk(target, 4 * sum(parameter.numel() for part in parts for parameter in part.parameters()), "the bundle")
+    drafts = f"drafts {len(drafter.ids)} of its tokens" if drafter else "drafts nothing"
     say(f"family {FAMILY}: layers of {config.width}, {config.encoder_layers} and {config.decoder_layers}; {drafts}")
-    provenance = {"architecture": "MoonshineForConditionalGeneration", "exported by": "unmask export", "drafts": drafts}
-    return write_transcript(model, tokenizer.to_str(), target, name or model_name(source), LICENSE, provenance)
-
-
-def _tokenizer(source: Path) -> Tokenizer:
-    """The checkpoint's tokenizer, in either form. Raises BundleError when its marks are not those of the model."""
-    if not any((source / name).is_file() for name in (PIECES, WHOLE)):
-        raise InputError(f"{source}: neither {PIECES} nor {WHOLE}; download the tokenizer too")
-    tokenizer = read_pieces(source / PIECES) if (source / PIECES).is_file() else checkpoint_tokenizer(source)
-    for i in (START, END):
-        if tokenizer.id_to_token(i) != MARKS[i]:
-            raise BundleError(f"{source}: token {i} is {tokenizer.id_to_token(i)!r} instead of {MARKS[i]!r}; download it again")
-    return tokenizer
+    provenance = {"architecture": "MoonshineForConditionalGeneration", "exported by": "unmask export", "drafter": drafts}
+    return write_transcript(model, drafter, tokenizer.to_str(), target, name or model_name(source), LICENSE, provenance)
 
 
 def write_transcript(
-    model: Moonshine, tokenizer: str, folder: Path, name: str, license: str, provenance: Mapping[str, str]
+    model: Moonshine,
+    drafter: Drafter | None,
+    tokenizer: str,
+    folder: Path,
+    name: str,
+    license: str,
+    provenance: Mapping[str, str],
 ) -> Path:
-    """Write an fp32 bundle of `model` and return `folder`. tokenizer: JSON text.
+    """Write an fp32 bundle of `model` and return `folder`. tokenizer: JSON text. drafter: None writes token by token.
 
-    A model that does not draft makes a bundle without mask rows, which writes token by token. Replaces an older bundle at
-    `folder`. Raises BundleError when the runtime would refuse the bundle.
+    Replaces an older bundle at `folder`. Raises BundleError when the runtime would refuse the bundle.
     """
     config = model.config
-    model = (model if config.draft_rank else token_by_token(model)).eval()
-    graphs = {"context": _export_context(model), "window": _export_window(model)}
+    graphs = {"context": _export_context(model, drafter), "window": _export_window(model)}
+    parts = {"encoder": model.encoder, "decoder": model.decoder, **({"drafter": drafter} if drafter else {})}
     for graph in graphs.values():
-        name_parameters(graph, model)
-    masks = config.draft_rows if config.draft_rank else 0
-    table = [model.decoder.embed_tokens.weight, *([model.decoder.draft_rows] if masks else [])]
+        name_parameters(graph, nn.ModuleDict(parts))
     manifest = Manifest(
         format=FORMAT,
         name=name,
         family=FAMILY,
-        description="English speech to text, drafted by mask rows and checked in the same pass",
+        description="English speech to text, drafted in one pass and checked by a causal decoder",
         precision="fp32",
         attention="full",
         logits_shift=1,
@@ -104,35 +93,17 @@ def write_transcript(
         tokenizer="",
         graphs={},
         files={},
-        tasks={"caption": Schedule(verify=256, verify_lookahead=masks or None)},
+        tasks={"caption": Schedule(verify=256, verify_lookahead=LOOKAHEAD)},
         license=license,
         provenance=dict(provenance),
-        transcript=Transcript(START, END, masks, SAMPLES_PER_STATE, LONGEST_S, TOKENS_PER_SECOND),
+        transcript=Transcript(START, END, STATES_PER_SLOT if drafter else 0, SAMPLES_PER_STATE, LONGEST_S, TOKENS_PER_SECOND),
     )
-    return write_bundle(folder, manifest, graphs, torch.cat(table).detach().numpy(), tokenizer)
+    return write_bundle(folder, manifest, graphs, model.decoder.embed_tokens.weight.detach().numpy(), tokenizer)
 
 
-class _TokenByToken(Decoder):
-    """A decoder without mask rows, called as one that has them: every row is causal, and tokens come at the mean rate."""
-
-    def forward(self, rows: Rows, *others: Any, **named: Any) -> tuple[Tensor, list[KeysValues], list[Tensor]]:
-        return super().forward(replace(rows, mask=None, places=None), *others, **named)
-
-    def draft_counter(self, states: Tensor) -> Tensor:
-        return torch.full_like(states[..., 0], 1 / STATES_PER_TOKEN)
-
-
-def token_by_token(model: Moonshine) -> Moonshine:
-    """A copy of a model that does not draft, whose graphs take what those of a drafting one take."""
-    copy = Moonshine(model.config)
-    copy.decoder = _TokenByToken(model.config)
-    copy.load_state_dict(model.state_dict())
-    return copy
-
-
-def _export_context(model: Moonshine) -> onnx.ModelProto:
+def _export_context(model: Moonshine, drafter: Drafter | None) -> onnx.ModelProto:
     samples = torch.export.Dim("samples", min=2 * SHORTEST_SAMPLES, max=MOST_SAMPLES)
-    return _export(model, "context", Context(model), {"samples": 20_000}, {"samples": samples})
+    return _export(model, "context", Context(model, drafter), {"samples": 20_000}, {"samples": samples})
 
 
 def _export_window(model: Moonshine) -> onnx.ModelProto:

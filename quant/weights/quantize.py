@@ -19,7 +19,7 @@ from unmask.bundle.manifest import Bundle, Manifest, load_bundle
 from unmask.errors import InputError
 from unmask.export.bundle_writer import WEIGHTS, WeightsFile, seal
 from unmask.export.staging import staging
-from unmask.quant.weights.integer_weights import check_numbers, columns, halves
+from unmask.quant.weights.integer_weights import columns, halves
 from unmask.quant.weights.matrices import Matrix, matrices
 from unmask.quant.weights.rewrite import MATRIX_FORMS, Blocking, Rewriter
 from unmask.quant.weights.store import Place, Read, Store, in_bundle, named, place_of, stretch
@@ -85,11 +85,10 @@ class SourceModel:
         self.matrices = [matrix for role, graph in graphs.items() for matrix in matrices(role, graph)]
 
     def tied(self, table: Embedding) -> Matrix | None:
-        """The largest head that is an embedding, or its first rows; None when there is none."""
+        """The head with the same bytes as an embedding, if there is one."""
         place = table_place(table)
-        heads = [matrix for matrix in self.matrices if matrix.head and matrix.transposed]
-        first = [m for m in heads if (own := place_of(m.tensor)) and place.holds(own) and own.offset == place.offset]
-        return max(first, key=lambda matrix: matrix.size, default=None)
+        heads = (matrix for matrix in self.matrices if matrix.head and matrix.transposed)
+        return next((matrix for matrix in heads if place_of(matrix.tensor) == place), None)
 
     def is_tied(self, matrix: Matrix) -> bool:
         """Whether an embedding and the matrix are the same rows, or one is a part of the other."""
@@ -199,8 +198,8 @@ def _table(given: SourceModel, store: Store, table: Embedding, recipe: Recipe) -
     if recipe.embedding == "head" and not read:
         raise InputError("the embedding cannot be read from the head: it is not tied to an int8 or int4 head; pass int8 or fp16")
     if read and recipe.embedding in (None, "head"):
-        return _in_parts(store, read, recipe, _rest(given, store, table, sum(matrix.shape[1] for matrix, _ in read)))
-    rows = _rows(given, table)
+        return _in_parts(store, read, recipe)
+    rows = given.read(table_place(table), np.dtype(table.dtype).newbyteorder("<"), (table.rows, table.width))
     small = recipe.embedding or ("fp16" if recipe.format == "fp16" else "int8")
     with named("the embedding"):
         if small != "int8":
@@ -210,19 +209,6 @@ def _table(given: SourceModel, store: Store, table: Embedding, recipe: Recipe) -
         made = columns(rows)
     offsets = (store.outside(part).offset for part in (made.codes, made.scales))
     return Embedding(WEIGHTS, next(offsets), table.rows, table.width, "int8", next(offsets))
-
-
-def _rows(given: SourceModel, table: Embedding) -> np.ndarray:
-    return given.read(table_place(table), np.dtype(table.dtype).newbyteorder("<"), (table.rows, table.width))
-
-
-def _rest(given: SourceModel, store: Store, table: Embedding, count: int) -> Embedding | None:
-    """The rows of an embedding after the first `count`, as they are: few, and no head predicts them."""
-    if count == table.rows:
-        return None
-    with named("the embedding"):
-        check_numbers(rows := np.asarray(_rows(given, table)[count:]))
-    return Embedding(WEIGHTS, store.outside(rows).offset, len(rows), table.width, table.dtype)
 
 
 def _readable(given: SourceModel, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
@@ -235,8 +221,7 @@ def _readable(given: SourceModel, store: Store, head: Matrix, recipe: Recipe) ->
     return [(stretch(head, *ends), form) for ends, form in zip(itertools.pairwise(borders), forms, strict=True)]
 
 
-def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe, last: Embedding | None) -> Embedding:
-    """last: the part after those of the head."""
+def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> Embedding:
     matrix, form = read[0]
     width, rows = matrix.shape
     if form == "int4":
@@ -245,7 +230,7 @@ def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe, last
     else:
         block = None
         codes, scales = (store.placed(part) for part in store.columns(matrix)[0])
-    rest = _in_parts(store, read[1:], recipe, last) if read[1:] else last
+    rest = _in_parts(store, read[1:], recipe) if read[1:] else None
     return Embedding(WEIGHTS, codes.offset, rows, width, "int8" if block is None else "int4", scales.offset, block, rest)
 
 

@@ -22,7 +22,7 @@ VARYING = {
     "frames": "frames of the encoder",
     "mel_frames": "frames of the encoder's input",
     "samples": "samples of a recording, at 16 kHz",
-    "tokens": "rows of a text, tokens or masks, that a causal model reads in a pass",
+    "tokens": "tokens that a causal model reads in a pass",
     "past": "tokens whose keys and values a causal model has kept",
     "listed": "ids whose logits the caller asks for by name",
 }
@@ -165,16 +165,13 @@ TRANSCRIPT = BundleKind(
     {
         "context": GraphSpec(
             (Tensor("samples", ("1", "samples")),),
-            # count: tokens that are expected to have been heard up to and including each state
-            (*_HEARD, Tensor("count", ("frames",), per_recording=True)),
+            (*_HEARD, Tensor("draft", ("slots",), "int64"), Tensor("sure", ("slots",))),
             "samples",
         ),
         "window": GraphSpec(
             (
                 Tensor("rows", ("tokens", "width")),
                 Tensor("positions", ("tokens",), "int64"),
-                Tensor("masked", ("tokens",)),
-                Tensor("places", ("tokens",)),
                 Tensor("listed", ("listed",), "int64"),
                 *_HEARD,
                 Tensor("past_k", _PAST),

@@ -49,7 +49,7 @@ class Vocabulary:
     """The ids that a model predicts."""
 
     size: int  # number of ids that can be predicted: 0 <= id < size
-    mask_id: int  # id of a masked position, of a transcript the first of them
+    mask_id: int  # id of a masked position
     blank_id: int | None = None  # id of a slot without a token, captioners only
     ranges: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop)
 
@@ -73,12 +73,12 @@ class Timeline:
 class Transcript:
     """The text that a captioner writes token by token, and how it lies on the audio.
 
-    Mask rows after a text draft its next tokens: rows `vocabulary.mask_id` to `mask_id + masks - 1` of the embedding, in order.
+    A draft of it fills masked slots of the audio, each with a token or with `vocabulary.mask_id`, which stands for none.
     """
 
     start_id: int  # id before every text
     end_id: int  # id predicted after a complete text
-    masks: int  # number of mask rows that the model was trained to fill after a text; 0: it drafts nothing
+    states_per_slot: int  # of the draft; 0: nothing is drafted
     samples_per_state: int  # samples at 16 kHz from one state of the encoder to the next
     longest_s: float  # longest audio of one segment
     tokens_per_second: float  # of audio: a text with more repeats itself
@@ -271,10 +271,9 @@ def _check_ids(manifest: Manifest) -> None:
         raise BundleError("the verifier needs a prompt to read before a text")
     if verifier and not all(0 <= i < verifier.embedding.total for i in (*verifier.prompt, verifier.end_id)):
         raise BundleError(f"the verifier's prompt or end lies outside its {verifier.embedding.total} embedding rows")
-    masks = manifest.transcript.masks if manifest.transcript else 1
-    if not 0 <= vocabulary.mask_id <= table.total - masks or not 0 < vocabulary.size <= table.total:
-        which = f"mask {vocabulary.mask_id}" if masks == 1 else f"{masks} masks from {vocabulary.mask_id}"
-        raise BundleError(f"vocabulary of {vocabulary.size} with {which} exceeds {table.total} embedding rows")
+    beyond = 1 if manifest.transcript else 0  # its decoder reads no mask, which has no row
+    if not 0 <= vocabulary.mask_id < table.total + beyond or not 0 < vocabulary.size <= table.total:
+        raise BundleError(f"vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.total} embedding rows")
     if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
         raise BundleError(f"blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
     for end_id in manifest.end_ids:
@@ -292,7 +291,7 @@ def _check_transcript(text: Transcript, manifest: Manifest) -> None:
     if not (0 <= text.start_id < size and 0 <= text.end_id < size and text.start_id != text.end_id):
         raise BundleError(f"the transcript's start {text.start_id} and end {text.end_id} are not two ids of the {size}")
     if not (
-        text.masks >= 0
+        text.states_per_slot >= 0
         and 1 <= text.samples_per_state < 1e5
         and 1 <= text.longest_s < 1e5  # at least a second of speech
         and 0 < text.tokens_per_second < 1e3

@@ -52,9 +52,6 @@ class Schedule:
     gives exactly the verifier's greedy text."""
     verify_lookahead: int | None = None
     """Number of tokens after the settled text that one pass of the verifier reads. If unset, all of them."""
-    verify_masks: int | None = None
-    """Number of mask rows that draft the next tokens in a pass that reads the text to its end. If unset, all that the model was
-    trained to fill; 0 writes token by token. Only for models that draft and check in the same pass."""
     reuse: bool = False
     """Compute only the rows that `window` selects, and reuse the keys and values of all other rows from earlier passes."""
     window: str = "masked"
@@ -89,9 +86,8 @@ class Schedule:
             raise InputError("refresh limits how long keys and values are reused; set reuse too")
         if not 0 < self.threshold <= 1:  # also not a number
             raise InputError(f"threshold is {self.threshold}; it must be above 0 and at most 1")
-        for name in ("verify", "verify_masks"):
-            if (number := getattr(self, name)) is not None and number < 0:
-                raise InputError(f"{name} is {number}; it must be 0 or above")
+        if self.verify < 0:
+            raise InputError(f"verify is {self.verify}; it must be 0 or above")
         if not 0 <= self.verify_accept_ratio <= 1:
             raise InputError(f"verify_accept_ratio is {self.verify_accept_ratio}; it must be between 0 and 1")
         if not 0 <= self.revise < 1:
@@ -111,7 +107,7 @@ class Schedule:
         if not self.reuse:
             found["window"] = "reuse"
         if not self.verify:
-            found |= dict.fromkeys(("verify_accept_ratio", "verify_lookahead", "verify_masks"), "verify 50")
+            found |= dict.fromkeys(("verify_accept_ratio", "verify_lookahead"), "verify 50")
         return found
 
 

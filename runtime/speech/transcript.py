@@ -1,6 +1,7 @@
-"""Speech to text with a transcript bundle: a causal decoder checks a draft of the text, and writes the rest.
+"""Speech to text with a transcript bundle: one pass drafts the text of a whole segment, and a causal decoder checks it.
 
-A place is an encoder state, fractional. Knows bundles with transcript graphs. Knows no files, no microphone and no screen.
+The draft fills masked slots of the audio, each with a token or with none. A place is an encoder state, fractional.
+Knows bundles with transcript graphs. Knows no files, no microphone and no screen.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle.graph_spec import missing_roles
-from unmask.bundle.manifest import Transcript
 from unmask.decoding.denoiser import Step, TopKScores
 from unmask.decoding.draft import Draft
 from unmask.decoding.schedule import Schedule
@@ -20,18 +20,18 @@ from unmask.engines.engine import Engine
 from unmask.errors import AudioError, BundleError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.reading import TASK, Decoded, OnStep, Segment, as_step, in_budget
-from unmask.speech.words import TimedTokens
+from unmask.speech.words import TimedTokens, splice
 
-NOTHING = Draft(np.zeros(0, np.int64), np.zeros(0, np.float32))
 SPARE_TOKENS = 2  # of a text, beyond `Transcript.tokens_per_second`
 LONGEST_TOKEN_S = 0.3  # before its place or after it
-SHORTEST_SAMPLES = 1600  # the encoder's convolutions need some
+SHORTEST_SAMPLES = 2000  # the encoder's convolutions need some
 
 
 @dataclass(frozen=True)
 class TranscriptSegment(Segment):
-    """A segment with the decoder that has heard it."""
+    """A segment, the draft of its text, and the decoder that checks it."""
 
+    draft: Draft
     decoder: "TranscriptDecoder"
 
 
@@ -41,8 +41,8 @@ class TranscriptDecoder:
     context: `cross_k` and `cross_v` of the context graph, (L, H, T, d / H), used in place on every pass.
     """
 
-    def __init__(self, engine: Engine, transcript: Transcript, context: Mapping[str, NDArray[np.float32]]) -> None:
-        self._engine, self._start = engine, transcript.start_id
+    def __init__(self, engine: Engine, start_id: int, context: Mapping[str, NDArray[np.float32]]) -> None:
+        self._engine, self._start = engine, start_id
         self._cross = {name: context[name] for name in ("cross_k", "cross_v")}
         self._listed = np.zeros(0, np.int64)
         self.reset()
@@ -50,27 +50,18 @@ class TranscriptDecoder:
     def reset(self) -> None:
         layers, heads, _, size = self._cross["cross_k"].shape
         self._k = self._v = np.zeros((layers, heads, 0, size), np.float32)
-        self._places = np.zeros(0, np.float32)
-
-    @property
-    def places(self) -> NDArray[np.float32]:
+        self.places = np.zeros(0, np.float32)
         """(R,) where the token after each row that was read last is heard: the first is the text's first token."""
-        return self._places
 
     def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
         read = np.concatenate(([self._start], ids))[known:]
         past = {"past_k": self._k[:, :, :known], "past_v": self._v[:, :, :known]}
-        given: dict[str, NDArray[Any]] = {
-            "rows": self._engine.embed(read),
-            "positions": np.arange(known, known + len(read)),
-            "masked": np.zeros(len(read), np.float32),
-            "places": np.zeros(len(read), np.float32),
-            "listed": self._listed,
-        }
-        made = self._engine.run("window", {**given, **self._cross, **past})
+        positions = np.arange(known, known + len(read))
+        rows: dict[str, NDArray[Any]] = {"rows": self._engine.embed(read), "positions": positions, "listed": self._listed}
+        made = self._engine.run("window", {**rows, **self._cross, **past})
         self._k = np.concatenate((past["past_k"], made["k"]), 2)
         self._v = np.concatenate((past["past_v"], made["v"]), 2)
-        self._places = np.concatenate((self._places[:known], made["place"]))
+        self.places = np.concatenate((self.places[:known], made["place"]))
         return TopKScores(made["ids"], made["logits"], made["logsumexp"], np.zeros_like(made["logsumexp"]))
 
 
@@ -93,20 +84,24 @@ class TranscriptReader:
             raise AudioError(f"{audio_s:.1f} s exceed a segment of {self.longest_s:g} s; cut it")
         padded = np.pad(samples, (0, max(0, SHORTEST_SAMPLES - len(samples))))
         heard = self.engine.run("context", {"samples": padded[None].astype(np.float32, copy=False)})
-        return TranscriptSegment(start_s, audio_s, samples, TranscriptDecoder(self.engine, self.transcript, heard))
+        none = self.bundle.manifest.vocabulary.mask_id
+        draft = read_slots(heard["draft"], heard["sure"], none, self.transcript.states_per_slot)
+        return TranscriptSegment(
+            start_s, audio_s, samples, draft, TranscriptDecoder(self.engine, self.transcript.start_id, heard)
+        )
 
     def steps(self, segment: Segment, schedule: Schedule | None = None) -> Iterator[Step]:
         before = 0
-        for check in self.checks(segment, NOTHING, schedule):
+        for check in self.checks(segment, schedule):
             yield as_step(check, check.number, before, self.bundle.manifest.vocabulary.mask_id)
             before = check.agreed
 
-    def checks(self, segment: Segment, draft: Draft, schedule: Schedule | None = None) -> Iterator[VerifyStep]:
-        """Write the text of a segment from a draft; yields a VerifyStep after each pass. Obeys `budget_ms` but for the first."""
+    def checks(self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None) -> Iterator[VerifyStep]:
+        """Check a draft, by default the segment's own; a VerifyStep after each pass. Obeys `budget_ms` but for the first."""
         assert isinstance(segment, TranscriptSegment)
         chosen = schedule or self.bundle.schedule(TASK)
         passes = verify(
-            draft,
+            draft or segment.draft,
             segment.decoder,
             self.transcript.end_id,
             max(1, chosen.verify),
@@ -119,16 +114,18 @@ class TranscriptReader:
     def decode(
         self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None, on_step: OnStep | None = None
     ) -> Decoded:
+        """draft: text that is known already, with places. Its trusted and final tokens replace the segment's own draft there."""
         assert isinstance(segment, TranscriptSegment)
+        if draft is not None:
+            draft = splice(draft, as_text(segment.draft)).as_draft(draft.final)
         rows, before, mask_id = 0, 0, self.bundle.manifest.vocabulary.mask_id
-        for check in self.checks(segment, draft or NOTHING, schedule):
+        for check in self.checks(segment, schedule, draft):
             rows += check.rows
             if on_step is not None:
                 on_step(segment, as_step(check, check.number, before, mask_id))
             before = check.agreed
-        ids, confidence = check.text.ids[:before], check.text.confidence[:before]
         places = np.maximum.accumulate(segment.decoder.places[:before].astype(np.float64))
-        return Decoded(TimedTokens(ids, places, confidence), check.number, rows)
+        return Decoded(TimedTokens(check.text.ids[:before], places, check.text.confidence[:before]), check.number, rows)
 
     def spans_s(self, places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """A token is heard around its place, from half way to the one before until half way to the next."""
@@ -136,3 +133,18 @@ class TranscriptReader:
         begin = np.maximum(np.append(-np.inf, middles), places - LONGEST_TOKEN_S / self.place_s)
         end = np.minimum(np.append(middles, np.inf), places + LONGEST_TOKEN_S / self.place_s)
         return np.maximum(begin, 0) * self.place_s, end * self.place_s
+
+
+def as_text(draft: Draft) -> TimedTokens:
+    """A draft with places as a text."""
+    assert draft.places is not None
+    return TimedTokens(draft.ids, draft.places, draft.confidence)
+
+
+def read_slots(ids: NDArray[np.int64], sure: NDArray[np.float32], none: int, states_per_slot: int) -> Draft:
+    """(S,) the best id of each slot, with its probability -> the draft of a text. Equal neighbors are one token.
+
+    none: the id of an empty slot.
+    """
+    slots = np.flatnonzero((ids != none) & (ids != np.concatenate(([none], ids[:-1]))))
+    return Draft(ids[slots], sure[slots], (slots.astype(np.float64) + 0.5) * states_per_slot)

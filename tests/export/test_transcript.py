@@ -1,6 +1,5 @@
-"""The bundle of a captioner that drafts its own transcript: its graphs compute what the modules compute, at any size."""
+"""The bundle of a captioner that writes a transcript: its graphs compute what the modules compute, at any size."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +7,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.tiny import DRAFTING, make_transcriber
+from tests.tiny import TRANSCRIBING, make_drafter, make_transcriber
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
-from unmask.export.modules.moonshine import Decoder, Moonshine, Rows
+from unmask.export.modules.drafter import STATES_PER_SLOT
 from unmask.export.modules.transcript import Context, Window
-from unmask.export.onnx.transcript import SHORTEST_SAMPLES, STATES_PER_TOKEN, TOP, write_transcript
+from unmask.export.onnx.transcript import SHORTEST_SAMPLES, TOP, write_transcript
 
 Arrays = dict[str, NDArray[np.generic]]
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
@@ -28,17 +27,13 @@ def recording(samples: int) -> NDArray[np.float32]:
     return (0.1 * np.random.default_rng(samples).standard_normal((1, samples))).astype(np.float32)
 
 
-def window_feeds(engine: Engine, context: Arrays, causal: int, masks: int, past: int, listed: int) -> Arrays:
-    rng, (layers, heads, _, width) = np.random.default_rng(causal + masks), context["cross_k"].shape
-    first = engine.bundle.manifest.vocabulary.mask_id
-    ids = np.concatenate([rng.integers(0, first, causal), first + np.arange(masks)])
+def window_feeds(engine: Engine, context: Arrays, tokens: int, past: int, listed: int) -> Arrays:
+    rng, (layers, heads, _, width) = np.random.default_rng(tokens), context["cross_k"].shape
     kept = rng.standard_normal((2, layers, heads, past, width)).astype(np.float32)
     return {
-        "rows": engine.embed(ids),
-        "positions": np.arange(past, past + len(ids)),
-        "masked": (ids >= first).astype(np.float32),
-        "places": rng.uniform(0, 20, len(ids)).astype(np.float32),
-        "listed": rng.integers(0, first, listed),
+        "rows": engine.embed(rng.integers(0, TRANSCRIBING.vocabulary, tokens)),
+        "positions": np.arange(past, past + tokens),
+        "listed": rng.integers(0, TRANSCRIBING.vocabulary, listed),
         "cross_k": context["cross_k"],
         "cross_v": context["cross_v"],
         "past_k": kept[0],
@@ -46,19 +41,27 @@ def window_feeds(engine: Engine, context: Arrays, causal: int, masks: int, past:
     }
 
 
-@pytest.mark.parametrize("samples", [2 * SHORTEST_SAMPLES, 5000, 16_000, 200_001])
+@pytest.mark.parametrize("samples", [2 * SHORTEST_SAMPLES, 5000, 16_000, 16_384, 200_001])
 def test_context_is_the_module(engine: Engine, samples: int) -> None:
+    model = make_transcriber()
+    drafter = make_drafter(model)
     with torch.no_grad():
-        expected = Context(make_transcriber())(torch.from_numpy(recording(samples)))
+        expected = Context(model, drafter)(torch.from_numpy(recording(samples)))
+        letters, slots = drafter(model.encoder(torch.from_numpy(recording(samples))))
     made = engine.run("context", {"samples": recording(samples)})
-    for name, want in zip(("cross_k", "cross_v", "count"), expected, strict=True):
+    for name, want in zip(("cross_k", "cross_v", "draft", "sure"), expected, strict=True):
         np.testing.assert_allclose(made[name], want.numpy(), **CLOSE)
+    assert slots.shape[1] == len(made["draft"]) == -(-letters.shape[1] // STATES_PER_SLOT)
+    share, place = slots[0].softmax(-1).max(-1)
+    none = TRANSCRIBING.vocabulary
+    np.testing.assert_array_equal(made["draft"], [none if i == 0 else drafter.ids[i - 1] for i in place.tolist()])
+    np.testing.assert_allclose(made["sure"], share.numpy(), **CLOSE)
 
 
-@pytest.mark.parametrize(("causal", "masks", "past", "listed"), [(1, 0, 0, 0), (2, 5, 0, 3), (1, 3, 9, 1), (30, 5, 4, 0)])
-def test_window_is_the_module(engine: Engine, causal: int, masks: int, past: int, listed: int) -> None:
+@pytest.mark.parametrize(("tokens", "past", "listed"), [(1, 0, 0), (7, 0, 3), (4, 9, 1), (30, 4, 0)])
+def test_window_is_the_module(engine: Engine, tokens: int, past: int, listed: int) -> None:
     context = engine.run("context", {"samples": recording(20_000)})
-    feeds = window_feeds(engine, context, causal, masks, past, listed)
+    feeds = window_feeds(engine, context, tokens, past, listed)
     made = engine.run("window", feeds)
     with torch.no_grad():
         expected = Window(make_transcriber(), TOP)(*(torch.from_numpy(np.array(array)) for array in feeds.values()))
@@ -66,35 +69,20 @@ def test_window_is_the_module(engine: Engine, causal: int, masks: int, past: int
         np.testing.assert_allclose(made[name], want.numpy(), **CLOSE)
 
 
-def test_masks_are_the_last_rows_of_the_table_and_the_head_its_first(transcript_bundle: Path) -> None:
+def test_the_head_is_the_table(transcript_bundle: Path) -> None:
     bundle, model = load_bundle(transcript_bundle), make_transcriber()
-    manifest = bundle.manifest
-    assert manifest.transcript is not None
-    assert manifest.transcript.masks == DRAFTING.draft_rows
-    masks = bundle.table().gather(manifest.vocabulary.mask_id + np.arange(DRAFTING.draft_rows))
-    np.testing.assert_array_equal(masks, model.decoder.draft_rows.numpy())
-    parameters = sum(4 * parameter.numel() for parameter in model.parameters())
-    assert manifest.files["weights.bin"].bytes < 1.1 * parameters  # a head of its own would be 16 %
-    assert manifest.tasks["caption"].verify_lookahead == DRAFTING.draft_rows
+    np.testing.assert_array_equal(bundle.table().gather(np.arange(5)), model.decoder.embed_tokens.weight[:5].numpy())
+    parameters = sum(4 * p.numel() for part in (model, make_drafter(model)) for p in part.parameters())
+    assert bundle.manifest.files["weights.bin"].bytes < 1.1 * parameters  # a head of its own would be 16 %
 
 
-def test_a_model_that_does_not_draft_writes_token_by_token(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    model = Moonshine(replace(DRAFTING, draft_rank=0)).eval()
-    write_transcript(model, "{}", tmp_path / "plain", "plain", "MIT", {})
+def test_a_model_without_a_drafter_leaves_every_slot_empty(tmp_path: Path) -> None:
+    write_transcript(make_transcriber(), None, "{}", tmp_path / "plain", "plain", "MIT", {})
     engine = Engine(load_bundle(tmp_path / "plain")).load()
     manifest = engine.bundle.manifest
     assert manifest.transcript is not None
-    assert manifest.transcript.masks == 0
-    context = engine.run("context", {"samples": recording(20_000)})
-    np.testing.assert_allclose(np.diff(context["count"]), 1 / STATES_PER_TOKEN, rtol=1e-5)
-    feeds = window_feeds(engine, context, 7, 0, 0, 0)
-    made = engine.run("window", feeds)
-    seen = torch.ones(7, 7, dtype=torch.bool).tril()[None, None]
-    with torch.no_grad():
-        rows = Rows(torch.from_numpy(feeds["rows"])[None], torch.arange(7)[None], seen)
-        k, v = (torch.from_numpy(feeds[name])[:, None] for name in ("cross_k", "cross_v"))
-        cross = list(zip(k, v, strict=True))
-        best = model.decoder.logits(model.decoder(rows, cross)[0])[0].max(-1).values
-    np.testing.assert_allclose(made["logits"][:, 0], best.numpy(), **CLOSE)
-    assert type(model.decoder) is Decoder
+    assert manifest.transcript.states_per_slot == 0
+    for samples in (5000, 20_000):
+        context = engine.run("context", {"samples": recording(samples)})
+        assert len(context["draft"]) == len(context["sure"]) == -(-context["cross_k"].shape[2] // STATES_PER_SLOT)
+        assert (context["draft"] == manifest.vocabulary.mask_id).all()

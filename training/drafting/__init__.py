@@ -1,1 +1,1 @@
-"""The recipe that teaches a Moonshine decoder to draft: its mask rows learn the decoder's own greedy text."""
+"""The recipe of a drafter for Moonshine: it learns to write the decoder's own greedy text in one pass."""

@@ -1,8 +1,4 @@
-"""Batches for the mask rows: texts as the decoder wrote them, and anchors in them that masks follow.
-
-An anchor is the last token that a pass has read. The causal row of the anchor predicts the next token itself; the mask rows
-after it, each one place further, predict those that follow. Knows no model.
-"""
+"""Batches for the drafter: encoder states, and the texts heard in them, as tokens in slots and as letters. Knows no model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,41 +6,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor
 
+from unmask.export.modules.drafter import LETTERS, STATES_PER_SLOT
 from unmask.training.drafting.prepare import Heard
 
-HALF = 0.5  # a token's place is where half of it has been counted
-NOWHERE = 1e6  # of padding
-
-
-@dataclass(frozen=True)
-class Anchoring:
-    """How anchors are drawn."""
-
-    anchors: int = 6
-    """Per recording and update."""
-    rows: int = 16
-    """Mask rows after an anchor."""
-    stale_share: float = 0.7
-    """Anchors whose own place is not known: that of one of up to `stale` tokens before is."""
-    stale: int = 16
-    error_share: float = 0.35
-    """Recordings whose tokens before the masks have errors, as drafts have that no pass has checked yet."""
-    error_rate: float = 0.12
+_LETTERS = {letter: 1 + i for i, letter in enumerate(LETTERS)}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B recordings, padded."""
+    """B recordings, padded. Token 0 and letter 0 are "none"; token t is the drafter's token t - 1."""
 
     states: Tensor  # (B, S, d) float32
-    heard: Tensor  # (B, 1, 1, S) bool: False where states are padded
-    ids: Tensor  # (B, N + 1) START, text, END, END where padded
-    spoken: Tensor  # (B, N) place of each token after START; of padding: past the states
-    anchors: Tensor  # (B, A)
-    known: Tensor  # (B, A) the last token up to the anchor whose place is known; 0: none is
-    wanted: Tensor  # (B, A, M) index into ids of the token that each mask row predicts; -1: none
+    lengths: Tensor  # (B,) states of each
+    tokens: list[Tensor]  # of each text, (N,), without those that the drafter cannot draft
+    aligned: Tensor  # (B, ceil(S / STATES_PER_SLOT)) the token that is heard in each slot
+    letters: list[Tensor]  # of each text
+
+    @property
+    def slots(self) -> Tensor:
+        """(B,) slots of each."""
+        return (self.lengths + STATES_PER_SLOT - 1) // STATES_PER_SLOT
 
 
 def read_shards(cache: Path, held_out: int) -> tuple[list[Heard], list[Heard]]:
@@ -79,59 +64,50 @@ def read_shard(path: Path) -> list[Heard]:
     return [Heard(*part) for part in parts]
 
 
+def draftable(recordings: list[Heard], least: int) -> Tensor:
+    """(V,) the tokens that occur at least `least` times in the texts, without START and END: rarer ones are not learned."""
+    ids, counts = np.unique(np.concatenate([h.ids[1:-1] for h in recordings]), return_counts=True)
+    return torch.from_numpy(ids[counts >= least]).long()
+
+
 def batches(recordings: list[Heard], size: int, rng: np.random.Generator) -> Iterator[list[Heard]]:
     """Every recording once, those of like length together, in random order."""
-    order = sorted(range(len(recordings)), key=lambda i: len(recordings[i].ids) * (1 + 0.1 * rng.random()))
+    order = sorted(range(len(recordings)), key=lambda i: len(recordings[i].states) * (1 + 0.1 * rng.random()))
     groups = [order[i : i + size] for i in range(0, len(order), size)]
     for group in rng.permutation(len(groups)):
         yield [recordings[i] for i in groups[group]]
 
 
-def stack(group: list[Heard], options: Anchoring, rng: np.random.Generator, every: bool = False) -> Batch:
-    """A batch with random anchors; `every`: with all anchors, their own places known, to measure."""
-    longest = max(len(h.ids) for h in group)
-    count = longest - 2 if every else options.anchors
-    anchors, known = np.zeros((len(group), count), np.int64), np.zeros((len(group), count), np.int64)
-    wanted = np.full((len(group), count, options.rows), -1, np.int64)
-    ids = np.full((len(group), longest), group[0].ids[-1], np.int64)
-    spoken = np.full((len(group), longest - 1), NOWHERE, np.float32)
-    for b, heard in enumerate(group):
-        ids[b, : len(heard.ids)] = heard.ids
-        spoken[b, : len(heard.places)] = heard.places
-        last = len(heard.ids) - 2  # the row after which only END is left, which that row predicts itself
-        drawn = np.arange(last) if every else rng.choice(last, min(count, last), replace=False)
-        rows = drawn[:, None] + 2 + np.arange(options.rows)
-        back = 0 if every else rng.integers(1, options.stale + 1, len(drawn)) * (rng.random(len(drawn)) < options.stale_share)
-        anchors[b, : len(drawn)], known[b, : len(drawn)] = drawn, np.maximum(drawn - back, 0)
-        wanted[b, : len(drawn)] = np.where(rows < len(heard.ids), rows, -1)
-    states = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(h.states).float() for h in group], batch_first=True)
-    lengths = torch.tensor([len(h.states) for h in group])
-    mask = (torch.arange(states.shape[1]) < lengths[:, None])[:, None, None]
-    return Batch(states, mask, *map(torch.from_numpy, (ids, spoken, anchors, known, wanted)))
+class Stacker:
+    """Makes batches. ids: (V,), as of `draftable`."""
+
+    def __init__(self, ids: Tensor, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._token = torch.zeros(int(tokenizer.get_vocab_size()) + 1, dtype=torch.long)
+        self._token[ids] = 1 + torch.arange(len(ids))
+
+    def __call__(self, group: list[Heard]) -> Batch:
+        states = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(h.states).float() for h in group], batch_first=True)
+        aligned = torch.zeros(len(group), -(-states.shape[1] // STATES_PER_SLOT), dtype=torch.long)
+        tokens, letters = [], []
+        for row, heard in zip(aligned, group, strict=True):
+            all_tokens = self.tokens(heard)
+            row[torch.from_numpy(slots_of(heard))] = all_tokens
+            tokens.append(all_tokens[all_tokens > 0])
+            letters.append(self.letters(heard))
+        return Batch(states, torch.tensor([len(h.states) for h in group]), tokens, aligned, letters)
+
+    def tokens(self, heard: Heard) -> Tensor:
+        """The text's tokens, 0 where the drafter cannot draft one."""
+        return self._token[torch.from_numpy(heard.ids[1:-1]).long()]
+
+    def letters(self, heard: Heard) -> Tensor:
+        """The text's letters, without those that are not in LETTERS."""
+        text = self._tokenizer.decode(heard.ids[1:-1].tolist()).strip()
+        return torch.tensor([_LETTERS[letter] for letter in text if letter in _LETTERS], dtype=torch.long)
 
 
-def expected_places(batch: Batch, counts: Tensor) -> Tensor:
-    """Where the counter expects the tokens of the mask rows, (B, A, M) in encoder states. counts: (B, S) tokens in each state.
-
-    The count runs on from the last token whose place is known; after the last token of a recording, it is the end.
-    """
-    running = (counts * batch.heard[:, 0, 0]).cumsum(1)
-    before = running_at(running, batch.spoken.gather(1, (batch.known - 1).clamp(min=0)))
-    before = torch.where(batch.known > 0, before, -HALF)
-    ahead = batch.anchors - batch.known
-    wanted = before[..., None] + ahead[..., None] + 2 + torch.arange(batch.wanted.shape[2])
-    return place_of(running, wanted.flatten(1)).unflatten(1, wanted.shape[1:])
-
-
-def running_at(running: Tensor, places: Tensor) -> Tensor:
-    """The running counts (B, S) at fractional places (B, K)."""
-    low = places.clamp(0, running.shape[1] - 1).floor().long()
-    high = (low + 1).clamp(max=running.shape[1] - 1)
-    return torch.lerp(running.gather(1, low), running.gather(1, high), (places - low).clamp(0, 1))
-
-
-def place_of(running: Tensor, counts: Tensor) -> Tensor:
-    """The places (B, K) at which the running counts (B, S) reach `counts` (B, K)."""
-    after = torch.searchsorted(running.contiguous(), counts.contiguous()).clamp(1, running.shape[1] - 1)
-    low, high = running.gather(1, after - 1), running.gather(1, after)
-    return after - 1 + ((counts - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+def slots_of(heard: Heard) -> NDArray[np.int64]:
+    """(N,) the slot in which each token of a text is heard."""
+    last = (len(heard.states) - 1) // STATES_PER_SLOT
+    return np.clip(np.round(heard.places[:-1] / STATES_PER_SLOT), 0, last).astype(np.int64)

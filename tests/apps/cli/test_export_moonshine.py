@@ -1,4 +1,4 @@
-"""`unmask export` of a Moonshine: a checkpoint and the file of its mask rows in, a bundle out, and one line for what is wrong."""
+"""`unmask export` of a Moonshine: a checkpoint and the file of its drafter in, a bundle out, and one line for what is wrong."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.apps.conftest import Command
-from tests.tiny import DRAFTING, moonshine_checkpoint, write_pieces
+from tests.tiny import moonshine_checkpoint, write_pieces
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
@@ -25,47 +25,48 @@ def refused(command: Command, *line: str | Path) -> str:
     return told.err
 
 
-def test_a_checkpoint_and_its_mask_rows_become_a_bundle(
+def test_a_checkpoint_and_its_drafter_become_a_bundle(
     command: Command, given: tuple[Path, Path], transcript_bundle: Path
 ) -> None:
     folder, draft = given
     result = command("export", folder, "--draft", draft)
     assert (result.code, result.out) == (0, f"{folder}.bundle\n")
-    assert "family moonshine: layers of 36, 2 and 2; 5 mask rows with terms of rank 4" in result.err
+    count = len(load_file(draft)["ids"])
+    assert f"family moonshine: layers of 36, 2 and 2; drafts {count} of its tokens" in result.err
     engine = Engine(load_bundle(f"{folder}.bundle")).load()
     manifest = engine.bundle.manifest
     assert manifest.transcript is not None
-    assert (manifest.name, manifest.transcript.masks, manifest.provenance["drafts"][:11]) == ("tiny-en", 5, "5 mask rows")
+    assert (manifest.name, manifest.transcript.states_per_slot) == ("tiny-en", 3)
+    assert manifest.provenance["drafter"] == f"drafts {count} of its tokens"
     assert engine.bundle.tokenizer.encode("the theses", add_special_tokens=False).tokens[0] == "\u2581the"
     samples = (0.1 * np.random.default_rng(0).standard_normal((1, 9000))).astype(np.float32)
     wanted = Engine(load_bundle(transcript_bundle)).run("context", {"samples": samples})  # of the same model
     for name, array in engine.run("context", {"samples": samples}).items():
         np.testing.assert_allclose(array, wanted[name], rtol=1e-3, atol=1e-4)
-    rows = engine.embed(manifest.vocabulary.mask_id + np.arange(5))
-    np.testing.assert_array_equal(rows, load_file(draft)["decoder.draft_rows"])
 
 
-def test_without_mask_rows_a_bundle_writes_token_by_token(command: Command, given: tuple[Path, Path], tmp_path: Path) -> None:
+def test_without_a_drafter_a_bundle_writes_token_by_token(command: Command, given: tuple[Path, Path], tmp_path: Path) -> None:
     (given[0] / "tokenizer.bin").rename(tmp_path / "moved.bin")
     assert "neither tokenizer.bin nor tokenizer.json" in refused(command, "export", given[0])
     (tmp_path / "moved.bin").rename(given[0] / "tokenizer.bin")
     assert command("export", given[0], "--out", tmp_path / "plain", "--name", "plain", "--quiet").err == ""
     manifest = load_bundle(tmp_path / "plain").manifest
     assert manifest.transcript is not None
-    assert (manifest.name, manifest.transcript.masks, manifest.embedding.total) == ("plain", 0, DRAFTING.vocabulary)
+    assert (manifest.name, manifest.transcript.states_per_slot) == ("plain", 0)
 
 
-def test_mask_rows_of_anything_else_are_refused(command: Command, given: tuple[Path, Path], tmp_path: Path) -> None:
+def test_drafters_of_anything_else_are_refused(command: Command, given: tuple[Path, Path], tmp_path: Path) -> None:
     folder, draft = given
     whole = load_file(draft)
-    save_file({name: value for name, value in whole.items() if "draft_shift" not in name}, draft)
-    assert "draft.safetensors: mask rows of another model (of width 36, and" in refused(
+    save_file({name: value for name, value in whole.items() if name != "norm.weight"}, draft)
+    assert "draft.safetensors: a drafter of another model (norm.weight); train one" in refused(
         command, "export", folder, "--draft", draft
     )
-    save_file({**whole, "decoder.draft_rows": np.zeros((5, 24), np.float32)}, draft)
-    assert "of width 24, and" in refused(command, "export", folder, "--draft", draft)
-    save_file({name: value for name, value in whole.items() if "draft_in" not in name}, draft)
-    assert "layers.0.self_attn.q_proj.draft_in is missing" in refused(command, "export", folder, "--draft", draft)
+    save_file({**whole, "project.weight": np.zeros((5, 24), np.float32)}, draft)
+    assert "another model (project.weight)" in refused(command, "export", folder, "--draft", draft)
+    for ids in ({}, {"ids": whole["ids"] + 10_000}):
+        save_file({**{name: value for name, value in whole.items() if name != "ids"}, **ids}, draft)
+        assert "it has no ids of this model's tokens" in refused(command, "export", folder, "--draft", draft)
     draft.write_bytes(b"{}")
     assert "draft.safetensors: no safetensors file" in refused(command, "export", folder, "--draft", draft)
     assert "none: no safetensors file" in refused(command, "export", folder, "--draft", tmp_path / "none")

@@ -293,20 +293,24 @@ def test_manifest_contradicts_itself(folder: Path, change: Callable[[Raw], objec
 
 def write_transcript_record(raw: Raw, **changes: object) -> None:
     """Turn the manifest into one of a transcript."""
-    record = {"start_id": 1, "end_id": 2, "masks": 3, "samples_per_state": 384, "longest_s": 30.0, "tokens_per_second": 6.5}
+    record = {
+        "start_id": 1,
+        "end_id": 2,
+        "states_per_slot": 3,
+        "samples_per_state": 384,
+        "longest_s": 30.0,
+        "tokens_per_second": 6.5,
+    }
     raw.update(timeline=None, verifier=None, transcript={**record, **changes})
 
 
-def test_masks_are_rows_of_the_table(folder: Path) -> None:
+def test_an_empty_slot_needs_no_row(folder: Path) -> None:
     edit(folder, write_transcript_record)
-    manifest = load_bundle(folder).manifest
-    assert manifest.transcript is not None
-    edit(folder, lambda raw: raw["vocabulary"].update(mask_id=manifest.embedding.total - 3))
+    total = load_bundle(folder).manifest.embedding.total
+    edit(folder, lambda raw: raw["vocabulary"].update(mask_id=total))
     load_bundle(folder)
-    edit(folder, lambda raw: raw["vocabulary"].update(mask_id=manifest.embedding.total))
-    refuses(folder, f"with 3 masks from {manifest.embedding.total} exceeds")
-    edit(folder, lambda raw: raw["transcript"].update(masks=0))
-    load_bundle(folder)
+    edit(folder, lambda raw: raw["vocabulary"].update(mask_id=total + 1))
+    refuses(folder, f"with mask {total + 1} exceeds")
 
 
 @pytest.mark.parametrize(
@@ -314,7 +318,7 @@ def test_masks_are_rows_of_the_table(folder: Path) -> None:
     [
         ({"start_id": 10**6}, "start 1000000 and end 2 are not two ids of the 257"),
         ({"end_id": 1}, "start 1 and end 1 are not two ids"),
-        ({"masks": -1}, "masks=-1"),
+        ({"states_per_slot": -1}, "states_per_slot=-1"),
         ({"samples_per_state": 0}, "samples_per_state=0"),
         ({"longest_s": 0.5}, "longest_s=0.5"),
         ({"longest_s": float("nan")}, "longest_s: nan is not a finite number"),

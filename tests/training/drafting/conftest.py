@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from tests.random_moonshine import random_moonshine
+from tests.tiny import write_pieces
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 RECORDINGS = 24
@@ -23,6 +24,7 @@ def moonshine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.model.decoder.embed_tokens.weight.data[2] *= 2  # most random texts would never end
     folder = tmp_path_factory.mktemp("moonshine")
     model.save_pretrained(folder)
+    write_pieces(folder / "tokenizer.bin")
     return folder
 
 

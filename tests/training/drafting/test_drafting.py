@@ -1,4 +1,4 @@
-"""The recipe of the mask rows: what is prepared is the model's own, and training teaches drafts and changes nothing else."""
+"""The recipe of the drafter: what is prepared is the model's own, and training teaches drafts of it."""
 
 import json
 from dataclasses import replace
@@ -9,12 +9,14 @@ import pytest
 import torch
 from transformers import MoonshineForConditionalGeneration
 
+from unmask.export.checkpoint.pieces import moonshine_tokenizer
+from unmask.export.modules.drafter import LETTERS, STATES_PER_SLOT
 from unmask.export.modules.moonshine import END, START
-from unmask.export.moonshine_weights import load_moonshine
-from unmask.training.drafting.batches import Anchoring, expected_places, place_of, read_shard, running_at, stack
+from unmask.export.moonshine_weights import load_drafter, load_moonshine
+from unmask.training.drafting.batches import Stacker, draftable, read_shard, slots_of
 from unmask.training.drafting.prepare import Heard, Prepare
 from unmask.training.drafting.prepare import main as prepare
-from unmask.training.drafting.train import Run, Train, causal, mask_rows
+from unmask.training.drafting.train import Run, Train, wrong_share
 from unmask.training.drafting.train import main as train
 from unmask.training.recordings import Recordings
 
@@ -61,58 +63,57 @@ def test_a_stopped_run_goes_on_and_versions_differ(moonshine: Path, data: Path, 
     assert after == {name: time for name, time in before.items() if name != one.name}
 
 
-def test_places_are_read_off_the_running_count() -> None:
-    """A counter that is certain of every token's state puts every mask row where its token is heard."""
-    rng = np.random.default_rng(0)
-    spoken = [np.cumsum(rng.uniform(2, 20, rng.integers(6, 12))).astype(np.float32) for _ in range(5)]
-    heard = [Heard(np.zeros((int(p[-1]) + 5, 4), np.float16), np.arange(1, len(p) + 2, dtype=np.int32), p) for p in spoken]
-    for stale_share in (0.0, 1.0):
-        batch = stack(heard, Anchoring(rows=3, stale_share=stale_share, stale=3), rng)
-        states = torch.arange(batch.states.shape[1])
-        counts = (1 - (states - batch.spoken[..., None]).abs()).clamp(min=0).sum(1) + 1e-6
-        wanted = batch.spoken.gather(1, (batch.wanted - 1).clamp(min=0).flatten(1)).unflatten(1, batch.wanted.shape[1:])
-        far = (expected_places(batch, counts) - wanted).abs()[batch.wanted >= 0]
-        assert far.max() < 1.0
+def test_batches_hold_the_texts(moonshine: Path, cache: Path) -> None:
+    heard = [h for path in sorted(cache.glob("0-*.npz")) for h in read_shard(path)]
+    ids = draftable(heard, 2)
+    stack = Stacker(ids, moonshine_tokenizer(moonshine))
+    batch = stack(heard[:5])
+    for recording, tokens, aligned, slots in zip(heard, batch.tokens, batch.aligned, batch.slots.tolist(), strict=False):
+        text = [i for i in recording.ids[1:-1].tolist() if i in ids.tolist()]
+        assert ids[tokens - 1].tolist() == text
+        assert slots == -(-len(recording.states) // STATES_PER_SLOT)
+        assert not aligned[slots:].any()
+        spoken = slots_of(recording)
+        assert set(ids[aligned[aligned > 0] - 1].tolist()) <= set(text)
+        assert (np.abs(spoken * STATES_PER_SLOT - recording.places[:-1]) <= STATES_PER_SLOT).all()
+    counts = np.unique(np.concatenate([h.ids[1:-1] for h in heard]), return_counts=True)
+    assert ids.tolist() == counts[0][counts[1] >= 2].tolist()
 
 
-def test_a_place_is_where_the_running_count_is_reached() -> None:
-    running = torch.tensor([[0.0, 1.0, 1.0, 3.0]])
-    counts = torch.tensor([[0.5, 1.5, 3.0, 9.0]])
-    torch.testing.assert_close(place_of(running, counts), torch.tensor([[0.5, 2.25, 3.0, 3.0]]))
-    torch.testing.assert_close(running_at(running, torch.tensor([[0.5, 2.25, 3.0, 9.0]])), torch.tensor([[0.5, 1.5, 3.0, 3.0]]))
+def test_letters_are_those_of_the_text(moonshine: Path, cache: Path) -> None:
+    tokenizer = moonshine_tokenizer(moonshine)
+    stack = Stacker(torch.tensor([3]), tokenizer)
+    heard = Heard(np.zeros((9, 4), np.float16), np.array([START, 259, 260, END], np.int32), np.zeros(3, np.float32))
+    text = tokenizer.decode([259, 260]).strip()
+    assert "".join(LETTERS[i - 1] for i in stack.letters(heard).tolist()) == "".join(c for c in text if c in LETTERS)
+    assert len(stack.letters(heard))
 
 
 def options(moonshine: Path, cache: Path, out: Path) -> Train:
-    anchoring = Anchoring(anchors=4, rows=3, stale=3)
-    more = {"rank": 4, "batch": 4, "warmup_steps": 5, "report_steps": 20, "threads": 1, "peak": 1e-2, "average": 0.9}
-    return Train(moonshine, cache, out, minutes=0.15, anchoring=anchoring, **more)  # type: ignore[arg-type]
+    more = {"least": 1, "batch": 4, "warmup_steps": 5, "report_steps": 20, "threads": 1, "peak": 1e-2, "average": 0.9}
+    return Train(moonshine, cache, out, minutes=0.3, aligned_steps=20, **more)  # type: ignore[arg-type]
 
 
-def test_drafts_get_better_and_the_decoder_stays_as_it_was(moonshine: Path, cache: Path, tmp_path: Path) -> None:
+def test_drafts_get_better_and_a_run_goes_on(moonshine: Path, cache: Path, tmp_path: Path) -> None:
     train(options(moonshine, cache, tmp_path / "run"))
     lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    assert lines[-1]["loss"] < 0.9 * lines[0]["loss"]
+    assert lines[-1]["aligned"] < 0.9 * lines[0]["aligned"]
     run = Run(options(moonshine, cache, tmp_path / "run"))
     run.resume()
     assert run.step == lines[-1]["step"]
-    before = dict(load_moonshine(moonshine).named_parameters())
-    for name, p in run.model.named_parameters():
-        assert (".draft_" in f".{name}") != (name in before and torch.equal(p, before[name].to(p.dtype))), name
+    model = load_moonshine(moonshine)
+    drafter = load_drafter(model, tmp_path / "run/draft.safetensors")
+    assert torch.equal(drafter.head.weight, model.decoder.embed_tokens.weight[drafter.ids])
+    assert wrong_share(drafter, run.held, run.stack) == pytest.approx(lines[-1]["wrong"], abs=1e-3)
 
 
-def test_each_mask_row_sees_its_own_anchor_and_no_other(moonshine: Path, cache: Path) -> None:
-    """Rows of one anchor alone are the same as beside the rows of others."""
-    anchoring = Anchoring(anchors=3, rows=3, stale_share=0.0)
-    model = load_moonshine(moonshine, draft_rank=2)
-    heard = max(read_shard(next(iter(sorted(cache.glob("0-*.npz"))))), key=lambda h: len(h.ids))
-    batch = stack([heard], anchoring, np.random.default_rng(0))
-    with torch.no_grad():
-        cross = model.decoder.cross(batch.states)
-        _, past = causal(model, batch, batch.ids, cross)
-        places = expected_places(batch, model.decoder.draft_counter(batch.states))
-        together, _, _ = model.decoder(mask_rows(model, batch, places), cross, batch.heard, past)
-        for i in range(batch.anchors.shape[1]):
-            one = slice(i, i + 1)
-            only = replace(batch, anchors=batch.anchors[:, one], wanted=batch.wanted[:, one])
-            alone, _, _ = model.decoder(mask_rows(model, only, places[:, one]), cross, batch.heard, past)
-            torch.testing.assert_close(alone[0], together[0, 3 * i : 3 * i + 3], rtol=1e-4, atol=1e-5)
+def test_a_run_begins_with_given_parameters(moonshine: Path, cache: Path, tmp_path: Path) -> None:
+    first = Run(options(moonshine, cache, tmp_path))
+    first.report()
+    again = Run(replace(options(moonshine, cache, tmp_path / "again"), start=tmp_path / "draft.safetensors"))
+    assert all(torch.equal(value, first.averaged[name]) for name, value in again.state().items())
+
+
+def test_no_shard_is_told(moonshine: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no shard to train on; run `python -m unmask"):
+        Run(options(moonshine, tmp_path, tmp_path / "run"))

@@ -1,0 +1,135 @@
+"""Captions of a transcript bundle: the decoder's own greedy text, whatever was drafted, with times inside the sound."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import load_bundle
+from unmask.decoding.draft import Draft
+from unmask.decoding.schedule import Schedule
+from unmask.errors import AudioError
+from unmask.session import open_model
+from unmask.speech.captioner import Captioner
+from unmask.speech.transcript import TranscriptReader, TranscriptSegment, read_slots
+
+RATE = 16_000
+
+
+def noise(seconds: float, seed: int = 0) -> NDArray[np.float32]:
+    return (0.1 * np.random.default_rng(seed).standard_normal(round(seconds * RATE))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def captioner(transcript_bundle: Path) -> Captioner:
+    return Captioner(load_bundle(transcript_bundle)).load()
+
+
+@pytest.fixture(scope="module")
+def reader(captioner: Captioner) -> TranscriptReader:
+    assert isinstance(captioner.reader, TranscriptReader)
+    return captioner.reader
+
+
+def greedy(reader: TranscriptReader, segment: TranscriptSegment, longest: int) -> list[int]:
+    """The decoder's text, one token a pass, with everything read anew in each."""
+    ids: list[int] = []
+    while len(ids) < longest:
+        segment.decoder.reset()
+        best = int(segment.decoder.next_token_scores(np.array(ids, np.int64), 0).ids[-1, 0])
+        if best == reader.transcript.end_id:
+            break
+        ids.append(best)
+    return ids
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("ahead", [None, 3, 16])
+def test_text_is_the_decoders_own(reader: TranscriptReader, seed: int, ahead: int | None) -> None:
+    segment = reader.encode(noise(1.5, seed))
+    decoded = reader.decode(segment, Schedule(verify=256, verify_lookahead=ahead))
+    longest = int(1.5 * reader.transcript.tokens_per_second) + 2
+    assert decoded.text.ids.tolist() == greedy(reader, reader.encode(noise(1.5, seed)), longest)
+    assert 1 <= decoded.passes <= len(decoded.text.ids) + 1
+    assert decoded.rows >= decoded.passes
+    assert len(decoded.text.places) == len(decoded.text.confidence) == len(decoded.text.ids)
+    assert (np.diff(decoded.text.places) >= 0).all()
+    assert ((decoded.text.places >= 0) & (decoded.text.places * reader.place_s <= 1.5)).all()
+
+
+def test_settled_tokens_stay_and_the_decoder_goes_on_from_them(reader: TranscriptReader) -> None:
+    segment = reader.encode(noise(2))
+    settled = np.array([260, 261, 262, 260], np.int64)
+    draft = Draft(np.append(settled, 264), np.ones(5, np.float32), np.arange(5.0), final=4)
+    text = reader.decode(segment, Schedule(verify=256), draft).text.ids
+    assert text[:4].tolist() == settled.tolist()
+    segment.decoder.reset()
+    following = segment.decoder.next_token_scores(settled, 0).ids[-1, 0]
+    assert len(text) == 4 if following == reader.transcript.end_id else text[4] == following
+
+
+def test_slots_are_read_as_tokens() -> None:
+    none = 9
+    ids = np.array([9, 4, 4, 9, 4, 5, 5, 9, 9])
+    sure = np.arange(9, dtype=np.float32) / 10
+    draft = read_slots(ids, sure, none, 3)
+    assert draft.ids.tolist() == [4, 4, 5]
+    assert draft.places is not None
+    assert draft.places.tolist() == [4.5, 13.5, 16.5]
+    np.testing.assert_allclose(draft.confidence, [0.1, 0.4, 0.5])
+    assert len(read_slots(np.full(4, none), sure[:4], none, 3).ids) == 0
+
+
+def test_words_lie_in_the_recording_in_order(captioner: Captioner) -> None:
+    caption = captioner.caption(noise(3))
+    assert caption.words
+    times = [(word.start_s, word.end_s) for word in caption.words]
+    assert all(0 <= start <= end <= 3 for start, end in times)
+    assert all(before[0] <= after[0] for before, after in pairwise(times))
+    assert caption.text == " ".join(word.text for word in caption.words)
+
+
+def test_a_token_is_heard_between_its_neighbors(reader: TranscriptReader) -> None:
+    begins, ends = reader.spans_s(np.array([10.0, 20.0, 100.0]))
+    assert begins[1] == ends[0] == pytest.approx(15 * reader.place_s)
+    assert begins[2] == pytest.approx(100 * reader.place_s - 0.3)  # no token is said for longer
+    assert (begins <= ends).all()
+
+
+def test_too_long_a_segment_is_refused(reader: TranscriptReader) -> None:
+    with pytest.raises(AudioError, match=r"31\.0 s exceed a segment of 30 s; cut it"):
+        reader.encode(noise(31))
+
+
+@pytest.mark.parametrize("samples", [1, 100, 2001])
+def test_the_shortest_recordings_are_read(captioner: Captioner, samples: int) -> None:
+    caption = captioner.caption(noise(1)[:samples])
+    assert caption.tokens <= 3
+
+
+def test_a_spent_budget_leaves_one_pass(reader: TranscriptReader) -> None:
+    segment = reader.encode(noise(3))
+    assert len(list(reader.checks(segment, Schedule(verify=256, budget_ms=1e-6)))) == 1
+    assert len(list(reader.checks(segment, Schedule(verify=2)))) <= 2
+
+
+def test_a_session_tells_each_pass_as_a_step(transcript_bundle: Path) -> None:
+    session = open_model(transcript_bundle)
+    steps = list(session.steps("caption", {"speech": noise(2)}))
+    assert [step.number for step in steps] == list(range(1, len(steps) + 1))
+    committed = np.concatenate([step.committed for step in steps])
+    assert committed.tolist() == list(range(len(committed)))
+    assert session.captioner is not None
+    answer = session.captioner.caption(noise(2))
+    assert answer.passes == len(steps)
+    assert session.captioner.tokenizer.decode(steps[-1].ids[: len(committed)].tolist()).split() == answer.text.split()
+
+
+def test_a_bundle_without_its_window_does_not_caption(transcript_bundle: Path) -> None:
+    bundle = load_bundle(transcript_bundle)
+    graphs = {"context": bundle.manifest.graphs["context"]}
+    with pytest.raises(Exception, match="a captioner needs window, which tiny lacks"):
+        Captioner(replace(bundle, manifest=replace(bundle.manifest, graphs=graphs)))
