@@ -34,8 +34,10 @@ from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.engine_options import EngineOptions
+from unmask.errors import InputError
 from unmask.speech.captioner import Captioner
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.timeline.reader import TimelineReader, TimelineSegment
 from unmask.text.denoiser import BackboneDenoiser, attention_layout
 
 BLOCK, PROMPT, ANSWER = 32, 64, 192
@@ -261,12 +263,17 @@ def table(taken: dict[str, list[Taken]], rss_mib: Callable[[str], str]) -> str:
 
 
 def record(recording: Path, bundle: Path) -> list[int]:
-    """Positions that threshold 0.9 commits in each pass over the first block of 32 slots, all of them masked."""
+    """Positions that threshold 0.9 commits in each pass over the first block of 32 slots, all of them masked.
+
+    Raises InputError for a captioner that fills no canvas in passes.
+    """
     samples, rate = soundfile.read(recording, dtype="float32")
     assert rate == SAMPLE_RATE_HZ
     captioner = Captioner(load_bundle(bundle)).load()
-    window = next(iter(captioner.segments(samples)))
-    steps = captioner.reader.fill(window, Schedule(threshold=0.9, block=BLOCK))
+    window, reader = next(iter(captioner.segments(samples))), captioner.reader
+    if not (isinstance(reader, TimelineReader) and isinstance(window, TimelineSegment)):
+        raise InputError(f"{bundle} writes a transcript; a trace is of the canvas of a timeline: name one with --captioner")
+    steps = reader.fill(window, Schedule(threshold=0.9, block=BLOCK))
     return [len(step.committed) for step in steps if len(step.committed) and step.committed[0] < BLOCK]
 
 
