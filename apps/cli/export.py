@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,9 @@ from unmask.errors import InputError
 from unmask.export.checkpoint.folder import beside, check_sort, is_moonshine, model_name, snapshot
 from unmask.export.staging import temporary
 from unmask.quant.targets import CHECKPOINT_FORMATS, CheckpointTarget, System, converter, unread_by
+
+DRAFTERS = {288: Path(str(files("unmask.models"))) / "moonshine-tiny-drafter" / "draft.safetensors"}
+"""The drafters that ship, by the width of their model."""
 
 
 @Parameter(name="*")
@@ -26,8 +30,8 @@ class ExportOptions:
     name: str | None = None
     """Name of the bundle. Default: the checkpoint folder's name, in the hub's cache the model's."""
     draft: Path | None = None
-    """Moonshine only: the drafter, as `python -m unmask.training.drafting.train` writes it. Default: none, and captions are
-    written token by token."""
+    """Moonshine only: the drafter, as `python -m unmask.training.drafting.train` writes it. Default: the one that ships, for
+    models of Moonshine tiny's width; for others none, and captions are written token by token."""
     top: int = 64
     """Number of best ids that a head returns for each row; the published decodings use 50."""
     block: int | None = None
@@ -100,7 +104,7 @@ def convert_moonshine(checkpoint: Path, target: Path, name: str, options: Export
     check_target(target, options.replace, say)
     from unmask.export.onnx.transcript import write_moonshine
 
-    write_moonshine(checkpoint, target, options.name or name, options.draft, say)
+    write_moonshine(checkpoint, target, options.name or name, options.draft, DRAFTERS, say)
     say(f"next: unmask quantize {target} --to int8")
     return target
 

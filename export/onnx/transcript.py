@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -40,19 +41,22 @@ def write_moonshine(
     target: Path,
     name: str | None = None,
     draft: Path | None = None,
+    shipped: Mapping[int, Path] = MappingProxyType({}),
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Write an fp32 bundle of the checkpoint folder `source` at `target` and return it.
 
-    draft: the drafter that `unmask.training.drafting` taught for this checkpoint; without one the bundle writes token by token.
-    say: called with a line for each stage. Replaces an older bundle at `target`, and nothing else. Raises UnmaskError for a
-    folder that is no Moonshine, for a drafter of another one, and when the disk has too little room.
+    draft: the drafter that `unmask.training.drafting` taught for this checkpoint. shipped: width of a model -> a drafter that
+    serves if `draft` is None. Without one the bundle writes token by token; its text is the same with any. say: called with a
+    line for each stage. Replaces an older bundle at `target`, and nothing else. Raises UnmaskError for a folder that is no
+    Moonshine, for a drafter of another one, and when the disk has too little room.
     """
     check_target(target)
     tokenizer = moonshine_tokenizer(source)
     model = load_moonshine(source)
-    drafter = load_drafter(model, draft) if draft else None
     config = model.config
+    draft = draft or shipped.get(config.width)
+    drafter = load_drafter(model, draft) if draft else None
     check_tokenizer(source, tokenizer, config.vocabulary)
     parts = [model, *([drafter] if drafter else [])]
     check_disk(target, 4 * sum(parameter.numel() for part in parts for parameter in part.parameters()), "the bundle")
