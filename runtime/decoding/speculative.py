@@ -77,7 +77,6 @@ def verify(
     *,
     ahead: int | None = None,
     longest: int | None = None,
-    known: NDArray[np.int64] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[VerifyStep]:
     """Yield a VerifyStep after each pass, at most `passes` of them, until the whole text is settled. Close it to cancel.
@@ -86,17 +85,16 @@ def verify(
     keep a draft token that is the verifier's second choice if its probability is at least this fraction of the first's; at 1 the
     settled text is the verifier's own greedy text, whatever the draft and `ahead`. ahead: number of the draft's tokens that a
     pass reads; None: all. longest: number of tokens of the longest text, and of the longest that the verifier can read; None:
-    twice the draft plus 16, since a longer text is a loop. known: (K,) ids of the text's beginning, which never change, when they
-    are not the draft's own first `final` ids; the draft covers them too, perhaps with errors. clock: returns seconds; only
+    twice the draft plus 16, since a longer text is a loop. clock: returns seconds; only
     differences matter.
     """
     verifier.reset()
-    text = _Text(draft, known, end_id, longest)
+    text = _Text(draft, end_id, longest)
     for number in range(1, passes + 1):
         start, settled = clock(), len(text.settled.ids)
         rows = 1 + min(len(text.ids) - text.at, text.room, len(text.ids) if ahead is None else ahead)
         proposed = text.ids[text.at :][: rows - 1]
-        # The first pass has to read the prompt and the known tokens too.
+        # The first pass has to read the prompt and the final tokens too.
         scores = verifier.next_token_scores(np.concatenate((text.settled.ids, proposed)), settled if number > 1 else 0)
         done = text.settle(_choose(scores, text.ids[text.at :][:rows], rows, accept), getattr(verifier, "places", None))
         yield VerifyStep(number, len(text.settled.ids), text.whole(), done, len(scores.ids), clock() - start)
@@ -117,9 +115,8 @@ def _choose(scores: TopKScores, ids: NDArray[np.int64], rows: int, accept: float
 class _Text:
     """A text while it is settled: its settled tokens, the draft, and how many of the draft's tokens (`at`) they cover."""
 
-    def __init__(self, draft: Draft, known: NDArray[np.int64] | None, end_id: int, longest: int | None) -> None:
-        final = TokenSequence(draft.ids, draft.confidence)[: draft.final]
-        self.settled = final if known is None else TokenSequence(known, np.ones(len(known), np.float32))
+    def __init__(self, draft: Draft, end_id: int, longest: int | None) -> None:
+        self.settled = TokenSequence(draft.ids, draft.confidence)[: draft.final]
         self.ids, self._confidence, self._places = draft.ids.copy(), draft.confidence.copy(), draft.places
         self._end_id, loop = end_id, 2 * max(len(draft.ids), len(self.settled.ids)) + ROOM
         self._longest = loop if longest is None else longest

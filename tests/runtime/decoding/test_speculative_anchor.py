@@ -1,4 +1,4 @@
-"""Where `verify` goes on in a draft: what each kind of error costs, texts that are known already, and ties that places break."""
+"""Where `verify` goes on in a draft: what each kind of error costs, and ties that places break."""
 
 from collections.abc import Callable
 from functools import cache
@@ -76,10 +76,15 @@ def greedy(model: Model, text: list[int]) -> list[int]:
 
 
 def run(
-    ids: list[int], model: Model | Sure, ahead: int | None = None, places: list[float] | None = None, **more: object
+    ids: list[int],
+    model: Model | Sure,
+    ahead: int | None = None,
+    places: list[float] | None = None,
+    final: int = 0,
+    longest: int | None = None,
 ) -> list[VerifyStep]:
-    draft = Draft(np.array(ids, np.int64), np.ones(len(ids), np.float32), None if places is None else np.array(places))
-    return list(verify(draft, model if isinstance(model, Sure) else Sure(model), END, 99, ahead=ahead, **more))  # type: ignore[arg-type]
+    draft = Draft(np.array(ids, np.int64), np.ones(len(ids), np.float32), None if places is None else np.array(places), final)
+    return list(verify(draft, model if isinstance(model, Sure) else Sure(model), END, 99, ahead=ahead, longest=longest))
 
 
 def drafted(truth: list[int], errors: list[str], gap: int) -> list[int]:
@@ -95,44 +100,35 @@ IDS = st.lists(st.integers(0, 4), max_size=16)
 ERROR = st.sampled_from(["missing", "extra"])
 
 
-@given(IDS, st.integers(0, 9999), st.sampled_from([None, 0, 1, 3, 8]), st.integers(0, 12))
-def test_the_text_is_greedy_in_no_more_passes_than_token_by_token(
-    ids: list[int], seed: int, ahead: int | None, known: int
-) -> None:
-    """Whatever the draft holds, an end among its tokens too, and however much of the text is known before."""
+@given(IDS, st.integers(0, 9999), st.sampled_from([None, 0, 1, 3, 8]))
+def test_the_text_is_greedy_in_no_more_passes_than_token_by_token(ids: list[int], seed: int, ahead: int | None) -> None:
+    """Whatever the draft holds, an end among its tokens too."""
     model = arbitrary(seed)
     text = greedy(model, [])
-    found = run(ids, model, ahead, known=np.array(text[:known], np.int64), longest=99)
+    found = run(ids, model, ahead, longest=99)
     assert found[-1].done
     assert found[-1].text.ids.tolist() == text
-    assert len(found) <= len(text[known:]) + 1
-    settled = [min(known, len(text)), *(check.agreed for check in found)]
+    assert len(found) <= len(text) + 1
+    settled = [0, *(check.agreed for check in found)]
     assert all(later > before for before, later in pairwise(settled[:-1]))
 
 
-@given(IDS, st.lists(st.integers(1, 4), max_size=9), st.integers(0, 9999), st.sampled_from([None, 2]))
-def test_known_tokens_never_change(ids: list[int], known: list[int], seed: int, ahead: int | None) -> None:
-    """The model may have written others: the text goes on from those that are known, and the draft has no say in them."""
-    model = arbitrary(seed)
-    found = run(ids, model, ahead, known=np.array(known, np.int64), longest=99)
-    assert found[-1].text.ids.tolist() == greedy(model, known)
-    assert all(check.text.ids[: len(known)].tolist() == known for check in found)
+@given(IDS, st.integers(0, 9), st.integers(0, 9999), st.sampled_from([None, 2]))
+def test_final_tokens_never_change(ids: list[int], final: int, seed: int, ahead: int | None) -> None:
+    """The model may have written others: the text goes on from them."""
+    model, given = arbitrary(seed), ids[:final]
+    found = run(ids, model, ahead, final=len(given), longest=99)
+    assert found[-1].text.ids.tolist() == greedy(model, given)
+    assert all(check.text.ids[: len(given)].tolist() == given for check in found)
 
 
-@pytest.mark.parametrize("known", [0, 1, 10, 24])
+@pytest.mark.parametrize("final", [0, 1, 10, 24])
 @pytest.mark.parametrize("ahead", [None, 30])
-def test_a_right_draft_takes_one_pass_whatever_is_known(known: int, ahead: int | None) -> None:
+def test_a_right_draft_takes_one_pass_whatever_is_final(final: int, ahead: int | None) -> None:
     truth = list(range(1, 25))
-    (only,) = run(truth, listener(truth), ahead, known=np.array(truth[:known], np.int64))
+    (only,) = run(truth, listener(truth), ahead, final=final)
     assert only.text.ids.tolist() == truth
     assert only.rows == 25
-
-
-@pytest.mark.parametrize("error", ["wrong", "missing", "extra"])
-def test_known_tokens_that_a_new_draft_has_otherwise(error: str) -> None:
-    truth = list(range(1, 25))
-    (only,) = run(drafted(truth, [error] * 2, 4), listener(truth), known=np.array(truth[:12], np.int64))
-    assert only.text.ids.tolist() == truth
 
 
 @given(st.lists(ERROR, max_size=5), st.integers(4, 6))
@@ -199,6 +195,6 @@ def test_a_text_may_be_as_long_as_asked_whatever_the_draft(ids: list[int]) -> No
     assert run(ids, lambda text: 1)[-1].agreed == 2 * len(ids) + 16
 
 
-def test_a_known_text_that_leaves_no_room_is_whole() -> None:
-    (only,) = run([1, 2, 3, 4], lambda text: 1, known=np.array([1, 2, 3]), longest=2)
+def test_final_tokens_that_leave_no_room_are_whole() -> None:
+    (only,) = run([1, 2, 3, 4], lambda text: 1, final=3, longest=2)
     assert (only.done, only.agreed, only.text.ids.tolist()) == (True, 3, [1, 2, 3])
