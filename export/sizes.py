@@ -45,8 +45,10 @@ def steps(shortest: int, longest: int, ratio: float) -> list[int]:
 
 
 def caption_limits(manifest: Manifest) -> tuple[int, int, int]:
-    """The first arguments of `captioner_sizes` for a captioner's manifest. Raises InputError when it is no captioner."""
+    """The first arguments of `captioner_sizes` for a captioner's manifest. Raises InputError for any other."""
     line, verifier = manifest.timeline, manifest.verifier
+    if manifest.transcript:
+        raise InputError(f"{manifest.name} writes transcripts, whose graphs have no fixed sizes yet; run it with ONNX Runtime")
     if line is None:
         raise InputError(f"{manifest.name} has no timeline, so it is no captioner")
     longest = int(line.longest_s / line.slot_s)

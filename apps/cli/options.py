@@ -124,8 +124,12 @@ class ScheduleChoice(Given[Schedule]):
 
     def of(self, chosen: "Setting") -> Schedule:
         """The schedule of a setting with the given options in place of its own. Raises as `over`."""
-        if chosen.bundle.manifest.verifier is None:
-            refuse_unread(self.given(), dict.fromkeys(VERIFYING, f"{chosen.bundle.manifest.name} has no verifier; leave out"))
+        manifest = chosen.bundle.manifest
+        if manifest.transcript:
+            filling = [name for name in self.given() if name not in (*VERIFYING, "budget_ms")]
+            refuse_unread(self.given(), dict.fromkeys(filling, f"{manifest.name} drafts in one pass; leave out"))
+        elif manifest.verifier is None:
+            refuse_unread(self.given(), dict.fromkeys(VERIFYING, f"{manifest.name} has no verifier; leave out"))
         return self.over(chosen.schedule)
 
     def published(self, own: Reference) -> Reference:

@@ -15,7 +15,7 @@ from unmask.bundle.graph_spec import missing_roles
 from unmask.decoding.denoiser import Step, TopKScores
 from unmask.decoding.draft import Draft
 from unmask.decoding.schedule import Schedule
-from unmask.decoding.speculative import VerifyStep, verify
+from unmask.decoding.speculative import TokenSequence, VerifyStep, verify
 from unmask.engines.engine import Engine
 from unmask.errors import AudioError, BundleError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
@@ -97,14 +97,20 @@ class TranscriptReader:
             before = check.agreed
 
     def checks(self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None) -> Iterator[VerifyStep]:
-        """Check a draft, by default the segment's own; a VerifyStep after each pass. Obeys `budget_ms` but for the first."""
+        """Check a draft, by default the segment's own; a VerifyStep after each pass. Obeys `budget_ms` but for the first.
+
+        If `verify` is 0, the one step is the draft as it is.
+        """
         assert isinstance(segment, TranscriptSegment)
-        chosen = schedule or self.bundle.schedule(TASK)
+        chosen, draft = schedule or self.bundle.schedule(TASK), draft or segment.draft
+        if not chosen.verify:
+            unchecked = TokenSequence(draft.ids, draft.confidence)
+            return iter((VerifyStep(1, len(draft.ids), unchecked, done=True, rows=0, seconds=0.0),))
         passes = verify(
-            draft or segment.draft,
+            draft,
             segment.decoder,
             self.transcript.end_id,
-            max(1, chosen.verify),
+            chosen.verify,
             chosen.verify_accept_ratio,
             ahead=chosen.verify_lookahead,
             longest=int(self.transcript.tokens_per_second * segment.audio_s) + SPARE_TOKENS,
@@ -124,7 +130,8 @@ class TranscriptReader:
             if on_step is not None:
                 on_step(segment, as_step(check, check.number, before, mask_id))
             before = check.agreed
-        places = np.maximum.accumulate(segment.decoder.places[:before].astype(np.float64))
+        heard = segment.decoder.places[:before] if rows else as_text(draft or segment.draft).places
+        places = np.maximum.accumulate(heard.astype(np.float64))
         return Decoded(TimedTokens(check.text.ids[:before], places, check.text.confidence[:before]), check.number, rows)
 
     def spans_s(self, places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

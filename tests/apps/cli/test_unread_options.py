@@ -104,3 +104,16 @@ def test_measuring_commands(command: Command, line: tuple[str | Path, ...], told
 def test_recordings_for_a_bundle_that_writes_text(command: Command, backbones: dict[str, Path], clip: Path) -> None:
     assert "--audio: dream generates text" in refused(command, "compare", backbones["dream"], backbones["dream"], "--audio", clip)
     assert "--audio: none of these bundles captions" in refused(command, "bench", backbones["dream"], "--audio", clip)
+
+
+def test_a_transcript_is_checked_and_fills_no_canvas(
+    command: Command, transcript_bundle: Path, clip: Path, tmp_path: Path
+) -> None:
+    caption = ("caption", clip, "--bundle", transcript_bundle, "--quiet", "--no-tuned")
+    told = refused(command, *caption, "--threshold", "0.5", "--order", "margin")
+    assert "--order, --threshold: tiny drafts in one pass; leave out" in told
+    few, all_at_once, draft = (command(*caption, *line) for line in (("--verify-lookahead", "2"), (), ("--verify", "0")))
+    assert (few.code, all_at_once.code, draft.code) == (0, 0, 0), (few.err, draft.err)
+    assert few.out == all_at_once.out
+    told = refused(command, "quantize", transcript_bundle, "--target", "litert", "--out", tmp_path / "out")
+    assert "tiny writes transcripts, whose graphs have no fixed sizes yet" in told

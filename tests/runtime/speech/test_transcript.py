@@ -116,6 +116,15 @@ def test_a_spent_budget_leaves_one_pass(reader: TranscriptReader) -> None:
     assert len(list(reader.checks(segment, Schedule(verify=2)))) <= 2
 
 
+def test_a_draft_can_be_taken_as_it_is(reader: TranscriptReader) -> None:
+    segment = reader.encode(noise(2))
+    decoded = reader.decode(segment, Schedule(verify=0))
+    assert decoded.text.ids.tolist() == segment.draft.ids.tolist()
+    assert segment.draft.places is not None
+    assert decoded.text.places.tolist() == segment.draft.places.tolist()
+    assert (decoded.passes, decoded.rows) == (1, 0)
+
+
 def test_a_session_tells_each_pass_as_a_step(transcript_bundle: Path) -> None:
     session = open_model(transcript_bundle)
     steps = list(session.steps("caption", {"speech": noise(2)}))
