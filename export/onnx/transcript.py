@@ -5,9 +5,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from unmask.bundle.embedding import Embedding
 from unmask.bundle.graph_spec import TRANSCRIPT
@@ -21,7 +22,7 @@ from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, Moons
 from unmask.export.modules.transcript import Context, Window
 from unmask.export.moonshine_weights import load_drafter, load_moonshine
 from unmask.export.onnx.backbone import check_tokenizer
-from unmask.export.onnx.captioner import name_parameters
+from unmask.export.onnx.captioner import PARAMETER, name_parameters
 from unmask.export.onnx.trace import trace
 from unmask.export.staging import check_target
 from unmask.system import check_disk
@@ -84,6 +85,8 @@ def write_transcript(
     parts = {"encoder": model.encoder, "decoder": model.decoder, **({"drafter": drafter} if drafter else {})}
     for graph in graphs.values():
         name_parameters(graph, nn.ModuleDict(parts))
+    if drafter:
+        _take_rows(graphs["context"], f"{PARAMETER}drafter.head.weight.T", model.decoder.embed_tokens.weight, drafter.ids)
     manifest = Manifest(
         format=FORMAT,
         name=name,
@@ -115,6 +118,19 @@ def _export_window(model: Moonshine) -> onnx.ModelProto:
     lowest = {"tokens": 1, "past": 0, "listed": 0, "frames": 1}
     varying = {name: torch.export.Dim(name, min=low, max=MOST_TOKENS) for name, low in lowest.items()}
     return _export(model, "window", Window(model, TOP), sizes, varying)
+
+
+def _take_rows(graph: onnx.ModelProto, constant: str, table: Tensor, ids: Tensor) -> None:
+    """Replace a constant, which is (d, N) rows of the table, by nodes that take them from there, in place.
+
+    The bundle holds the table anyway. ONNX Runtime computes such nodes once, when it opens the graph.
+    """
+    graph.graph.initializer.remove(next(tensor for tensor in graph.graph.initializer if tensor.name == constant))
+    names = f"{PARAMETER}decoder.embed_tokens.weight", f"{constant}_rows"
+    arrays = table.detach().numpy(), ids.numpy().astype(np.int32)
+    graph.graph.initializer.extend(map(onnx.numpy_helper.from_array, arrays, names))
+    graph.graph.node.insert(0, onnx.helper.make_node("Gather", names, [f"{constant}_taken"], axis=0))
+    graph.graph.node.insert(1, onnx.helper.make_node("Transpose", [f"{constant}_taken"], [constant], perm=[1, 0]))
 
 
 def _export(

@@ -3,7 +3,7 @@
 Knows ONNX nodes. Knows no format, no bundle and no bytes: tensors may be stored outside the graph.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -22,6 +22,7 @@ class Matrix:
     tensor: onnx.TensorProto
     transposed: bool  # the tensor is (N, K), the product x @ W.T
     head: bool
+    rows: onnx.TensorProto | None = None  # which rows of the tensor are the N outputs, in order; None: all of them
 
     @property
     def label(self) -> str:
@@ -32,6 +33,8 @@ class Matrix:
     def shape(self) -> tuple[int, int]:
         """(K, N): inputs and outputs."""
         rows, columns = self.tensor.dims
+        if self.rows is not None:
+            (rows,) = self.rows.dims
         return (columns, rows) if self.transposed else (rows, columns)
 
     @property
@@ -42,15 +45,31 @@ class Matrix:
 def matrices(role: str, model: onnx.ModelProto) -> list[Matrix]:
     """Every product of a graph with a constant float32 matrix, in the order of the graph."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    makers = {node.output[0]: node for node in model.graph.node}
     heads = heads_of(model)
     found = []
     for node in model.graph.node:
-        transposed = _form(node)
-        tensor = constants.get(node.input[1]) if transposed is not None else None
+        transposed, rows = _form(node), None
+        if transposed is None:
+            continue
+        tensor = constants.get(node.input[1])
+        if tensor is None and (chosen := _chosen_rows(node.input[1], makers, constants)):
+            tensor, rows, transposed = *chosen, True
         if tensor is None or tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) != 2:
             continue
-        found.append(Matrix(role, tensor.name, node.output[0], tensor, bool(transposed), node.output[0] in heads))
+        found.append(Matrix(role, tensor.name, node.output[0], tensor, transposed, node.output[0] in heads, rows))
     return found
+
+
+def _chosen_rows(
+    name: str, makers: Mapping[str, onnx.NodeProto], constants: Mapping[str, onnx.TensorProto]
+) -> tuple[onnx.TensorProto, onnx.TensorProto] | None:
+    """The constant and the constant indices of which a second factor is the transposed rows; None when it is made otherwise."""
+    turned = makers.get(name)
+    taken = makers.get(turned.input[0]) if turned is not None and turned.op_type == "Transpose" else None
+    if taken is None or taken.op_type != "Gather" or not all(given in constants for given in taken.input):
+        return None
+    return constants[taken.input[0]], constants[taken.input[1]]
 
 
 def _form(node: onnx.NodeProto) -> bool | None:

@@ -10,8 +10,8 @@ Forms of a matrix:
 The nodes of the first two follow the patterns that ONNX Runtime fuses into one operator.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -74,6 +74,7 @@ class Rewriter:
                 self._nodes.append(node)
             else:
                 self._product(node, matrix, form)
+        self._nodes = needed(self._nodes, {value.name for value in self._model.graph.output})
         self._keep_the_rest()
         out = onnx.ModelProto()
         out.CopyFrom(self._model)
@@ -113,21 +114,36 @@ class Rewriter:
             self._tensor(f"{matrix.name}_{part}", stored)
             for part, stored in zip(("blocks", "scales"), self._store.blocks(matrix, bits, block), strict=True)
         ]
+        names = self._rows_of(matrix, dict.fromkeys(names, 0))
         sizes = {"K": width, "N": count, "bits": bits, "block_size": block}
         level = self._blocking.accuracy_level
         self._add("MatMulNBits", [rows, *names], [out], CONTRIB, **sizes, accuracy_level=level)
 
     def _columns(self, rows: str, out: str, matrix: Matrix, static: bool) -> None:
-        parts = self._store.columns(matrix)
+        parts = self._store.columns(replace(matrix, rows=None))
+        assert matrix.rows is None or len(parts) == 1
         outs = [out] if len(parts) == 1 else [f"{out}_{i}" for i in range(len(parts))]
         for i, (codes, scales) in enumerate(parts):
             stem = matrix.name if len(parts) == 1 else f"{matrix.name}_{i}"
-            names = self._tensor(f"{stem}_quantized", codes), self._tensor(f"{stem}_scale", scales)
+            stored = {self._tensor(f"{stem}_quantized", codes): 1, self._tensor(f"{stem}_scale", scales): 0}
+            names = self._rows_of(matrix, stored)
             (self._static if static else self._dynamic)(rows, outs[i], stem, names)
         if len(parts) > 1:
             self._add("Concat", outs, [out], axis=-1)
 
-    def _dynamic(self, rows: str, out: str, stem: str, names: tuple[str, str]) -> None:
+    def _rows_of(self, matrix: Matrix, stored: Mapping[str, int]) -> list[str]:
+        """Tensors of the rows that a matrix consists of, which ONNX Runtime takes once, when it opens the graph.
+
+        stored: tensors of all rows, and the axis of each that counts them.
+        """
+        if matrix.rows is None:
+            return list(stored)
+        which = self._tensor(matrix.rows.name, self._store.plain(matrix.rows))
+        for name, axis in stored.items():
+            self._add("Gather", [name, which], [f"{name}_of_{which}"], axis=axis)
+        return [f"{name}_of_{which}" for name in stored]
+
+    def _dynamic(self, rows: str, out: str, stem: str, names: Sequence[str]) -> None:
         if rows not in self._rounded:
             self._rounded[rows] = (f"{rows}_quantized", f"{rows}_scale", f"{rows}_zero_point")
             self._add("DynamicQuantizeLinear", [rows], list(self._rounded[rows]))
@@ -138,7 +154,7 @@ class Rewriter:
         self._add("Mul", [scale, names[1]], [f"{own}_scale"])
         self._add("Mul", [f"{own}_cast", f"{own}_scale"], [out])
 
-    def _static(self, rows: str, out: str, stem: str, names: tuple[str, str]) -> None:
+    def _static(self, rows: str, out: str, stem: str, names: Sequence[str]) -> None:
         if rows not in self._rounded:
             if rows not in self._ranges:
                 raise InputError(f"the range of {rows}, an input of {stem}, was not measured: measure again on this bundle")
@@ -152,7 +168,7 @@ class Rewriter:
             self._add("QuantizeLinear", [rows, *known], [f"{rows}_quantized"])
             self._add("DequantizeLinear", [f"{rows}_quantized", *known], [f"{rows}_rounded"])
         if f"{stem}_dequantized" not in self._widened:
-            self._add("DequantizeLinear", list(names), [f"{stem}_dequantized"], axis=1)
+            self._add("DequantizeLinear", [*names], [f"{stem}_dequantized"], axis=1)
             self._widened.add(f"{stem}_dequantized")
         self._add("MatMul", [self._rounded[rows][0], f"{stem}_dequantized"], [out])
 
@@ -194,6 +210,16 @@ class Rewriter:
 
     def _add(self, kind: str, inputs: list[str], outputs: list[str], domain: str = "", **attributes: int) -> None:
         self._nodes.append(helper.make_node(kind, inputs, outputs, f"{outputs[0]}_{kind}", domain=domain, **attributes))
+
+
+def needed(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
+    """The nodes without those that nothing reads."""
+    wanted, kept = set(outputs), list[onnx.NodeProto]()
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
 
 
 def asymmetric(low: float, high: float) -> tuple[np.ndarray, np.ndarray]:

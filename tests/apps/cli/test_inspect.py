@@ -27,6 +27,12 @@ def test_the_table_says_where_blocks_begin(command: Command, backbones: dict[str
     assert "a2d, block attention in blocks of 8 from the end of the prompt, fp32" in told
 
 
+def test_a_transcript_says_how_it_lies_on_the_sound(command: Command, transcript_bundle: Path) -> None:
+    told = " ".join(command("inspect", transcript_bundle).out.replace("\u2502", " ").split())
+    assert "states of 24 ms, at most 30 s a segment; a draft of slots of 3 states" in told
+    assert "task caption speech -> text, verify 256" in told
+
+
 def test_json_is_the_manifest(command: Command) -> None:
     """All that the file says, and the defaults of what it leaves out."""
     printed = json.loads(command("inspect", "--json", SHIPPED).out)

@@ -57,6 +57,17 @@ def test_sizes_are_what_goes_in_and_out() -> None:
     assert found["window:narrow"] == ((SIZE, WIDTH), False)
 
 
+@pytest.mark.parametrize("constant", [True, False])
+def test_chosen_rows_of_a_constant_are_a_matrix(constant: bool) -> None:
+    nodes = [
+        helper.make_node("Gather", ["table", "two" if constant else "x"], ["rows"], axis=0),
+        helper.make_node("Transpose", ["rows"], ["turned"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "turned"], ["hidden"]),
+    ]
+    found = matrices("context", model(nodes, ("hidden",), table=(SIZE, WIDTH)))
+    assert [(m.label, m.shape, m.transposed) for m in found] == [("context:table", (WIDTH, 1), True)] * constant
+
+
 def test_a_graph_that_predicts_nothing_has_no_head() -> None:
     graph = model([helper.make_node("MatMul", ["x", "w"], ["hidden"])], ("hidden",), w=(WIDTH, SIZE))
     assert heads_of(graph) == set()
