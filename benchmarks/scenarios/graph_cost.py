@@ -80,13 +80,20 @@ def _matrix(node: Any, constants: Mapping[str, Any], makers: Mapping[str, Any]) 
     if node.op_type not in ("MatMul", "Gemm", "MatMulInteger", "QLinearMatMul", "DynamicQuantizeMatMul"):
         return None
     for name in node.input:
-        while name not in constants and name in makers and makers[name].op_type in _THROUGH:
-            name = makers[name].input[0]
+        chosen = dict[int, int]()  # axis -> rows or columns that are taken of the constant
+        while name not in constants and name in makers and makers[name].op_type in (*_THROUGH, "Gather"):
+            maker = makers[name]
+            if maker.op_type == "Gather":
+                if maker.input[1] not in constants or len(constants[maker.input[1]].dims) != 1:
+                    break
+                chosen[next((a.i for a in maker.attribute if a.name == "axis"), 0)] = constants[maker.input[1]].dims[0]
+            name = maker.input[0]
         tensor = constants.get(name)
         if tensor is not None and len(tensor.dims) == 2 and min(tensor.dims) > 1:
             import onnx
 
-            return tuple(tensor.dims), 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+            dims = tuple(chosen.get(axis, dim) for axis, dim in enumerate(tensor.dims))
+            return dims, 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     return None
 
 
