@@ -44,3 +44,9 @@ def read_corpus(path: Path) -> Iterator[Utterance]:
             if rate != SAMPLE_RATE_HZ:
                 raise ValueError(f"{path}.tar: {row['file']} is at {rate} Hz, not {SAMPLE_RATE_HZ}")
             yield Utterance(row["id"], row.get("text", ""), samples, str(row.get("speaker", "")), row.get("written", ""))
+
+
+def read_corpus_split(path: Path, split: str) -> Iterator[Utterance]:
+    """The utterances of one split: the noise manifest has two, and only the one for training may be mixed in."""
+    wanted = {row["id"] for row in read_lines(path.with_name(f"{path.name}.jsonl")) if row["split"] == split}
+    return (u for u in read_corpus(path) if u.id in wanted)

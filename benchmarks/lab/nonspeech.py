@@ -26,8 +26,7 @@ from unmask.bundle.manifest import read_manifest
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.words import FEWEST_WORDS, mostly_unsure, unsure_share
 from unmask.training.augment import babble, colored, mix, tones
-from unmask.training.captions.prepare import read_corpus_split
-from unmask.training.corpus import read_corpus
+from unmask.training.corpus import read_corpus, read_corpus_split
 
 Audio = NDArray[np.float32]
 PIECE_S = 10.0

@@ -32,8 +32,7 @@ from unmask.decoding.draft import Draft
 from unmask.speech.captioner import TASK, Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
 from unmask.training.augment import mix
-from unmask.training.captions.prepare import read_corpus_split
-from unmask.training.corpus import Utterance, read_corpus
+from unmask.training.corpus import Utterance, read_corpus, read_corpus_split
 
 SCHEDULES = {
     "1 pass": Schedule(rule="quota", passes=1),

@@ -28,7 +28,7 @@ from unmask.training.captions.align import attention_scores, monotonic_path
 from unmask.training.captions.teacher import DecoderPrompt, greedy, read, read_settings
 from unmask.training.captions.vocabulary import source_ids, trim_tokenizer
 from unmask.training.captions.whisper_weights import load_whisper
-from unmask.training.corpus import Utterance, read_corpus, read_lines
+from unmask.training.corpus import Utterance, read_corpus, read_corpus_split, read_lines
 from unmask.training.recordings import write_lines, write_recordings
 
 TAIL_SAMPLES = SAMPLE_RATE_HZ  # silence after the speech, which the encoder was trained with
@@ -81,12 +81,6 @@ def wordless_sounds(utterances: list[Utterance], options: Prepare) -> Iterator[t
         yield f"tones-{i}", tones(12.0, rng)
         if speech:
             yield f"babble-{i}", babble(speech, 12.0, rng)
-
-
-def read_corpus_split(path: Path, split: str) -> Iterator[Utterance]:
-    """The utterances of one split: the noise manifest has two, and only the one for training may be mixed in."""
-    wanted = {row["id"] for row in read_lines(path.with_name(f"{path.name}.jsonl")) if row["split"] == split}
-    return (u for u in read_corpus(path) if u.id in wanted)
 
 
 # ---- encoder states

@@ -22,7 +22,7 @@ from unmask.export.modules.transcript import heard_at
 from unmask.export.moonshine_weights import load_moonshine
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.training.augment import Audio, Augment, change_speed, colored, draw_speed, spoil
-from unmask.training.corpus import read_corpus, read_lines
+from unmask.training.corpus import read_corpus, read_corpus_split
 from unmask.training.recordings import Recordings, write_recordings
 
 CORPORA = ("librispeech", "librispeech_asr", "ljspeech", "speechocean762", "an4", "picovoice", "librilight", "commonvoice")
@@ -86,9 +86,7 @@ def read_audio(options: Prepare) -> tuple[Recordings, list[Audio]]:
     if not path.with_suffix(".jsonl").exists():
         paths = [*(options.data / "train" / name for name in options.corpora), *options.synthetic]
         write_recordings(path, ((f"{p.name}/{u.id}", u.samples) for p in paths for u in read_corpus(p)))
-    kinds = read_lines(options.data / "noise/noise.jsonl")
-    train = {row["id"] for row in kinds if row["split"] == "train"}
-    noises = [u.samples for u in read_corpus(options.data / "noise/noise") if u.id in train]
+    noises = [u.samples for u in read_corpus_split(options.data / "noise/noise", "train")]
     rng = np.random.default_rng(options.seed)
     return Recordings(path), [*noises, *(colored(20.0, slope, rng) for slope in (0.0, 0.5, 1.0, 1.5, 2.0))]
 

@@ -32,7 +32,6 @@ from unmask.training.captions.prepare import (
     encode,
     looped,
     main,
-    read_corpus_split,
     text_lines,
     untimed,
     wordless_sounds,
@@ -41,7 +40,7 @@ from unmask.training.captions.prepare import (
 from unmask.training.captions.timeline import Masking, SampleMaker, label_of, read_labels, wordless
 from unmask.training.captions.vocabulary import source_ids
 from unmask.training.captions.whisper_weights import load_whisper
-from unmask.training.corpus import Utterance, read_corpus
+from unmask.training.corpus import Utterance, read_corpus, read_corpus_split
 from unmask.training.recordings import Recordings
 
 Samples = NDArray[np.float32]
