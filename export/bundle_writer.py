@@ -87,7 +87,7 @@ def write_bundle(
 def seal(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, listing every file below the folder. Raises BundleError when the runtime would refuse the bundle."""
     listed = sorted(path for path in folder.rglob("*") if path.is_file())
-    whole = replace(manifest, files={path.relative_to(folder).as_posix(): _describe(path) for path in listed})
+    whole = replace(manifest, files={path.relative_to(folder).as_posix(): describe(path) for path in listed})
     (folder / MANIFEST).write_text(whole.to_json(), encoding="utf-8")
     read_manifest(folder)  # checks all but sizes and hashes, which were just computed
 
@@ -134,6 +134,7 @@ def externalize(model: onnx.ModelProto, weights: WeightsFile) -> onnx.ModelProto
     return model
 
 
-def _describe(path: Path) -> File:
+def describe(path: Path) -> File:
+    """Size and hash of a file, as the manifest lists them."""
     with path.open("rb") as file:
         return File(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

@@ -5,14 +5,16 @@ Knows tasks, inputs and the two kinds of bundles. Knows no files, no microphone 
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.codecs import Codecs
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine_options import EngineOptions
@@ -21,6 +23,8 @@ from unmask.speech.captioner import Caption, Captioner
 from unmask.text.generator import Answer, Generator, Input
 
 SPEECH = "speech"
+Given = Mapping[str, Input | NDArray[Any]]
+"""Inputs by name."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Session:
         kind = kind_of(bundle.manifest)
         self.captioner = Captioner(bundle, options) if kind.takes == SPEECH else None
         self.generator = Generator(bundle, options) if self.captioner is None else None
+        self.codecs = Codecs(bundle, options)
         self.tasks = self._tasks()
 
     def _tasks(self) -> dict[str, Task]:
@@ -84,20 +89,23 @@ class Session:
             raise InputError(f"{self.bundle.manifest.name} has no task {name!r}{_nearest(name, self.tasks, 'its tasks')}")
         return self.tasks[name]
 
-    def run(self, task: str, inputs: Mapping[str, Input], options: RunOptions = RunOptions()) -> Caption | Answer:
+    def run(self, task: str, inputs: Given, options: RunOptions = RunOptions()) -> Caption | Answer:
         """Run a task and return the result.
 
         inputs: by the names in `Task.inputs`. A captioner takes speech, (N,) float32 in [-1, 1] at 16 kHz; a generator takes
-        text, codes or rows (`unmask.text.generator.Input`). Raises InputError for an unknown task or input, and AudioError
-        for samples that cannot be captioned.
+        text, codes or rows (`unmask.text.generator.Input`), and what the bundle has a codec for: the same speech, and pictures,
+        (H, W, 3) uint8. What its codecs make of the answer's codes is `Answer.media`. Raises InputError for an unknown task or
+        input and for a missing codec, and AudioError for samples that cannot be captioned.
         """
         self._check(task, inputs)
         if self.captioner is not None:
             return self.captioner.caption(self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
-        return self.generator.generate(task, inputs, options.length, options.schedule, options.reference)
+        given = self.codecs.encode(self.task(task).inputs, inputs)
+        answer = self.generator.generate(task, given, options.length, options.schedule, options.reference)
+        return replace(answer, media=self.codecs.decode(answer.codes))
 
-    def steps(self, task: str, inputs: Mapping[str, Input], options: RunOptions = RunOptions()) -> Iterator[Step]:
+    def steps(self, task: str, inputs: Given, options: RunOptions = RunOptions()) -> Iterator[Step]:
         """Run a task and yield a Step after each pass: of the fill, then of a captioner's verifier. Close the iterator to cancel.
 
         A verifier's Step covers the text in place of the canvas: settled tokens are committed, the rest are tentative. Raises as
@@ -107,10 +115,11 @@ class Session:
         if self.captioner is not None:
             return self._caption_steps(self.captioner, self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
-        request = self.generator.request(task, inputs, options.length, options.reference)
+        given = self.codecs.encode(self.task(task).inputs, inputs)
+        request = self.generator.request(task, given, options.length, options.reference)
         return self.generator.steps(request, options.schedule)
 
-    def _check(self, task: str, inputs: Mapping[str, Input]) -> None:
+    def _check(self, task: str, inputs: Given) -> None:
         wanted = self.task(task).inputs
         for name in inputs:
             if name not in wanted:
@@ -120,7 +129,7 @@ class Session:
             raise InputError(f"the task {task} takes {', '.join(wanted)}; not given: {', '.join(missing)}")
 
     @staticmethod
-    def _samples(inputs: Mapping[str, Input], options: RunOptions) -> NDArray[np.float32]:
+    def _samples(inputs: Given, options: RunOptions) -> NDArray[np.float32]:
         given = {"a length": options.length is not None, "a published decoding": options.reference or _published(options)}
         for what, wrong in given.items():
             if wrong:

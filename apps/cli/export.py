@@ -1,6 +1,6 @@
 """`unmask export`: a checkpoint folder becomes a bundle. Everything else that people read goes to stderr."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from unmask.apps.cli.options import FLAG, changed, check_target, refuse_unread, say_on_stderr, undone
+from unmask.bundle.graph_spec import CODECS
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
 from unmask.export.checkpoint.folder import beside, check_sort, is_moonshine, model_name, snapshot
@@ -36,6 +37,9 @@ class ExportOptions:
     """Number of best ids that a head returns for each row; the published decodings use 50."""
     block: int | None = None
     """Block length of a block-causal model, if config.json does not give it, as that of Tiny-A2D never does (BD3LM: 32)."""
+    magvit: Path | None = None
+    """Image codec of Omni-Diffusion: the folder or file of MAGVIT-v2 (showlab/magvitv2). It is written beside the model's graphs,
+    and the bundle then takes and gives pictures."""
     target: CheckpointTarget = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. litert: for boards and phones. coreml: for Macs, iPhones
     and iPads."""
@@ -53,7 +57,7 @@ class ExportOptions:
 
 
 def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> None:
-    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle.
+    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to a bundle.
 
     Prints the bundle's folder. The memory needed depends on the largest tensor, not on the model.
 
@@ -61,19 +65,66 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
     ----------
     checkpoint
         Folder with config.json, safetensors and tokenizer files, or a model's folder in the hub's cache. Of Moonshine also what
-        its own runtime reads (.ort files and tokenizer.bin), or what `optimum-cli export onnx` wrote.
+        its own runtime reads (.ort files and tokenizer.bin), or what `optimum-cli export onnx` wrote. Or a bundle, to add codecs.
     """
     refuse_unread(changed(options), unread_by(options.target))
     say = say_on_stderr(options.quiet, "")
     with undone():
-        target = convert(snapshot(checkpoint), options.out or beside(checkpoint, ".bundle"), model_name(checkpoint), options, say)
+        if (checkpoint / MANIFEST).is_file() and sources(options):
+            target = add(checkpoint, options, say)
+        else:
+            made = options.out or beside(checkpoint, ".bundle")
+            target = convert(snapshot(checkpoint), made, model_name(checkpoint), options, say)
     print(target)
+
+
+def sources(options: ExportOptions) -> dict[str, Path]:
+    """Name of each codec that is asked for -> its folder or file."""
+    given = {kind.name: getattr(options, kind.name.replace("-", "_"), None) for kind in CODECS.values()}
+    return {name: path for name, path in given.items() if path is not None}
+
+
+def add(bundle: Path, options: ExportOptions, say: Callable[[str], None]) -> Path:
+    """Add codecs to a bundle, and return its folder."""
+    codecs = sources(options)
+    others = [name for name in changed(options) if name.replace("_", "-") not in codecs and name != "quiet"]
+    refuse_unread(others, dict.fromkeys(others, f"not read for {bundle}, a bundle; codecs are added to it where it is"))
+    with_codecs(bundle, codecs, None, say)
+    say(f"next: unmask inspect {bundle}")
+    return bundle
+
+
+def with_codecs(
+    target: Path,
+    codecs: Mapping[str, Path],
+    checkpoint: Path | None,
+    say: Callable[[str], None],
+    write: Callable[[], object] = lambda: None,
+) -> None:
+    """Write codecs, then the bundle, then put them together: a codec that cannot be read is known before the model is written.
+
+    checkpoint: of the model, None for a bundle that exists. write: writes the bundle at `target`.
+    """
+    if not codecs:
+        write()
+        return
+    from unmask.export.codecs.attach import add_codecs, write_codecs
+
+    with temporary(target) as part:
+        made = write_codecs(codecs, checkpoint, part, say)
+        write()
+        add_codecs(target, part, made)
+    for name, codec in made.items():
+        say(f"codec {name}: license {codec.license}")
 
 
 def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, say: Callable[[str], None]) -> Path:
     """Export to `target`, and return it. name: the bundle's, unless the options have one."""
     if (checkpoint / MANIFEST).is_file():
-        raise InputError(f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert|coreml")
+        raise InputError(
+            f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert|coreml; with a codec's "
+            f"option, such as --{next(iter(CODECS))}, the codec is added"
+        )
     if is_moonshine(checkpoint):
         return convert_moonshine(checkpoint, target, name, options, say)
     check_sort(checkpoint)
@@ -87,20 +138,29 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
     if options.longest < 2:
         raise InputError(f"--longest {options.longest}: a canvas has 2 positions at least")
     check_target(target, options.replace, say)
+    if options.target != "onnx" and sources(options):
+        raise InputError(
+            f"--target {options.target}: codecs are graphs of any size, for CPUs; leave out --{next(iter(sources(options)))}"
+        )
     if options.target != "onnx":
         export_fixed(checkpoint, target, replace(options, name=options.name or name), options.to or formats[0], say)
         say(f"next: unmask generate {target} --engine {options.target} --prompt ...")
     else:
         from unmask.export.onnx.backbone import write_backbone
 
-        write_backbone(checkpoint, target, options.name or name, options.top, options.block, say)
+        def write() -> None:
+            write_backbone(checkpoint, target, options.name or name, options.top, options.block, say)
+
+        with_codecs(target, sources(options), checkpoint, say, write)
         say(f"next: unmask generate {target} --prompt ...")
     return target
 
 
 def convert_moonshine(checkpoint: Path, target: Path, name: str, options: ExportOptions, say: Callable[[str], None]) -> Path:
     """As `convert`, for a captioner."""
-    refuse_unread(changed(options), dict.fromkeys(("top", "block", "target", "to"), f"not read for {checkpoint}, a Moonshine"))
+    codecs = [name.replace("-", "_") for name in sources(options)]
+    unread = dict.fromkeys(("top", "block", "target", "to", *codecs), f"not read for {checkpoint}, a Moonshine")
+    refuse_unread(changed(options), unread)
     check_target(target, options.replace, say)
     from unmask.export.onnx.transcript import write_moonshine
 

@@ -1,4 +1,4 @@
-"""`unmask generate`: a task's inputs in, the answer on stdout. Everything else that people read goes to stderr."""
+"""`unmask generate`: a task's inputs in, the answer on stdout or in a file. What else people read goes to stderr."""
 
 import dataclasses
 import json
@@ -6,18 +6,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
+from numpy.typing import NDArray
 
 from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, setting
+from unmask.apps.modalities.files import Output, read_input
 from unmask.apps.terminal.canvas_view import CanvasView
+from unmask.codecs import Codecs
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
 from unmask.session import open_model
-from unmask.text.generator import Answer, Generator, Inputs, Request
+from unmask.text.generator import Answer, Generator, Input, Request
 
 
 @Parameter(name="*")
@@ -25,12 +27,15 @@ from unmask.text.generator import Answer, Generator, Inputs, Request
 class GenerateOptions:
     """Options of `unmask generate`."""
 
-    prompt: str | None = None
+    prompt: Annotated[str | None, Parameter(name=("--prompt", "--text"))] = None
     """Text input of the task; - reads it from standard input. One that begins with a dash is written --prompt=-x."""
     speech: Path | None = None
-    """Speech codes, an input of the task: a file of whole numbers, where 0 is the first code."""
+    """Speech, an input of the task: speech codes as a file of whole numbers, where 0 is the first code."""
     image: Path | None = None
-    """Image codes, an input of the task, row by row: a file of whole numbers."""
+    """Picture, an input of the task: PNG, JPEG or WebP, of which the middle is used; or image codes as a file of whole numbers,
+    row by row."""
+    output: Path | None = None
+    """File for the picture of the answer (.png). Without it, codes are printed as numbers. Text is always printed."""
     task: str | None = None
     """What to do; `unmask inspect` lists the tasks. Default: the bundle's first."""
     length: int | None = None
@@ -55,7 +60,7 @@ def generate(
     engine: EngineChoice = EngineChoice(),  # noqa: B008
     tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
-    """Answer a prompt, or run another task of a text model's bundle (Dream, LLaDA, block-causal families).
+    """Answer a prompt, or run another task of a model that generates (Dream, LLaDA, block-causal families, Omni-Diffusion).
 
     Parameters
     ----------
@@ -66,7 +71,10 @@ def generate(
     if session.generator is None:
         raise InputError(f"{bundle}: this bundle writes captions; run unmask caption --bundle {bundle}")
     task = session.task(options.task or next(iter(session.tasks), ""))
-    inputs = read_inputs(task.inputs, options)
+    output = Output.of(options.output, task.outputs) if options.output else None
+    if output:
+        session.codecs.runner(output.modality, "writes")
+    inputs = session.codecs.encode(task.inputs, read_inputs(task.inputs, options))
     used: Schedule | Reference
     if options.reference:
         generator = Generator(session.bundle, engine.options())
@@ -76,7 +84,20 @@ def generate(
         generator, used = Generator(chosen.bundle, chosen.engine), schedule.of(chosen)
     request = generator.request(task.name, inputs, options.length, options.reference)
     generator.load()
-    print(written(run(generator, request, used, options), task.name, options))
+    answer = run(generator, request, used, options)
+    print(written(answer, task.name, options), end="")
+    if output:
+        save(answer, output, session.codecs, options.quiet)
+
+
+def save(answer: Answer, output: Output, codecs: Codecs, quiet: bool) -> None:
+    """Write the part of an answer that has a file. Raises InputError when the answer holds none of it."""
+    codes = answer.codes.get(output.modality)
+    if not codes:
+        raise InputError(f"{output.path}: nothing is written, since the answer holds no {output.modality} codes")
+    output.write(codecs.runner(output.modality, "writes").decode(codes))
+    if not quiet:
+        print(f"{output.path}: {len(codes)} {output.modality} codes", file=sys.stderr)
 
 
 def run(generator: Generator, request: Request, schedule: Schedule | Reference, options: GenerateOptions) -> Answer:
@@ -94,7 +115,7 @@ def run(generator: Generator, request: Request, schedule: Schedule | Reference, 
             if view:
                 view.show(step)
     except KeyboardInterrupt:
-        print(written(answer(), request.task, options))
+        print(written(answer(), request.task, options), end="")
         raise
     finally:
         if view:
@@ -104,38 +125,32 @@ def run(generator: Generator, request: Request, schedule: Schedule | Reference, 
     return answer()
 
 
-def read_inputs(wanted: Mapping[str, str], options: GenerateOptions) -> Inputs:
+def read_inputs(wanted: Mapping[str, str], options: GenerateOptions) -> dict[str, Input | NDArray[Any]]:
     """The inputs of the task, from the options. Raises InputError that names the option of a missing or an unused input."""
     given = {"text": options.prompt, "speech": options.speech, "image": options.image}
-    inputs: dict[str, str | list[int]] = {}
+    inputs: dict[str, Input | NDArray[Any]] = {}
     for name in wanted:
         value = given.get(name)
         if value is None:
             option = "--prompt" if name == "text" else f"--{name}"
             raise InputError(f"this task takes {', '.join(wanted)}: give {option}")
-        inputs[name] = read_codes(value) if isinstance(value, Path) else sys.stdin.read() if value == "./-" else value
+        text = sys.stdin.read() if value == "./-" else value
+        inputs[name] = read_input(wanted[name], text) if isinstance(text, Path) else text
     surplus = [name for name, value in given.items() if value is not None and name not in wanted]
     if surplus:
         raise InputError(f"this task takes {', '.join(wanted)}, not {', '.join(surplus)}")
     return inputs
 
 
-def read_codes(path: Path) -> list[int]:
-    """Whole numbers, separated by spaces, commas or line ends. Raises InputError for another file."""
-    try:
-        codes = np.array(path.read_text(encoding="utf-8").replace(",", " ").split(), dtype=np.int64)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a file of whole numbers ({error})") from error
-    return [int(code) for code in codes]
-
-
 def written(answer: Answer, task: str, options: GenerateOptions) -> str:
-    """The answer as printed: its text, and one line of numbers for each kind of codes."""
+    """The answer as printed: its text, and one line of numbers for each kind of codes that goes to no file."""
     if options.json:
-        own = {"task": task, "rows_per_token": answer.rows_per_token}
-        return json.dumps({**own, **dataclasses.asdict(answer)}, ensure_ascii=False)
+        own = {"task": task, "rows_per_token": answer.rows_per_token, **dataclasses.asdict(answer)}
+        own.pop("media")
+        return json.dumps(own, ensure_ascii=False) + "\n"
+    codes = {} if options.output else {name: codes for name, codes in answer.codes.items() if codes}
     lines = [answer.text] if answer.text or not any(answer.codes.values()) else []
-    return "\n".join([*lines, *(f"{name}: {' '.join(map(str, codes))}" for name, codes in answer.codes.items() if codes)])
+    return "".join(f"{line}\n" for line in [*lines, *(f"{name}: {' '.join(map(str, own))}" for name, own in codes.items())])
 
 
 def figures(answer: Answer, last: Step) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from unmask.apps.cli.options import FLAG, SHIPPED
+from unmask.bundle.graph_spec import CODECS
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.session import open_model
@@ -66,6 +67,10 @@ def describe(bundle: Bundle) -> Table:
         )
     for role, name in manifest.graphs.items():
         table.add_row(f"graph {role}", name)
+    for name, codec in manifest.codecs.items():
+        kind = CODECS[name]
+        what = f"{' and '.join(kind.directions)} {kind.modality}; {', '.join(codec.graphs.values())}"
+        table.add_row(f"codec {name}", f"{what}; license {codec.license}")
     for bucket in manifest.buckets:
         table.add_row(f"bucket {bucket.name}", f"{bucket.file}, {bucket.precision}")
     usual = dataclasses.asdict(Schedule())

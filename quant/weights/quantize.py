@@ -235,13 +235,14 @@ def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> E
 
 
 def _copy_others(bundle: Bundle, given: SourceModel, folder: Path) -> None:
-    """Copy the files that are neither graphs nor weights, such as the tokenizer."""
+    """Copy the files that are neither the model's graphs nor its weights: the tokenizer, and codecs, which stay as they are."""
     manifest = given.manifest
     tensors = [tensor for graph in given.graphs.values() for tensor in graph.graph.initializer]
     left = {place.file for tensor in tensors if (place := place_of(tensor))}
     left |= {*manifest.graphs.values(), *(table.file for table in embeddings(manifest).values())}
     for name in manifest.files:
         if name not in left:
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(bundle.path(name), folder / name)
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from unmask.bundle.manifest import Manifest
-from unmask.errors import BundleError
+from unmask.errors import BundleError, InputError
 
 Dtype = Literal["float32", "int64"]
+Direction = Literal["reads", "writes"]
 
 VARYING = {
     "rows": "rows of the canvas that a pass computes",
@@ -25,6 +26,10 @@ VARYING = {
     "tokens": "tokens that a causal model reads in a pass",
     "past": "tokens whose keys and values a causal model has kept",
     "listed": "ids whose logits the caller asks for by name",
+    "height": "pixels of a picture, from top to bottom",
+    "across": "pixels of a picture, from left to right",
+    "code_rows": "codes of a picture, from top to bottom",
+    "code_columns": "codes of a picture, from left to right",
 }
 """Dimensions that differ from call to call; all others are sizes of the model."""
 
@@ -226,6 +231,61 @@ BACKBONE = BundleKind(
 KINDS = (TIMELINE, TRANSCRIPT, BACKBONE)
 
 
+@dataclass(frozen=True)
+class CodecKind:
+    """Graphs beside a model's own that turn a modality into codes or rows, or its codes into the modality, or both."""
+
+    name: str
+    """Its key in the manifest, its folder in the bundle, and its option of `unmask export`."""
+    modality: str
+    directions: tuple[Direction, ...]
+    runner: str
+    """module:class that runs it (`unmask.codecs`)."""
+    graphs: Mapping[str, GraphSpec]
+    """Role -> graph. No other graph of a bundle has such a role. Every codec of this kind has all of them."""
+
+
+_PIXELS = Tensor("pixels", ("1", "3", "height", "across"))  # from -1 to 1
+_CODES = Tensor("codes", ("code_rows", "code_columns"), "int64")
+
+CODECS = {
+    kind.name: kind
+    for kind in (
+        CodecKind(
+            "magvit",
+            "image",
+            ("reads", "writes"),
+            "unmask.image.codec:ImageCodec",
+            {
+                "image_encoder": GraphSpec((_PIXELS,), (_CODES,), "height"),
+                "image_decoder": GraphSpec((_CODES,), (_PIXELS,), "code_rows"),
+            },
+        ),
+    )
+}
+"""The one table of codecs that bundles may hold."""
+
+
+def codec_graphs(manifest: Manifest) -> dict[str, str]:
+    """Role -> file, for all codecs of a bundle."""
+    return {role: file for codec in manifest.codecs.values() for role, file in codec.graphs.items()}
+
+
+def codec_graph(role: str) -> GraphSpec | None:
+    """The graph of a codec's role; None for a role of the model's own."""
+    return next((kind.graphs[role] for kind in CODECS.values() if role in kind.graphs), None)
+
+
+def codec_kind(manifest: Manifest, modality: str, direction: Direction) -> CodecKind:
+    """The codec of a bundle that reads or writes a modality. Raises InputError that names the command that adds it."""
+    kinds = [kind for kind in CODECS.values() if kind.modality == modality and direction in kind.directions]
+    found = next((kind for kind in kinds if kind.name in manifest.codecs), None)
+    if found is None:
+        add = f"`unmask export BUNDLE --{kinds[0].name} FOLDER` adds it" if kinds else "no codec is known for it"
+        raise InputError(f"{manifest.name} has no codec that {direction} {modality}, so it takes and gives codes only; {add}")
+    return found
+
+
 def kind_of(manifest: Manifest) -> BundleKind:
     """The kind that a bundle's graphs belong to. Raises BundleError if no kind has all of them.
 
@@ -250,7 +310,8 @@ def missing_roles(manifest: Manifest) -> list[str]:
 def markdown() -> str:
     """The table of all graphs in docs/bundle.md."""
     lines = ["| kind | graph | inputs | outputs | fixed sizes also take |", "|---|---|---|---|---|"]
-    for kind in KINDS:
+    kinds: list[BundleKind | CodecKind] = [*KINDS, *CODECS.values()]
+    for kind in kinds:
         for role, graph in kind.graphs.items():
             cells = (", ".join(map(_cell, tensors)) for tensors in (graph.inputs, graph.outputs, graph.fixed))
             lines.append(f"| {kind.name} | {role} | {' | '.join(cells)} |")

@@ -102,6 +102,16 @@ class Bucket:
 
 
 @dataclass(frozen=True)
+class Codec:
+    """Graphs that turn a modality into codes or rows, or codes into a modality, in a folder of the codec's name."""
+
+    graphs: dict[str, str]  # role -> file
+    license: str
+    provenance: dict[str, str]
+    settings: dict[str, float] = field(default_factory=dict)  # numbers that its runner needs
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that the runtime needs to know about a bundle: JSON with exactly these keys (see `dataclass_json.from_json`)."""
 
@@ -129,6 +139,7 @@ class Manifest:
     positions: int | None = None  # maximum number of rows of a canvas, including its prompt
     templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
     buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, in addition to `graphs` or instead of them
+    codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`graph_spec.CODECS`)
 
     @property
     def roles(self) -> set[str]:
@@ -252,6 +263,7 @@ def _check_files(manifest: Manifest) -> None:
         if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
             raise BundleError(f"the file name {name!r} leads out of the bundle; names must be plain and inside its folder")
     used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
+    used |= {f"codecs.{name}.{role}": file for name, codec in manifest.codecs.items() for role, file in codec.graphs.items()}
     tables = {"embedding": manifest.embedding}
     if manifest.verifier:
         tables["verifier.embedding"] = manifest.verifier.embedding

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.bundle.embedding import Embedding, EmbeddingTable
-from unmask.bundle.graph_spec import BundleKind, kind_of
+from unmask.bundle.graph_spec import BundleKind, codec_graph, codec_graphs, kind_of
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.canvas import IdRange
 from unmask.engines.engine_options import EngineOptions
@@ -73,12 +73,13 @@ class Engine:
 
     @cached_property
     def _any_size(self) -> dict[str, Bucket]:
-        """The graphs of any size that this engine runs, by role; empty if it runs graphs of fixed sizes only."""
+        """The graphs of any size that this engine runs, codecs included; empty if it runs graphs of fixed sizes only."""
         manifest = self.bundle.manifest
         if self.options.static or not ENGINES[self.options.engine].any_size:
             return {}
         engine, precision = self.options.engine, manifest.precision
-        return {role: Bucket(engine, role, file, {}, precision) for role, file in manifest.graphs.items()}
+        graphs = {**manifest.graphs, **codec_graphs(manifest)}
+        return {role: Bucket(engine, role, file, {}, precision) for role, file in graphs.items()}
 
     @cached_property
     def kind(self) -> BundleKind:
@@ -113,7 +114,7 @@ class Engine:
 
     def check(self, role: str) -> None:
         """Compare a role's graph with `unmask.bundle.graph_spec`. Opens it; raises BundleError that names the differences."""
-        spec, folder, any_size = self.kind.graph(role), self.bundle.folder, self.dynamic(role)
+        spec, folder, any_size = codec_graph(role) or self.kind.graph(role), self.bundle.folder, self.dynamic(role)
         found, known = set(self.inputs(role)), set(spec.input_names)
         expected = set(spec.any_size(self.bundle.manifest.attention).input_names) if any_size else known
         unknown = found - known if any_size else set()  # graphs of fixed sizes also take masks of the padding

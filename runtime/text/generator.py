@@ -7,7 +7,8 @@ rows, and returned as codes.
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,8 @@ class Answer:
     rows: int  # number of rows computed in these passes
     seconds: float
     textless: int = 0  # number of useful tokens that the text does not show: special ones, and ids that no token stands for
+    media: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
+    """modality -> pixels (H, W, 3) uint8, or samples (N,) float32: what a session's codecs made of the codes."""
 
     @property
     def rows_per_token(self) -> float | None:

@@ -1,0 +1,1 @@
+"""What a task takes and gives as files: pictures, sound, and codes as numbers."""

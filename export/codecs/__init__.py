@@ -1,0 +1,20 @@
+"""The codecs that can be exported: the one table that lists them.
+
+A codec is a file in this folder with
+    write(source, checkpoint, folder, say) -> Codec
+which reads the codec's folder or file `source`, writes its graphs and weights into the empty `folder`, and returns the manifest's
+record with file names as they are in `folder`. checkpoint: folder of the model that is exported with it, None when the codec is
+added to a bundle that exists. It raises InputError for files of another model.
+"""
+
+from unmask.errors import InputError
+
+CODECS: dict[str, str] = {}
+"""Name in `unmask.bundle.graph_spec.CODECS` -> module, imported when it is asked for."""
+
+
+def module_of(name: str) -> str:
+    """Raises InputError for a codec that nothing here exports."""
+    if name not in CODECS:
+        raise InputError(f"no codec {name!r} can be exported; known: {', '.join(CODECS)}")
+    return CODECS[name]

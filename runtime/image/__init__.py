@@ -1,0 +1,1 @@
+"""Pictures: from pixels to codes and back."""

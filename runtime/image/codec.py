@@ -1,0 +1,41 @@
+"""Pictures become codes, and codes pictures: the graphs of an image codec. Knows pixels and codes. Knows no files."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Codec
+from unmask.engines.engine import Engine
+from unmask.errors import InputError
+from unmask.image.preprocess import square
+
+
+class ImageCodec:
+    """MAGVIT-v2's encoder and decoder. Its graphs are opened when they are first run."""
+
+    def __init__(self, engine: Engine, codec: Codec) -> None:
+        self._engine = engine
+        self._side, self._usual = (int(codec.settings[name]) for name in ("read_pixels", "write_codes"))
+
+    def encode(self, media: NDArray[np.uint8]) -> list[int]:
+        """(H, W, 3) RGB of any size -> the codes of the square in its middle, row by row."""
+        if media.ndim != 3 or media.shape[2] != 3 or media.dtype != np.uint8 or not media.size:
+            raise InputError(f"a picture is (H, W, 3) uint8, red, green and blue; this one is {media.shape} {media.dtype}")
+        pixels = square(media, self._side).astype(np.float32) / np.float32(255)
+        pixels = (pixels - np.float32(0.5)) / np.float32(0.5)
+        codes = self._engine.run("image_encoder", {"pixels": np.ascontiguousarray(pixels.transpose(2, 0, 1))[None]})["codes"]
+        return [int(code) for code in codes.ravel()]
+
+    def decode(self, codes: Sequence[int]) -> NDArray[np.uint8]:
+        """Codes, row by row -> the pixels of a square picture, (H, W, 3) RGB.
+
+        Of more codes than the picture has, the first are used; if there are fewer, the last one is repeated (as VITA-MLLM/
+        Omni-Diffusion, inference.py, does).
+        """
+        whole = np.array([*codes[: self._usual], *[codes[-1]] * (self._usual - len(codes))], np.int64)
+        side = math.isqrt(self._usual)
+        pixels = self._engine.run("image_decoder", {"codes": whole.reshape(side, side)})["pixels"][0]
+        unit = np.clip((pixels.transpose(1, 2, 0) + np.float32(1)) / np.float32(2), 0, 1) * np.float32(255)
+        return np.ascontiguousarray(unit.astype(np.uint8))
