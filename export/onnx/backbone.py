@@ -5,24 +5,22 @@ memory use does not grow with the model. Families are in `unmask.export.families
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import onnx
 import onnx_ir
 import torch
 from tokenizers import Tokenizer
-from torch import nn
 
 from unmask.bundle.embedding import Embedding
-from unmask.bundle.graph_spec import BACKBONE, GraphSpec
+from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import FORMAT, Manifest, Vocabulary
 from unmask.bundle.tokenizer import token_ranges
 from unmask.errors import BundleError, InputError
-from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS, WeightsFile, seal
+from unmask.export.bundle_writer import WEIGHTS, WeightsFile, seal
 from unmask.export.checkpoint.config import check_config
 from unmask.export.checkpoint.folder import model_name
 from unmask.export.checkpoint.tokenizer import checkpoint_tokenizer, tokenizer_notes
@@ -30,7 +28,8 @@ from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, BackboneWindow, Head
-from unmask.export.onnx.trace import free_bias_rows, trace
+from unmask.export.onnx.trace import free_bias_rows
+from unmask.export.onnx.unweighted import point, trace_unweighted
 from unmask.export.staging import check_target, staging
 from unmask.system import check_disk, show_bytes
 
@@ -215,7 +214,7 @@ def _export_window(traced: TracedModel) -> onnx.ModelProto:
     w, s, r = (torch.export.Dim(dim, min=1, max=MOST_ROWS) for dim in ("rows", "positions", "wanted"))
     dims = {**config.dims, "rows": 12, "slots": 20, "wanted": 5}
     graph = BACKBONE.graph("window").any_size(traced.model.traits.attention)
-    program = _trace_unweighted(module, graph, dims, {"rows": w, "slots": s, "wanted": r})
+    program = trace_unweighted(module, graph, dims, {"rows": w, "slots": s, "wanted": r})
     return _point(traced, program, {ours: (theirs, 0) for ours, theirs in names.items()})
 
 
@@ -225,46 +224,16 @@ def _export_head(traced: TracedModel, start: int, stop: int) -> onnx.ModelProto:
         module = Head(width, start, stop - start, traced.model.top)
     r = torch.export.Dim("wanted", min=1, max=MOST_ROWS)
     dims = {"wanted": 5, "width": width, "vocabulary": stop - start, "1 or wanted": 1}
-    program = _trace_unweighted(module, BACKBONE.graph("head"), dims, {"wanted": r})
+    program = trace_unweighted(module, BACKBONE.graph("head"), dims, {"wanted": r})
     graph = _point(traced, program, {"weight": (traced.model.head, 4 * width * start)})
     free_bias_rows(graph)
     return graph
 
 
-def _trace_unweighted(module: nn.Module, graph: GraphSpec, dims: Mapping[str, int], varying: Mapping[str, Any]) -> Any:
-    """Trace a module made on the meta device. Each parameter is one number, expanded: all different, so that the exporter merges
-    none of them, and none of a value that could be optimized away."""
-    number = 0.37
-    for part in module.modules():
-        for name, parameter in part._parameters.items():
-            if parameter is not None:
-                number += 1e-4
-                part._parameters[name] = nn.Parameter(torch.full((1,), number).expand(parameter.shape), requires_grad=False)
-    return trace(module, graph, dims, varying).model
-
-
 def _point(traced: TracedModel, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
-    """The traced graph with its parameters pointing into the weights file.
-
-    tensors: parameter -> (checkpoint tensor, offset in bytes from its start). Raises AssertionError when a parameter was lost.
-    """
-    lost = set(tensors) - set(model.graph.initializers)
-    assert not lost, f"the exporter lost {sorted(lost)}"
-    for ours, (theirs, skip) in tensors.items():
-        value = model.graph.initializers[ours]
-        stub = value.const_value
-        assert stub is not None
-        count = 4 * stub.size
-        if count < SMALLEST_BYTES:
-            value.const_value = onnx_ir.tensor(traced.model.checkpoint.tensor(theirs).numpy(), name=ours)
-            continue
-        offset = traced.store(theirs) + skip
-        value.const_value = onnx_ir.ExternalTensor(WEIGHTS, offset, count, onnx_ir.DataType.FLOAT, shape=stub.shape, name=ours)
-    for node in model.graph:  # names and paths of the machine that exported it
-        node.metadata_props.clear()
-        node.doc_string = None
-    model.graph.metadata_props.clear()
-    return onnx_ir.to_proto(model)
+    """tensors: parameter -> (checkpoint tensor, offset in bytes from its start)."""
+    checkpoint = traced.model.checkpoint
+    return point(model, tensors, traced.store, lambda name: checkpoint.tensor(name).numpy())
 
 
 def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
