@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # each name is imported on first use, see `__getattr__`
     from unmask.speech.endpointing import SpeechOptions
     from unmask.speech.events import Event
     from unmask.speech.live import LiveCaptioner, LiveOptions, captions
-    from unmask.speech.words import Word
+    from unmask.speech.words import Phrase, Word
     from unmask.text.generator import Answer, Generator
 
 __version__ = "0.1.0"
@@ -57,6 +57,7 @@ __all__ = [
     "LiveOptions",
     "Manifest",
     "NumberError",
+    "Phrase",
     "Reference",
     "Rows",
     "RunOptions",
@@ -96,7 +97,7 @@ _HOMES = {
     "unmask.speech.endpointing": ("SpeechOptions",),
     "unmask.speech.events": ("Event",),
     "unmask.speech.live": ("LiveCaptioner", "LiveOptions", "captions"),
-    "unmask.speech.words": ("Word",),
+    "unmask.speech.words": ("Phrase", "Word"),
     "unmask.text.generator": ("Answer", "Generator"),
 }
 """Module -> its public names. They are imported on first use, so `unmask --version` loads none of these modules."""

@@ -4,7 +4,7 @@ Knows tasks, inputs and the two kinds of bundles. Knows no files, no microphone 
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import Caption, Captioner
+from unmask.speech.words import Phrase
 from unmask.text.generator import Answer, Generator, Input
 
 SPEECH = "speech"
@@ -58,11 +59,16 @@ class Session:
     Keeps no state between runs. Two threads must not use one session at the same time.
     """
 
-    def __init__(self, bundle: Bundle, options: EngineOptions | None = None) -> None:
-        """Raises BundleError for a bundle whose graphs this runtime does not know."""
+    def __init__(self, bundle: Bundle, options: EngineOptions | None = None, words: Sequence[Phrase] = ()) -> None:
+        """words: for a bundle that captions, as for `Captioner`.
+
+        Raises BundleError for a bundle whose graphs this runtime does not know, InputError for words that it cannot raise.
+        """
         self.bundle = bundle
         kind = kind_of(bundle.manifest)
-        self.captioner = Captioner(bundle, options) if kind.takes == SPEECH else None
+        if words and kind.takes != SPEECH:
+            raise InputError(f"{bundle.manifest.name} does not caption, so there are no words to raise; leave them out")
+        self.captioner = Captioner(bundle, options, words=words) if kind.takes == SPEECH else None
         self.generator = Generator(bundle, options) if self.captioner is None else None
         self.codecs = Codecs(bundle, options)
         self.tasks = self._tasks()
@@ -144,12 +150,13 @@ class Session:
             yield from captioner.steps(segment, schedule)
 
 
-def open_model(bundle: Bundle | Path | str, options: EngineOptions | None = None) -> Session:
-    """Open a bundle, or the folder of one. Verifies its files; opens no graph.
+def open_model(bundle: Bundle | Path | str, options: EngineOptions | None = None, words: Sequence[Phrase] = ()) -> Session:
+    """Open a bundle, or the folder of one. Verifies its files; opens no graph. words: as for `Session`.
 
-    Raises BundleError if the folder is not a bundle, is damaged, or has graphs that this runtime does not know.
+    Raises BundleError if the folder is not a bundle, is damaged, or has graphs that this runtime does not know, and InputError
+    for words that it cannot raise.
     """
-    return Session(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), options)
+    return Session(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), options, words)
 
 
 def _published(options: RunOptions) -> bool:

@@ -14,6 +14,7 @@ from unmask.apps.audio.files import open_recording
 from unmask.apps.audio.microphone import list_devices
 from unmask.apps.captions.recordings import Form, Writer
 from unmask.apps.captions.replaced_file import check_outputs
+from unmask.apps.captions.word_list import read_word_list
 from unmask.apps.cli.options import (
     FLAG,
     SHIPPED,
@@ -51,6 +52,9 @@ class CaptionOptions:
     """Write to this file instead of stdout, or to one file per recording in this folder."""
     show: Annotated[bool, FLAG] = False
     """Show on stderr how the masks are filled, colored by confidence."""
+    words: Path | None = None
+    """Text file of names and other words that may be said, one word or phrase a line; each weighs what follows a |, or 4. Where
+    one is possible, it is raised."""
     quiet: Annotated[bool, FLAG] = False
     """Print no progress and no timings on stderr; errors are still printed."""
     bundle: Path = SHIPPED
@@ -60,6 +64,10 @@ class CaptionOptions:
     def form(self) -> Form:
         """The format, under either of its options."""
         return "jsonl" if self.json else self.format
+
+    def captioner(self, chosen: Setting) -> Captioner:
+        """Opened. Raises InputError for a list of words that cannot be read or used."""
+        return Captioner(chosen.bundle, chosen.engine, words=read_word_list(self.words) if self.words else ()).load()
 
 
 def caption(
@@ -114,7 +122,7 @@ def caption_live(
     """Caption one source until it ends. The source opens last, when the graphs are ready."""
     written = [path for path in (options.output, listening.save_audio) if path]
     check_outputs(written, [path for path in files if path != Path("-")])
-    captioner = Captioner(chosen.bundle, chosen.engine).load()
+    captioner = options.captioner(chosen)
     source = open_source(files, listening)
     outputs = Outputs(options.form, options.output, source.name, options.quiet)
     try:
@@ -130,7 +138,7 @@ def caption_live(
 
 def caption_files(files: tuple[Path, ...], options: CaptionOptions, chosen: Setting, writer: Writer) -> None:
     """Caption recordings one after the other. Raises AudioError after the last one when some could not be read."""
-    captioner = Captioner(chosen.bundle, chosen.engine).load()
+    captioner = options.captioner(chosen)
     bad = []
     for path in files:
         try:

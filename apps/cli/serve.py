@@ -15,6 +15,7 @@ from urllib.parse import quote
 from cyclopts import Parameter
 
 from unmask.apps.audio.voice_activity import Silero
+from unmask.apps.captions.word_list import read_word_list
 from unmask.apps.cli.options import (
     MANY,
     SHIPPED,
@@ -55,6 +56,8 @@ class ServeOptions:
     """The certificate's private key, if it is in a file of its own."""
     clients: int = 4
     """Clients served at once; they take turns."""
+    words: Path | None = None
+    """Text file of names and other words that may be said, as for `unmask caption`."""
     bundle: Path = SHIPPED
     """Folder of the bundle."""
 
@@ -86,7 +89,8 @@ def serve(
     Silero()  # raises now if its package is missing
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned)
     live_options = replace(live_options, schedule=schedule.of(chosen))
-    captioner = Captioner(chosen.bundle, chosen.engine).load()
+    words = read_word_list(options.words) if options.words else ()
+    captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
     with listen(options.host, options.port) as listener:
         app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)
         found = addresses(access, listener, tls is not None)

@@ -19,13 +19,14 @@ from unmask.decoding.draft import Draft
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
+from unmask.errors import InputError
 from unmask.speech.heard_times import heard_times
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.reading import TASK, Decoded, OnStep, Reader, Segment, not_a_captioner
 from unmask.speech.split_audio import blocks_of, checked, quiet_parts
 from unmask.speech.timeline.reader import TimelineReader
 from unmask.speech.transcript import TranscriptReader
-from unmask.speech.words import TimedTokens, Word, starts_word
+from unmask.speech.words import Phrase, TimedTokens, Word, starts_word
 
 __all__ = ["TASK", "Caption", "Captioner", "Decoded", "Segment", "whole"]
 
@@ -62,8 +63,18 @@ class Captioner:
     Keeps no state between recordings. Two threads must not use one captioner at the same time.
     """
 
-    def __init__(self, bundle: Bundle, options: EngineOptions | None = None, *, engine: Engine | None = None) -> None:
-        """engine: runs the graphs; by default one is made from `options`. Raises BundleError for a bundle of another kind."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        options: EngineOptions | None = None,
+        *,
+        engine: Engine | None = None,
+        words: Sequence[Phrase] = (),
+    ) -> None:
+        """engine: runs the graphs; by default one is made from `options`. words: raised wherever they are possible.
+
+        Raises BundleError for a bundle of another kind, InputError for words if it is not of the kind that raises them.
+        """
         kind = kind_of(bundle.manifest)
         reader = next((made for known, made in READERS if known is kind), None)
         if reader is None:
@@ -71,6 +82,12 @@ class Captioner:
         self.bundle = bundle
         self.engine = engine or Engine(bundle, options)
         self.reader = reader(self.engine)
+        if words:
+            if not isinstance(self.reader, TranscriptReader):
+                raise InputError(
+                    f"{bundle.manifest.name} cannot raise listed words; bundles of transcripts can (docs/captions.md)"
+                )
+            self.reader = TranscriptReader(self.engine, words)
 
     def load(self) -> "Captioner":
         """Open graphs and tokenizer now. Raises BundleError if one is damaged, InputError if the engine is not available."""

@@ -4,8 +4,9 @@ The draft fills masked slots of the audio, each with a token or with none. A pla
 Knows bundles with transcript graphs. Knows no files, no microphone and no screen.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,19 @@ from numpy.typing import NDArray
 from unmask.bundle.graph_spec import missing_roles
 from unmask.decoding.denoiser import Step, TopKScores
 from unmask.decoding.draft import Draft
+from unmask.decoding.listed_phrases import ListedPhrases
 from unmask.decoding.schedule import Schedule
 from unmask.decoding.speculative import TokenSequence, VerifyStep, verify
 from unmask.engines.engine import Engine
 from unmask.errors import AudioError, BundleError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.reading import TASK, Decoded, OnStep, Segment, as_step, in_budget
-from unmask.speech.words import TimedTokens, splice
+from unmask.speech.words import Phrase, TimedTokens, splice
 
 SPARE_TOKENS = 2  # of a text, beyond `Transcript.tokens_per_second`
 LONGEST_TOKEN_S = 0.3  # before its place or after it
 SHORTEST_SAMPLES = 2000  # the encoder's convolutions need some
+UNLISTED = ListedPhrases(())
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,15 @@ class TranscriptSegment(Segment):
 class TranscriptDecoder:
     """The window graph for one segment. Implements `unmask.decoding.speculative.Verifier`. Not thread-safe.
 
-    context: `cross_k` and `cross_v` of the context graph, (L, H, T, d / H), used in place on every pass.
+    context: `cross_k` and `cross_v` of the context graph, (L, H, T, d / H), used in place on every pass. phrases: raised where
+    they are possible.
     """
 
-    def __init__(self, engine: Engine, start_id: int, context: Mapping[str, NDArray[np.float32]]) -> None:
-        self._engine, self._start = engine, start_id
+    def __init__(
+        self, engine: Engine, start_id: int, context: Mapping[str, NDArray[np.float32]], phrases: ListedPhrases = UNLISTED
+    ) -> None:
+        self._engine, self._start, self.phrases = engine, start_id, phrases
         self._cross = {name: context[name] for name in ("cross_k", "cross_v")}
-        self._listed = np.zeros(0, np.int64)
         self.reset()
 
     def reset(self) -> None:
@@ -57,26 +62,33 @@ class TranscriptDecoder:
         read = np.concatenate(([self._start], ids))[known:]
         past = {"past_k": self._k[:, :, :known], "past_v": self._v[:, :, :known]}
         positions = np.arange(known, known + len(read))
-        rows: dict[str, NDArray[Any]] = {"rows": self._engine.embed(read), "positions": positions, "listed": self._listed}
+        rows: dict[str, NDArray[Any]] = {"rows": self._engine.embed(read), "positions": positions, "listed": self.phrases.ids}
         made = self._engine.run("window", {**rows, **self._cross, **past})
         self._k = np.concatenate((past["past_k"], made["k"]), 2)
         self._v = np.concatenate((past["past_v"], made["v"]), 2)
         self.places = np.concatenate((self.places[:known], made["place"]))
-        return TopKScores(made["ids"], made["logits"], made["logsumexp"], np.zeros_like(made["logsumexp"]))
+        scores = TopKScores(made["ids"], made["logits"], made["logsumexp"], np.zeros_like(made["logsumexp"]))
+        return self.phrases.raised(scores, made["listed_logits"], self.phrases.raises(ids, known))
 
 
 class TranscriptReader:
     """Implements `unmask.speech.reading.Reader`; places are in encoder states."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Raises BundleError for a bundle that lacks a part."""
+    def __init__(self, engine: Engine, words: Sequence[Phrase] = ()) -> None:
+        """words: raised wherever they are possible. Raises BundleError for a bundle that lacks a part."""
         bundle = engine.bundle
         if lacking := missing_roles(bundle.manifest):
             raise BundleError(f"{bundle.folder}: a captioner needs {' and '.join(lacking)}, which {bundle.manifest.name} lacks")
         assert bundle.manifest.transcript is not None  # it makes the bundle one of this kind
         self.bundle, self.engine, self.transcript = bundle, engine, bundle.manifest.transcript
+        self._words = words
         self.place_s = self.transcript.samples_per_state / SAMPLE_RATE_HZ
         self.longest_s = self.transcript.longest_s
+
+    @cached_property
+    def phrases(self) -> ListedPhrases:
+        """The words in the bundle's tokens."""
+        return ListedPhrases(way for phrase in self._words for way in phrase.spelled(self.bundle.tokenizer))
 
     def encode(self, samples: NDArray[np.float32], start_s: float = 0.0) -> TranscriptSegment:
         audio_s = len(samples) / SAMPLE_RATE_HZ
@@ -86,9 +98,8 @@ class TranscriptReader:
         heard = self.engine.run("context", {"samples": padded[None].astype(np.float32, copy=False)})
         none = self.bundle.manifest.vocabulary.mask_id
         draft = read_slots(heard["draft"], heard["sure"], none, self.transcript.states_per_slot)
-        return TranscriptSegment(
-            start_s, audio_s, samples, draft, TranscriptDecoder(self.engine, self.transcript.start_id, heard)
-        )
+        decoder = TranscriptDecoder(self.engine, self.transcript.start_id, heard, self.phrases)
+        return TranscriptSegment(start_s, audio_s, samples, draft, decoder)
 
     def steps(self, segment: Segment, schedule: Schedule | None = None) -> Iterator[Step]:
         before = 0

@@ -1,10 +1,10 @@
-"""Words with times, and the byte-level tokens that spell them.
+"""Words with times, the tokens that spell them, and words that the caller expects.
 
-Knows byte-level tokens. Knows no model and no audio.
+Knows tokens. Knows no model and no audio.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from unmask.decoding.draft import Draft
+from unmask.errors import InputError
 
 UNSURE = 0.3
 MOSTLY = 0.5  # of the words; `benchmarks/lab/nonspeech.py` measures what English and other languages reach
 FEWEST_WORDS = 12
+WEIGHT = 4.0
+HEAVIEST = 20.0
+LONGEST_PHRASE = 100  # letters
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,27 @@ class Word:
     start_s: float  # seconds since the start of the recording, precise to a slot
     end_s: float
     confidence: float  # lowest probability of its tokens
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A word or a few that a recording may contain, as they are to be written. Checked on construction; raises InputError."""
+
+    text: str
+    weight: float = WEIGHT
+    """Nats by which each token is raised while the phrase is possible: at 4, a token counts as 55 times as likely."""
+
+    def __post_init__(self) -> None:
+        if not any(map(str.isalnum, self.text)) or not self.text.isprintable() or len(self.text) > LONGEST_PHRASE:
+            raise InputError(f"{self.text!r} is no phrase; one has letters or digits, and at most {LONGEST_PHRASE} characters")
+        if not 0 < self.weight <= HEAVIEST:
+            raise InputError(f"the weight of {self.text!r} is {self.weight:g}; above 0 and at most {HEAVIEST:g} are possible")
+
+    def spelled(self, tokenizer: Tokenizer) -> Iterator[tuple[list[int], float]]:
+        """Ids and weight of each way to write it after a space: a phrase all in lower case also begins sentences."""
+        plain = " ".join(self.text.split())
+        for text in dict.fromkeys((plain, plain[0].upper() + plain[1:] if plain.islower() else plain)):
+            yield tokenizer.encode(text, add_special_tokens=False).ids, self.weight
 
 
 def unsure_share(words: Sequence[Word]) -> float:

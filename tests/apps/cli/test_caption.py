@@ -56,6 +56,17 @@ def test_more_permissive_rules_take_fewer_passes(command: Command, clip: Path) -
     assert passes("--budget-ms", "0.001", "--threshold", "1") == 1
 
 
+def test_a_list_of_words_is_read_before_anything_is_captioned(
+    command: Command, clip: Path, transcript_bundle: Path, tmp_path: Path
+) -> None:
+    (names := tmp_path / "names.txt").write_text("Dashwood\nBingley | 3\n", encoding="utf-8")
+    assert command("caption", "--bundle", transcript_bundle, "--words", names, "--json", clip).code == 0
+    names.write_text("Dashwood\nBingley | -3\n", encoding="utf-8")
+    told = command("caption", "--bundle", transcript_bundle, "--words", names, clip)
+    assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert "names.txt, line 2: the weight of 'Bingley' is -3" in told.err
+
+
 def test_quiet_says_nothing_on_stderr(command: Command, clip: Path) -> None:
     result = command("caption", "--quiet", clip)
     assert result.out.strip()

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from unmask.bundle.manifest import load_bundle
 from unmask.decoding.draft import Draft
 from unmask.decoding.schedule import Schedule
-from unmask.errors import AudioError
+from unmask.errors import AudioError, InputError
 from unmask.session import open_model
 from unmask.speech.captioner import Captioner
 from unmask.speech.transcript import TranscriptReader, TranscriptSegment, read_slots
+from unmask.speech.words import Phrase, starts_word
 
 RATE = 16_000
 
@@ -58,6 +59,37 @@ def test_text_is_the_decoders_own(reader: TranscriptReader, seed: int, ahead: in
     assert len(decoded.text.places) == len(decoded.text.confidence) == len(decoded.text.ids)
     assert (np.diff(decoded.text.places) >= 0).all()
     assert ((decoded.text.places >= 0) & (decoded.text.places * reader.place_s <= 1.5)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("weight", [2.0, 12.0])
+def test_listed_words_are_raised_and_the_text_is_the_raised_decoders_own(
+    transcript_bundle: Path, reader: TranscriptReader, seed: int, weight: float
+) -> None:
+    words = (Phrase("the sea", weight), Phrase("Hat", weight))
+    session = open_model(transcript_bundle, words=words)
+    assert session.captioner is not None
+    raised = session.captioner.reader
+    assert isinstance(raised, TranscriptReader)
+    segment = raised.encode(noise(1.5, seed))
+    decoded = raised.decode(segment, Schedule(verify=256, verify_lookahead=4))
+    longest = int(1.5 * raised.transcript.tokens_per_second) + 2
+    assert decoded.text.ids.tolist() == greedy(raised, raised.encode(noise(1.5, seed)), longest)
+    assert weight < 12 or decoded.text.ids.tolist() != reader.decode(reader.encode(noise(1.5, seed))).text.ids.tolist()
+
+
+def test_words_are_spelled_as_they_are_written_after_a_space(captioner: Captioner) -> None:
+    spelled = [
+        [captioner.tokenizer.decode(ids) for ids, _ in Phrase(text).spelled(captioner.tokenizer)] for text in ("the hat", "At")
+    ]
+    assert spelled == [["the hat", "The hat"], ["At"]]
+    first = next(Phrase("the").spelled(captioner.tokenizer))[0][0]
+    assert starts_word(captioner.tokenizer.id_to_token(first))
+
+
+def test_words_are_refused_by_a_bundle_that_cannot_raise_them(fp32_bundle: Path) -> None:
+    with pytest.raises(InputError, match="tiny cannot raise listed words"):
+        Captioner(load_bundle(fp32_bundle), words=[Phrase("the")])
 
 
 def test_settled_tokens_stay_and_the_decoder_goes_on_from_them(reader: TranscriptReader) -> None:

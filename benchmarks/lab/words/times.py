@@ -1,6 +1,6 @@
 """How far word times are from a forced alignment of the true transcript.
 
-    python -m benchmarks.lab.word_timestamps --corpus DATA/test/librispeech --bundles models/caption-tiny-en --whisper WHISPER
+    python -m benchmarks.lab.words.times --corpus DATA/test/librispeech --bundles models/caption-tiny-en --whisper WHISPER
 
 The alignment is Whisper's: its decoder reads the transcript, and a monotonic path through its cross-attention gives the times, to
 about a tenth of a second. Only words that the captioner got right are compared, by their starts.

@@ -1,0 +1,1 @@
+"""Words of captions: their times, and listed ones."""
