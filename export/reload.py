@@ -1,21 +1,28 @@
 """The PyTorch model of a caption bundle, from its graphs' constants: to train on, or to export for another engine.
 
-Constants are named after their parameters (`export.onnx.captioner.name_parameters`), with `.T` after transposed ones, in every
+Constants are named after their parameters (`export.onnx.parameters`), with `.T` after transposed ones, in every
 number format. The weights of a quantized bundle are its codes times their scales. Knows no training run and no engine.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from unmask.bundle.dataclass_json import from_json
 from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
 from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
+from unmask.export.modules.drafter import GIVEN, Drafter
+from unmask.export.modules.moonshine import Moonshine, MoonshineConfig
 from unmask.export.modules.whisper import WhisperConfig
-from unmask.export.onnx.captioner import FAMILY, PARAMETER
+from unmask.export.onnx.captioner import FAMILY
+from unmask.export.onnx.parameters import PARAMETER
+from unmask.export.onnx.transcript import CONFIG, DRAFTED
 
 Floats = NDArray[np.float32]
 PENALTY = "penalty"  # constant that the window graph subtracts from the logits: nonzero for blank
@@ -31,14 +38,8 @@ def reload_captioner(bundle: Bundle) -> tuple[CaptionerModel, float]:
         found.update(constants(onnx.load(bundle.path(manifest.graphs[role]))))
     found["verifier.embedding.weight"] = bundle.table().gather(np.arange(manifest.embedding.total))
     model = CaptionerModel(config_of(bundle, found))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name not in found:
-                raise BundleError(f"{bundle.folder}: the parameter {name} is in no graph; export the bundle again")
-            if not np.isfinite(found[name]).all():
-                raise BundleError(f"{bundle.folder}: the parameter {name} holds NaN or infinity; use other weights")
-            parameter.copy_(torch.from_numpy(np.array(found[name])))
-    return model.eval().requires_grad_(False), float(found[PENALTY].max())
+    _fill(model, "", found, bundle)
+    return model, float(found[PENALTY].max())
 
 
 def config_of(bundle: Bundle, found: dict[str, Floats]) -> CaptionerConfig:
@@ -68,6 +69,46 @@ def _layers(found: dict[str, Floats], start: str) -> int:
     return 1 + max(int(name.removeprefix(start).split(".")[0]) for name in found if name.startswith(start))
 
 
+def reload_transcript(bundle: Bundle) -> tuple[Moonshine, Drafter | None]:
+    """The model and its drafter, if it has one, without the letters that only training looks at.
+
+    Raises BundleError for a bundle that is no transcript or has no graphs of any size, and when a parameter is in no graph.
+    """
+    manifest = bundle.manifest
+    if manifest.transcript is None or not {"context", "window"} <= manifest.graphs.keys():
+        raise BundleError(f"{bundle.folder}: not a captioner with graphs of any size; give such a bundle")
+    context, window = (onnx.load(bundle.path(manifest.graphs[role])) for role in ("context", "window"))
+    written = {entry.key: entry.value for entry in window.metadata_props}
+    if CONFIG not in written:
+        raise BundleError(f"{bundle.folder}: its graphs do not say what model they are of; export the bundle again")
+    model = Moonshine(from_json(MoonshineConfig, json.loads(written[CONFIG]), f"{bundle.folder}: {CONFIG}"))
+    table = bundle.table().gather(np.arange(manifest.embedding.total))
+    found = {**dict(constants(window)), **dict(constants(context)), "decoder.embed_tokens.weight": table}
+    _fill(model, "", found, bundle)
+    ids = [onnx.numpy_helper.to_array(tensor) for tensor in context.graph.initializer if tensor.name == DRAFTED]
+    if not ids:
+        return model, None
+    rows = torch.from_numpy(ids[0].astype(np.int64))
+    drafter = Drafter(rows, model.decoder.embed_tokens.weight[rows])
+    _fill(drafter, "drafter.", {**found, f"drafter.{GIVEN}": table[ids[0]]}, bundle, spare="letters")
+    return model, drafter
+
+
+def _fill(model: nn.Module, start: str, found: Mapping[str, Floats], bundle: Bundle, spare: str | None = None) -> None:
+    """Set parameters from constants named `start` and the parameter's name, and freeze them. spare: names to skip begin so."""
+    with torch.no_grad():
+        for own, parameter in model.named_parameters():
+            name = start + own
+            if spare is not None and own.startswith(spare):
+                continue
+            if name not in found:
+                raise BundleError(f"{bundle.folder}: the parameter {name} is in no graph; export the bundle again")
+            if not np.isfinite(found[name]).all():
+                raise BundleError(f"{bundle.folder}: the parameter {name} holds NaN or infinity; use other weights")
+            parameter.copy_(torch.from_numpy(np.array(found[name])))
+    model.eval().requires_grad_(False)
+
+
 def constants(graph: onnx.ModelProto) -> Iterator[tuple[str, Floats]]:
     """(parameter, values) of each constant, in the parameter's layout and in float32, from any number format."""
     tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
@@ -77,7 +118,9 @@ def constants(graph: onnx.ModelProto) -> Iterator[tuple[str, Floats]]:
             scales = onnx.numpy_helper.to_array(tensors[f"{stem}_scale"])
             yield _parameter(stem), (onnx.numpy_helper.to_array(tensor) * scales).T
         elif form == "blocks":
-            yield _parameter(stem), _of_blocks(graph, tensor, tensors[f"{stem}_scales"])
+            product = next((node for node in graph.graph.node if node.op_type == "MatMulNBits" and name in node.input), None)
+            if product is not None:  # otherwise only some rows are taken
+                yield _parameter(stem), _of_blocks(product, tensor, tensors[f"{stem}_scales"])
         elif form == "rounded":
             steps = onnx.numpy_helper.to_array(tensors[f"{stem}_step"])
             yield _parameter(stem), onnx.numpy_helper.to_array(tensor) * steps
@@ -91,10 +134,9 @@ def _parameter(constant: str) -> str:
     return constant.removeprefix(PARAMETER).removesuffix(".T")
 
 
-def _of_blocks(graph: onnx.ModelProto, codes: onnx.TensorProto, scales: onnx.TensorProto) -> Floats:
+def _of_blocks(product: onnx.NodeProto, codes: onnx.TensorProto, scales: onnx.TensorProto) -> Floats:
     """(N, K) from the constants of a MatMulNBits node: one row per output."""
-    node = next(node for node in graph.graph.node if codes.name in node.input)
-    sizes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    sizes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in product.attribute}
     stored, bits, block = onnx.numpy_helper.to_array(codes), sizes["bits"], sizes["block_size"]
     if bits == 4:
         stored = np.stack([stored & 15, stored >> 4], -1)

@@ -10,10 +10,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from unmask.bundle.graph_spec import TIMELINE
+from unmask.bundle.graph_spec import TIMELINE, TRANSCRIPT
 from unmask.bundle.manifest import Manifest
-from unmask.engines.padding import Sizes, fits
+from unmask.engines.padding import Padding, Sizes, fits
 from unmask.errors import InputError
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.reading import TASK
+from unmask.speech.transcript import SPARE_TOKENS
+
+LISTED = 64  # ids whose logits a window returns beside the best ones, at most
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,15 @@ class SizeRule:
     """Ratio of the tokens of one verify graph to the next smaller one. Their slots are every other step."""
     density: float = 0.6
     """Tokens per slot that a text is assumed to have. A text with more of them runs on a graph for more slots."""
+    shortest_samples: int = 3 * SAMPLE_RATE_HZ
+    """Samples of a transcript's smallest context graph, at least."""
 
     def __post_init__(self) -> None:
-        if min(self.shortest, self.read) < 1 or min(self.ratio, self.read_ratio) <= 1 or not 0 < self.density <= 1:
+        if (
+            min(self.shortest, self.read, self.shortest_samples) < 1
+            or min(self.ratio, self.read_ratio) <= 1
+            or not 0 < self.density <= 1
+        ):
             raise InputError(f"{self}: sizes must be at least 1, ratios above 1, and the density above 0 and at most 1")
 
 
@@ -44,11 +55,30 @@ def steps(shortest: int, longest: int, ratio: float) -> list[int]:
     return found[::-1]
 
 
+def transcript_sizes(manifest: Manifest, longest_s: float, rule: SizeRule = SizeRule()) -> list[tuple[str, dict[str, int]]]:
+    """(role, sizes) of every graph of a transcript for audio of up to `longest_s` seconds.
+
+    Most passes read as many tokens as the draft is checked by, and one. The largest window of a length reads the longest text at
+    once: one that goes on from final tokens, or a draft that is checked as a whole.
+    """
+    record = manifest.transcript
+    assert record is not None  # the caller's promise
+    ahead = manifest.tasks[TASK].verify_lookahead if record.states_per_slot else 0
+    lengths = steps(rule.shortest_samples, int(longest_s * SAMPLE_RATE_HZ), rule.ratio)
+    made: list[tuple[str, dict[str, int]]] = [("context", {"samples": samples}) for samples in lengths]
+    for samples in lengths[::-2][::-1]:
+        frames = Padding(TRANSCRIPT).whole({"samples": samples})["frames"]
+        # A little more audio has as many frames, and before a text stands its start.
+        text = int(record.tokens_per_second * (samples + record.samples_per_state) / SAMPLE_RATE_HZ) + SPARE_TOKENS + 1
+        read = text if ahead is None else min(text, ahead + 1)
+        tokens = sorted({read, *steps(2 * read, text, rule.read_ratio)})
+        made += [("window", {"tokens": n, "past": text, "frames": frames, "listed": LISTED}) for n in tokens]
+    return made
+
+
 def caption_limits(manifest: Manifest) -> tuple[int, int, int]:
     """The first arguments of `captioner_sizes` for a captioner's manifest. Raises InputError for any other."""
     line, verifier = manifest.timeline, manifest.verifier
-    if manifest.transcript:
-        raise InputError(f"{manifest.name} writes transcripts, whose graphs have no fixed sizes yet; run it with ONNX Runtime")
     if line is None:
         raise InputError(f"{manifest.name} has no timeline, so it is no captioner")
     longest = int(line.longest_s / line.slot_s)
@@ -100,7 +130,7 @@ def waste(role: str, needs: Iterable[Sizes], sizes: Sequence[Mapping[str, int]])
     """
     work, computed, useful = "slots" if role == "context" else TIMELINE.graph(role).work, 0, 0
     for need in needs:
-        holding = [size for size in sizes if fits(role, need, size)]
+        holding = [size for size in sizes if fits(need, size)]
         if not holding:
             raise InputError(f"no {role} graph of {list(sizes)} holds {dict(need)}")
         computed += min(holding, key=lambda size: math.prod(size.values()))[work]

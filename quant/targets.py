@@ -4,7 +4,7 @@ Knows the targets, their number formats, and which converter writes each. Import
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,7 +76,7 @@ def write_target(
     data: the recordings to measure ranges of activations on, needed for int8-static. Raises InputError when
     `options.longest_s` is longer than the bundle takes.
     """
-    sizes = caption_sizes(source, options.longest_s)
+    source, sizes = fitted(source, options.longest_s)
     if options.target == "onnx-static":
         from unmask.quant.weights.onnx_static import write_onnx_static, write_onnx_static_int8
 
@@ -86,10 +86,10 @@ def write_target(
             write_onnx_static_int8(source, folder, sizes, data, options.activations, say)
         return
     write = converter(options.target, options.deployment_target, number_format)
-    from unmask.export.graphs import captioner_graphs
+    from unmask.export.graphs import caption_graphs
     from unmask.quant.calibration.calibration_calls import record_calls
 
-    graphs, calls = captioner_graphs(source, sizes), None
+    graphs, calls = caption_graphs(source, sizes), None
     if data is not None:
         say("running captions to measure the ranges of activations")
         calls = record_calls(source, data.recordings, graphs)
@@ -115,7 +115,27 @@ def converter(target: str, system: System, number_format: str) -> Convert:
     return lambda source, folder, graphs, calls, say: write_litert(source, folder, graphs, number_format, calls, say)
 
 
-def caption_sizes(source: Bundle, longest_s: float | None) -> list[tuple[str, dict[str, int]]]:
+Sized = list[tuple[str, dict[str, int]]]  # (role, sizes) of each graph
+
+
+def fitted(source: Bundle, longest_s: float | None) -> tuple[Bundle, Sized]:
+    """The bundle as it is with graphs for audio of up to `longest_s` seconds, and their sizes.
+
+    Raises InputError for audio that is longer than the bundle takes.
+    """
+    from unmask.export.sizes import transcript_sizes
+
+    manifest = source.manifest
+    if (record := manifest.transcript) is None:
+        return source, caption_sizes(source, longest_s)
+    longest_s = record.longest_s if longest_s is None else longest_s
+    if not 1 <= longest_s <= record.longest_s:
+        raise InputError(f"--longest-s {longest_s:g}: {manifest.name} takes from 1 to {record.longest_s:g} s")
+    own = replace(manifest, transcript=replace(record, longest_s=longest_s))
+    return replace(source, manifest=own), transcript_sizes(own, longest_s)
+
+
+def caption_sizes(source: Bundle, longest_s: float | None) -> Sized:
     """(role, sizes) of each graph of a caption bundle. Raises InputError for audio that is longer than the bundle takes."""
     from unmask.export.sizes import caption_limits, captioner_sizes
 

@@ -116,6 +116,8 @@ def _distinct(model: torch.nn.Module) -> torch.nn.Module:
             torch.nn.init.normal_(parameter, std=0.5)
         elif "norm.weight" in name:  # no two parameters are equal, as none are after training
             torch.nn.init.normal_(parameter, mean=1, std=1e-3)
+        elif "norm.bias" in name or name.endswith("narrow.bias"):
+            torch.nn.init.normal_(parameter, std=1e-3)
     return model.eval().requires_grad_(False)
 
 

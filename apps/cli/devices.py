@@ -19,6 +19,7 @@ from unmask.engines.known_engines import ENGINES
 from unmask.engines.onnx import placed
 from unmask.engines.onnx_providers import CPU, PROVIDERS, available, read_provider
 from unmask.errors import UnmaskError
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.system import show_bytes
 
 
@@ -84,7 +85,7 @@ class GraphSupport:
 
 @dataclass(frozen=True)
 class BundleSupport:
-    """longest_s: seconds of audio that graphs of fixed sizes take, by engine. canvas_s: seconds that a canvas can hold."""
+    """longest_s: seconds of audio that graphs of fixed sizes take, by engine. canvas_s: seconds that a segment can have."""
 
     name: str
     graphs: tuple[GraphSupport, ...]
@@ -110,9 +111,19 @@ def bundle_support(bundle: Bundle, machine: Machine, providers: Iterable[str]) -
 
     graphs = [support("onnx", role, file, manifest.precision, {}) for role, file in manifest.graphs.items()]
     graphs += [support(b.engine, b.role, b.file, b.precision, b.sizes) for b in manifest.buckets]
-    line = manifest.timeline
-    longest = {engine: line.slot_s * count for engine, count in slots(bundle).items()} if line else {}
-    return BundleSupport(manifest.name, tuple(graphs), line.longest_s if line else None, longest)
+    takes = manifest.timeline or manifest.transcript
+    return BundleSupport(manifest.name, tuple(graphs), takes.longest_s if takes else None, longest_s(bundle))
+
+
+def longest_s(bundle: Bundle) -> dict[str, float]:
+    """For each engine, the seconds of the longest audio that its graphs of fixed sizes take."""
+    if line := bundle.manifest.timeline:
+        return {engine: line.slot_s * count for engine, count in slots(bundle).items()}
+    heard = [bucket for bucket in bundle.manifest.buckets if "samples" in bucket.sizes]
+    return {
+        engine: max(bucket.sizes["samples"] for bucket in heard if bucket.engine == engine) / SAMPLE_RATE_HZ
+        for engine in {bucket.engine for bucket in heard}
+    }
 
 
 def slots(bundle: Bundle) -> dict[str, int]:

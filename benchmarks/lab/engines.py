@@ -75,7 +75,7 @@ def calls_of(bundle: Bundle, threads: int, buckets: list[Bucket], seed: int) -> 
 def feeds_of(engine: Engine, padding: Padding, bucket: Bucket, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     """Inputs of the graph's full size, with one slot left for padding in a window."""
     sizes = dict(bucket.sizes)
-    if bucket.role == "window" and sizes["slots"] == sizes["rows"] + 1:
+    if "rows" in sizes and sizes["slots"] == sizes["rows"] + 1:
         sizes["slots"] = sizes["rows"]
     size, shapes = padding.whole(sizes), engine.inputs(bucket.role)
     feeds: dict[str, NDArray[Any]] = {}
@@ -87,7 +87,9 @@ def feeds_of(engine: Engine, padding: Padding, bucket: Bucket, rng: np.random.Ge
         if name in ("bias", "mask"):
             feeds[name] = np.zeros(shape, np.float32)
         elif name in ("positions", "wanted"):
-            feeds[name] = np.arange(shape[0]) % sizes["rows"]
+            feeds[name] = np.arange(shape[0]) % sizes.get("rows", shape[0])
+        elif tensor.dtype == "int64":
+            feeds[name] = np.zeros(shape, np.int64)
         else:
             feeds[name] = np.ones(1, np.float32) if name == "scale" else rng.normal(0, 0.1, shape).astype(np.float32)
     return feeds

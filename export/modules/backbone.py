@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unmask.export.modules.captioner import log_sum_exp
+from unmask.export.modules.scores import log_sum_exp
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from unmask.export.modules.scores import log_sum_exp
 from unmask.export.modules.whisper import Block, Decoder, Encoder, Whisper, WhisperConfig
 
 BLANK = 0
@@ -250,8 +251,3 @@ class Verify(nn.Module):
         new = past_k.shape[2]
         k, v = (torch.cat([pair[i][:, :, new:] for pair in read]) for i in (0, 1))
         return ids, top, log_sum_exp(logits, torch.softmax(logits, -1)), k, v
-
-
-def log_sum_exp(logits: Tensor, probabilities: Tensor) -> Tensor:
-    """Computed from the softmax: ONNX Runtime's ReduceLogSumExp is several times slower (docs/log.md)."""
-    return logits.amax(-1) - probabilities.amax(-1).log()

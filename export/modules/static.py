@@ -17,7 +17,8 @@ from unmask.engines.padding import Padding
 from unmask.export.graph_inputs import example_inputs
 from unmask.export.modules import backbone
 from unmask.export.modules.backbone import BackboneModel, rotate, rotation
-from unmask.export.modules.captioner import BLANK, CaptionerModel, log_sum_exp
+from unmask.export.modules.captioner import BLANK, CaptionerModel
+from unmask.export.modules.scores import reduced
 from unmask.export.modules.whisper import Attention
 
 Sizes = Mapping[str, int]  # as in a manifest's buckets
@@ -32,6 +33,11 @@ class FixedGraph:
     module: nn.Module
     example: dict[str, Tensor]  # zeros with the exact shapes and dtypes of a call
     outputs: tuple[str, ...]
+
+
+def fixed_graph(graph: GraphSpec, role: str, sizes: Sizes, module: nn.Module, dims: Mapping[str, int]) -> FixedGraph:
+    """dims: the size of every dimension of the graph."""
+    return FixedGraph(role, dict(sizes), module.eval(), example_inputs(graph, dims, fixed=True), tuple(graph.output_names))
 
 
 # ---- written-out parts
@@ -68,14 +74,6 @@ class Replaced:
 def part_of(weight: Tensor, start: int, stop: int) -> nn.Parameter:
     """Rows of a matrix as a parameter that shares its memory: converters are slow at slicing constants."""
     return nn.Parameter(weight.detach()[start:stop], requires_grad=False)
-
-
-def reduced(logits: Tensor, top: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(R, V) -> ids (R, top) int32, their logits, logsumexp (R,), entropy (R,) in nats."""
-    probabilities = torch.softmax(logits, -1)
-    logsumexp = log_sum_exp(logits, probabilities)
-    best, ids = logits.topk(top)
-    return ids.int(), best, logsumexp, logsumexp - (probabilities * logits).sum(-1)
 
 
 # ---- captioner
@@ -203,11 +201,7 @@ def captioner_graph(model: CaptionerModel, role: str, sizes: Sizes, top: int, bl
         **Padding(TIMELINE, model.config.frames_per_slot).whole(sizes),
         "past + tokens": sizes.get("past", 0) + sizes.get("tokens", 0),
     }
-    return _fixed(TIMELINE.graph(role), role, sizes, modules[role](model), dims)
-
-
-def _fixed(graph: GraphSpec, role: str, sizes: Sizes, module: nn.Module, dims: Mapping[str, int]) -> FixedGraph:
-    return FixedGraph(role, dict(sizes), module.eval(), example_inputs(graph, dims, fixed=True), tuple(graph.output_names))
+    return fixed_graph(TIMELINE.graph(role), role, sizes, modules[role](model), dims)
 
 
 # ---- backbones
@@ -276,10 +270,10 @@ class FixedHead(nn.Module):
 
 def backbone_graph(model: BackboneModel, sizes: Sizes) -> FixedGraph:
     """A backbone's window graph of one bucket's sizes: rows, wanted, slots."""
-    return _fixed(BACKBONE.graph("window"), "window", sizes, FixedBackboneWindow(model), {**model.config.dims, **sizes})
+    return fixed_graph(BACKBONE.graph("window"), "window", sizes, FixedBackboneWindow(model), {**model.config.dims, **sizes})
 
 
 def head_graph(role: str, weight: nn.Parameter, ids: tuple[int, int], sizes: Sizes, top: int) -> FixedGraph:
     """A backbone's head (or `head_<modality>`) over ids [start, stop), of one bucket's size: wanted. weight (vocabulary, d)."""
     dims = {**sizes, "width": weight.shape[1], "vocabulary": ids[1] - ids[0], "1 or wanted": 1}
-    return _fixed(BACKBONE.graph(role), role, sizes, FixedHead(weight, ids, top), dims)
+    return fixed_graph(BACKBONE.graph(role), role, sizes, FixedHead(weight, ids, top), dims)

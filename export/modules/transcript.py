@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from unmask.export.modules.captioner import log_sum_exp
 from unmask.export.modules.drafter import STATES_PER_SLOT, Drafter
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig, Rows
+from unmask.export.modules.scores import log_sum_exp
 
 
 class Context(nn.Module):

@@ -1,11 +1,9 @@
 """Write a captioner's bundle: its context, window and verify graphs and the manifest that describes them."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -17,12 +15,12 @@ from unmask.decoding.schedule import Schedule
 from unmask.export.bundle_writer import write_bundle
 from unmask.export.modules.captioner import BLANK, CaptionerModel, CaptionWindow, Context, Verify
 from unmask.export.modules.whisper import FRAMES_PER_SECOND
+from unmask.export.onnx.parameters import name_parameters
 from unmask.export.onnx.trace import free_bias_rows, trace
 
 FAMILY = "whisper-timeline"
 TOP = 2  # the best id and the runner-up; probability, margin and entropy orders need no more
 LONGEST_S = 30.0  # of Whisper's encoder
-PARAMETER = "model."  # prefix of the name of a constant that is a parameter
 
 
 def write_captioner(
@@ -60,32 +58,6 @@ def write_captioner(
     for graph in graphs.values():
         name_parameters(graph, model)
     return write_bundle(folder, manifest, graphs, model.embedding.weight.detach().numpy(), tokenizer)
-
-
-def name_parameters(graph: onnx.ModelProto, model: nn.Module) -> None:
-    """Rename constants to `model.PARAMETER`, or `model.PARAMETER.T` when transposed, for `export.reload`.
-
-    The exporter keeps the names of parameters that it uses unchanged, and numbers those that it folds. Heads keep their names.
-    """
-    known: dict[tuple[tuple[int, ...], bytes], str] = {}
-    for name, parameter in reversed(list(model.named_parameters())):  # the first of equal ones wins
-        array = parameter.detach().numpy()
-        if array.ndim == 2:
-            known[array.T.shape, digest(array.T)] = f"{PARAMETER}{name}.T"
-        known[array.shape, digest(array)] = f"{PARAMETER}{name}"
-    renamed = {}
-    for tensor in graph.graph.initializer:
-        array = onnx.numpy_helper.to_array(tensor)
-        own = known.get((array.shape, digest(array)))
-        if own is not None and not tensor.name.startswith("head.") and own not in renamed.values():
-            renamed[tensor.name], tensor.name = own, own
-    for node in graph.graph.node:
-        for i, name in enumerate(node.input):
-            node.input[i] = renamed.get(name, name)
-
-
-def digest(array: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
 
 
 def _export_context(model: CaptionerModel) -> onnx.ModelProto:

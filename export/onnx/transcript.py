@@ -1,6 +1,8 @@
 """Write the bundle of a captioner that writes a transcript and drafts it: its context and window graphs, and the manifest."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,13 +24,16 @@ from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, Moons
 from unmask.export.modules.transcript import Context, Window
 from unmask.export.moonshine_weights import load_drafter, load_moonshine
 from unmask.export.onnx.backbone import check_tokenizer
-from unmask.export.onnx.captioner import PARAMETER, name_parameters
+from unmask.export.onnx.parameters import PARAMETER, name_parameters
 from unmask.export.onnx.trace import trace
 from unmask.export.staging import check_target
 from unmask.system import check_disk
 
 FAMILY = "moonshine"
 LICENSE = "MIT (Moonshine AI's English models); of another checkpoint its own"
+CONFIG = "model"  # what the window graph says of the model that it is of: its `MoonshineConfig`, JSON
+HEAD = f"{PARAMETER}drafter.head.weight.T"
+DRAFTED = f"{HEAD}_rows"  # constant of the context graph: the tokens that are drafted, if any
 LOOKAHEAD = 16  # tokens of the draft that a pass checks
 TOP = 2  # the best id and the runner-up
 LONGEST_S = 30.0
@@ -86,7 +91,8 @@ def write_transcript(
     for graph in graphs.values():
         name_parameters(graph, nn.ModuleDict(parts))
     if drafter:
-        _take_rows(graphs["context"], f"{PARAMETER}drafter.head.weight.T", model.decoder.embed_tokens.weight, drafter.ids)
+        _take_rows(graphs["context"], HEAD, model.decoder.embed_tokens.weight, drafter.ids)
+    graphs["window"].metadata_props.add(key=CONFIG, value=json.dumps(asdict(config)))
     manifest = Manifest(
         format=FORMAT,
         name=name,

@@ -5,6 +5,7 @@ recordings. Knows no converter.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine, GraphRun
-from unmask.engines.padding import Padding, fits
-from unmask.errors import InputError
+from unmask.engines.padding import Padding, Sizes, fits
 from unmask.export.litert import ENGINE, signature_of
 from unmask.export.modules.static import FixedGraph
 from unmask.speech.captioner import Captioner
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.reading import TASK
 
 PARTLY = Schedule(rule="quota", passes=3)  # passes with all, two thirds and one third of the canvas masked
 MOST_CALLS = 6  # calls kept for each graph
@@ -56,30 +57,31 @@ class Padded(Sequence[dict[str, NDArray[Any]]]):
 def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], graphs: Sequence[FixedGraph]) -> dict[str, Padded]:
     """Signature -> up to `MOST_CALLS` calls that fit its graph, the largest first.
 
-    bundle: with graphs of any size. recordings: (N,) float32 samples at 16 kHz each. Raises InputError for a captioner that is no
-    timeline.
+    bundle: with graphs of any size. recordings: (N,) float32 samples at 16 kHz each.
     """
     recorder = Recorder()
     captioner = Captioner(bundle, engine=Engine(bundle, observe=recorder))
-    if (line := bundle.manifest.timeline) is None:
-        raise InputError(
-            f"{bundle.manifest.name} has no timeline, and graphs of fixed sizes are made of timelines only; for CPUs run "
-            f"unmask quantize {bundle.folder} --to int8"
-        )
-    tail_s = line.tail_ms / 1000
-    lengths_s = [graph.sizes["slots"] * line.slot_s - tail_s for graph in graphs if graph.role == "context"]
+    lengths, schedule = asked_for(bundle, [graph.sizes for graph in graphs if graph.role == "context"])
     for recording in recordings:
-        for length_s in (*lengths_s, len(recording) / SAMPLE_RATE_HZ):
-            count = int(length_s * SAMPLE_RATE_HZ)
+        for count in (*lengths, len(recording)):
             if 0 < count <= len(recording):
                 captioner.caption(recording[:count])
-                captioner.caption(recording[:count], PARTLY)
-    padding = Padding(captioner.engine.kind, line.frames_per_slot)
+                captioner.caption(recording[:count], schedule)
+    padding = Padding(captioner.engine.kind, bundle.manifest.timeline.frames_per_slot if bundle.manifest.timeline else None)
     return {signature_of(graph): Padded(graph, padding, held(graph, padding, recorder.calls)) for graph in graphs}
+
+
+def asked_for(bundle: Bundle, contexts: Iterable[Sizes]) -> tuple[list[int], Schedule]:
+    """Samples of the longest recording of each context graph, and a schedule whose passes the default one has not."""
+    if line := bundle.manifest.timeline:
+        tail_s = line.tail_ms / 1000
+        return [int((sizes["slots"] * line.slot_s - tail_s) * SAMPLE_RATE_HZ) for sizes in contexts], PARTLY
+    whole = replace(bundle.schedule(TASK), verify_lookahead=None)  # reads a draft at once
+    return [sizes["samples"] for sizes in contexts], whole
 
 
 def held(graph: FixedGraph, padding: Padding, calls: Iterable[tuple[str, Feeds]]) -> list[Feeds]:
     """Up to `MOST_CALLS` of the calls that fit a graph, from the largest to the smallest."""
-    fitting = [feeds for role, feeds in calls if role == graph.role and fits(role, padding.sizes(role, feeds), graph.sizes)]
+    fitting = [feeds for role, feeds in calls if role == graph.role and fits(padding.sizes(role, feeds), graph.sizes)]
     fitting.sort(key=lambda feeds: -sum(array.size for array in feeds.values()))
     return [fitting[i] for i in np.unique(np.linspace(0, len(fitting) - 1, min(MOST_CALLS, len(fitting))).astype(int))]

@@ -51,7 +51,8 @@ class InstrumentedEngine(Engine):
         self._tapped.replace(role, model)
 
     def _keep(self, run: GraphRun) -> None:
-        rows = None if self.dynamic(run.role) else len(next(iter(run.outputs.values())))  # rows of padding follow the real ones
+        predicted = run.outputs.get("draft", next(iter(run.outputs.values())))
+        rows = None if self.dynamic(run.role) else len(predicted)  # rows of padding follow the real ones
         self.last[run.role] = [array[:rows] if array.ndim else array for array in self._tapped.last]
 
 

@@ -11,10 +11,8 @@ from pathlib import Path
 import onnx
 
 from unmask.bundle.manifest import Bundle, load_bundle
-from unmask.export.modules.static import captioner_graph
-from unmask.export.onnx.captioner import TOP
+from unmask.export.graphs import caption_graphs
 from unmask.export.onnx.static import fixed_onnx
-from unmask.export.reload import reload_captioner
 from unmask.export.target import target_bundle
 from unmask.quant.calibration.calibrate import measure_ranges
 from unmask.quant.calibration.calibration_data import Material
@@ -26,11 +24,11 @@ Say = Callable[[str], None]
 
 def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
     """Write an fp32 bundle at `folder` and return it. Raises BundleError when `source` has no graphs of any size."""
-    model, penalty = reload_captioner(source)
+    graphs = caption_graphs(source, sizes)
     with target_bundle(source, folder, "onnx", "fp32", f"fixed sizes, fp32, from {source.manifest.precision}") as target:
-        for role, size in sizes:
-            say(f"exporting {role} {' '.join(f'{name} {count}' for name, count in size.items())}")
-            target.add_onnx(role, size, fixed_onnx(captioner_graph(model, role, size, TOP, penalty)))
+        for graph in graphs:
+            say(f"exporting {graph.role} {' '.join(f'{name} {count}' for name, count in graph.sizes.items())}")
+            target.add_onnx(graph.role, graph.sizes, fixed_onnx(graph))
     return folder
 
 

@@ -23,6 +23,7 @@ VARYING = {
     "frames": "frames of the encoder",
     "mel_frames": "frames of the encoder's input",
     "samples": "samples of a recording, at 16 kHz",
+    "steps": "positions of the encoder's first convolution",
     "tokens": "tokens that a causal model reads in a pass",
     "past": "tokens whose keys and values a causal model has kept",
     "listed": "ids whose logits the caller asks for by name",
@@ -85,6 +86,21 @@ class GraphSpec:
 
 
 @dataclass(frozen=True)
+class Follows:
+    """A dimension whose size follows from another one's, as that of a convolution's output does from its input's."""
+
+    dim: str
+    of: str
+    reach: int
+    """How many of the other make the first."""
+    stride: int
+    """How many more make each one after it."""
+
+    def size(self, count: int) -> int:
+        return (count - self.reach) // self.stride + 1
+
+
+@dataclass(frozen=True)
 class BundleKind:
     """A set of graphs that work together."""
 
@@ -93,6 +109,8 @@ class BundleKind:
     """The modality of its input: speech or text."""
     graphs: Mapping[str, GraphSpec]
     """Role -> graph."""
+    follows: tuple[Follows, ...] = ()
+    """Dimensions that the sizes of fixed graphs do not name. Each follows from a named one, or from one before it."""
 
     def graph(self, role: str) -> GraphSpec:
         """The graph of a role; `head_<modality>` is the head over a slice of the vocabulary. Raises KeyError for other roles."""
@@ -172,6 +190,7 @@ TRANSCRIPT = BundleKind(
             (Tensor("samples", ("1", "samples")),),
             (*_HEARD, Tensor("draft", ("slots",), "int64"), Tensor("sure", ("slots",))),
             "samples",
+            (Tensor("step_mask", ("steps",)), _FRAME_MASK, Tensor("slot_mask", ("slots",))),
         ),
         "window": GraphSpec(
             (
@@ -194,6 +213,8 @@ TRANSCRIPT = BundleKind(
             (Tensor("mask", ("tokens", "past + tokens")), _FRAME_MASK),
         ),
     },
+    # Moonshine's convolutions, of 127 samples every 64, then of 7 every 3 and of 3 every 2; and a drafter's slots of 3 states.
+    (Follows("steps", "samples", 127, 64), Follows("frames", "steps", 13, 6), Follows("slots", "frames", 1, 3)),
 )
 
 BACKBONE = BundleKind(

@@ -43,9 +43,14 @@ class Padding:
         return found
 
     def whole(self, sizes: Sizes) -> dict[str, int]:
-        """The sizes with the dimensions that follow from the number of slots."""
-        per = self._per or 0
-        return {**sizes, FRAMES: per * sizes.get("slots", 0), MEL_FRAMES: 2 * per * sizes.get("slots", 0)}
+        """The sizes with the dimensions that follow from them."""
+        if self._per:
+            return {**sizes, FRAMES: self._per * sizes.get("slots", 0), MEL_FRAMES: 2 * self._per * sizes.get("slots", 0)}
+        found = dict(sizes)
+        for rule in self._kind.follows:
+            if rule.of in found and rule.dim not in found:
+                found[rule.dim] = rule.size(found[rule.of])
+        return found
 
     def work(self, role: str, sizes: Sizes) -> int:
         """Amount of work of a call of these sizes: its size in the dimension that measures the role's work."""
@@ -65,27 +70,24 @@ class Padding:
         for name in ("bias", "mask"):
             if name in made:
                 made[name] = np.maximum(made[name], HIDDEN)
-        if role == "window":
+        if "rows" in need:
             made["positions"][need["rows"] :] = size["slots"] - 1
-        return {**made, **self._masks(role, need, size, made)}
-
-    def _masks(self, role: str, need: Sizes, size: Sizes, made: Arrays) -> dict[str, NDArray[Any]]:
-        """Inputs that only graphs of fixed sizes take: masks of the padding, and positions of rows."""
-        real, masks = self.whole(need), dict[str, NDArray[Any]]()
-        names = {tensor.name for tensor in self.graph(role).fixed}
-        if role == "window" and "mask" not in names:  # a mask of rows and columns is an input of its own
+        if "mask" in made:  # a mask of rows and columns is an input at any size
             made["mask"][:, need["slots"] :] = HIDDEN
-        if "frame_mask" in names:
-            masks["frame_mask"] = hide(real[FRAMES], size[FRAMES])
-        if role == "window" and "mask" in names:
-            masks["mask"] = hide(need["slots"], size["slots"])
-        if role == "verify":
-            past, tokens = need["past"], need["tokens"]
-            own = np.where(np.tri(size["tokens"], dtype=bool), np.float32(0), HIDDEN)
-            own[:, tokens:] = HIDDEN
-            masks["mask"] = np.concatenate([np.tile(hide(past, size["past"]), (size["tokens"], 1)), own], 1)
-            masks["positions"] = np.zeros(size["tokens"], np.int32)
-            masks["positions"][:tokens] = past + np.arange(tokens)
+        return {**made, **self._masks(role, self.whole(need), size)}
+
+    def _masks(self, role: str, real: Sizes, size: Sizes) -> dict[str, NDArray[Any]]:
+        """Inputs that only graphs of fixed sizes take: masks of the padding, and positions of rows."""
+        masks = dict[str, NDArray[Any]]()
+        for tensor in self.graph(role).fixed:
+            if len(tensor.dims) == 2:
+                masks[tensor.name] = causal(real, size)
+            elif tensor.name == "positions":
+                masks[tensor.name] = np.zeros(size["tokens"], np.int32)
+                masks[tensor.name][: real["tokens"]] = real["past"] + np.arange(real["tokens"])
+            else:
+                (dim,) = tensor.dims
+                masks[tensor.name] = hide(real[dim], size[dim])
         return masks
 
     def cut(self, role: str, outputs: Arrays, need: Sizes) -> dict[str, NDArray[Any]]:
@@ -95,7 +97,7 @@ class Padding:
 
     def smallest(self, role: str, need: Sizes, buckets: tuple[Bucket, ...]) -> Bucket:
         """The fitting bucket with the least work. Raises InputError that names the call's sizes if none fits."""
-        fitting = [bucket for bucket in buckets if fits(role, need, bucket.sizes)]
+        fitting = [bucket for bucket in buckets if fits(need, bucket.sizes)]
         if fitting:
             return min(fitting, key=lambda bucket: math.prod(bucket.sizes.values()))
         asked = ", ".join(f"{name} {count}" for name, count in need.items())
@@ -106,16 +108,23 @@ class Padding:
         )
 
 
-def fits(role: str, need: Sizes, size: Sizes) -> bool:
-    """Whether a bucket is large enough. Padding rows of a window also need a padding position on the canvas."""
+def fits(need: Sizes, size: Sizes) -> bool:
+    """Whether a bucket is large enough. Rows of padding also need a position of padding on the canvas."""
     if any(size.get(name, 0) < count for name, count in need.items()):
         return False
-    return role != "window" or size["rows"] == need["rows"] or size["slots"] > need["slots"]
+    return "rows" not in need or size["rows"] == need["rows"] or size["slots"] > need["slots"]
 
 
 def hide(real: int, count: int) -> NDArray[np.float32]:
     """(count,) float32: 0 for the first `real` columns, HIDDEN for the padding after them."""
     return np.where(np.arange(count) < real, np.float32(0), HIDDEN)
+
+
+def causal(real: Sizes, size: Sizes) -> NDArray[np.float32]:
+    """(tokens, past + tokens) float32: each row of a text sees the past and the rows up to itself, and no padding."""
+    own = np.where(np.tri(size["tokens"], dtype=bool), np.float32(0), HIDDEN)
+    own[:, real["tokens"] :] = HIDDEN
+    return np.concatenate([np.tile(hide(real["past"], size["past"]), (size["tokens"], 1)), own], 1)
 
 
 def _padded(array: NDArray[Any], tensor: Tensor, sizes: Sizes) -> NDArray[Any]:

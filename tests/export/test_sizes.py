@@ -2,14 +2,18 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unmask.bundle.graph_spec import TRANSCRIPT
+from unmask.bundle.manifest import Manifest, load_bundle
+from unmask.engines.padding import Padding, fits
 from unmask.errors import InputError
-from unmask.export.sizes import SizeRule, backbone_sizes, captioner_sizes, steps, waste
+from unmask.export.sizes import SizeRule, backbone_sizes, captioner_sizes, steps, transcript_sizes, waste
 
 LONGEST, PROMPT, POSITIONS = 187, 2, 448
 RULE = st.builds(
@@ -19,7 +23,13 @@ RULE = st.builds(
     read=st.integers(1, 16),
     read_ratio=st.floats(1.5, 5),
     density=st.floats(0.1, 1),
+    shortest_samples=st.integers(2000, 200_000),
 )
+
+
+@pytest.fixture(scope="module")
+def transcript_manifest(transcript_bundle: Path) -> Manifest:
+    return load_bundle(transcript_bundle).manifest
 
 
 @given(shortest=st.integers(1, 50), longest=st.integers(1, 500), ratio=st.floats(1.05, 5))
@@ -42,6 +52,25 @@ def test_every_call_of_a_captioner_finds_a_graph(slots: int, read: int, rule: Si
         ("verify", {"tokens": PROMPT + slots - min(read, slots), "past": min(read, slots), "slots": slots}),
     ):
         assert waste(role, [need], [size for of, size in made if of == role]) >= 1
+
+
+@given(samples=st.integers(2000, 30 * 16_000), read=st.integers(0, 200), rows=st.integers(1, 17), rule=RULE)
+def test_every_call_of_a_transcript_finds_a_graph(
+    transcript_manifest: Manifest, samples: int, read: int, rows: int, rule: SizeRule
+) -> None:
+    record, padding = transcript_manifest.transcript, Padding(TRANSCRIPT)
+    assert record is not None
+    made = transcript_sizes(transcript_manifest, 30, rule)
+    text = int(record.tokens_per_second * samples / 16_000) + 2  # as the runtime bounds it; the start is one more
+    whole, known = padding.whole({"samples": samples}), min(read, text)
+    for role, need in (
+        ("context", {"samples": samples}),
+        ("window", {"tokens": text + 1, "past": 0}),
+        ("window", {"tokens": min(rows, text + 1 - known), "past": known}),
+    ):
+        if role == "window":
+            need |= {"frames": whole["frames"], "listed": 64}
+        assert any(fits(need, size) for of, size in made if of == role), need
 
 
 def test_without_a_verifier_there_are_no_checks() -> None:

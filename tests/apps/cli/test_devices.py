@@ -59,6 +59,15 @@ def test_graphs_of_fixed_sizes_are_told_by_engine(fp32_bundle: Path) -> None:
     assert all("litert" in graph.reason for graph in found.graphs if graph.engine == "litert")
 
 
+def test_the_longest_audio_of_a_transcript_is_told(transcript_bundle: Path) -> None:
+    bundle = load_bundle(transcript_bundle)
+    sizes = [("context", {"samples": 48_000}), ("context", {"samples": 160_000}), ("window", {"tokens": 8, "past": 8})]
+    buckets = tuple(Bucket("onnx", role, "window.onnx", size, "fp32") for role, size in sizes)
+    found = bundle_support(Bundle(bundle.folder, dataclasses.replace(bundle.manifest, buckets=buckets)), read_machine(), [])
+    assert (found.longest_s, found.canvas_s) == ({"onnx": 10.0}, 30.0)
+    assert bundle_support(bundle, read_machine(), []).longest_s == {}
+
+
 def test_coreml_runs_on_macos_alone(fp32_bundle: Path) -> None:
     bundle = load_bundle(fp32_bundle)
     bucket = Bucket("coreml", "context", "tokenizer.json", {"slots": 40}, "fp16")

@@ -1,0 +1,66 @@
+"""A transcript's graphs hold the model and its drafter: both come back exactly, and from smaller forms as their codes say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+from tests.tiny import TRANSCRIBING, make_drafter, make_transcriber
+from unmask.bundle.manifest import load_bundle
+from unmask.errors import BundleError
+from unmask.export.onnx.transcript import write_transcript
+from unmask.export.reload import reload_transcript
+from unmask.quant.weights.quantize import Recipe, quantize_bundle
+
+UNSEEN = "letters"  # only training looks at them
+
+
+def test_an_fp32_bundle_is_the_model(transcript_bundle: Path) -> None:
+    model, drafter = reload_transcript(load_bundle(transcript_bundle))
+    assert model.config == TRANSCRIBING
+    assert drafter is not None
+    expected = make_transcriber()
+    for ours, theirs in ((model, expected), (drafter, make_drafter(expected))):
+        for name, value in ours.state_dict().items():
+            assert name.startswith(UNSEEN) or torch.equal(value, theirs.state_dict()[name]), name
+
+
+@pytest.mark.slow
+def test_without_a_drafter_there_is_none(tmp_path: Path) -> None:
+    folder = write_transcript(make_transcriber(), None, "{}", tmp_path / "plain", "plain", "MIT", {})
+    model, drafter = reload_transcript(load_bundle(folder))
+    assert drafter is None
+    assert torch.equal(model.decoder.embed_tokens.weight, make_transcriber().decoder.embed_tokens.weight)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "most"), [(Recipe("fp16"), 1e-3), (Recipe("int8"), 0.02), (Recipe("int4", head="int4"), 0.15)]
+)
+def test_codes_stand_for_the_weights(transcript_bundle: Path, tmp_path: Path, recipe: Recipe, most: float) -> None:
+    model, drafter = reload_transcript(load_bundle(quantize_bundle(transcript_bundle, tmp_path / "small", recipe)))
+    expected = make_transcriber()
+    differ = 0
+    assert drafter is not None
+    for ours, theirs in ((model, expected), (drafter, make_drafter(expected))):
+        for name, value in ours.named_parameters():
+            other = theirs.get_parameter(name)
+            if not name.startswith(UNSEEN):
+                assert (value - other).square().mean().sqrt() <= most * other.std(correction=0).clamp(min=0.05), name
+                differ += not torch.equal(value, other)
+    assert differ > 40
+
+
+def test_other_bundles_are_refused(transcript_bundle: Path, backbones: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="not a captioner with graphs of any size"):
+        reload_transcript(load_bundle(backbones["dream"]))
+    bundle = load_bundle(transcript_bundle)
+    mute = onnx.load(bundle.path("window.onnx"), load_external_data=False)
+    del mute.metadata_props[:]
+    for name in bundle.manifest.files:
+        (tmp_path / name).write_bytes(bundle.path(name).read_bytes())
+    onnx.save_model(mute, tmp_path / "window.onnx")
+    with pytest.raises(BundleError, match="do not say what model they are of; export the bundle again"):
+        reload_transcript(replace(bundle, folder=tmp_path))
