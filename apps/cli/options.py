@@ -130,6 +130,8 @@ class ScheduleChoice(Given[Schedule]):
             refuse_unread(self.given(), dict.fromkeys(filling, f"{manifest.name} drafts in one pass; leave out"))
         elif manifest.verifier is None:
             refuse_unread(self.given(), dict.fromkeys(VERIFYING, f"{manifest.name} has no verifier; leave out"))
+        if kind_of(manifest).takes == "speech":
+            refuse_unread(self.given(), dict.fromkeys(("guidance", "guided"), f"{manifest.name} writes captions; leave out"))
         return self.over(chosen.schedule)
 
     def published(self, own: Reference) -> Reference:

@@ -14,6 +14,7 @@ from unmask.export.families.adapter import TEXT, Tasks
 MARKS = ("<|begin_of_audio|>", "<|end_of_audio|>", "<|begin_of_image|>", "<|end_of_image|>", "<|im_end|>")
 CODES = ("<|audio_0|>", "<|image_0|>")  # the first of each modality's codes
 SPEECH = "<|begin_of_audio|>{speech}<|end_of_audio|>"
+T2I = "Generate an image based on the provided text description."
 PICTURE = "<|begin_of_image|>{image}<|end_of_image|>"
 IMAGE = Schedule(passes=32, rule="quota", order="negative_entropy", curve="cosine")  # its loss is not measured, as with TEXT
 
@@ -46,10 +47,11 @@ def tasks(tokenizer: Tokenizer) -> Tasks:
             _published(25),
         ),
         "t2i": Template(
-            _user("Generate an image based on the provided text description.\n{text}"),
+            _user(T2I + "\n{text}"),
             {"text": "text"},
             picture,
             _published(260, repetition_penalty=1.2, position_penalty=2.0),
+            unconditional=_user(T2I + "\n"),  # trimmed mode's own: the published code guides this task only in a way that fails
         ),
         "s2i": Template(
             _user("\n" + SPEECH, s2i),

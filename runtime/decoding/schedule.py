@@ -4,6 +4,7 @@ Knows names and numbers. Knows no canvas and no model.
 """
 
 import math
+import re
 from dataclasses import dataclass
 
 from unmask.decoding.commit_rules import CURVES, ORDERS, RULES
@@ -69,6 +70,11 @@ class Schedule:
     """Sampling temperature. 0 takes the most probable id; above 0, ids are drawn from the best candidates."""
     revise: float = 0.0
     """After the fill, mask the ids that are less probable than this (at most a quarter of them) and fill them once more."""
+    guidance: float = 0.0
+    """Classifier-free guidance, for tasks with an unconditional prompt: how far predictions lead away from what they would be
+    without the inputs. 0 is off; a guided pass costs two."""
+    guided: str = "all"
+    """With guidance, the passes that are guided: all, first, or an interval such as 2-8, counted from 1."""
     seed: int = 0
     """Seed of the random order and of drawn ids."""
 
@@ -92,12 +98,24 @@ class Schedule:
             raise InputError(f"verify_accept_ratio is {self.verify_accept_ratio}; it must be between 0 and 1")
         if not 0 <= self.revise < 1:
             raise InputError(f"revise is {self.revise}; it must be at least 0 and below 1")
-        if not 0 <= self.temperature < math.inf:
-            raise InputError(f"temperature is {self.temperature}; it must be 0 or above")
+        for name in ("temperature", "guidance"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be 0 or above")
+        self.guided_passes  # noqa: B018  (raises)
         check_seed(self.seed)
         for name in ("factor", "entropy_bound", "budget_ms"):
             if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} is {value}; it must be above 0")
+
+    @property
+    def guided_passes(self) -> tuple[int, int | None]:
+        """The first and the last guided pass, from 1; None: all after it. Raises InputError for what says neither."""
+        if self.guided in ("all", "first"):
+            return 1, None if self.guided == "all" else 1
+        found = re.fullmatch(r"([1-9]\d{0,8})-([1-9]\d{0,8})", self.guided)
+        if found is None or int(found[1]) > int(found[2]):
+            raise InputError(f"guided {self.guided!r} is not all, first, or an interval of passes such as 2-8")
+        return int(found[1]), int(found[2])
 
     def unread(self) -> dict[str, str]:
         """Options that this schedule does not read -> the option, and its value, with which it would."""
@@ -106,6 +124,8 @@ class Schedule:
             found["curve"] = "rule quota"
         if not self.reuse:
             found["window"] = "reuse"
+        if not self.guidance:
+            found["guided"] = "guidance 2"
         if not self.verify:
             found |= dict.fromkeys(("verify_accept_ratio", "verify_lookahead"), "verify 50")
         return found

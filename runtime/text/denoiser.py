@@ -69,9 +69,12 @@ class BackboneDenoiser:
 
     def predict(self, ids: Ids, positions: Ids, predicted: Ids, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
         """`window`, for predicted positions (R,) that may lie outside the window if the rows that predict them are in it."""
+        return self.among(self.hidden_window(ids, positions, predicted), allowed)
+
+    def hidden_window(self, ids: Ids, positions: Ids, predicted: Ids) -> Rows:
+        """The pass of `predict` without its head: (R, d), the head's input for each predicted position."""
         sources = np.searchsorted(positions, self._layout.sources(predicted))
-        hidden = self._pass(self._embed(ids, positions), positions, sources)
-        return self._among(hidden, allowed)
+        return self._pass(self._embed(ids, positions), positions, sources)
 
     def _embed(self, ids: Ids, positions: Ids) -> Rows:
         """(W,) ids at increasing positions -> (W, d), with given rows in place of embeddings."""
@@ -118,7 +121,7 @@ class BackboneDenoiser:
 
     # ---- heads
 
-    def _among(self, hidden: Rows, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
+    def among(self, hidden: Rows, allowed: tuple[tuple[IdRange, ...], ...]) -> TopKScores:
         """Scores of the allowed ids, from the smallest head that covers them."""
         if len(allowed) == 1:
             return self._head(hidden, allowed[0])
@@ -173,28 +176,6 @@ class BackboneDenoiser:
         """Scores over the whole vocabulary, from logits * scale. hidden: (R, d)."""
         bias = self._engine.bias((((0, self._manifest.vocabulary.size),),))
         return self._scores("head", hidden, bias, scale)
-
-
-class Unconditional:
-    """The same canvas after an unconditional prompt, for classifier-free guidance as in Omni-Diffusion's published code.
-
-    This prompt is shorter, so the sequence is padded with rows of zeros at the end, which are attended to. Predictions are read
-    at the conditional row's index, so a token of the canvas is paired with a later one. Both are quirks of the published code.
-    """
-
-    def __init__(self, engine: Engine, denoiser: BackboneDenoiser, prompt: Ids, replaced: int) -> None:
-        """prompt: (U,) ids of the unconditional prompt. replaced: length of the conditional prompt. Raises BundleError if U is
-        larger."""
-        if len(prompt) > replaced:
-            raise BundleError(f"the unconditional prompt has {len(prompt)} tokens, more than the prompt's {replaced}")
-        self._engine, self._denoiser, self._prompt, self._replaced = engine, denoiser, prompt, replaced
-
-    def hidden(self, ids: Ids, wanted: Ids) -> Rows:
-        rows = self._engine.embed(np.concatenate([self._prompt, ids[self._replaced :]]))
-        return self._denoiser.hidden_of(np.pad(rows, ((0, len(ids) - len(rows)), (0, 0))), wanted)
-
-    def numbers(self, hidden: Rows, scale: float) -> TopKScores:
-        return self._denoiser.numbers(hidden, scale)
 
 
 def _nothing() -> TopKScores:

@@ -7,7 +7,7 @@ rows, and returned as codes.
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,14 @@ from unmask.decoding.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.decoding.denoiser import Step
 from unmask.decoding.input_rows import Rows
 from unmask.decoding.reference import adapted, reference_fill
+from unmask.decoding.row_selection import AttentionLayout
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
-from unmask.text.denoiser import BackboneDenoiser, Unconditional, attention_layout
+from unmask.text.denoiser import BackboneDenoiser, attention_layout
+from unmask.text.guidance import Guided, Unconditional
 
 Floats = NDArray[np.float32]
 Input = str | Sequence[int] | Floats
@@ -241,7 +243,24 @@ class Generator:
             raise InputError("the options of a published decoding need a request made with reference; pass a Schedule")
         chosen = schedule or self.bundle.schedule(request.task)
         layout = attention_layout(self.bundle.manifest, request.prompt)
-        return fill(request.canvas, self._denoiser(request), chosen, layout=layout)
+        if not chosen.guidance:
+            return fill(request.canvas, self._denoiser(request), chosen, layout=layout)
+        if (prompt := self._unconditional(request)) is None:
+            raise InputError(f"guidance leads away from an unconditional prompt, and {request.task} has none; leave it out")
+        return self._guided_steps(request, prompt, chosen, layout)
+
+    def _guided_steps(
+        self, request: Request, prompt: NDArray[np.int64], schedule: Schedule, layout: AttentionLayout
+    ) -> Iterator[Step]:
+        own = request.prompt
+        away = BackboneDenoiser(self.engine, len(request.canvas.ids) - own + len(prompt), len(prompt))
+        guided = Guided(self._denoiser(request), away, prompt, own, schedule.guidance, schedule.guided_passes)
+        for step in fill(request.canvas, guided, schedule, layout=layout):
+            yield replace(step, rows=step.rows + guided.rows)
+
+    def _unconditional(self, request: Request) -> NDArray[np.int64] | None:
+        prompt = request.template.unconditional
+        return None if prompt is None else np.array(self._encode(prompt), dtype=np.int64)
 
     def _denoiser(self, request: Request) -> BackboneDenoiser:
         return BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows)
@@ -253,8 +272,7 @@ class Generator:
         masks = int((request.canvas.ids == request.canvas.mask_id).sum())
         reference = adapted(own, given or own, masks)
         denoiser = self._denoiser(request)
-        if reference.guidance and request.template.unconditional is not None:
-            prompt = np.array(self._encode(request.template.unconditional), dtype=np.int64)
+        if reference.guidance and (prompt := self._unconditional(request)) is not None:
             away = Unconditional(self.engine, denoiser, prompt, request.prompt)
         return reference_fill(request.canvas, denoiser, reference, away)
 

@@ -13,7 +13,8 @@ from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine import Engine
 from unmask.engines.runner import Arrays
 from unmask.errors import BundleError
-from unmask.text.denoiser import BackboneDenoiser, Unconditional
+from unmask.text.denoiser import BackboneDenoiser
+from unmask.text.guidance import Unconditional
 
 EVERY = (((0, 259),),)  # all but the mask
 
