@@ -8,6 +8,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from unmask.decoding.schedule import Reference
+from unmask.export.families import mmada
 from unmask.export.families.adapter import HEADERS, HEADERS_END, TEXT, Traits, given, need, one, only, tasks
 from unmask.export.modules.backbone import BackboneConfig
 
@@ -77,4 +78,8 @@ def names(config: BackboneConfig) -> dict[str, str]:
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
     end = one(need(raw, "eos_token_id"))
     known = tasks(end, TURN, tokenizer.token_to_id(HEADERS_END), REFERENCE, TEXT)
-    return Traits(given(raw, "mask_token_id", MASK), end, 0, "full", None, raw.get("max_sequence_length"), known)
+    ranges: dict[str, tuple[int, int]] = {}
+    if mmada.recognized(tokenizer, need(raw, "embedding_size", "vocab_size")):
+        ranges = mmada.ranges(tokenizer)
+        known = tuple({**own, **more} for own, more in zip(known, mmada.tasks(tokenizer), strict=True))
+    return Traits(given(raw, "mask_token_id", MASK), end, 0, "full", None, raw.get("max_sequence_length"), known, ranges)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 from tokenizers import Tokenizer
+from tokenizers.models import BPE
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, small_tokenizer
+from unmask.benchmarks.scenarios.checkpoints import letters, omni_tokenizer, small_tokenizer
 from unmask.errors import InputError
 from unmask.export.checkpoint.config import check_config
 from unmask.export.families import FAMILIES, family_of
@@ -385,3 +386,29 @@ def test_a_dream_made_of_llama_has_no_biases() -> None:
 def test_each_family_is_a_file_of_its_name() -> None:
     for name, adapter in FAMILIES.items():
         assert Path(str(adapter.__file__)).stem == name
+
+
+def mmada_tokenizer() -> Tokenizer:
+    """LLaDA's: 126,349 tokens, the reserved ones and the marks of a turn at their true places."""
+    tokenizer = letters()
+    alphabet = sorted(tokenizer.get_vocab())
+    tokenizer.model = BPE({**{c: i for i, c in enumerate(alphabet)}, **{f"<w{i}>": i for i in range(256, 126080)}}, [])
+    known = {126080: "<|startoftext|>", 126081: "<|endoftext|>", 126336: "<|mdm_mask|>", 126348: "<|eot_id|>"}
+    tokenizer.add_special_tokens([known.get(i, f"<|reserved_token_{i}|>") for i in range(126080, 126349)])
+    return tokenizer
+
+
+def test_mmada_draws_with_codes_after_its_tokens() -> None:
+    tokenizer = mmada_tokenizer()
+    drawing = FAMILIES["llada"].traits({**LLADA, "model_type": "mmada", "embedding_size": 134656}, tokenizer, None)
+    assert drawing.ranges == {"text": (0, 126349), "image": (126349, 134541)}
+    templates, schedules = drawing.tasks
+    assert list(templates) == list(schedules) == ["generate", "chat", "t2i"]
+    task, schedule = templates["t2i"], schedules["t2i"]
+    marked = tokenizer.encode(task.prompt.replace("{text}", "a"), add_special_tokens=False).ids
+    assert marked == [126088, 126080, tokenizer.token_to_id("a"), 126081, 126084]
+    assert tokenizer.encode(task.unconditional or "", add_special_tokens=False).ids == [126088, 126080, 126081, 126084]
+    assert [(span.modality, span.length, span.ids) for span in task.answer] == [("image", 1024, ()), ("", 0, (126085,))]
+    assert (schedule.passes, schedule.curve, schedule.guidance) == (15, "cosine", 3.5)
+    plain = FAMILIES["llada"].traits(LLADA, tokenizer, None)  # LLaDA-8B has no rows for codes
+    assert (list(plain.tasks[0]), plain.ranges) == (["generate", "chat"], {})
