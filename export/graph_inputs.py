@@ -3,6 +3,7 @@
 Knows dimensions. Knows no module and no converter.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ def example_inputs(graph: GraphSpec, dims: Mapping[str, int], fixed: bool = Fals
     for tensor in (*graph.inputs, *(graph.fixed if fixed else ())):
         shape = [int(dim) if dim.isdigit() else dims[dim] for dim in tensor.dims]
         if tensor.dtype == "int64" and not fixed:
-            made[tensor.name] = torch.arange(shape[0])
+            made[tensor.name] = torch.arange(math.prod(shape)).reshape(shape)
         else:
             made[tensor.name] = torch.zeros(shape, dtype=torch.int32 if tensor.dtype == "int64" else torch.float32)
     return made

@@ -146,12 +146,36 @@ def variants() -> Variants:
 
 
 @pytest.fixture(scope="session")
-def omni(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def omni_files() -> Path:
+    """Omni-Diffusion's checkpoint and its codecs, each tiny, in folders of their own."""
+
+    def make(folder: Path) -> None:
+        from unmask.benchmarks.scenarios.omni import write_omni
+
+        write_omni(folder)
+
+    return stored("omni-files", make)
+
+
+@pytest.fixture(scope="session")
+def omni(omni_files: Path) -> Path:
     """A bundle with Omni-Diffusion's exact vocabulary and special ids, and little else."""
 
     def make(folder: Path) -> None:
-        from tests.tiny import export_omni
+        from unmask.export.onnx.backbone import write_backbone
 
-        export_omni(folder, tmp_path_factory.mktemp("omni") / "checkpoint")
+        write_backbone(omni_files / "model", folder, "checkpoint")
 
     return stored("omni", make)
+
+
+@pytest.fixture(scope="session")
+def media(omni: Path, omni_files: Path) -> Path:
+    """The same with every codec."""
+
+    def make(folder: Path) -> None:
+        from tests.tiny import export_media
+
+        export_media(folder, omni, omni_files)
+
+    return stored("media", make)

@@ -6,6 +6,7 @@ makes tests/data/window.tflite anew, the one graph that is stored, since LiteRT'
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,10 +17,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, pre_tokenizers
 
-from unmask.benchmarks.scenarios.checkpoints import omni_tokenizer, write_checkpoint
+from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
+from unmask.benchmarks.scenarios.omni import CODECS
 from unmask.bundle.graph_spec import GraphSpec
 from unmask.export.checkpoint.pieces import FILE as PIECES
 from unmask.export.checkpoint.pieces import MARKS, read_pieces
+from unmask.export.codecs.attach import add_codecs, write_codecs
 from unmask.export.families import FAMILIES
 from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
 from unmask.export.modules.drafter import GIVEN, Drafter
@@ -151,11 +154,12 @@ def moonshine_checkpoint(folder: Path) -> tuple[Path, Path]:
     return folder, folder.with_name("draft.safetensors")
 
 
-def export_omni(folder: Path, checkpoint: Path) -> None:
-    """A bundle with Omni-Diffusion's exact vocabulary and special ids, and little else."""
-    small = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
-    write_checkpoint(checkpoint, "dream", omni_tokenizer(), **small, max_position_embeddings=2048)
-    write_backbone(checkpoint, folder)
+def export_media(folder: Path, omni: Path, files: Path) -> None:
+    """The bundle `omni` with every codec. files: as `write_omni` writes them."""
+    shutil.copytree(omni, folder, dirs_exist_ok=True)
+    with TemporaryDirectory() as made:
+        codecs = write_codecs({name: files / name for name in CODECS}, files / "model", Path(made), lambda line: None)
+        add_codecs(folder, Path(made), codecs)
 
 
 def export_masked(folder: Path, checkpoint: Path) -> None:

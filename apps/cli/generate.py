@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +15,16 @@ from numpy.typing import NDArray
 from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, setting
 from unmask.apps.modalities.files import Output, read_input
 from unmask.apps.terminal.canvas_view import CanvasView
+from unmask.apps.terminal.picture_view import PictureView
 from unmask.codecs import Codecs
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
 from unmask.session import open_model
 from unmask.text.generator import Answer, Generator, Input, Request
+
+Decode = Callable[[str, tuple[int, ...]], NDArray[Any]]
+"""(modality, its codes) -> its own array."""
 
 
 @Parameter(name="*")
@@ -44,7 +49,7 @@ class GenerateOptions:
     """Decode exactly as the model's publication does: all rows in every pass, which is slow. Of the schedule's options
     it takes --steps, --temperature and --seed, and --block where the published decoding has blocks."""
     show: Annotated[bool, FLAG] = False
-    """Show on stderr how the masks are filled, colored by confidence."""
+    """Show on stderr how the masks are filled: tokens, colored by confidence, or the picture as it appears."""
     json: Annotated[bool, FLAG] = False
     """Print one JSON object with text, codes, ids and cost."""
     quiet: Annotated[bool, FLAG] = False
@@ -84,26 +89,46 @@ def generate(
         generator, used = Generator(chosen.bundle, chosen.engine), schedule.of(chosen)
     request = generator.request(task.name, inputs, options.length, options.reference)
     generator.load()
-    answer = run(generator, request, used, options)
+    decode = cached(session.codecs)
+    view = view_of(generator, request, session.codecs.written(task.outputs), decode) if options.show else None
+    answer = run(generator, request, used, options, view)
     print(written(answer, task.name, options), end="")
     if output:
-        save(answer, output, session.codecs, options.quiet)
+        save(answer, output, decode, options.quiet)
 
 
-def save(answer: Answer, output: Output, codecs: Codecs, quiet: bool) -> None:
+def cached(codecs: Codecs) -> Decode:
+    """Codes to pictures or sound. What was made last is kept: a view shows it before it is written."""
+    return lru_cache(maxsize=1)(lambda modality, codes: codecs.runner(modality, "writes").decode(codes))
+
+
+def view_of(generator: Generator, request: Request, written: list[str], decode: Decode) -> CanvasView:
+    """A picture if the task gives one that can be made of its codes, else the tokens. written: modalities that can."""
+    mask_id, manifest = request.canvas.mask_id, generator.bundle.manifest
+    if "image" in written:
+        low, high = manifest.vocabulary.ranges["image"]
+        return PictureView(lambda codes: decode("image", codes), (low, high), mask_id, request.prompt)
+    return CanvasView(generator.tokenizer, mask_id, start=request.prompt)
+
+
+def save(answer: Answer, output: Output, decode: Decode, quiet: bool) -> None:
     """Write the part of an answer that has a file. Raises InputError when the answer holds none of it."""
     codes = answer.codes.get(output.modality)
     if not codes:
         raise InputError(f"{output.path}: nothing is written, since the answer holds no {output.modality} codes")
-    output.write(codecs.runner(output.modality, "writes").decode(codes))
+    output.write(decode(output.modality, codes))
     if not quiet:
         print(f"{output.path}: {len(codes)} {output.modality} codes", file=sys.stderr)
 
 
-def run(generator: Generator, request: Request, schedule: Schedule | Reference, options: GenerateOptions) -> Answer:
+def run(
+    generator: Generator,
+    request: Request,
+    schedule: Schedule | Reference,
+    options: GenerateOptions,
+    view: CanvasView | None = None,
+) -> Answer:
     """Fill the canvas. When interrupted, prints what is filled so far and raises KeyboardInterrupt again."""
-    mask_id = request.canvas.mask_id
-    view = CanvasView(generator.tokenizer, mask_id, start=request.prompt) if options.show else None
     ids, passes, rows, seconds = request.canvas.ids, 0, 0, 0.0
 
     def answer() -> Answer:

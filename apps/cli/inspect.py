@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from unmask.apps.cli.options import FLAG, SHIPPED
-from unmask.bundle.graph_spec import CODECS
+from unmask.bundle.graph_spec import CODECS, missing_codecs
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.session import open_model
@@ -43,7 +43,8 @@ def inspect(bundle: Path = SHIPPED, /, *, options: InspectOptions = InspectOptio
 
 
 def describe(bundle: Bundle) -> Table:
-    manifest, table = bundle.manifest, Table(show_header=False, title=f"{bundle.folder.name}: every file matches its SHA-256")
+    manifest, tasks = bundle.manifest, open_model(bundle).tasks
+    table = Table(show_header=False, title=f"{bundle.folder.name}: every file matches its SHA-256")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     vocabulary, embedding = manifest.vocabulary, manifest.embedding
@@ -74,10 +75,13 @@ def describe(bundle: Bundle) -> Table:
     for bucket in manifest.buckets:
         table.add_row(f"bucket {bucket.name}", f"{bucket.file}, {bucket.precision}")
     usual = dataclasses.asdict(Schedule())
-    for task in open_model(bundle).tasks.values():
+    for task in tasks.values():
         own = [f"{key} {value}" for key, value in dataclasses.asdict(task.schedule).items() if value != usual[key]]
-        kinds = f"{', '.join(task.inputs)} -> {', '.join(task.outputs)}"
-        table.add_row(f"task {task.name}", ", ".join([kinds, *own]))
+        takes = ", ".join(kind if kind == name else f"{name} ({kind})" for name, kind in task.inputs.items())
+        kinds = f"takes {takes}, gives {' and '.join(task.outputs)}"
+        if manifest.templates and (lacking := missing_codecs(manifest, task.inputs.values(), task.outputs)):
+            kinds += f" (as codes; for files: unmask export BUNDLE {' '.join(f'--{name} FOLDER' for name in lacking)})"
+        table.add_row(f"task {task.name}", "; ".join([kinds, *([", ".join(own)] if own else [])]))
     for name, file in manifest.files.items():
         table.add_row(name, f"{show_bytes(file.bytes)}  sha256 {file.sha256[:16]}...")
     table.add_row("size", show_bytes(manifest.bytes))

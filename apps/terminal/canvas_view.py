@@ -28,7 +28,7 @@ class CanvasView:
         self._live: Live | None = None
 
     def show(self, step: Step) -> None:
-        text = render(step, self._tokenizer, self._mask_id, self._blank, self._start)
+        text = self.text(step)
         if not self.console.is_terminal:
             self.console.print(text)
             return
@@ -38,6 +38,10 @@ class CanvasView:
             self._live.start()
         self._live.update(text, refresh=True)
 
+    def text(self, step: Step) -> Text:
+        """What is shown of a step."""
+        return render(step, self._tokenizer, self._mask_id, self._blank, self._start)
+
     def close(self) -> None:
         if self._live is not None:
             self._live.stop()
@@ -46,11 +50,7 @@ class CanvasView:
 
 def render(step: Step, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> Text:
     """The canvas after a step: committed tokens bold, the tentative ones of masks dim or as shaded cells, blanks as dots."""
-    done, places = len(step.ids) - start - step.masked, "places" if blank is None else "slots"
-    text = Text(
-        f"pass {step.number}  {done}/{len(step.ids) - start} {places}  {step.rows} rows  {1000 * step.seconds:.0f} ms\n",
-        style="dim",
-    )
+    text = head(step, start, "places" if blank is None else "slots")
     rows = zip(step.ids.tolist(), step.tentative.tolist(), step.confidence.tolist(), strict=True)
     for committed, guess, confidence in list(rows)[start:]:
         if committed == mask_id:
@@ -61,6 +61,14 @@ def render(step: Step, tokenizer: Tokenizer, mask_id: int, blank: int | None = N
         else:  # special tokens are shown too: the canvas holds them
             text.append(tokenizer.decode([committed], skip_special_tokens=False), style="bold " + color(confidence))
     return text
+
+
+def head(step: Step, start: int, places: str = "places") -> Text:
+    """The line above a canvas. start: the first position after the prompt."""
+    done, all_of_them = len(step.ids) - start - step.masked, len(step.ids) - start
+    return Text(
+        f"pass {step.number}  {done}/{all_of_them} {places}  {step.rows} rows  {1000 * step.seconds:.0f} ms\n", style="dim"
+    )
 
 
 def color(confidence: float) -> str:

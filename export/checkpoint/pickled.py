@@ -29,7 +29,7 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
         raise BundleError(
             f"{path}: not read, since it is damaged, or holds more than tensors, which can be code; download it again"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise BundleError(f"{path}: cut short or damaged; download it again") from error
     for key in NESTED:
         if isinstance(found, dict) and isinstance(found.get(key), dict):

@@ -4,12 +4,13 @@ A codec is a file in this folder with
     write(source, checkpoint, folder, say) -> Codec
 which reads the codec's folder or file `source`, writes its graphs and weights into the empty `folder`, and returns the manifest's
 record with file names as they are in `folder`. checkpoint: folder of the model that is exported with it, None when the codec is
-added to a bundle that exists. It raises InputError for files of another model.
+added to a bundle that exists. It raises InputError for files of another model, and BundleError for
+damaged ones.
 """
 
 from unmask.errors import InputError
 
-CODECS: dict[str, str] = {}
+CODECS = {"magvit": "unmask.export.codecs.magvit"}
 """Name in `unmask.bundle.graph_spec.CODECS` -> module, imported when it is asked for."""
 
 

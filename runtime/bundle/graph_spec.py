@@ -6,7 +6,7 @@ graphs for the same roles as timelines, and a record of their own in the manifes
 Knows names and dimensions. Knows no engine, no weights and no family.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -297,6 +297,13 @@ def codec_graph(role: str) -> GraphSpec | None:
     return next((kind.graphs[role] for kind in CODECS.values() if role in kind.graphs), None)
 
 
+def missing_codecs(manifest: Manifest, reads: Iterable[str], writes: Iterable[str]) -> list[str]:
+    """Names of the codecs that a bundle lacks to read and write these modalities; without them they are codes."""
+    wanted = {("reads", modality) for modality in reads} | {("writes", modality) for modality in writes}
+    has = {(way, CODECS[name].modality) for name in manifest.codecs for way in CODECS[name].directions}
+    return [kind.name for kind in CODECS.values() if {(way, kind.modality) for way in kind.directions} & (wanted - has)]
+
+
 def codec_kind(manifest: Manifest, modality: str, direction: Direction) -> CodecKind:
     """The codec of a bundle that reads or writes a modality. Raises InputError that names the command that adds it."""
     kinds = [kind for kind in CODECS.values() if kind.modality == modality and direction in kind.directions]
@@ -310,8 +317,14 @@ def codec_kind(manifest: Manifest, modality: str, direction: Direction) -> Codec
 def kind_of(manifest: Manifest) -> BundleKind:
     """The kind that a bundle's graphs belong to. Raises BundleError if no kind has all of them.
 
-    Required graphs may still be missing; see `missing_roles`.
+    Required graphs may still be missing; see `missing_roles`. Raises BundleError for codecs that this runtime does not know, too.
     """
+    for name, codec in manifest.codecs.items():
+        if name not in CODECS or codec.graphs.keys() != CODECS[name].graphs.keys():
+            raise BundleError(
+                f"{manifest.name} has a codec {name!r} with graphs for {', '.join(sorted(codec.graphs))}, which is unknown here; "
+                "upgrade unmask, or export the codec again"
+            )
     roles = {"head" if role.startswith("head_") else role for role in manifest.roles}
     kinds = [kind for kind in KINDS if (kind is TRANSCRIPT) == (manifest.transcript is not None)]
     possible = [kind for kind in kinds if roles <= kind.graphs.keys()]

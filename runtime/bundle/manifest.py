@@ -110,6 +110,12 @@ class Codec:
     provenance: dict[str, str]
     settings: dict[str, float] = field(default_factory=dict)  # numbers that its runner needs
 
+    def setting(self, name: str) -> float:
+        """Raises BundleError for one that is not there."""
+        if name not in self.settings:
+            raise BundleError(f"a codec lacks the setting {name!r}; export it again")
+        return self.settings[name]
+
 
 @dataclass(frozen=True)
 class Manifest:

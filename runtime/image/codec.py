@@ -17,7 +17,7 @@ class ImageCodec:
 
     def __init__(self, engine: Engine, codec: Codec) -> None:
         self._engine = engine
-        self._side, self._usual = (int(codec.settings[name]) for name in ("read_pixels", "write_codes"))
+        self._side, self._usual = (int(codec.setting(name)) for name in ("read_pixels", "write_codes"))
 
     def encode(self, media: NDArray[np.uint8]) -> list[int]:
         """(H, W, 3) RGB of any size -> the codes of the square in its middle, row by row."""
@@ -31,11 +31,14 @@ class ImageCodec:
     def decode(self, codes: Sequence[int]) -> NDArray[np.uint8]:
         """Codes, row by row -> the pixels of a square picture, (H, W, 3) RGB.
 
-        Of more codes than the picture has, the first are used; if there are fewer, the last one is repeated (as VITA-MLLM/
-        Omni-Diffusion, inference.py, does).
+        A picture has the usual number of codes, or four times as many, and so on. If there are too few, the last one is repeated;
+        if there are too many, the first are used (as VITA-MLLM/Omni-Diffusion, inference.py, does).
         """
-        whole = np.array([*codes[: self._usual], *[codes[-1]] * (self._usual - len(codes))], np.int64)
-        side = math.isqrt(self._usual)
+        count = self._usual
+        while 4 * count <= len(codes):
+            count *= 4
+        whole = np.array([*codes[:count], *[codes[-1]] * (count - len(codes))], np.int64)
+        side = math.isqrt(count)
         pixels = self._engine.run("image_decoder", {"codes": whole.reshape(side, side)})["pixels"][0]
         unit = np.clip((pixels.transpose(1, 2, 0) + np.float32(1)) / np.float32(2), 0, 1) * np.float32(255)
         return np.ascontiguousarray(unit.astype(np.uint8))

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.apps.conftest import Command
 from tests.conftest import Variants
@@ -39,16 +40,21 @@ QUICK = {
 
 
 @pytest.fixture(scope="module")
-def tiny_dream(checkpoints: dict[str, Path], backbones: dict[str, Path], variants: Variants) -> None:
-    """What the page on text models makes with its first two lines, and the checkpoint of another family that it makes later."""
+def tiny_models(
+    checkpoints: dict[str, Path], backbones: dict[str, Path], variants: Variants, omni_files: Path, media: Path
+) -> None:
+    """What the pages make with lines before others: on text models, and on Omni-Diffusion."""
     made = {
         "tiny-dream": checkpoints["dream"],
         "tiny-dream.bundle": backbones["dream"],
         "tiny-a2d": variants.checkpoint("a2d-qwen3"),
+        "omni": omni_files,
+        "omni/bundle": media,
     }
     for name, source in made.items():
         shutil.rmtree(ROOT / ".cache" / name, ignore_errors=True)
         shutil.copytree(source, ROOT / ".cache" / name)
+    Image.new("RGB", (64, 48), "red").save(ROOT / ".cache" / "omni" / "bicycle.png")
 
 
 @pytest.mark.parametrize("line", UNMASK)
@@ -57,7 +63,7 @@ def test_commands_are_understood(line: str) -> None:
     make_app(words).parse_args(words, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.usefixtures("tiny_dream")
+@pytest.mark.usefixtures("tiny_models")
 @pytest.mark.parametrize("line", [pytest.param(line, marks=[pytest.mark.slow] * (line not in QUICK)) for line in UNMASK])
 def test_commands_run_as_printed(command: Command, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each subcommand that neither measures, nor reads what a measurement wrote, nor waits, one runs in `make test`."""
@@ -96,7 +102,7 @@ def test_make_targets_exist(line: str) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-@pytest.mark.usefixtures("tiny_dream")
+@pytest.mark.usefixtures("tiny_models")
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_examples_run(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

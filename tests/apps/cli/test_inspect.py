@@ -18,7 +18,7 @@ def test_the_table_names_graphs_sizes_and_license(command: Command) -> None:
     assert result.code == 0
     for word in ("caption-tiny-en", "int8", "context.onnx", "window.onnx", "slots of 160 ms", "MIT"):
         assert word in result.out
-    assert "speech -> text, passes 1, verify 64" in result.out
+    assert "takes speech, gives text; passes 1, verify 64" in result.out
 
 
 def test_the_table_says_where_blocks_begin(command: Command, backbones: dict[str, Path], variants: Variants) -> None:
@@ -30,7 +30,7 @@ def test_the_table_says_where_blocks_begin(command: Command, backbones: dict[str
 def test_a_transcript_says_how_it_lies_on_the_sound(command: Command, transcript_bundle: Path) -> None:
     told = " ".join(command("inspect", transcript_bundle).out.replace("\u2502", " ").split())
     assert "states of 24 ms, at most 30 s a segment; a draft of slots of 3 states" in told
-    assert "task caption speech -> text, verify 256" in told
+    assert "task caption takes speech, gives text; verify 256" in told
 
 
 def test_json_is_the_manifest(command: Command) -> None:

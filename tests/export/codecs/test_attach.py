@@ -105,7 +105,7 @@ def test_tasks_take_and_give_pictures(omni: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(codes, picture[::16, ::16, 0].ravel(), atol=1)
     answer = session.run("t2i", {"text": "a red bicycle"})
     image = answer.media["image"]  # type: ignore[union-attr]
-    assert image.shape == (4, 4, 3)
+    assert image.shape == (16, 16, 3)
     assert set(answer.media) == {"image"}  # type: ignore[union-attr]
 
 
