@@ -30,6 +30,7 @@ from unmask.training.corpus import read_corpus, read_corpus_split
 
 Audio = NDArray[np.float32]
 PIECE_S = 10.0
+MADE_DB = -20.0  # of full scale: what noise and tones are made at, as root mean square
 ONE_PASS = Schedule(rule="quota", passes=1)
 
 
@@ -61,13 +62,21 @@ def sounds(options: NonspeechOptions) -> dict[str, list[Audio]]:
     rng = np.random.default_rng(7)
     voices = [u.samples for u in read_corpus(options.data / "test" / "librispeech")]
     count = range(options.pieces)
+    rooms = [u.samples for u in read_corpus_split(options.data / "noise" / "noise", "test")]
+    levels = np.linspace(-75, -20, options.pieces) - MADE_DB
     return {
-        "faint hiss (-60 dB)": [colored(PIECE_S, 0.0, rng) * np.float32(0.01) for _ in count],
+        "faint hiss (-60 dB)": [louder(colored(PIECE_S, 0.0, rng), -60 - MADE_DB) for _ in count],
+        "hiss of -75 to -20 dB": [louder(colored(PIECE_S, 0.0, rng), by) for by in levels],
         "pink noise": [colored(PIECE_S, 1.0, rng) for _ in count],
         "music-like tones": [tones(PIECE_S, rng) for _ in count],
-        "kitchen, coffee shop": [u.samples for u in read_corpus_split(options.data / "noise" / "noise", "test")],
+        "kitchen, coffee shop": rooms,
+        "the same, 30 dB fainter": [louder(piece, -30) for piece in rooms],
         "babble of seven": [babble(voices, PIECE_S, rng) for _ in count],
     }
+
+
+def louder(samples: Audio, decibels: float) -> Audio:
+    return samples * np.float32(10 ** (decibels / 20))
 
 
 def writers(options: NonspeechOptions) -> dict[str, Write]:

@@ -22,6 +22,7 @@ from unmask.engines.engine import Engine
 from unmask.errors import AudioError, BundleError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.reading import TASK, Decoded, OnStep, Segment, as_step, in_budget
+from unmask.speech.spoken import NEAR_S, drafted_after, most_tokens, spoken
 from unmask.speech.words import Phrase, TimedTokens, splice
 
 SPARE_TOKENS = 2  # of a text, beyond `Transcript.tokens_per_second`
@@ -117,6 +118,14 @@ class TranscriptReader:
         if not chosen.verify:
             unchecked = TokenSequence(draft.ids, draft.confidence)
             return iter((VerifyStep(1, len(draft.ids), unchecked, done=True, rows=0, seconds=0.0),))
+        longest = int(self.transcript.tokens_per_second * segment.audio_s) + SPARE_TOKENS
+        slot = self.transcript.states_per_slot
+        drafted = drafted_after(segment.draft, draft, slot, NEAR_S / self.place_s)
+        if slot:
+            if not len(drafted):
+                settled = TokenSequence(draft.ids, draft.confidence)[: draft.final]
+                return iter((VerifyStep(1, draft.final, settled, done=True, rows=0, seconds=0.0),))
+            longest = min(longest, draft.final + most_tokens(drafted) + 1)
         passes = verify(
             draft,
             segment.decoder,
@@ -124,9 +133,10 @@ class TranscriptReader:
             chosen.verify,
             chosen.verify_accept_ratio,
             ahead=chosen.verify_lookahead,
-            longest=int(self.transcript.tokens_per_second * segment.audio_s) + SPARE_TOKENS,
+            longest=longest,
         )
-        return in_budget(passes, chosen.budget_ms)
+        passes = in_budget(passes, chosen.budget_ms)
+        return spoken(passes, drafted, draft.final) if slot else passes
 
     def decode(
         self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None, on_step: OnStep | None = None
@@ -141,7 +151,7 @@ class TranscriptReader:
             if on_step is not None:
                 on_step(segment, as_step(check, check.number, before, mask_id))
             before = check.agreed
-        heard = segment.decoder.places[:before] if rows else as_text(draft or segment.draft).places
+        heard = segment.decoder.places[:before] if rows else as_text(draft or segment.draft).places[:before]
         places = np.maximum.accumulate(heard.astype(np.float64))
         return Decoded(TimedTokens(check.text.ids[:before], places, check.text.confidence[:before]), check.number, rows)
 

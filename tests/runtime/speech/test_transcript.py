@@ -18,6 +18,7 @@ from unmask.speech.transcript import TranscriptReader, TranscriptSegment, read_s
 from unmask.speech.words import Phrase, starts_word
 
 RATE = 16_000
+MODELS = Path(__file__).parents[3] / "models"
 
 
 def noise(seconds: float, seed: int = 0) -> NDArray[np.float32]:
@@ -174,3 +175,23 @@ def test_a_bundle_without_its_window_does_not_caption(transcript_bundle: Path) -
     graphs = {"context": bundle.manifest.graphs["context"]}
     with pytest.raises(Exception, match="a captioner needs window, which tiny lacks"):
         Captioner(replace(bundle, manifest=replace(bundle.manifest, graphs=graphs)))
+
+
+def test_nothing_is_read_where_nothing_was_drafted(reader: TranscriptReader) -> None:
+    segment = reader.encode(noise(2))
+    none = np.zeros(0)
+    silent = replace(segment, draft=Draft(none.astype(np.int64), none.astype(np.float32), none))
+    decoded = reader.decode(silent)
+    assert (len(decoded.text.ids), len(decoded.text.places), decoded.rows) == (0, 0, 0)
+    (step,) = reader.steps(silent)
+    assert (len(step.committed), step.masked) == (0, 0)
+    known = Draft(np.array([260, 261], np.int64), np.ones(2, np.float32), np.array([4.0, 9.0]), final=2)
+    assert reader.decode(silent, draft=known).text.ids.tolist() == [260, 261]
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted(MODELS.glob("caption-*"))])
+def test_what_ships_writes_no_words_over_hiss_and_hum(name: str) -> None:
+    captioner = Captioner(load_bundle(MODELS / name))
+    hum = np.sin(2 * np.pi * 120 * np.arange(4 * RATE) / RATE).astype(np.float32)
+    for sound in (noise(4), 0.01 * noise(4, 1), 0.001 * noise(4, 2), 0.1 * hum):
+        assert captioner.caption(sound.astype(np.float32)).words == ()
