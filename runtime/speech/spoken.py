@@ -16,7 +16,7 @@ from unmask.decoding.speculative import VerifyStep
 
 SUPPORT = 0.8  # that each token of a text needs: docs/log.md has what speech and noise reach
 COMMON = 4.0  # support of a drafted token that the text has too; of one that it lacks: 1
-CERTAIN = 3  # tokens in common, at least half of the text so far, that leave no doubt
+CERTAIN = 8  # tokens in common, at least half of the text so far, that leave no doubt
 NEAR_S = 0.3  # a token that was drafted this long before the last final one may be heard after it
 
 

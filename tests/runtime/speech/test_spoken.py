@@ -101,16 +101,19 @@ def test_short_words_that_were_drafted_otherwise_stay() -> None:
 
 
 def test_a_loop_after_spoken_words_ends() -> None:
-    *_, last = passes([1, 2, 3], [1, 2, 3], ends=False)
-    assert last.text.ids.tolist() == ([1, 2, 3] * 9)[: most_tokens(np.arange(3)) + 1]
+    words = [*range(1, CERTAIN + 1)]
+    *_, last = passes(words, words, ends=False)
+    assert last.text.ids.tolist() == (words * 9)[: most_tokens(np.array(words)) + 1]
 
 
 def test_a_text_that_agrees_with_its_draft_is_settled_pass_by_pass() -> None:
-    first, *_ = passes([1, 2, 3, 4, 1, 2, 3, 4], [1, 2, 3, 5, 1, 2, 3, 5], ends=True)
-    assert (first.agreed, first.done) == (4, False)
-    first, *_, last = passes([1, 2, 5, 4, 1, 2], [1, 2, 3, 3, 3, 3], ends=True)
+    agreed = list(range(1, CERTAIN + 1))
+    first, *_ = passes([*agreed, 11, 12, 13], [*agreed, 14, 12, 13], ends=True)
+    assert (first.agreed, first.done) == (CERTAIN + 1, False)
+    fewer = agreed[1:]
+    first, *_, last = passes([*fewer, 11, 12, 13], [*fewer, 14, 12, 13], ends=True)
     assert (first.agreed, first.done) == (0, False)
-    assert last.text.ids.tolist() == [1, 2, 5, 4, 1, 2]
+    assert last.text.ids.tolist() == [*fewer, 11, 12, 13]
 
 
 def test_what_follows_final_tokens_needs_a_draft_of_its_own() -> None:
