@@ -45,7 +45,8 @@ def spoken(passes: Iterator[VerifyStep], drafted: NDArray[np.int64], final: int)
     That is known early where the text mostly agrees with the draft, and else after the last pass, from the support of the whole
     text; a text without it ends after its first `final` tokens.
     """
-    common, read, known, waiting = Common(drafted), final, False, None
+    common, read, known = Common(drafted), final, False
+    waiting: VerifyStep | None = None
     for check in passes:
         if waiting is not None:
             yield _held_back(waiting, final)
