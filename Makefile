@@ -60,6 +60,16 @@ optimum-env: .cache/optimum/bin/optimum-cli
 	  'optimum-onnx[onnxruntime]==0.1.0' 'transformers<4.58' accelerate torch
 	touch $@
 
+# FunASR, which has SenseVoice and its frontend, without the many packages that these do not need (docs/omni.md).
+.PHONY: funasr-env
+funasr-env: .cache/funasr/bin/python
+.cache/funasr/bin/python: constraints.txt
+	$(PYTHON) -m venv .cache/funasr
+	.cache/funasr/bin/python -m pip --disable-pip-version-check -q install --no-deps funasr==1.4.16
+	.cache/funasr/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt \
+	  kaldi-native-fbank kaldiio librosa rapidfuzz six torch transformers
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -86,4 +96,4 @@ optimum-env: .cache/optimum/bin/optimum-cli
 	ln -s $(addprefix $(CURDIR)/,$(wildcard runtime/*) export quant apps benchmarks training models) $@/unmask
 
 clean:
-	rm -rf .venv .cache/optimum .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache/funasr .cache/optimum .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,8 +24,12 @@ class CodecRunner(Protocol):
     """Runs the graphs of one codec. Constructed with (engine, the manifest's Codec); the engine opens a graph when it is first
     run. A codec of one direction has only that method."""
 
-    def encode(self, media: NDArray[Any]) -> Input:
-        """Codes, where 0 is the first id of the modality's range, or rows (R, d). Raises InputError for what it cannot read."""
+    def encode(self, media: NDArray[Any], drawn: int | None = None) -> Input:
+        """Codes, where 0 is the first id of the modality's range, or rows (R, d).
+
+        drawn: seed of what the published way of reading draws at random; None: nothing is drawn. Raises InputError or AudioError
+        for what it cannot read.
+        """
         ...
 
     def decode(self, codes: Sequence[int]) -> NDArray[Any]:
@@ -62,10 +66,13 @@ class Codecs:
         there = {kind.modality for kind in known}
         return [modality for modality in modalities if modality in there]
 
-    def encode(self, kinds: Mapping[str, str], inputs: Mapping[str, Input | NDArray[Any]]) -> dict[str, Input]:
+    def encode(
+        self, kinds: Mapping[str, str], inputs: Mapping[str, Input | NDArray[Any]], drawn: int | None = None
+    ) -> dict[str, Input]:
         """A task's inputs with pictures and sound turned into codes or rows; texts, codes and rows stay.
 
-        kinds: name of each input -> its modality. Raises InputError for a missing codec, and for what a codec cannot read.
+        kinds: name of each input -> its modality. drawn: as `CodecRunner.encode` takes it. Raises InputError for a missing codec,
+        and InputError or AudioError for what a codec cannot read.
         """
         made = {}
         for name, value in inputs.items():
@@ -75,7 +82,7 @@ class Codecs:
                 and value.ndim == RAW.get(kind)
                 and not (value.ndim == 1 and value.dtype.kind in "iu")
             )
-            made[name] = self.runner(kind, "reads").encode(cast(NDArray[Any], value)) if raw else cast(Input, value)
+            made[name] = self.runner(kind, "reads").encode(cast(NDArray[Any], value), drawn) if raw else cast(Input, value)
         return made
 
     def decode(self, codes: Mapping[str, Sequence[int]]) -> dict[str, NDArray[Any]]:

@@ -107,7 +107,7 @@ class Session:
         if self.captioner is not None:
             return self.captioner.caption(self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
-        given = self.codecs.encode(self.task(task).inputs, inputs)
+        given = self.codecs.encode(self.task(task).inputs, inputs, self._drawn(task, options))
         answer = self.generator.generate(task, given, options.length, options.schedule, options.reference)
         return replace(answer, media=self.codecs.decode(answer.codes))
 
@@ -121,9 +121,16 @@ class Session:
         if self.captioner is not None:
             return self._caption_steps(self.captioner, self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
-        given = self.codecs.encode(self.task(task).inputs, inputs)
+        given = self.codecs.encode(self.task(task).inputs, inputs, self._drawn(task, options))
         request = self.generator.request(task, given, options.length, options.reference)
         return self.generator.steps(request, options.schedule)
+
+    def _drawn(self, task: str, options: RunOptions) -> int | None:
+        """As `Codecs.encode` takes it: published decodings also read as it was published."""
+        if not options.reference:
+            return None
+        assert self.generator is not None
+        return (options.schedule if isinstance(options.schedule, Reference) else self.generator.published(task)).seed
 
     def _check(self, task: str, inputs: Given) -> None:
         wanted = self.task(task).inputs

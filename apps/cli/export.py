@@ -40,6 +40,14 @@ class ExportOptions:
     magvit: Path | None = None
     """Image codec of Omni-Diffusion: the folder or file of MAGVIT-v2 (showlab/magvitv2). It is written beside the model's graphs,
     and the bundle then takes and gives pictures."""
+    sensevoice: Path | None = None
+    """Speech encoder of Omni-Diffusion: the folder of SenseVoiceSmall (FunAudioLLM/SenseVoiceSmall), of which am.mvn is read, and
+    model.pt when the checkpoint does not hold the encoder itself. The bundle then takes recordings."""
+    projector: Path | None = None
+    """When --sensevoice is added to a bundle: the checkpoint that the bundle was made of. Only the projector is read of it, and
+    the encoder if it is there."""
+    codecs: Literal["fp32", "int8"] = "fp32"
+    """Number format of the speech encoder that is written: int8 is a quarter of the size and faster."""
     target: CheckpointTarget = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. litert: for boards and phones. coreml: for Macs, iPhones
     and iPads."""
@@ -87,9 +95,10 @@ def sources(options: ExportOptions) -> dict[str, Path]:
 def add(bundle: Path, options: ExportOptions, say: Callable[[str], None]) -> Path:
     """Add codecs to a bundle, and return its folder."""
     codecs = sources(options)
-    others = [name for name in changed(options) if name.replace("_", "-") not in codecs and name != "quiet"]
+    own = {*codecs, "quiet", "projector", "codecs"}
+    others = [name for name in changed(options) if name.replace("_", "-") not in own]
     refuse_unread(others, dict.fromkeys(others, f"not read for {bundle}, a bundle; codecs are added to it where it is"))
-    with_codecs(bundle, codecs, None, say)
+    with_codecs(bundle, codecs, options.projector, options.codecs, say)
     say(f"next: unmask inspect {bundle}")
     return bundle
 
@@ -98,20 +107,26 @@ def with_codecs(
     target: Path,
     codecs: Mapping[str, Path],
     checkpoint: Path | None,
+    form: str,
     say: Callable[[str], None],
     write: Callable[[], object] = lambda: None,
 ) -> None:
     """Write codecs, then the bundle, then put them together: a codec that cannot be read is known before the model is written.
 
-    checkpoint: of the model, None for a bundle that exists. write: writes the bundle at `target`.
+    checkpoint: of the model, None for a bundle that exists. form: number format, of codecs that have several. write: writes the
+    bundle at `target`.
     """
     if not codecs:
         write()
         return
     from unmask.export.codecs.attach import add_codecs, write_codecs
+    from unmask.quant.weights.codecs import quantize_codec
 
     with temporary(target) as part:
         made = write_codecs(codecs, checkpoint, part, say)
+        for name in made if form == "int8" else ():
+            if CODECS[name].int8:
+                quantize_codec(part / name, made[name])
         write()
         add_codecs(target, part, made)
     for name, codec in made.items():
@@ -151,7 +166,7 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
         def write() -> None:
             write_backbone(checkpoint, target, options.name or name, options.top, options.block, say)
 
-        with_codecs(target, sources(options), checkpoint, say, write)
+        with_codecs(target, sources(options), checkpoint, options.codecs, say, write)
         say(f"next: unmask generate {target} --prompt ...")
     return target
 

@@ -35,7 +35,8 @@ class GenerateOptions:
     prompt: Annotated[str | None, Parameter(name=("--prompt", "--text"))] = None
     """Text input of the task; - reads it from standard input. One that begins with a dash is written --prompt=-x."""
     speech: Path | None = None
-    """Speech, an input of the task: speech codes as a file of whole numbers, where 0 is the first code."""
+    """Speech, an input of the task: a recording (WAV, FLAC, MP3, ...), with - from standard input; or speech codes as a file of
+    whole numbers, where 0 is the first code."""
     image: Path | None = None
     """Picture, an input of the task: PNG, JPEG or WebP, of which the middle is used; or image codes as a file of whole numbers,
     row by row."""
@@ -72,14 +73,14 @@ def generate(
     bundle
         Folder of the bundle, as `unmask export` writes it.
     """
-    session = open_model(bundle)
+    session = open_model(bundle, engine.options())
     if session.generator is None:
         raise InputError(f"{bundle}: this bundle writes captions; run unmask caption --bundle {bundle}")
     task = session.task(options.task or next(iter(session.tasks), ""))
     output = Output.of(options.output, task.outputs) if options.output else None
     if output:
         session.codecs.runner(output.modality, "writes")
-    inputs = session.codecs.encode(task.inputs, read_inputs(task.inputs, options))
+    given = read_inputs(task.inputs, options)
     used: Schedule | Reference
     if options.reference:
         generator = Generator(session.bundle, engine.options())
@@ -87,6 +88,7 @@ def generate(
     else:
         chosen = setting(session.bundle, task.name, engine, tuned, options.quiet)
         generator, used = Generator(chosen.bundle, chosen.engine), schedule.of(chosen)
+    inputs = session.codecs.encode(task.inputs, given, used.seed if isinstance(used, Reference) else None)
     request = generator.request(task.name, inputs, options.length, options.reference)
     generator.load()
     decode = cached(session.codecs)

@@ -16,6 +16,7 @@ from unmask.errors import InputError
 from unmask.replaced_files import replace_files
 
 NUMBERS = b"0123456789 \t\r\n,"
+STANDARD_INPUT = Path("-")
 CHECKED = 64  # bytes: a file that begins with so many of NUMBERS holds codes
 
 
@@ -25,14 +26,17 @@ class ModalityFiles:
 
     reader: str
     """path -> the modality's own array."""
-    encoder: str
+    encoder: str = ""
     """(its own array, suffix) -> the bytes of a file."""
-    suffixes: tuple[str, ...]
+    suffixes: tuple[str, ...] = ()
     """Of files that are written."""
+    piped: bool = False
+    """The reader takes - for standard input."""
 
 
 FILES = {
     "image": ModalityFiles("unmask.apps.modalities.pictures:read_picture", "unmask.apps.modalities.pictures:png", (".png",)),
+    "speech": ModalityFiles("unmask.apps.modalities.sounds:read_sound", piped=True),
 }
 """The one table of modalities that files are read and written for."""
 
@@ -42,6 +46,10 @@ def read_input(modality: str, path: Path) -> Sequence[int] | NDArray[Any]:
 
     Raises UnmaskError that names the file for one that cannot be read.
     """
+    if path == STANDARD_INPUT:
+        if not (modality in FILES and FILES[modality].piped):
+            raise InputError(f"the input {modality} is read from a file, not from standard input")
+        return _read(modality, path)
     try:
         with path.open("rb") as file:
             start = file.read(CHECKED)
@@ -49,6 +57,10 @@ def read_input(modality: str, path: Path) -> Sequence[int] | NDArray[Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     if modality not in FILES or not start.strip(NUMBERS) or path.suffix == ".txt":
         return read_codes(path)
+    return _read(modality, path)
+
+
+def _read(modality: str, path: Path) -> NDArray[Any]:
     read: NDArray[Any] = _function(FILES[modality].reader)(path)
     return read
 
@@ -72,7 +84,7 @@ class Output:
     @staticmethod
     def of(path: Path, gives: Sequence[str]) -> "Output":
         """path: named after what is written to it. gives: the modalities of the answer."""
-        possible = {name: FILES[name].suffixes for name in gives if name in FILES}
+        possible = {name: FILES[name].suffixes for name in gives if name in FILES and FILES[name].suffixes}
         for name, suffixes in possible.items():
             if path.suffix.lower() in suffixes:
                 if not path.parent.is_dir():

@@ -6,7 +6,7 @@ What a model of random weights says is noise. That every command runs, and that 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +14,11 @@ import cyclopts
 import torch
 
 from unmask.benchmarks.scenarios.checkpoints import SHARD_BYTES, omni_tokenizer, write_checkpoint
+from unmask.benchmarks.scenarios.omni_speech import SMALL as SENSEVOICE
+from unmask.benchmarks.scenarios.omni_speech import add_projector, write_sensevoice
 from unmask.export.families import DEFAULT
 from unmask.export.modules.magvit import Magvit, MagvitConfig
+from unmask.export.modules.sensevoice import SenseVoiceConfig
 
 SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1}
 FULL = {
@@ -31,7 +34,7 @@ MAGVIT = MagvitConfig(((32, 1), (32, 2), (64, 1), (64, 1), (64, 1)), ((32, 1), (
 @dataclass(frozen=True)
 class OmniOptions:
     full: bool = False
-    """The published sizes: 16 GB of the model in bfloat16, and 0.4 GB of MAGVIT-v2."""
+    """The published sizes: 16 GB of the model in bfloat16, 0.4 GB of MAGVIT-v2 and 0.9 GB of SenseVoice."""
 
 
 def main(folder: Path, /, *, options: Annotated[OmniOptions, cyclopts.Parameter(name="*")] = OmniOptions()) -> None:
@@ -44,6 +47,7 @@ def write_omni(folder: Path, full: bool = False) -> list[Path]:
     sizes, dtype = (FULL, torch.bfloat16) if full else (SMALL, torch.float32)
     tokenizer = omni_tokenizer()
     made = [write_checkpoint(folder / "model", DEFAULT, tokenizer, SHARD_BYTES, dtype, **sizes, max_position_embeddings=2048)]
+    add_projector(folder / "model", replace(_speech(full), rows=int(sizes["hidden_size"])))
     return made + [write(folder / name, full) for name, write in CODECS.items()]
 
 
@@ -66,7 +70,14 @@ def random_magvit(config: MagvitConfig = MAGVIT) -> Magvit:
     return model.eval().requires_grad_(False)
 
 
-CODECS: dict[str, Callable[[Path, bool], Path]] = {"magvit": write_magvit}
+def _speech(full: bool) -> SenseVoiceConfig:
+    return SenseVoiceConfig() if full else SENSEVOICE
+
+
+CODECS: dict[str, Callable[[Path, bool], Path]] = {
+    "magvit": write_magvit,
+    "sensevoice": lambda folder, full: write_sensevoice(folder, _speech(full)),
+}
 """Name of a codec, and of its folder -> writes it."""
 
 if __name__ == "__main__":

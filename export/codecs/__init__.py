@@ -10,7 +10,7 @@ damaged ones.
 
 from unmask.errors import InputError
 
-CODECS = {"magvit": "unmask.export.codecs.magvit"}
+CODECS = {"magvit": "unmask.export.codecs.magvit", "sensevoice": "unmask.export.codecs.sensevoice"}
 """Name in `unmask.bundle.graph_spec.CODECS` -> module, imported when it is asked for."""
 
 

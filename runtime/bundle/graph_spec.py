@@ -31,6 +31,8 @@ VARYING = {
     "across": "pixels of a picture, from left to right",
     "code_rows": "codes of a picture, from top to bottom",
     "code_columns": "codes of a picture, from left to right",
+    "stacked": "stacked frames of a recording, one each 60 ms",
+    "encoded": "rows that a speech encoder gives: of its queries, then of the stacked frames",
 }
 """Dimensions that differ from call to call; all others are sizes of the model."""
 
@@ -264,6 +266,8 @@ class CodecKind:
     """module:class that runs it (`unmask.codecs`)."""
     graphs: Mapping[str, GraphSpec]
     """Role -> graph. No other graph of a bundle has such a role. Every codec of this kind has all of them."""
+    int8: bool = False
+    """`unmask export --codecs int8` writes its matrices in int8."""
 
 
 _PIXELS = Tensor("pixels", ("1", "3", "height", "across"))  # from -1 to 1
@@ -281,6 +285,20 @@ CODECS = {
                 "image_encoder": GraphSpec((_PIXELS,), (_CODES,), "height"),
                 "image_decoder": GraphSpec((_CODES,), (_PIXELS,), "code_rows"),
             },
+        ),
+        CodecKind(
+            "sensevoice",
+            "speech",
+            ("reads",),
+            "unmask.speech.encoding.encoder:SpeechEncoder",
+            {
+                "speech_encoder": GraphSpec(
+                    (Tensor("frames", ("stacked", "features")), Tensor("positions", ("encoded", "features"))),
+                    (Tensor("rows", ("encoded", "width")),),
+                    "stacked",
+                ),
+            },
+            int8=True,
         ),
     )
 }

@@ -19,8 +19,8 @@ class ImageCodec:
         self._engine = engine
         self._side, self._usual = (int(codec.setting(name)) for name in ("read_pixels", "write_codes"))
 
-    def encode(self, media: NDArray[np.uint8]) -> list[int]:
-        """(H, W, 3) RGB of any size -> the codes of the square in its middle, row by row."""
+    def encode(self, media: NDArray[np.uint8], drawn: int | None = None) -> list[int]:
+        """(H, W, 3) RGB of any size -> the codes of the square in its middle, row by row. Draws nothing."""
         if media.ndim != 3 or media.shape[2] != 3 or media.dtype != np.uint8 or not media.size:
             raise InputError(f"a picture is (H, W, 3) uint8, red, green and blue; this one is {media.shape} {media.dtype}")
         pixels = square(media, self._side).astype(np.float32) / np.float32(255)
