@@ -27,7 +27,7 @@ from unmask.apps.audio.files import demo_clips, read_recording
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.report.tables import Table
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
-from unmask.benchmarks.scenarios.omni_speech import add_projector, write_sensevoice
+from unmask.benchmarks.scenarios.omni import add_projector, write_sensevoice
 from unmask.export.bundle_writer import WEIGHTS
 from unmask.export.codecs.sensevoice import FILE, STATISTICS, UNUSED, statistics, write
 from unmask.export.modules.sensevoice import SenseVoice, SenseVoiceConfig
@@ -148,24 +148,25 @@ def costs(folders: dict[str, Path], given: dict[str, Floats], threads: Sequence[
     cases = [(form, count) for form in folders for count in threads]
     sessions = {case: opened(folders[case[0]], case[1]) for case in cases}
     first = {form: sessions[form, threads[0]].run(["rows"], given)[0] for form in folders}
-    taken: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
+    taken: dict[tuple[str, int], list[tuple[float, float]]] = {case: [] for case in cases}
     for i in range(rounds):
         for case in cases if i % 2 else cases[::-1]:
-            began = time.perf_counter()
+            began = time.perf_counter(), time.process_time()
             sessions[case].run(["rows"], given)
-            taken[case].append(time.perf_counter() - began)
+            taken[case].append((time.perf_counter() - began[0], time.process_time() - began[1]))
     off = relative(first["int8"], first["float32"])
     rows = (
         (
             form,
             str(count),
             show_bytes((folders[form] / WEIGHTS).stat().st_size),
-            f"{np.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})",
+            *(f"{np.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})" for seconds in zip(*times, strict=True)),
             f"{100 * off:.2g} %" if form == "int8" else "",
         )
-        for (form, count), seconds in taken.items()
+        for (form, count), times in taken.items()
     )
-    return Table(("weights", "threads", "size", "median seconds (least to most)", DIFFERENCE), tuple(rows))
+    heads = ("weights", "threads", "size", "seconds: median (least to most)", "of the processor", DIFFERENCE)
+    return Table(heads, tuple(rows))
 
 
 def opened(folder: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
-from unmask.benchmarks.scenarios.omni_speech import SMALL, add_projector, write_sensevoice
+from unmask.benchmarks.scenarios.omni import SENSEVOICE, add_projector, write_sensevoice
 from unmask.errors import UnmaskError
 from unmask.export.codecs.sensevoice import ENCODER, PROJECTOR, statistics, write
 from unmask.export.modules.sensevoice import SpeechEncoder
 from unmask.quant.weights.codecs import quantize_codec
 from unmask.speech.encoding.frames import positions
 
-CONFIG = replace(SMALL, rows=24)
+CONFIG = replace(SENSEVOICE, rows=24)
 
 
 def silent(line: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.lab.sensevoice import oracle
 from unmask.apps.audio.files import demo_clips, read_recording
-from unmask.benchmarks.scenarios.omni_speech import SMALL, write_sensevoice
+from unmask.benchmarks.scenarios.omni import SENSEVOICE, write_sensevoice
 
 
 @pytest.mark.slow
@@ -24,7 +24,7 @@ def test_features_and_states_are_funasrs(tmp_path: Path) -> None:
 
 
 def test_costs_lists_both_forms_and_their_drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = replace(SMALL, rows=64)
+    config = replace(SENSEVOICE, rows=64)
     monkeypatch.setattr(oracle, "CONFIG", config)
     source = write_sensevoice(tmp_path / "SenseVoiceSmall", config)
     noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
