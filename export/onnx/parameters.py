@@ -12,13 +12,16 @@ PARAMETER = "model."  # prefix of the name of a constant that is a parameter
 def name_parameters(graph: onnx.ModelProto, model: nn.Module) -> None:
     """Rename constants to `model.PARAMETER`, or `model.PARAMETER.T` when transposed, for `export.reload`.
 
+    A convolution (outputs, inputs, size) that became a product is PARAMETER.T as well: (size * inputs, outputs).
+
     The exporter keeps the names of parameters that it uses unchanged, and numbers those that it folds. Heads keep their names.
     """
     known: dict[tuple[tuple[int, ...], bytes], str] = {}
     for name, parameter in reversed(list(model.named_parameters())):  # the first of equal ones wins
         array = parameter.detach().numpy()
-        if array.ndim == 2:
-            known[array.T.shape, digest(array.T)] = f"{PARAMETER}{name}.T"
+        flat = array.transpose(0, 2, 1).reshape(len(array), -1) if array.ndim == 3 else array
+        if flat.ndim == 2:
+            known[flat.T.shape, digest(flat.T)] = f"{PARAMETER}{name}.T"
         known[array.shape, digest(array)] = f"{PARAMETER}{name}"
     renamed = {}
     for tensor in graph.graph.initializer:

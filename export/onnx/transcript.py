@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxscript.optimizer
 import torch
 from torch import Tensor, nn
 
@@ -40,6 +41,7 @@ LONGEST_S = 30.0
 TOKENS_PER_SECOND = 6.5  # more is a loop, as Moonshine's own runtime takes it
 SHORTEST_SAMPLES = 895  # of which the convolutions make one state
 MOST_SAMPLES, MOST_TOKENS = 1 << 22, 4096  # bounds that the tracer wants
+LARGEST_CONSTANT = 1 << 24  # numbers; the exporter alone computes nothing from a convolution's weights
 
 
 def write_moonshine(
@@ -145,7 +147,8 @@ def _export(
     """sizes: dimensions of the traced call. varying: the torch.export.Dim of each that differs from call to call."""
     config = model.config
     dims = {"width": config.width, "heads": config.heads, "head_width": config.width // config.heads}
-    made: onnx.ModelProto = trace(
-        module, TRANSCRIPT.graph(role), {**dims, "layers": config.decoder_layers, **sizes}, varying
-    ).model_proto
+    program = trace(module, TRANSCRIPT.graph(role), {**dims, "layers": config.decoder_layers, **sizes}, varying)
+    made: onnx.ModelProto = onnxscript.optimizer.optimize(
+        program.model_proto, input_size_limit=LARGEST_CONSTANT, output_size_limit=LARGEST_CONSTANT
+    )
     return made
