@@ -38,6 +38,7 @@ def test_a_photo_is_answered_in_text(command: Command, media: Path, photo: Path)
     asked = ("generate", media, "--task", "vqa", "--text", "what is this", "--length", "8", *FEW)
     told = command(*asked, "--image", photo)
     assert (told.code, told.err) == (0, "")
+    assert command(*asked[:-3], "--image", photo, "--reference", "--steps", "2", "--quiet").code == 0
     numbers = photo.with_suffix(".txt")
     numbers.write_text("1 2 3")
     assert command(*asked, "--image", numbers).code == 0

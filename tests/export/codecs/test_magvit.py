@@ -83,11 +83,15 @@ def decode(w: State, codes: Tensor) -> Tensor:
     return conv(w, "decoder.conv_out", swish(norm(w, "decoder.norm_out", x)))
 
 
+def large(weight: Tensor) -> bool:
+    return weight.ndim == 4 and weight.numel() >= 4096
+
+
 def in_int8(w: State) -> State:
     """Large convolutions in steps of a 127th of the largest weight of each output channel."""
     made = dict(w)
     for name, weight in w.items():
-        if weight.ndim == 4 and weight.numel() >= 4096:
+        if large(weight):
             step = weight.abs().amax((1, 2, 3), keepdim=True) / 127
             made[name] = torch.round(weight / step) * step
     return made
@@ -114,7 +118,7 @@ def test_codes_are_the_same_bit_for_bit_and_pictures_to_a_thousandth(media: Path
     assert made.shape == pixels.shape
     np.testing.assert_allclose(made, decode(in_int8(weights), torch.from_numpy(codes)), atol=1e-3)
     told = load_bundle(media).manifest.codecs["magvit"].provenance["precision"]
-    assert told.startswith("encoder in fp32; decoder in int8: pictures from int8 are ")
+    assert told.startswith("encoder in fp32; decoder in int8: PSNR to pictures of fp32, of random codes, in dB: int8 4")
     assert psnr(torch.from_numpy(made), decode(weights, torch.from_numpy(codes))) > 40
 
 
@@ -169,7 +173,10 @@ def test_the_full_size_has_the_same_codes(tmp_path: Path) -> None:
     (codes,) = run["image_encoder"].run(None, {"pixels": pixels.numpy()})
     np.testing.assert_array_equal(codes, encode(weights, pixels))
     (drawn,) = run["image_decoder"].run(None, {"codes": codes})
-    np.testing.assert_allclose(drawn, decode(in_int8(weights), torch.from_numpy(codes)), atol=1e-3)
+    told = made["magvit"].provenance["precision"]
+    assert re.search(r"decoder in fp16: .*int8 3\d\.\d, fp16 [67]\d\.\d$", told), told  # random weights are hard to round
+    stored = {n: weight.half().float() if large(weight) else weight for n, weight in weights.items()}
+    np.testing.assert_allclose(drawn, decode(stored, torch.from_numpy(codes)), atol=1e-3)
 
 
 class Harmful:
