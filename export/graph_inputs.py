@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unmask.bundle.graph_spec import GraphSpec
+from unmask.bundle.graph import GraphSpec
 
 
 def example_inputs(graph: GraphSpec, dims: Mapping[str, int], fixed: bool = False) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.graph_spec import CODECS, CodecKind, Direction, codec_kind
+from unmask.bundle.codec_spec import CODECS, CodecKind, Direction, codec_kind
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
@@ -33,7 +33,7 @@ class CodecRunner(Protocol):
         ...
 
     def decode(self, codes: Sequence[int]) -> NDArray[Any]:
-        """The modality's own array, see `RAW`, of at least one code."""
+        """The modality's own array, see `RAW`, of at least one code. A codec of sound can also `stream` it in parts."""
         ...
 
 

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.benchmarks.scenarios.omni import CODECS
-from unmask.bundle.graph_spec import GraphSpec
+from unmask.bundle.graph import GraphSpec
 from unmask.export.checkpoint.pieces import FILE as PIECES
 from unmask.export.checkpoint.pieces import MARKS, read_pieces
 from unmask.export.codecs.attach import add_codecs, write_codecs

@@ -26,14 +26,17 @@ ADVICE = {
 }
 
 
-def open_portaudio() -> Any:
-    """The module `sounddevice`. Raises AudioError if it, or the PortAudio library that it needs, is missing."""
+def open_portaudio(what: str = "the microphone") -> Any:
+    """The module `sounddevice`. Raises AudioError if it, or the PortAudio library that it needs, is missing.
+
+    what: needs it, for messages.
+    """
     try:
         import sounddevice
     except ImportError as error:
-        raise AudioError(f"the microphone needs sounddevice ({error}): pip install 'unmask[live]'") from error
+        raise AudioError(f"{what} needs sounddevice ({error}): pip install 'unmask[live]'") from error
     except OSError as error:  # sounddevice raises it without PortAudio
-        raise AudioError(f"the microphone needs PortAudio ({error}); {ADVICE['linux']}") from error
+        raise AudioError(f"{what} needs PortAudio ({error}); {ADVICE['linux']}") from error
     return sounddevice
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from unmask.apps.cli.options import FLAG, changed, check_target, refuse_unread, say_on_stderr, undone
-from unmask.bundle.graph_spec import CODECS
+from unmask.bundle.codec_spec import CODECS
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
 from unmask.export.checkpoint.folder import beside, check_sort, is_moonshine, model_name, snapshot
@@ -47,7 +47,10 @@ class ExportOptions:
     """When --sensevoice is added to a bundle: the checkpoint that the bundle was made of. Only the projector is read of it, and
     the encoder if it is there."""
     codecs: Literal["fp32", "int8"] = "fp32"
-    """Number format of the speech encoder that is written: int8 is a quarter of the size and faster."""
+    """Number format of the speech encoder and of the speech codec's flow that are written: int8 is smaller and faster."""
+    glm_voice: Path | None = None
+    """Speech codec of Omni-Diffusion: the folder of GLM-4-Voice's decoder (THUDM/glm-4-voice-decoder) with flow.pt and hift.pt.
+    The bundle then gives sound."""
     target: CheckpointTarget = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. litert: for boards and phones. coreml: for Macs, iPhones
     and iPads."""
@@ -126,7 +129,7 @@ def with_codecs(
         made = write_codecs(codecs, checkpoint, part, say)
         for name in made if form == "int8" else ():
             if CODECS[name].int8:
-                quantize_codec(part / name, made[name])
+                quantize_codec(part / name, made[name], CODECS[name].int8)
         write()
         add_codecs(target, part, made)
     for name, codec in made.items():

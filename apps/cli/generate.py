@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, setting
 from unmask.apps.modalities.files import Output, read_input
+from unmask.apps.modalities.spoken import SPEECH, Player
 from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.apps.terminal.picture_view import PictureView
 from unmask.codecs import Codecs
@@ -41,7 +42,10 @@ class GenerateOptions:
     """Picture, an input of the task: PNG, JPEG or WebP, of which the middle is used; or image codes as a file of whole numbers,
     row by row."""
     output: Path | None = None
-    """File for the picture of the answer (.png). Without it, codes are printed as numbers. Text is always printed."""
+    """File for the picture (.png) or the sound (.wav) of the answer. Without it, codes are printed as numbers. Text is always
+    printed."""
+    play: Annotated[bool, FLAG] = False
+    """Play the sound of the answer, which begins before all of it is made. Needs the extra `live` and a sound device."""
     task: str | None = None
     """What to do; `unmask inspect` lists the tasks. Default: the bundle's first."""
     length: int | None = None
@@ -81,6 +85,7 @@ def generate(
     if output:
         session.codecs.runner(output.modality, "writes")
     given = read_inputs(task.inputs, options)
+    player = Player(session.codecs, task.outputs) if options.play else None
     used: Schedule | Reference
     if options.reference:
         generator = Generator(session.bundle, engine.options())
@@ -94,7 +99,10 @@ def generate(
     decode = cached(session.codecs)
     view = view_of(generator, request, session.codecs.written(task.outputs), decode) if options.show else None
     answer = run(generator, request, used, options, view)
-    print(written(answer, task.name, options), end="")
+    print(written(answer, task.name, options), end="", flush=True)
+    if player:
+        played = player.play(answer.codes.get(SPEECH, ()))
+        decode = decode if output is None or output.modality != SPEECH else lambda modality, codes: played
     if output:
         save(answer, output, decode, options.quiet)
 
@@ -170,12 +178,12 @@ def read_inputs(wanted: Mapping[str, str], options: GenerateOptions) -> dict[str
 
 
 def written(answer: Answer, task: str, options: GenerateOptions) -> str:
-    """The answer as printed: its text, and one line of numbers for each kind of codes that goes to no file."""
+    """The answer as printed: its text, and one line of numbers for each kind of codes that goes nowhere else."""
     if options.json:
         own = {"task": task, "rows_per_token": answer.rows_per_token, **dataclasses.asdict(answer)}
         own.pop("media")
         return json.dumps(own, ensure_ascii=False) + "\n"
-    codes = {} if options.output else {name: codes for name, codes in answer.codes.items() if codes}
+    codes = {} if options.output or options.play else {name: codes for name, codes in answer.codes.items() if codes}
     lines = [answer.text] if answer.text or not any(answer.codes.values()) else []
     return "".join(f"{line}\n" for line in [*lines, *(f"{name}: {' '.join(map(str, own))}" for name, own in codes.items())])
 

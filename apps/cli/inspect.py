@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from unmask.apps.cli.options import FLAG, SHIPPED
-from unmask.bundle.graph_spec import CODECS, missing_codecs
+from unmask.bundle.codec_spec import CODECS, missing_codecs
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.session import open_model

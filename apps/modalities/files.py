@@ -36,7 +36,9 @@ class ModalityFiles:
 
 FILES = {
     "image": ModalityFiles("unmask.apps.modalities.pictures:read_picture", "unmask.apps.modalities.pictures:png", (".png",)),
-    "speech": ModalityFiles("unmask.apps.modalities.sounds:read_sound", piped=True),
+    "speech": ModalityFiles(
+        "unmask.apps.modalities.sounds:read_sound", "unmask.apps.modalities.spoken:wav", (".wav",), piped=True
+    ),
 }
 """The one table of modalities that files are read and written for."""
 

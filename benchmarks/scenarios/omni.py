@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from unmask.benchmarks.scenarios.checkpoints import SHARD_BYTES, omni_tokenizer, write_checkpoint
+from unmask.benchmarks.scenarios.codecs.glm_voice import write_glm_voice
 from unmask.export.checkpoint.config import read_json
 from unmask.export.checkpoint.folder import INDEX, SINGLE
 from unmask.export.codecs.sensevoice import ENCODER, FILE, PROJECTOR, STATISTICS
@@ -42,7 +43,7 @@ CTC = 25_055  # ids of what recognizes text, in the published file and not read
 @dataclass(frozen=True)
 class OmniOptions:
     full: bool = False
-    """The published sizes: 16 GB of the model in bfloat16, 0.4 GB of MAGVIT-v2 and 0.9 GB of SenseVoice."""
+    """The published sizes: 16 GB of the model in bfloat16, 0.4 GB of MAGVIT-v2, 0.9 GB of SenseVoice, 0.5 GB of GLM-4-Voice."""
 
 
 def main(folder: Path, /, *, options: Annotated[OmniOptions, cyclopts.Parameter(name="*")] = OmniOptions()) -> None:
@@ -125,6 +126,7 @@ def _speech(full: bool) -> SenseVoiceConfig:
 CODECS: dict[str, Callable[[Path, bool], Path]] = {
     "magvit": write_magvit,
     "sensevoice": lambda folder, full: write_sensevoice(folder, _speech(full)),
+    "glm-voice": write_glm_voice,
 }
 """Name of a codec, and of its folder -> writes it."""
 

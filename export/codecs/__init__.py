@@ -10,8 +10,12 @@ damaged ones.
 
 from unmask.errors import InputError
 
-CODECS = {"magvit": "unmask.export.codecs.magvit", "sensevoice": "unmask.export.codecs.sensevoice"}
-"""Name in `unmask.bundle.graph_spec.CODECS` -> module, imported when it is asked for."""
+CODECS = {
+    "magvit": "unmask.export.codecs.magvit",
+    "sensevoice": "unmask.export.codecs.sensevoice",
+    "glm-voice": "unmask.export.codecs.glm_voice",
+}
+"""Name in `unmask.bundle.codec_spec.CODECS` -> module, imported when it is asked for."""
 
 
 def module_of(name: str) -> str:

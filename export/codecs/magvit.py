@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unmask.bundle.graph_spec import CODECS
+from unmask.bundle.codec_spec import CODECS
 from unmask.bundle.manifest import Codec
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.onnx import open_session

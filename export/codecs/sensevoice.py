@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unmask.bundle.graph_spec import CODECS
+from unmask.bundle.codec_spec import CODECS
 from unmask.bundle.manifest import Codec
 from unmask.errors import InputError
 from unmask.export.bundle_writer import WEIGHTS, WeightsFile

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unmask.bundle.graph_spec import BACKBONE, TIMELINE, GraphSpec
+from unmask.bundle.graph import GraphSpec
+from unmask.bundle.graph_spec import BACKBONE, TIMELINE
 from unmask.engines.padding import Padding
 from unmask.export.graph_inputs import example_inputs
 from unmask.export.modules import backbone

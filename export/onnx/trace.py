@@ -10,7 +10,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from unmask.bundle.graph_spec import GraphSpec
+from unmask.bundle.graph import GraphSpec
 from unmask.export.graph_inputs import dynamic_shapes, example_inputs
 
 OPSET = 23  # has Attention; opset 20 costs 3 to 13 % more on ONNX Runtime's CPU provider (docs/log.md)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from unmask.bundle.graph_spec import GraphSpec
+from unmask.bundle.graph import GraphSpec
 from unmask.export.bundle_writer import SMALLEST_BYTES, WEIGHTS
 from unmask.export.onnx.trace import trace
 

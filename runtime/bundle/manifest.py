@@ -145,7 +145,7 @@ class Manifest:
     positions: int | None = None  # maximum number of rows of a canvas, including its prompt
     templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
     buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, in addition to `graphs` or instead of them
-    codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`graph_spec.CODECS`)
+    codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`codec_spec.CODECS`)
 
     @property
     def roles(self) -> set[str]:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.bundle.codec_spec import codec_graph, codec_graphs
 from unmask.bundle.embedding import Embedding, EmbeddingTable
-from unmask.bundle.graph_spec import BundleKind, codec_graph, codec_graphs, kind_of
+from unmask.bundle.graph_spec import BundleKind, kind_of
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.canvas import IdRange
 from unmask.engines.engine_options import EngineOptions

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.graph_spec import BundleKind, GraphSpec, Tensor
+from unmask.bundle.graph import GraphSpec, Tensor
+from unmask.bundle.graph_spec import BundleKind
 from unmask.bundle.manifest import Bucket
 from unmask.engines.runner import Arrays
 from unmask.errors import InputError

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from unmask import open_model
-from unmask.bundle.graph_spec import CODECS as KINDS
+from unmask.bundle.codec_spec import CODECS as KINDS
 from unmask.bundle.manifest import Codec, load_bundle
 from unmask.errors import InputError
 from unmask.export import codecs as table

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unmask.bundle.graph_spec import BACKBONE, KINDS, TIMELINE, TRANSCRIPT, VARYING, kind_of, markdown, missing_roles
+from unmask.bundle.graph import VARYING
+from unmask.bundle.graph_spec import BACKBONE, KINDS, TIMELINE, TRANSCRIPT, kind_of, markdown, missing_roles
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError

@@ -1,0 +1,1 @@
+"""What speech out costs, and what smaller weights change."""

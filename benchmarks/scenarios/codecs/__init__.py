@@ -1,0 +1,1 @@
+"""Codecs with random weights, in files as they are published."""
