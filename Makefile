@@ -67,7 +67,7 @@ funasr-env: .cache/funasr/bin/python
 	$(PYTHON) -m venv .cache/funasr
 	.cache/funasr/bin/python -m pip --disable-pip-version-check -q install --no-deps funasr==1.4.16
 	.cache/funasr/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt \
-	  kaldi-native-fbank kaldiio librosa rapidfuzz six torch transformers
+	  kaldi-native-fbank kaldiio librosa pyyaml rapidfuzz requests six torch tqdm
 	touch $@
 
 .venv/bin/python:
