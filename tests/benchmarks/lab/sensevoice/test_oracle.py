@@ -16,11 +16,11 @@ from unmask.benchmarks.scenarios.omni import SENSEVOICE, write_sensevoice
 def test_features_and_states_are_funasrs(tmp_path: Path) -> None:
     source = write_sensevoice(tmp_path / "SenseVoiceSmall", oracle.CONFIG)
     sound = read_recording(demo_clips()[0])[:48_000]
-    features, exact, unlike, rounded = oracle.differences(source, sound, tmp_path)
+    features, exact, _, rounded = oracle.differences(source, sound, tmp_path)
     assert features.largest < 1e-3
     assert features.mean < 1e-5
     assert exact.largest < 1e-4
-    assert rounded.mean < unlike.mean  # the published model computes positions in bfloat16
+    assert rounded.mean < 0.05  # what bfloat16 itself costs, in 70 layers
 
 
 def test_costs_lists_both_forms_and_their_drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
