@@ -8,6 +8,7 @@ as Omni-Diffusion runs it. Then the encoder with its projector is exported, in f
 turns. Without FunASR's environment, only the second part is done.
 """
 
+import shutil
 import subprocess
 import tempfile
 import time
@@ -41,7 +42,7 @@ from unmask.system import show_bytes
 FUNASR_PYTHON = Path(__file__).absolute().parents[3] / ".cache/funasr/bin/python"  # what `make funasr-env` makes
 SIDE = Path(__file__).with_name("side.py")
 CONFIG = SenseVoiceConfig()
-DIFFERENCE = "mean of |difference| / |row|"
+DIFFERENCE = "mean difference of a row, by norm"
 Floats = NDArray[np.float32]
 
 
@@ -130,11 +131,10 @@ def exported(source: Path, scratch: Path) -> dict[str, Path]:
     """Number format -> folder of the encoder with its projector."""
     model = add_projector(write_checkpoint(scratch / "model", "dream"), CONFIG)
     folders = {form: scratch / form for form in ("float32", "int8")}
-    for form, folder in folders.items():
-        folder.mkdir()
-        codec = write(source, model, folder, lambda line: None)
-        if form == "int8":
-            quantize_codec(folder, codec)
+    folders["float32"].mkdir()
+    codec = write(source, model, folders["float32"], lambda line: None)
+    shutil.copytree(folders["float32"], folders["int8"])
+    quantize_codec(folders["int8"], codec)
     return folders
 
 
