@@ -194,7 +194,7 @@ def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: 
 def warn_unsure(name: str, words: Sequence[Word]) -> None:
     """One line on stderr, also with --quiet, if the captions are most likely made up."""
     if mostly_unsure(words):
-        print(f"unmask: {name}: most words are unsure; this does not sound like English speech", file=sys.stderr)
+        print(f"unmask: {name}: many words are unsure; this does not sound like English speech", file=sys.stderr)
 
 
 def figures(done: Caption, seconds: float) -> str:

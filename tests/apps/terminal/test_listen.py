@@ -62,7 +62,7 @@ def test_what_does_not_sound_like_english_is_told(command: Command, monkeypatch:
     backwards = np.frombuffer(speech, "<i2")[::-1].tobytes()
     for stream, told in ((backwards, True), (speech, False)):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stream)))
-        assert ("standard input: most words are unsure" in command("caption", "-", "--quiet").err) == told
+        assert ("standard input: many words are unsure" in command("caption", "-", "--quiet").err) == told
 
 
 @pytest.mark.usefixtures("piped")
