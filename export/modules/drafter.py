@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unmask.export.modules.moonshine import convolve
-
 STATES_PER_SLOT = 3  # of 24 ms each
 LETTERS = " !\"&',-.0123456789?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LOW, HIGH = 3, 3  # blocks before and after states become slots
@@ -66,7 +64,7 @@ class Drafter(nn.Module):
         for block in self.low:
             x = block(x)
         letters = self.letters(self.letters_norm(x))
-        x = convolve(F.pad(x, (0, 0, 1, STATES_PER_SLOT)), self.join)
+        x = self.join(F.pad(x, (0, 0, 1, STATES_PER_SLOT)).transpose(1, 2)).transpose(1, 2)
         for block in self.high:
             x = block(x)
         x = self.norm(x)

@@ -44,9 +44,7 @@ def test_convolutions_of_the_encoder_are_matrices(bundles: tuple[Bundle, Bundle]
     width = TRANSCRIBING.width
     assert named["model.encoder.conv2.weight.T"] == (7 * width, 2 * width)
     assert named["model.encoder.conv3.weight.T"] == (3 * 2 * width, width)
-    assert {"model.encoder.conv2.weight.T_quantized", "model.drafter.join.weight.T_quantized"} <= {
-        tensor.name for tensor in small.graph.initializer
-    }
+    assert "model.encoder.conv2.weight.T_quantized" in {tensor.name for tensor in small.graph.initializer}
 
 
 def test_a_quiet_stretch_beside_a_loud_one_stays_near(bundles: tuple[Bundle, Bundle]) -> None:
