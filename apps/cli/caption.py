@@ -53,7 +53,7 @@ class CaptionOptions:
     show: Annotated[bool, FLAG] = False
     """Show on stderr how the masks are filled, colored by confidence."""
     words: Path | None = None
-    """Text file of names and other words that may be said, one word or phrase a line; each weighs what follows a |, or 4. Where
+    """Text file of names and other words that may be said, one word or phrase a line; each weighs what follows a |, or 2. Where
     one is possible, it is raised."""
     quiet: Annotated[bool, FLAG] = False
     """Print no progress and no timings on stderr; errors are still printed."""

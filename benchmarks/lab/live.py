@@ -1,10 +1,12 @@
 """Live captions on a clock: delays of words, stability, accuracy against offline, cost.
 
-    python -m benchmarks.lab.live --data DATA --whisper WHISPER --bundle models/caption-tiny-en
+    python -m benchmarks.lab.live --data DATA --bundles moonshine --bundles models/caption-tiny-en
 
 plays the test sessions block by block to a `LiveCaptioner`, in a process of its own for each variant. By default the clock is
 simulated: a block arrives when it is due, and the time of computing is measured and added, so a machine that falls behind gets
-its audio late; `--realtime` uses the wall clock instead. `--repeat 10` plays them ten times, for memory over hours.
+its audio late; `--realtime` uses the wall clock instead. `--cpu-time` counts CPU seconds as the time of computing: on a machine
+that others share, one thread then takes what it would take on a core of its own. `--repeat 10` plays the sessions ten times, for
+memory over hours. When words are spoken comes from hama, an aligner that no captioner here uses.
 
 Clocks (seconds; e(w) is the end of a word, s the end of an utterance's speech):
 - tentative: a word, as it reads in the end, first shown - e(w); stable: it became stable - e(w). Of words in the transcript.
@@ -16,6 +18,7 @@ import difflib
 import json
 import multiprocessing
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -27,19 +30,22 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.lab.program import run
+from benchmarks.lab.sessions import SpeechSession, read_sessions
 from unmask import Captioner, EngineOptions, LiveCaptioner, LiveOptions, load_bundle
 from unmask.apps.audio.voice_activity import Silero
 from unmask.benchmarks.measure.machine import describe_machine, peak_rss_mib
 from unmask.benchmarks.measure.statistics import summarize
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, normalize, word_error_rate
 from unmask.benchmarks.scenarios.live_delays import Emitted, play
+from unmask.errors import InputError
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
 COLUMNS = (
     "tentative s, p50 (p90)",
     "stable s, p50 (p90)",
     "final s, p50 (p90)",
-    WER_PERCENT,
+    f"{WER_PERCENT}, live (offline)",
     "erasure",
     "revised %",
     "updates/s",
@@ -56,18 +62,17 @@ COLUMNS = (
 class LiveRunOptions:
     data: Path
     """Folder with `test/sessions.jsonl` and `test/librispeech`."""
-    whisper: Path
-    """Whisper's folder; its attention gives the times of spoken words."""
-    bundle: Path
+    bundles: tuple[Path, ...]
     sessions: tuple[str, ...] = ()
     """All unless named."""
     threads: tuple[int, ...] = (1, 2)
-    stability: tuple[float, ...] = (0.5,)
-    update_s: tuple[float, ...] = (0.4,)
-    context_s: tuple[float, ...] = (8.0,)
+    stability: tuple[float, ...] = (LiveOptions.stability,)
+    update_s: tuple[float, ...] = (LiveOptions.update_s,)
+    context_s: tuple[float, ...] = (LiveOptions.context_s,)
     without_drafts: bool = False
     """Also with each update starting from masks."""
     realtime: bool = False
+    cpu_time: bool = False
     repeat: int = 1
     out: Path | None = None
     """Every event with its times, as JSON."""
@@ -85,25 +90,27 @@ class Played:
 
 
 def main(options: Annotated[LiveRunOptions, cyclopts.Parameter(name="*")]) -> None:
-    from benchmarks.lab.sessions import read_sessions  # PyTorch: not for the processes that are measured
-
-    sessions = read_sessions(options.data, options.whisper, options.sessions)
+    if options.cpu_time and (options.realtime or options.threads != (1,)):
+        raise InputError("--cpu-time is for one simulated thread: give --threads 1, and not --realtime")
+    sessions = read_sessions(options.data, options.sessions)
     audio = [session.samples for session in sessions] * options.repeat
-    captioner = Captioner(load_bundle(options.bundle))
-    offline = wer(sessions, [captioner.caption(session.samples).text for session in sessions])
-    clock = "the wall clock" if options.realtime else "a simulated clock"
+    clock = "the wall clock" if options.realtime else f"a simulated clock{' of CPU seconds' if options.cpu_time else ''}"
     minutes = sum(len(samples) for samples in audio) / SAMPLE_RATE_HZ / 60
-    print(f"{describe_machine()}\n{minutes:.1f} minutes on {clock}; offline WER {offline:.1f} %\n", flush=True)
+    print(f"{describe_machine()}\n{minutes:.1f} minutes on {clock}\n")
     print(f"| variant | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}", flush=True)
     results = []
-    for name, threads, live in variants(options):
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            played = pool.submit(play_all, name, options.bundle, threads, live, audio, options.realtime).result()
-        print(row(played, sessions * options.repeat), flush=True)
-        if options.repeat > 1:
-            print(f"peak RSS after each session, MiB: {', '.join(f'{mib:.0f}' for mib in played.rss_mib)}", file=sys.stderr)
-        results.append(asdict(played))
+    for bundle in options.bundles:
+        captioner = Captioner(load_bundle(bundle), EngineOptions(threads=1))
+        offline = wer(sessions, [captioner.caption(session.samples).text for session in sessions])
+        for name, threads, live in variants(options):
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+                playing = Playing(f"{bundle.name}, {name}", bundle, threads, live, options.realtime, options.cpu_time)
+                played = pool.submit(play_all, playing, audio).result()
+            print(row(played, sessions * options.repeat, offline), flush=True)
+            if options.repeat > 1:
+                print(f"peak RSS after each session, MiB: {', '.join(f'{mib:.0f}' for mib in played.rss_mib)}", file=sys.stderr)
+            results.append(asdict(played))
     if options.out:
         options.out.write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8")
 
@@ -125,26 +132,37 @@ def variants(options: LiveRunOptions) -> list[tuple[str, int, LiveOptions]]:
 # ---- playing, in a process of its own
 
 
-def play_all(
-    name: str, bundle: Path, threads: int, options: LiveOptions, audio: list[NDArray[np.float32]], realtime: bool
-) -> Played:
-    captioner = Captioner(load_bundle(bundle), EngineOptions(threads=threads)).load()
+@dataclass(frozen=True)
+class Playing:
+    """One variant."""
+
+    name: str
+    bundle: Path
+    threads: int
+    options: LiveOptions
+    realtime: bool
+    cpu_time: bool
+
+
+def play_all(playing: Playing, audio: list[NDArray[np.float32]]) -> Played:
+    captioner = Captioner(load_bundle(playing.bundle), EngineOptions(threads=playing.threads)).load()
     captioner.caption(audio[0][: 4 * SAMPLE_RATE_HZ])  # warm
-    live = LiveCaptioner(captioner, Silero(), options)
+    clock = time.process_time if playing.cpu_time else time.perf_counter
+    live = LiveCaptioner(captioner, Silero(), playing.options, clock)
     emitted, rss_mib, feeding_s = [], [], 0.0
     for samples in audio:
         live.reset()
-        events, taken_s = play(live, samples, realtime)
+        events, taken_s = play(live, samples, playing.realtime, clock)
         emitted.append(events)
         feeding_s += taken_s
         rss_mib.append(peak_rss_mib())
-    return Played(name, emitted, sum(map(len, audio)) / SAMPLE_RATE_HZ, feeding_s, rss_mib)
+    return Played(playing.name, emitted, sum(map(len, audio)) / SAMPLE_RATE_HZ, feeding_s, rss_mib)
 
 
 # ---- figures
 
 
-def row(played: Played, sessions: list) -> str:
+def row(played: Played, sessions: list[SpeechSession], offline: float) -> str:
     tentative, stable, final, texts = [], [], [], []
     erased = revised = words = 0
     for emitted, session in zip(played.emitted, sessions, strict=True):
@@ -161,7 +179,7 @@ def row(played: Played, sessions: list) -> str:
         spread(tentative),
         spread(stable),
         spread(final),
-        f"{wer(sessions, texts):.1f}",
+        f"{wer(sessions, texts):.1f} ({offline:.1f})",
         f"{erased / max(1, words):.2f}",
         f"{100 * revised / max(1, words):.0f}",
         f"{len(updates) / played.audio_s:.1f}",
@@ -180,7 +198,7 @@ def spread(values: list[float], digits: int = 2) -> str:
     return f"{found.p50:.{digits}f} ({found.p90:.{digits}f})"
 
 
-def wer(sessions: list, texts: list[str]) -> float:
+def wer(sessions: list[SpeechSession], texts: list[str]) -> float:
     """In %."""
     return 100 * word_error_rate([" ".join(word.text for word in session.words) for session in sessions], texts)
 
@@ -239,4 +257,4 @@ def by_segment(emitted: list[Emitted]) -> list[list[Emitted]]:
 
 
 if __name__ == "__main__":
-    cyclopts.run(main)
+    run(main)

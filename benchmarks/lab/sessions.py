@@ -1,8 +1,8 @@
 """Test speech joined into sessions, and when each of its words and utterances ends.
 
-Word times are Whisper's: its decoder reads the transcript, and a monotonic path through its cross-attention gives the times (to
-about a tenth of a second). An utterance ends with its last 20 ms that are within 35 dB of its loudest.
-Knows corpora and PyTorch. Knows no captioner.
+Word times are a forced alignment of the transcript by hama's phonemes (`benchmarks.lab.words.phonemes`). An utterance ends with
+its last 20 ms that are within 35 dB of its loudest.
+Knows corpora. Knows no captioner.
 """
 
 from collections.abc import Iterator
@@ -10,21 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from unmask.export.modules.whisper import FRAMES_PER_SECOND, Whisper
-from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
-from unmask.speech.words import starts_word
-from unmask.training.captions.align import attention_scores, monotonic_path
-from unmask.training.captions.teacher import read, read_settings
-from unmask.training.captions.whisper_weights import load_whisper
+from benchmarks.lab.words.phonemes import PhonemeAligner
+from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 
 FRAME = SAMPLE_RATE_HZ // 50
 LOUD_DB = 35.0
-LAST_TOKEN_S = 0.3  # attention extends a word's last token through the pause after it
 
 
 @dataclass(frozen=True)
@@ -44,27 +37,10 @@ class SpeechSession:
     ends_s: tuple[float, ...]  # of each utterance's speech
 
 
-class Aligner:
-    """Times of words by Whisper."""
-
-    def __init__(self, folder: Path) -> None:
-        self.model: Whisper = load_whisper(folder)
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        _, self.heads = read_settings(folder)
-
-    def words(self, utterance: Utterance) -> list[SpokenWord]:
-        """Each word of the transcript, in seconds since the utterance's start."""
-        padded = np.pad(utterance.samples, (0, SAMPLE_RATE_HZ))
-        with torch.inference_mode():
-            states = self.model.encoder(torch.from_numpy(log_mel(padded[: len(padded) // 320 * 320]))[None])[0]
-        encoded = self.tokenizer.encode(" " + utterance.text, add_special_tokens=False)
-        scores = attention_scores(read(self.model, states, encoded.ids, self.heads).attention)
-        first = monotonic_path(scores) / FRAMES_PER_SECOND
-        starts = [i for i, token in enumerate(encoded.tokens) if starts_word(token)]
-        return [
-            SpokenWord(text, float(first[start]), float(min(first[stop], first[stop - 1] + LAST_TOKEN_S)))
-            for text, start, stop in zip(utterance.text.split(), starts, [*starts[1:], len(encoded.ids)], strict=True)
-        ]
+def spoken_words(utterance: Utterance, aligner: PhonemeAligner) -> list[SpokenWord]:
+    """Each word of the transcript, in seconds since the utterance's start."""
+    spans = aligner.spans(utterance.samples, utterance.text)
+    return [SpokenWord(text, start_s, end_s) for text, (start_s, end_s) in zip(utterance.text.split(), spans, strict=True)]
 
 
 def session_utterances(data: Path, names: tuple[str, ...] = ()) -> Iterator[tuple[str, list[Utterance], NDArray[np.float32]]]:
@@ -82,16 +58,16 @@ def joined(utterances: list[Utterance], gap: NDArray[np.float32]) -> NDArray[np.
     return np.concatenate([part for u in utterances for part in (u.samples, gap)])
 
 
-def read_sessions(data: Path, whisper: Path, names: tuple[str, ...] = ()) -> list[SpeechSession]:
+def read_sessions(data: Path, names: tuple[str, ...] = ()) -> list[SpeechSession]:
     """The sessions with the times of their words."""
-    aligner = Aligner(whisper)
+    aligner = PhonemeAligner()
     return [timed(*session, aligner) for session in session_utterances(data, names)]
 
 
-def timed(name: str, utterances: list[Utterance], gap: NDArray[np.float32], aligner: Aligner) -> SpeechSession:
+def timed(name: str, utterances: list[Utterance], gap: NDArray[np.float32], aligner: PhonemeAligner) -> SpeechSession:
     words, ends_s, at_s = list[SpokenWord](), [], 0.0
     for u in utterances:
-        words += [SpokenWord(w.text, at_s + w.start_s, at_s + w.end_s) for w in aligner.words(u)]
+        words += [SpokenWord(w.text, at_s + w.start_s, at_s + w.end_s) for w in spoken_words(u, aligner)]
         ends_s.append(at_s + speech_end_s(u.samples))
         at_s += (len(u.samples) + len(gap)) / SAMPLE_RATE_HZ
     return SpeechSession(name, joined(utterances, gap), tuple(words), tuple(ends_s))

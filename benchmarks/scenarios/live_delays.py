@@ -4,7 +4,7 @@ The ends of words are taken from the finished caption itself.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,10 +26,12 @@ class Emitted:
     event: Event
 
 
-def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> tuple[list[Emitted], float]:
+def play(
+    live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool, clock: Callable[[], float] = time.perf_counter
+) -> tuple[list[Emitted], float]:
     """Feed blocks of 0.1 s when they are due, all that are due at once. Returns the events, and the seconds spent in calls.
 
-    realtime False: the clock is simulated. What computing takes is measured and added, so audio arrives late if it is slow.
+    realtime False: time is simulated. What computing takes by the clock is added, so audio arrives late if it is slow.
     """
     block_s = BLOCK / SAMPLE_RATE_HZ
     blocks, heard, now_s, feeding_s = -(-len(samples) // BLOCK), 0, 0.0, 0.0
@@ -42,9 +44,9 @@ def play(live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool) -> t
             now_s = time.perf_counter() - began
         now_s = max(now_s, due_s)
         ready = min(blocks, int(now_s / block_s + 1e-6))
-        start = time.perf_counter()
+        start = clock()
         events = live.feed(samples[heard * BLOCK : ready * BLOCK]) if heard < blocks else live.flush()
-        taken_s = time.perf_counter() - start
+        taken_s = clock() - start
         now_s, feeding_s = now_s + taken_s, feeding_s + taken_s
         out += [Emitted(now_s, (ready - heard) * block_s, event) for event in events]
         heard = ready if heard < blocks else blocks + 1

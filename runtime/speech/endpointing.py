@@ -40,7 +40,7 @@ class SpeechOptions:
     """Seconds of silence after which all text so far becomes stable."""
     end_s: float = 0.7
     """Seconds of silence that end a segment."""
-    long_s: float = 8.0
+    long_s: float = 12.0
     """A segment of at least this many seconds ends at the next pause."""
     longest_s: float = 18.0
     """A segment that reaches this many seconds is cut at its quietest point."""

@@ -1,8 +1,8 @@
 """Live captions: takes samples as they arrive and returns events.
 
 A voice activity detector processes the audio frame by frame. While somebody speaks, each update encodes the segment so far again,
-together with the segments just before it. The text of the previous update is the draft, the canvas fills in the new part, and the
-verifier settles the text.
+with the segments just before it if asked. Stable text is given, the text of the previous update is the draft, and the captioner
+drafts the new part and settles the text.
 Knows samples and events. Knows no microphone, no file and no screen. Holds the state of one stream, which the caller owns.
 """
 
@@ -29,6 +29,7 @@ Samples = NDArray[np.float32]
 PART_OF_A_LETTER = "\N{REPLACEMENT CHARACTER}"  # an incomplete UTF-8 character is decoded to this
 REREAD_S = 0.8  # each update decodes the previous one's last 0.8 s again, where a word may have been cut off
 WIDEST_S = 20.0  # most audio that an update encodes, unless the segment alone is longer
+SOON_S = 0.06  # of silence: an update then has heard the last word to its end, and leaves nothing to do at the pause
 REST = 1.5  # an update waits for at least this many times the previous one's duration, so that updates cannot pile up
 NOTHING = TimedTokens(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.float32))
 
@@ -39,9 +40,9 @@ class LiveOptions:
 
     stability: float = 0.5
     """When text becomes stable: from 0 (soon) to 1 (later, with fewer mistakes)."""
-    update_s: float = 0.4
+    update_s: float = 0.35
     """Seconds of audio between two updates; more if the machine is too slow for that."""
-    context_s: float = 8.0
+    context_s: float = 0.0
     """Seconds of earlier speech, in whole segments, that each update decodes again as context. 0: none."""
     drafts: bool = True
     """Start each update from the text of the previous one."""
@@ -118,12 +119,19 @@ class LiveCaptioner:
         size = self._vad.frame_samples
         while self._kept + len(self._audio) - self._heard >= size:
             events += self._hear(self._vad(self._between(self._heard, self._heard + size)))
-        segment, pace_s = self._segment, max(self.options.update_s, REST * self._cost_s)
-        # Whole frames, rounded down: rounded up, updates every 0.3 s would come every 0.4 s with blocks of 100 ms.
-        pace = _samples(pace_s) // size * size
-        if segment is not None and not segment.quiet and self._heard - segment.heard >= pace:
-            events.append(self._update(segment))
+        if self._segment is not None and not self._segment.quiet and self._due(self._segment):
+            events.append(self._update(self._segment))
         return events
+
+    def _due(self, segment: _OpenSegment) -> bool:
+        """Whether an update comes now: in speech at the pace, and once soon after it, so that a pause finds all text read."""
+        since, rest = self._heard - segment.heard, _samples(REST * self._cost_s)
+        silent = _samples(self._gate.silent_s)
+        if silent:
+            return silent >= _samples(SOON_S) and since > silent and since >= rest
+        # Whole frames, rounded down: rounded up, updates every 0.3 s would come every 0.4 s with blocks of 100 ms.
+        size = self._vad.frame_samples
+        return since >= max(_samples(self.options.update_s), rest) // size * size
 
     def flush(self) -> list[Event]:
         """End an open segment with all audio received so far."""
@@ -162,14 +170,15 @@ class LiveCaptioner:
             return []
         if self._gate.silent_s == 0 and change != "ended":
             self._segment.quiet = False
-        if change == "paused" and self._heard - self._segment.start >= _samples(speech.long_s):
-            self._gate.reset()
-            change = "ended"
+        if change == "paused":
+            cost = self._settle(self._segment)
+            if self._heard - self._segment.start >= _samples(speech.long_s):
+                self._gate.reset()
+                return self._end(self._segment, self._heard, cost)
+            return [self._event("updated", self._segment, cost, self._heard)]
         if change == "ended":
             return self._end(self._segment, self._heard)
-        if self._heard - self._segment.start >= _samples(speech.longest_s):
-            return self._cut(self._segment)
-        return [self._update(self._segment, settle=True)] if change == "paused" else []
+        return self._cut(self._segment) if self._heard - self._segment.start >= _samples(speech.longest_s) else []
 
     def _start(self, start: int) -> Event:
         self._forget(start)
@@ -177,8 +186,9 @@ class LiveCaptioner:
         self._segment = _OpenSegment(start, start)
         return self._event("segment_started", self._segment)
 
-    def _end(self, segment: _OpenSegment, stop: int) -> list[Event]:
-        cost = None if segment.quiet else self._read(segment, stop, settle=True)
+    def _end(self, segment: _OpenSegment, stop: int, cost: tuple[Decoded, float] | None = None) -> list[Event]:
+        """cost: of making all text stable, if that is done."""
+        cost = cost if segment.quiet else self._read(segment, stop, settle=True)
         self._segment, self._ended = None, stop
         self._past.append(segment)
         self._forget(stop)
@@ -206,8 +216,17 @@ class LiveCaptioner:
 
     # ---- text
 
-    def _update(self, segment: _OpenSegment, settle: bool = False) -> Event:
-        return self._event("updated", segment, self._read(segment, self._heard, settle), self._heard)
+    def _update(self, segment: _OpenSegment) -> Event:
+        return self._event("updated", segment, self._read(segment, self._heard, settle=False), self._heard)
+
+    def _settle(self, segment: _OpenSegment) -> tuple[Decoded, float] | None:
+        """Make all text stable at a pause. Decodes only if the last update came before the speech ended."""
+        silent = _samples(self._gate.silent_s)
+        if segment.heard < self._heard - silent + _samples(SOON_S):
+            return self._read(segment, self._heard, settle=True)
+        segment.stable, segment.settled, segment.quiet = len(segment.words), len(segment.text.ids), True
+        segment.heard, segment.silent = self._heard, self._heard - _samples(self.options.speech.pause_s)
+        return None
 
     def _read(self, segment: _OpenSegment, stop: int, settle: bool) -> tuple[Decoded, float]:
         """Decode the segment's audio up to `stop` and decide which words are stable. Returns the result and the seconds it took.
@@ -219,7 +238,7 @@ class LiveCaptioner:
         start_s = segment.start / SAMPLE_RATE_HZ
         spelled = list(self.captioner.spelled(decoded.text, start_s, stop / SAMPLE_RATE_HZ))
         words = tuple(heard_times([word for word, _ in spelled], self._between(segment.start, stop), start_s))
-        segment.counts = agreements([w.text for w in segment.words], segment.counts, [w.text for w in words])
+        segment.counts = agreements(list(map(_bare, segment.words)), segment.counts, list(map(_bare, words)))
         stable = stable_words(words, segment.counts, segment.stable, stop / SAMPLE_RATE_HZ, self._policy)
         segment.stable = len(words) if settle else stable
         segment.settled = spelled[segment.stable - 1][1] if segment.stable else 0
@@ -237,13 +256,21 @@ class LiveCaptioner:
         reach = max(segment.start - _samples(self.options.context_s), stop - _samples(WIDEST_S))
         context = [past for past in self._past if past.start >= reach]
         first = context[0].start if context else segment.start
-        text = _joined([(part.text, (part.start - first) / slot) for part in (*context, segment)])
-        given = len(text.ids) - len(segment.text.ids)
+        parts = [*((past.start, past.text) for past in context), (segment.start, self._unended(segment))]
+        text = _joined([(part, (start - first) / slot) for start, part in parts])
+        given = sum(len(past.text.ids) for past in context)
         reread = min(segment.heard, stop) - _samples(REREAD_S) if self.options.drafts else 0
         border, silent = (max(place, segment.start) - first for place in (reread, segment.silent))
         draft = text.as_draft(given + segment.settled, border / slot, silent / slot)
         decoded = self.captioner.decode(self.captioner.encode(self._between(first, stop)), self.options.schedule, draft)
         return replace(decoded, text=_without_first(decoded.text, given, (segment.start - first) / slot))
+
+    def _unended(self, segment: _OpenSegment) -> TimedTokens:
+        """The text so far without the period that it may end in: more is being said."""
+        ids = segment.text.ids.tolist()
+        while len(ids) > segment.settled and not any(map(str.isalnum, self.captioner.tokenizer.decode(ids[-1:]))):
+            ids.pop()
+        return _first(segment.text, len(ids))
 
     def _event(
         self, event: Kind, segment: _OpenSegment, cost: tuple[Decoded, float] | None = None, stop: int | None = None
@@ -272,6 +299,11 @@ class LiveCaptioner:
 
 def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE_HZ)
+
+
+def _bare(word: Word) -> str:
+    """What two hypotheses agree on: whether a sentence ends after a word is known only when the next one is heard."""
+    return "".join(filter(str.isalnum, word.text)).casefold() or word.text
 
 
 def _joined(parts: list[tuple[TimedTokens, float]]) -> TimedTokens:

@@ -18,9 +18,9 @@ class StabilityPolicy:
 
     agreements: int = 2
     """Number of successive hypotheses that agree on it and on all words before it."""
-    edge_s: float = 0.5
+    edge_s: float = 0.35
     """Seconds between its end and the newest audio: a word that is cut off there may change when more audio comes."""
-    confidence: float = 0.3
+    confidence: float = 0.45
     """Minimum probability of each of its tokens."""
 
     @staticmethod
@@ -28,7 +28,7 @@ class StabilityPolicy:
         """The policy for one dial from 0 (fast) to 1 (calm). Raises InputError outside that range."""
         if not 0 <= stability <= 1:
             raise InputError(f"stability is {stability}; it must be between 0 (fast) and 1 (calm)")
-        return StabilityPolicy(1 + round(2 * stability), round(0.2 + 0.6 * stability, 3), round(0.6 * stability, 3))
+        return StabilityPolicy(1 + round(2 * stability), round(0.2 + 0.3 * stability, 3), round(0.3 + 0.3 * stability, 3))
 
 
 def agreements(before: Sequence[str], counts: Sequence[int], now: Sequence[str]) -> list[int]:

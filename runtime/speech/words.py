@@ -17,7 +17,7 @@ from unmask.errors import InputError
 UNSURE = 0.3
 MOSTLY = 0.35  # of the words; `benchmarks/lab/nonspeech.py` measures what English and other languages reach
 FEWEST_WORDS = 12
-WEIGHT = 4.0
+WEIGHT = 2.0
 HEAVIEST = 20.0
 LONGEST_PHRASE = 100  # letters
 
@@ -51,7 +51,7 @@ class Phrase:
 
     text: str
     weight: float = WEIGHT
-    """Nats by which each token is raised while the phrase is possible: at 4, a token counts as 55 times as likely."""
+    """Nats by which each token is raised where the phrase is possible: at 2, it counts as 7 times as likely."""
 
     def __post_init__(self) -> None:
         if not any(map(str.isalnum, self.text)) or not self.text.isprintable() or len(self.text) > LONGEST_PHRASE:

@@ -90,7 +90,7 @@ def listed_words(options: ListedOptions, utterances: Sequence[Utterance], chance
     rare = sorted(word for word in said - common - others if len(word) >= SHORTEST)
     unsaid = sorted(word for word in others - common - said if len(word) >= SHORTEST)
     words = [phrase.text for phrase in read_word_list(options.listed)] if options.listed else rare
-    return words, sorted(chance.sample(unsaid, options.distractors))
+    return words, sorted(chance.sample(unsaid, min(options.distractors, len(unsaid))))
 
 
 def count(options: ListedOptions, utterances: Sequence[Utterance], words: Sequence[str]) -> list[Counts]:

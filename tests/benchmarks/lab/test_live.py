@@ -6,7 +6,6 @@ import pytest
 from benchmarks.lab.live import final_delays, stability, word_delays
 from benchmarks.lab.sessions import SpokenWord, speech_end_s
 from unmask import Event, LiveCaptioner, Word
-from unmask.benchmarks.scenarios import live_delays
 from unmask.benchmarks.scenarios.live_delays import Emitted, play
 
 
@@ -73,15 +72,14 @@ class Slow(LiveCaptioner):
 class Clock:
     now_s = 0.0
 
-    def perf_counter(self) -> float:
+    def __call__(self) -> float:
         return self.now_s
 
 
-def test_on_the_simulated_clock_a_slow_machine_gets_its_audio_late(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_the_simulated_clock_a_slow_machine_gets_its_audio_late() -> None:
     clock = Clock()
-    monkeypatch.setattr(live_delays, "time", clock)
     slow = Slow(clock)
-    emitted, feeding_s = play(slow, np.zeros(16_000 * 2, np.float32), realtime=False)
+    emitted, feeding_s = play(slow, np.zeros(16_000 * 2, np.float32), realtime=False, clock=clock)
     assert slow.fed[0] == 1600
     assert slow.fed[1:4] == [8000] * 3  # what came during half a second
     assert sum(slow.fed) == 32_000

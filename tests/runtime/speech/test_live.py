@@ -21,10 +21,12 @@ from unmask import (
     LiveOptions,
     Schedule,
     SpeechOptions,
+    Word,
     captions,
     load_bundle,
 )
 from unmask.decoding.draft import Draft
+from unmask.speech import live as live_captions
 from unmask.speech.captioner import Decoded, Segment
 from unmask.speech.log_mel import SAMPLE_RATE_HZ
 
@@ -160,6 +162,28 @@ def test_segments_just_before_are_read_along_and_stay_as_they_are(fp32_bundle: P
     assert [e.text for e in context if e.text not in said] == []
     np.testing.assert_array_equal(known.ids[: known.final], reading.text.ids[: known.final])
     assert watched.tokenizer.decode(reading.text.ids.tolist()).strip().endswith(last.text)
+
+
+def test_a_pause_finds_its_text_read(fp32_bundle: Path) -> None:
+    """Soon after the speech an update reads it; at the pause everything becomes stable without another pass."""
+    watched = Watched(load_bundle(fp32_bundle))
+    watched.asked = list[tuple[float, Draft, Decoded]]()
+    live = LiveCaptioner(watched, Loudness(), LiveOptions(update_s=5), clock=lambda: 0.0)
+    loud = (np.random.default_rng(0).standard_normal(SAMPLE_RATE_HZ) * 0.3).astype(np.float32)
+    samples = np.concatenate((loud, np.zeros(SAMPLE_RATE_HZ // 2, np.float32)))
+    events = [event for i in range(0, len(samples), 512) for event in live.feed(samples[i : i + 512])]
+    assert len(watched.asked) == 1
+    _, read, settled = events
+    assert [e.event for e in events] == ["segment_started", "updated", "updated"]
+    assert read.time_s == pytest.approx(1.06, abs=0.04)
+    assert settled.time_s == pytest.approx(1.19, abs=0.04)
+    assert (settled.text, settled.passes) == (read.text, 0)
+    assert settled.stable_words == len(settled.words) > 0
+
+
+def test_hypotheses_agree_on_words_whatever_ends_after_them() -> None:
+    said = [live_captions._bare(Word(text, 0, 1, 1)) for text in ("Home.", "home,", "home", "homes", "--", "...")]
+    assert said == ["home", "home", "home", "homes", "--", "..."]
 
 
 def test_long_speech_is_cut_and_all_of_it_is_heard(tiny: Captioner) -> None:
