@@ -8,7 +8,7 @@ CLIPS := apps/clips/lj-jail.flac apps/clips/austen-dashwood.flac apps/clips/libr
 QUICK := not convert and not browser and not slow
 PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test test-rest test-all lint format train-caption train-drafts clean
+.PHONY: demo test test-rest test-all lint format train-drafts clean
 
 demo: .venv/apps
 	.venv/bin/unmask caption $(CLIPS)
@@ -31,24 +31,13 @@ format: .venv/dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-# DATA: folder with train/, noise/, text/ (docs/training.md); WHISPER: a tiny.en folder, CTranslate2 or Hugging Face.
-MINUTES ?= 120
-CACHE ?= .cache/caption
-SYNTHETIC := $(CACHE)/synthetic
-RUN = --whisper $(WHISPER) --cache $(CACHE)
-train-caption: .venv/training
-	mkdir -p $(CACHE)
-	test -e $(SYNTHETIC).tar || .venv/bin/python -m unmask.training.synthesize --text $(DATA)/text/ljspeech.txt \
-	  --without $(DATA)/train/ljspeech.jsonl --out $(SYNTHETIC) --lines 5200
-	.venv/bin/python -m unmask.training.captions.prepare --data $(DATA) $(RUN) --synthetic $(SYNTHETIC)
-	.venv/bin/python -m unmask.training.captions.train $(RUN) --out $(CACHE)/run --minutes $(MINUTES)
-	.venv/bin/python -m unmask.training.captions.release $(RUN) --run $(CACHE)/run --out $(CACHE)/bundles
-
-# MOONSHINE: a Moonshine checkpoint, a Hugging Face folder or the files of a moonshine-voice package (docs/training.md).
+# DATA: folder with train/ and noise/; MOONSHINE: a Moonshine checkpoint (docs/training.md). START: a drafter to go on from.
+MINUTES ?= 360
 DRAFTS ?= .cache/drafts
+START ?= models/moonshine-tiny-drafter/draft.safetensors
 train-drafts: .venv/training
 	.venv/bin/python -m unmask.training.drafting.prepare --data $(DATA) --moonshine $(MOONSHINE) --cache $(DRAFTS)
-	.venv/bin/python -m unmask.training.drafting.train --moonshine $(MOONSHINE) --cache $(DRAFTS) --out $(DRAFTS)/run --minutes $(MINUTES)
+	.venv/bin/python -m unmask.training.drafting.train --moonshine $(MOONSHINE) --cache $(DRAFTS) --out $(DRAFTS)/run --minutes $(MINUTES) $(if $(START),--start $(START))
 
 # Optimum, which wants an older transformers than ours and so an environment of its own (docs/optimum.md). Without accelerate its
 # exports hold tied weights twice.

@@ -99,11 +99,9 @@ def _fill(folder: Path, manifest: Manifest, graphs: dict[str, onnx.ModelProto], 
         onnx.save_model(externalize(model, weights), folder / f"{role}.onnx")
     weights.close()
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
-    verifier = manifest.verifier
     whole = replace(
         manifest,
         embedding=embedding,
-        verifier=replace(verifier, embedding=embedding) if verifier else None,
         tokenizer="tokenizer.json",
         graphs={role: f"{role}.onnx" for role in graphs},
     )

@@ -10,34 +10,22 @@ from unmask.bundle.manifest import Bundle, Manifest
 from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel
-from unmask.export.modules.static import FixedGraph, backbone_graph, captioner_graph, head_graph
+from unmask.export.modules.static import FixedGraph, backbone_graph, head_graph
 from unmask.export.modules.static_transcript import transcript_graph
 from unmask.export.onnx import transcript
-from unmask.export.onnx.captioner import TOP
-from unmask.export.reload import reload_captioner, reload_transcript
+from unmask.export.reload import reload_transcript
 from unmask.export.sizes import SizeRule, backbone_sizes
 
 BACKBONE_RULE = SizeRule(shortest=64, ratio=2.0)  # a graph of many layers takes minutes to convert
 
 
 def caption_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[FixedGraph]:
-    """Graphs of a caption bundle. sizes: (role, sizes) of each. Raises BundleError when the bundle has no graphs of any size."""
-    return transcript_graphs(bundle, sizes) if bundle.manifest.transcript else captioner_graphs(bundle, sizes)
-
-
-def transcript_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[FixedGraph]:
-    """As `caption_graphs`. sizes: as `transcript_sizes` returns them."""
-    model, drafter = reload_transcript(bundle)
-    return [transcript_graph(model, drafter, role, size, transcript.TOP) for role, size in sizes]
-
-
-def captioner_graphs(bundle: Bundle, sizes: Iterable[tuple[str, Mapping[str, int]]]) -> list[FixedGraph]:
-    """Graphs of a caption bundle. sizes: (role, sizes) of each, as `captioner_sizes` returns them.
+    """Graphs of a caption bundle. sizes: (role, sizes) of each, as `caption_sizes` returns them.
 
     Raises BundleError when the bundle is no captioner or has no graphs of any size.
     """
-    model, penalty = reload_captioner(bundle)
-    return [captioner_graph(model, role, size, TOP, penalty) for role, size in sizes]
+    model, drafter = reload_transcript(bundle)
+    return [transcript_graph(model, drafter, role, size, transcript.TOP) for role, size in sizes]
 
 
 def backbone_graphs(

@@ -64,8 +64,9 @@ def signature_of(graph: FixedGraph) -> str:
 def write_tflite(graphs: Iterable[FixedGraph], path: Path, form: str = "fp32", calls: Calls | None = None) -> None:
     """Convert graphs to the signatures of one file, with our names on inputs and outputs.
 
-    form: fp32; int8 (weights rounded by row, activations on each call); int8-static (ranges of activations are measured on calls
-    of every signature). Raises InputError for a file beyond 2 GiB, and for signatures without calls in int8-static.
+    form: fp32; int8 (weights rounded by row, activations of products on each call); int8-static (ranges of activations are
+    measured on calls of every signature). Raises InputError for a file beyond 2 GiB, and for signatures without calls in
+    int8-static.
     """
     graphs = list(graphs)
     check_size(graphs, path)
@@ -122,18 +123,18 @@ def _convert(graphs: Sequence[FixedGraph], path: Path) -> None:
 def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
     """Quantize an fp32 file to int8 or int8-static. No file may exist at `target`: the quantizer replaces nothing."""
     with hushed():
-        from ai_edge_quantizer import quantizer, recipe, recipe_manager
+        from ai_edge_quantizer import quantizer, recipe_manager
         from ai_edge_quantizer.qtyping import TFLOperationName
 
-        made = quantizer.Quantizer(str(source))
+        made, chosen, measured = quantizer.Quantizer(str(source)), recipe_manager.RecipeManager(), None
         if form == "int8":
-            made.load_quantization_recipe(recipe.dynamic_wi8_afp32())
-            measured = None
-        else:
-            chosen = recipe_manager.RecipeManager()
-            for name in STATIC:
-                chosen.add_static_config(".*", TFLOperationName[name], activation_num_bits=8, weight_num_bits=8)
-            made.load_quantization_recipe(chosen.get_quantization_recipe())
+            chosen.add_dynamic_config(".*", TFLOperationName.ALL_SUPPORTED, num_bits=8)
+            # What enters an encoder's convolutions peaks far above its mean, so one scale for a call leaves it few codes.
+            chosen.add_weight_only_config(".*", TFLOperationName.CONV_2D, num_bits=8)
+        for name in STATIC if form == "int8-static" else ():
+            chosen.add_static_config(".*", TFLOperationName[name], activation_num_bits=8, weight_num_bits=8)
+        made.load_quantization_recipe(chosen.get_quantization_recipe())
+        if form == "int8-static":
             measured = made.calibrate(dict(calls), num_threads=1)
         made.quantize(measured, enable_progress_report=False).export_model(str(target))
 

@@ -16,57 +16,12 @@ from torch import nn
 from unmask.bundle.dataclass_json import from_json
 from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
-from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
 from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig
-from unmask.export.modules.whisper import WhisperConfig
-from unmask.export.onnx.captioner import FAMILY
 from unmask.export.onnx.parameters import PARAMETER
 from unmask.export.onnx.transcript import CONFIG, DRAFTED
 
 Floats = NDArray[np.float32]
-PENALTY = "penalty"  # constant that the window graph subtracts from the logits: nonzero for blank
-
-
-def reload_captioner(bundle: Bundle) -> tuple[CaptionerModel, float]:
-    """The model and its blank penalty. Raises BundleError for another family, and when a parameter is in no graph."""
-    manifest = bundle.manifest
-    if manifest.family != FAMILY or manifest.verifier is None or not {"context", "window", "verify"} <= manifest.graphs.keys():
-        raise BundleError(f"{bundle.folder}: not a captioner with a verifier and graphs of any size; give such a bundle")
-    found: dict[str, Floats] = {}
-    for role in manifest.graphs:
-        found.update(constants(onnx.load(bundle.path(manifest.graphs[role]))))
-    found["verifier.embedding.weight"] = bundle.table().gather(np.arange(manifest.embedding.total))
-    model = CaptionerModel(config_of(bundle, found))
-    _fill(model, "", found, bundle)
-    return model, float(found[PENALTY].max())
-
-
-def config_of(bundle: Bundle, found: dict[str, Floats]) -> CaptionerConfig:
-    manifest = bundle.manifest
-    assert manifest.verifier is not None
-    assert manifest.timeline is not None
-    cross = next(
-        v for v in onnx.load(bundle.path(manifest.graphs["window"]), load_external_data=False).graph.input if v.name == "cross_k"
-    )
-    heads = cross.type.tensor_type.shape.dim[1].dim_value
-    whisper = WhisperConfig(
-        width=manifest.embedding.width,
-        heads=heads,
-        encoder_layers=_layers(found, "encoder.blocks."),
-        decoder_layers=_layers(found, "blocks."),
-        vocabulary=manifest.embedding.total,
-        mels=found["encoder.conv1.weight"].shape[1],
-        encoder_positions=len(found["encoder.positions"]),
-        decoder_positions=len(found["verifier.positions"]),
-    )
-    own, prompt = manifest.vocabulary.size, len(manifest.verifier.prompt)
-    rarer = manifest.embedding.total - own - 1 - prompt
-    return CaptionerConfig(whisper, own, manifest.timeline.frames_per_slot, prompt, rarer)
-
-
-def _layers(found: dict[str, Floats], start: str) -> int:
-    return 1 + max(int(name.removeprefix(start).split(".")[0]) for name in found if name.startswith(start))
 
 
 def reload_transcript(bundle: Bundle) -> tuple[Moonshine, Drafter | None]:
@@ -105,8 +60,16 @@ def _fill(model: nn.Module, start: str, found: Mapping[str, Floats], bundle: Bun
                 raise BundleError(f"{bundle.folder}: the parameter {name} is in no graph; export the bundle again")
             if not np.isfinite(found[name]).all():
                 raise BundleError(f"{bundle.folder}: the parameter {name} holds NaN or infinity; use other weights")
-            parameter.copy_(torch.from_numpy(np.array(found[name])))
+            parameter.copy_(torch.from_numpy(_shaped(np.array(found[name]), tuple(parameter.shape))))
     model.eval().requires_grad_(False)
+
+
+def _shaped(array: Floats, shape: tuple[int, ...]) -> Floats:
+    """A convolution's weights (outputs, inputs, size) from a product's, (outputs, size * inputs or more)."""
+    if array.ndim == len(shape):
+        return array
+    outputs, inputs, size = shape
+    return array[:, : size * inputs].reshape(outputs, size, inputs).transpose(0, 2, 1)
 
 
 def constants(graph: onnx.ModelProto) -> Iterator[tuple[str, Floats]]:

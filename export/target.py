@@ -48,12 +48,10 @@ def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, not
     manifest = source.manifest
     with staging(folder) as part:
         target = TargetBundle(part, engine, precision, WeightsFile(part / WEIGHTS))
-        verifier = manifest.verifier
         moved = replace(
             manifest,
             precision=precision,
             embedding=carried(source, manifest.embedding, target.weights),
-            verifier=replace(verifier, embedding=carried(source, verifier.embedding, target.weights)) if verifier else None,
             provenance={**manifest.provenance, "converted": note},
         )
         shutil.copy(source.path(manifest.tokenizer), part / manifest.tokenizer)

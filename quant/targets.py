@@ -40,8 +40,8 @@ class TargetOptions:
     target: Target = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. onnx-static: for NPUs with an ONNX Runtime provider.
     coreml: for Macs, iPhones and iPads. litert: for boards and phones."""
-    activations: Literal["u8", "u16"] = "u8"
-    """onnx-static in int8-static only: 8 or 16 bits for activations. Heads always have 16."""
+    activations: Literal["u8", "u16"] = "u16"
+    """onnx-static in int8-static only: 16 or 8 bits for activations. Heads always have 16. A captioner needs 16."""
     deployment_target: System = "iOS18"
     """coreml only: the oldest system that runs the bundle. Before iOS18 and macOS15, graphs share no weights and int4 is not
     available."""
@@ -123,27 +123,12 @@ def fitted(source: Bundle, longest_s: float | None) -> tuple[Bundle, Sized]:
 
     Raises InputError for audio that is longer than the bundle takes.
     """
-    from unmask.export.sizes import transcript_sizes
+    from unmask.export.sizes import caption_sizes
 
-    manifest = source.manifest
-    if (record := manifest.transcript) is None:
-        return source, caption_sizes(source, longest_s)
+    manifest, record = source.manifest, source.manifest.transcript
+    assert record is not None  # the caller's promise
     longest_s = record.longest_s if longest_s is None else longest_s
     if not 1 <= longest_s <= record.longest_s:
         raise InputError(f"--longest-s {longest_s:g}: {manifest.name} takes from 1 to {record.longest_s:g} s")
     own = replace(manifest, transcript=replace(record, longest_s=longest_s))
-    return replace(source, manifest=own), transcript_sizes(own, longest_s)
-
-
-def caption_sizes(source: Bundle, longest_s: float | None) -> Sized:
-    """(role, sizes) of each graph of a caption bundle. Raises InputError for audio that is longer than the bundle takes."""
-    from unmask.export.sizes import caption_limits, captioner_sizes
-
-    longest, prompt, positions = caption_limits(source.manifest)
-    line = source.manifest.timeline
-    if longest_s is not None and line is not None:
-        asked = int(longest_s / line.slot_s)
-        if not 2 <= asked <= longest:
-            raise InputError(f"--longest-s {longest_s:g}: {source.manifest.name} takes up to {line.longest_s:g} s")
-        longest = asked
-    return captioner_sizes(longest, prompt, positions)
+    return replace(source, manifest=own), caption_sizes(own, longest_s)

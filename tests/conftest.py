@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from tests.stored import stored
 
 if TYPE_CHECKING:
-    from unmask.export.modules.captioner import CaptionerModel
+    from unmask.export.modules.moonshine import Moonshine
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and tests run in several processes
 FAMILIES = ("dream", "llada", "block")
@@ -20,12 +20,12 @@ FAMILIES = ("dream", "llada", "block")
 
 @pytest.fixture(scope="session")
 def fp32_bundle() -> Path:
-    """The tiny captioner: every byte is a token, after blank."""
+    """The tiny captioner, with its drafter."""
 
     def make(folder: Path) -> None:
-        from tests.tiny import export_tiny_captioner
+        from tests.tiny import export_captioner
 
-        export_tiny_captioner(folder)
+        export_captioner(folder)
 
     return stored("tiny-fp32", make)
 
@@ -41,34 +41,12 @@ def int8_bundle(fp32_bundle: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def transcript_bundle() -> Path:
-    """A tiny captioner that drafts its own transcript."""
-
-    def make(folder: Path) -> None:
-        from tests.tiny import export_transcriber
-
-        export_transcriber(folder)
-
-    return stored("transcript-fp32", make)
-
-
-@pytest.fixture(scope="session")
-def int8_transcript(transcript_bundle: Path) -> Path:
-    def make(folder: Path) -> None:
-        from unmask.quant.weights.quantize import quantize_bundle
-
-        quantize_bundle(transcript_bundle, folder)
-
-    return stored("transcript-int8", make)
-
-
-@pytest.fixture(scope="session")
 def tokenizer(fp32_bundle: Path) -> Tokenizer:
     return Tokenizer.from_file(str(fp32_bundle / "tokenizer.json"))
 
 
 @pytest.fixture(scope="session")
-def captioner() -> CaptionerModel:
+def captioner() -> Moonshine:
     """The model that the bundles were made of."""
     from tests.tiny import make_captioner
 

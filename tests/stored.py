@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("export", "quant", "runtime/bundle", "benchmarks/scenarios", "training/captions/vocabulary.py", "tests/tiny.py")
+SOURCES = ("export", "quant", "runtime/bundle", "benchmarks/scenarios", "tests/tiny.py")
 PACKAGES = ("torch", "onnx", "onnxscript", "tokenizers")
 KEPT = 4  # of the latest states of the sources
 

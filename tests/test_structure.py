@@ -54,7 +54,7 @@ ROOMS = (
 # engine (known_engines) and a conversion target (export/litert, quant/targets); coreml is also a provider of ONNX Runtime;
 # dream, llada and fast_dllm are families and published decodings (schedule, reference), and Omni-Diffusion decodes as Dream does.
 # The numbers only fall. ("onnx" is also a package's name, and "block" a kind of attention, so they cannot be counted.)
-NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "fast_dllm": 4, "a2d": 1, "whisper-timeline": 1}
+NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "fast_dllm": 4, "a2d": 1}
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "coremltools", "onnxruntime_qnn", "onnxruntime_ep_openvino", "onnxruntime_ep_webgpu")
 HEAVY = ("torch", "onnx", *ENGINES, "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")

@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, pre_tokenizers
 
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 from unmask.benchmarks.scenarios.omni import CODECS
@@ -24,15 +23,12 @@ from unmask.export.checkpoint.pieces import FILE as PIECES
 from unmask.export.checkpoint.pieces import MARKS, read_pieces
 from unmask.export.codecs.attach import add_codecs, write_codecs
 from unmask.export.families import FAMILIES
-from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
 from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig
-from unmask.export.modules.static import FixedGraph, captioner_graph
-from unmask.export.modules.whisper import WhisperConfig
+from unmask.export.modules.static import FixedGraph
+from unmask.export.modules.static_transcript import transcript_graph
 from unmask.export.onnx.backbone import write_backbone
-from unmask.export.onnx.captioner import write_captioner
 from unmask.export.onnx.transcript import write_transcript
-from unmask.training.captions.vocabulary import BLANK, byte_level
 
 # Checkpoints of models that differ from their family's tiny one: family, keys of config.json, and the block length asked for.
 # As on the hub, a mask is named by the tokenizer alone where config.json of the real ones does not have it.
@@ -46,38 +42,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], int | None]] = {
     "dream-reasoner": ("dream", {"attention_bias": False, "head_dim": 24, "block_size": 32}, None),
 }
 
-TINY = WhisperConfig(width=32, heads=2, encoder_layers=2, decoder_layers=2, vocabulary=300, decoder_positions=200)
-
-
-def byte_tokenizer() -> Tokenizer:
-    """Every byte is a token, after blank."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    return byte_level({token: i for i, token in enumerate([BLANK, *alphabet])}, [])
-
-
-def make_captioner() -> CaptionerModel:
-    """Random weights, large enough that rows differ and confidences spread."""
-    torch.manual_seed(7)
-    vocabulary = byte_tokenizer().get_vocab_size()
-    model = CaptionerModel(CaptionerConfig(TINY, vocabulary=vocabulary, frames_per_slot=8))
-    for parameter in (model.positions, model.encoder.positions):
-        torch.nn.init.normal_(parameter, std=0.5)
-    torch.nn.init.normal_(model.verifier.positions, std=3)  # otherwise it expects each token once more, forever
-    for module in model.modules():
-        if isinstance(module, torch.nn.LayerNorm):  # no two parameters are equal, as none are after training
-            torch.nn.init.normal_(module.weight, mean=1, std=1e-3)
-            torch.nn.init.normal_(module.bias, std=1e-3)
-    return model.eval().requires_grad_(False)
-
-
-def export_tiny_captioner(folder: Path) -> None:
-    tokenizer = byte_tokenizer().to_str()
-    write_captioner(make_captioner(), tokenizer, folder, "tiny", "Apache-2.0", {"source": "random weights"})
-
-
 SPOKEN = ("\u2581", "t", "h", "e", "s", "a", "th", "\u2581a", "\u2581th", "\u2581the", "es", "<<ST_0>>")
 """Pieces after the marks and bytes, in the order of their merges."""
-TRANSCRIBING = MoonshineConfig(
+TINY = MoonshineConfig(
     width=36,  # its second convolution is of the size that formats change
     heads=4,
     encoder_layers=2,
@@ -96,7 +63,7 @@ def write_pieces(path: Path, pieces: Sequence[str] = SPOKEN) -> None:
     path.write_bytes(b"".join(length + entry for length, entry in zip(lengths, entries, strict=True)))
 
 
-def make_transcriber(config: MoonshineConfig = TRANSCRIBING) -> Moonshine:
+def make_captioner(config: MoonshineConfig = TINY) -> Moonshine:
     """Random weights, large enough that rows differ."""
     torch.manual_seed(3)
     return _distinct(Moonshine(config))
@@ -124,18 +91,18 @@ def _distinct(model: torch.nn.Module) -> torch.nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def export_transcriber(folder: Path) -> None:
+def export_captioner(folder: Path) -> None:
     with TemporaryDirectory() as made:
         write_pieces(Path(made) / PIECES)
         tokenizer = read_pieces(Path(made) / PIECES).to_str()
-    model = make_transcriber()
+    model = make_captioner()
     write_transcript(model, make_drafter(model), tokenizer, folder, "tiny", "MIT", {"source": "random weights"})
 
 
 def moonshine_checkpoint(folder: Path) -> tuple[Path, Path]:
-    """The tiny transcriber as a Hugging Face folder with a tokenizer.bin, and the file of its drafter beside it."""
+    """The tiny captioner as a Hugging Face folder with a tokenizer.bin, and the file of its drafter beside it."""
     folder.mkdir()
-    model, sizes = make_transcriber(), TRANSCRIBING
+    model, sizes = make_captioner(), TINY
     drafter = {name: value for name, value in make_drafter(model).state_dict().items() if name != GIVEN}
     save_file(drafter, folder.with_name("draft.safetensors"))
     save_file({f"model.{name}": p for name, p in model.named_parameters()}, folder / "model.safetensors")
@@ -182,7 +149,7 @@ def variant_checkpoint(folder: Path) -> None:
 
 def litert_window() -> FixedGraph:
     """The tiny captioner's window at one size."""
-    return captioner_graph(make_captioner(), "window", {"rows": 4, "wanted": 4, "slots": 6}, 2)
+    return transcript_graph(make_captioner(), None, "window", {"tokens": 4, "past": 6, "frames": 6, "listed": 2}, 2)
 
 
 if __name__ == "__main__":

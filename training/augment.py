@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 Audio = NDArray[np.float32]
 
@@ -25,7 +25,6 @@ class Augment:
     room_share: float = 0.2
     room_s: tuple[float, float] = (0.1, 0.5)  # time in which the reverberation falls by 60 dB
     gain_db: tuple[float, float] = (-20.0, 3.0)
-    hide_share: float = 0.5  # spectrograms with stripes of the mean value, in time and in frequency
 
 
 def draw_speed(options: Augment, rng: np.random.Generator) -> float:
@@ -64,27 +63,6 @@ def reverberate(samples: Audio, seconds: float, rng: np.random.Generator) -> Aud
     size = 1 << (len(samples) + length).bit_length()
     out = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[: len(samples)]
     return np.asarray(out * np.sqrt(np.mean(samples**2) / (np.mean(out**2) + 1e-12)), np.float32)
-
-
-def hide(mel: NDArray[np.float32], options: Augment, rng: np.random.Generator) -> NDArray[np.float32]:
-    """SpecAugment (Park et al. 2019, arXiv 1904.08779): set two stripes of bands and some of frames to the mean value."""
-    if rng.random() >= options.hide_share:
-        return mel
-    bands, frames = mel.shape
-    mel = mel.copy()
-    mean = mel.mean()
-    for _ in range(2):
-        width = rng.integers(0, bands // 6)
-        low = rng.integers(bands - width)
-        mel[low : low + width] = mean
-    for _ in range(1 + frames // 500):
-        width = rng.integers(0, 50)
-        start = rng.integers(frames)
-        mel[:, start : start + width] = mean
-    return mel
-
-
-# ---- sounds without words
 
 
 def colored(seconds: float, slope: float, rng: np.random.Generator) -> Audio:

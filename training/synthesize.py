@@ -1,6 +1,6 @@
 """Synthetic speech: sentences read by offline voices, written as a corpus like the recorded ones.
 
-    python -m unmask.training.synthesize --text DATA/text/ljspeech.txt --out DATA/train/synthetic --lines 3000
+    python -m unmask.training.synthesize --text DATA/text --out DATA/train/synthetic --lines 14000
 
 writes OUT.jsonl and OUT.tar (16 kHz FLAC). Voices: `hibari` (neural, package hibari-tts), `flite:NAME` and `espeak:NAME`
 (programs of the same names). It adds much more variety of text than of sound to a captioner's training.
@@ -22,7 +22,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training.recordings import write_lines
 
 Audio = NDArray[np.float32]
@@ -32,7 +32,7 @@ READABLE = re.compile(r"[A-Za-z][A-Za-z ,.;:'?!-]*")  # no digits or symbols: a 
 @dataclass(frozen=True)
 class Synthesize:
     text: tuple[Path, ...]
-    """Files of sentences with case and punctuation, one per line."""
+    """Files of sentences with case and punctuation, one per line, or folders of such files (`*.txt`)."""
     out: Path
     """Path of the corpus without `.jsonl` or `.tar`."""
     lines: int = 3000
@@ -75,7 +75,7 @@ def readable_lines(options: Synthesize) -> list[str]:
             left_out.add(json.loads(line).get("raw") or json.loads(line)["text"])
     low, high = options.words
     found = {}
-    for path in options.text:
+    for path in (file for given in options.text for file in (sorted(given.glob("*.txt")) if given.is_dir() else [given])):
         for line in path.read_text(encoding="utf-8").splitlines():
             if READABLE.fullmatch(line) and low <= len(line.split()) <= high and line not in left_out:
                 found[line] = None

@@ -17,7 +17,7 @@ from unmask.apps.audio.formats.byte_stream import ByteStream
 from unmask.apps.audio.formats.sound import Missing, Sound
 from unmask.apps.audio.resampler import resampled
 from unmask.errors import AudioError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 LOUDEST = 100.0  # a float file is a little over full scale at times, but not by this
 SLOWEST_HZ = 1000

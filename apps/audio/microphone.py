@@ -15,7 +15,7 @@ from unmask.apps.audio.backlog import Item, Samples
 from unmask.apps.audio.resampler import Resampler
 from unmask.apps.audio.sources import BLOCK_S
 from unmask.errors import AudioError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 LOST_S = 2.0  # without a block for this long, the device is gone
 AGAIN_S = 1.0  # between two attempts to open it again

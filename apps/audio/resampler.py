@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from unmask.apps.audio.backlog import Samples
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 
 class Resampler:

@@ -16,7 +16,7 @@ from unmask.apps.audio.backlog import Item, Samples
 from unmask.apps.audio.files import Recording, open_recording
 from unmask.apps.audio.formats.byte_stream import ByteStream
 from unmask.apps.audio.resampler import Resampler
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 BLOCK_S = 0.1
 

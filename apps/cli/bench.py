@@ -22,7 +22,7 @@ from unmask.apps.cli.options import (
 from unmask.benchmarks.scenarios.catalog import Recording
 from unmask.benchmarks.scenarios.runner import Plan
 from unmask.errors import InputError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 VOICE_DETECTOR = "unmask.apps.audio.voice_activity:Silero"  # opened in the measured process
 Scenario = Literal["step", "fill", "caption", "load", "soak"]

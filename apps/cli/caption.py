@@ -18,9 +18,9 @@ from unmask.apps.captions.word_list import read_word_list
 from unmask.apps.cli.options import (
     FLAG,
     SHIPPED,
+    CheckChoice,
     EngineChoice,
     LiveChoice,
-    ScheduleChoice,
     Setting,
     TunedChoice,
     changed,
@@ -73,7 +73,7 @@ class CaptionOptions:
 def caption(
     *files: Path,
     options: CaptionOptions = CaptionOptions(),
-    schedule: ScheduleChoice = ScheduleChoice(),  # noqa: B008  (frozen)
+    schedule: CheckChoice = CheckChoice(),  # noqa: B008  (frozen)
     listening: ListenOptions = ListenOptions(),  # noqa: B008
     live: LiveChoice = LiveChoice(),  # noqa: B008
     engine: EngineChoice = EngineChoice(),  # noqa: B008
@@ -97,7 +97,7 @@ def caption(
     live_captions = not files or listening.realtime or Path("-") in files
     check_mode(live_captions, options, listening, live)
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet)
-    chosen = dataclasses.replace(chosen, schedule=schedule.of(chosen))
+    chosen = dataclasses.replace(chosen, schedule=schedule.over(chosen.schedule))
     if not live_captions:
         with Writer(options.form, options.output, files) as writer:
             caption_files(files, options, chosen, writer)
@@ -156,7 +156,7 @@ def caption_file(captioner: Captioner, path: Path, schedule: Schedule, options: 
     """Caption one recording: the writer gets each segment's part when it is decoded, so that what is done outlives Ctrl-C."""
     recording = open_recording(path)
     mask_id = captioner.bundle.manifest.vocabulary.mask_id
-    view = CanvasView(captioner.tokenizer, mask_id, captioner.bundle.manifest.vocabulary.blank_id) if options.show else None
+    view = CanvasView(captioner.tokenizer, mask_id) if options.show else None
     progress = None if view or options.quiet or writer.on_terminal else DelayedProgress(path.name)
 
     def on_step(_: Segment, step: Step) -> None:

@@ -19,7 +19,7 @@ from unmask.engines.known_engines import ENGINES
 from unmask.engines.onnx import placed
 from unmask.engines.onnx_providers import CPU, PROVIDERS, available, read_provider
 from unmask.errors import UnmaskError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.system import show_bytes
 
 
@@ -111,29 +111,17 @@ def bundle_support(bundle: Bundle, machine: Machine, providers: Iterable[str]) -
 
     graphs = [support("onnx", role, file, manifest.precision, {}) for role, file in manifest.graphs.items()]
     graphs += [support(b.engine, b.role, b.file, b.precision, b.sizes) for b in manifest.buckets]
-    takes = manifest.timeline or manifest.transcript
+    takes = manifest.transcript
     return BundleSupport(manifest.name, tuple(graphs), takes.longest_s if takes else None, longest_s(bundle))
 
 
 def longest_s(bundle: Bundle) -> dict[str, float]:
     """For each engine, the seconds of the longest audio that its graphs of fixed sizes take."""
-    if line := bundle.manifest.timeline:
-        return {engine: line.slot_s * count for engine, count in slots(bundle).items()}
     heard = [bucket for bucket in bundle.manifest.buckets if "samples" in bucket.sizes]
     return {
         engine: max(bucket.sizes["samples"] for bucket in heard if bucket.engine == engine) / SAMPLE_RATE_HZ
         for engine in {bucket.engine for bucket in heard}
     }
-
-
-def slots(bundle: Bundle) -> dict[str, int]:
-    """For each engine, the slots of the longest canvas that all of its graphs of fixed sizes hold."""
-    most: dict[str, dict[str, int]] = {}
-    for bucket in bundle.manifest.buckets:
-        if "slots" in bucket.sizes:
-            roles = most.setdefault(bucket.engine, {})
-            roles[bucket.role] = max(roles.get(bucket.role, 0), bucket.sizes["slots"])
-    return {engine: min(roles.values()) for engine, roles in most.items()}
 
 
 def share(graph: Path, provider: str) -> Share:

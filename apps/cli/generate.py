@@ -70,7 +70,7 @@ def generate(
     engine: EngineChoice = EngineChoice(),  # noqa: B008
     tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
-    """Answer a prompt, or run another task of a model that generates (Dream, LLaDA, block-causal families, Omni-Diffusion).
+    """Answer a prompt, or run another task of a model that generates (Dream, LLaDA, block-causal, Omni-Diffusion).
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def generate(
         used = schedule.published(generator.published(task.name))
     else:
         chosen = setting(session.bundle, task.name, engine, tuned, options.quiet)
-        generator, used = Generator(chosen.bundle, chosen.engine), schedule.of(chosen)
+        generator, used = Generator(chosen.bundle, chosen.engine), schedule.over(chosen.schedule)
     inputs = session.codecs.encode(task.inputs, given, used.seed if isinstance(used, Reference) else None)
     request = generator.request(task.name, inputs, options.length, options.reference)
     generator.load()

@@ -53,13 +53,9 @@ def describe(bundle: Bundle) -> Table:
     blocks = f" in blocks of {manifest.block}{origin}" if manifest.block else ""
     table.add_row("family", f"{manifest.family}, {manifest.attention} attention{blocks}, {manifest.precision}")
     ranges = ", ".join(f"{name} {low}..{high - 1}" for name, (low, high) in manifest.vocabulary.ranges.items())
-    table.add_row("vocabulary", f"{vocabulary.size} ids ({ranges}), mask {vocabulary.mask_id}, blank {vocabulary.blank_id}")
+    table.add_row("vocabulary", f"{vocabulary.size} ids ({ranges}), mask {vocabulary.mask_id}")
     parts = ", ".join(f"{part.rows} x {part.width} {part.dtype}" for part in embedding.parts)
     table.add_row("embedding", f"{parts} in {embedding.file}")
-    if manifest.timeline:
-        table.add_row(
-            "timeline", f"slots of {1000 * manifest.timeline.slot_s:g} ms, at most {manifest.timeline.longest_s:g} s a canvas"
-        )
     if text := manifest.transcript:
         drafts = f"a draft of slots of {text.states_per_slot} states" if text.states_per_slot else "no draft"
         table.add_row(

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 PUBLISHED = {"passes": "steps", "block": "block", "temperature": "temperature", "seed": "seed"}
 """Options of a schedule that the published decodings have too -> their field of `Reference`."""
-VERIFYING = ("verify", "verify_accept_ratio", "verify_lookahead")
+CHECKING = ("verify", "verify_accept_ratio", "verify_lookahead")
+"""Options of a schedule that captions read and canvases do not."""
 Record = TypeVar("Record")
 Made = TypeVar("Made")
 FLAG = Parameter(negative="", show_default=False)
@@ -40,7 +41,7 @@ MANY = Parameter(consume_multiple=True, negative="", show_default=False)
 """For an option that takes several values."""
 
 # Resolved by its manifest: an editable installation links every file, and a bundle holds no links.
-SHIPPED = (Path(str(files("unmask.models"))) / "caption-tiny-en" / MANIFEST).resolve().parent
+SHIPPED = (Path(str(files("unmask.models"))) / "moonshine-tiny-en" / MANIFEST).resolve().parent
 """Folder of the caption bundle that the package ships."""
 
 
@@ -112,9 +113,8 @@ def options_of(
     return decorate
 
 
-@options_of(Schedule, "Schedule", stored=True, leave=("draft_min_confidence",), names={"passes": ("--passes", "--steps")})
-class ScheduleChoice(Given[Schedule]):
-    """How the canvas is filled. Options that are not given are as the bundle stores them for the task."""
+class _Checked(Given[Schedule]):
+    """Options of a schedule, each of which is read."""
 
     def over(self, stored: Schedule) -> Schedule:
         """Raises InputError for values that a schedule refuses, and for given options that this one does not read."""
@@ -122,23 +122,23 @@ class ScheduleChoice(Given[Schedule]):
         refuse_unread(self.given(), {name: f"read only with --{what}" for name, what in made.unread().items()})
         return made
 
-    def of(self, chosen: "Setting") -> Schedule:
-        """The schedule of a setting with the given options in place of its own. Raises as `over`."""
-        manifest = chosen.bundle.manifest
-        if manifest.transcript:
-            filling = [name for name in self.given() if name not in (*VERIFYING, "budget_ms")]
-            refuse_unread(self.given(), dict.fromkeys(filling, f"{manifest.name} drafts in one pass; leave out"))
-        elif manifest.verifier is None:
-            refuse_unread(self.given(), dict.fromkeys(VERIFYING, f"{manifest.name} has no verifier; leave out"))
-        if kind_of(manifest).takes == "speech":
-            refuse_unread(self.given(), dict.fromkeys(("guidance", "guided"), f"{manifest.name} writes captions; leave out"))
-        return self.over(chosen.schedule)
+
+@options_of(
+    Schedule, "Schedule", stored=True, leave=(*CHECKING, "draft_min_confidence"), names={"passes": ("--passes", "--steps")}
+)
+class ScheduleChoice(_Checked):
+    """How the canvas is filled. Options that are not given are as the bundle stores them for the task."""
 
     def published(self, own: Reference) -> Reference:
         """A family's published decoding with the given options that it has too. Raises InputError for the others."""
         others = {name: "the published decoding has no such option; leave out" for name in self.given() if name not in PUBLISHED}
         refuse_unread(self.given(), others)
         return replace(own, **{PUBLISHED[name]: value for name, value in self.given().items()})
+
+
+@options_of(Schedule, "Schedule", stored=True, leave={one.name for one in fields(Schedule)} - {*CHECKING, "budget_ms"})
+class CheckChoice(_Checked):
+    """How the draft of a caption is checked. Options that are not given are as the bundle stores them."""
 
 
 @options_of(EngineOptions, "Engine", leave=("spinning", "arena"))

@@ -49,8 +49,6 @@ class QuantizeOptions:
     """A different format for the heads."""
     embedding: Literal["head", "int8", "fp16", "fp32"] | None = None
     """Format of the embedding table. Default: head, which shares an int8 head's weights, if the two are tied."""
-    rare: Literal["int4"] | None = None
-    """A different format for the head's rows that only a verifier uses."""
     keep: Annotated[tuple[str, ...], MANY] = ()
     """Matrices that stay in fp16: role:name, or a pattern such as `window:*down*`."""
     keep_bytes: int | None = None
@@ -126,9 +124,9 @@ def shrink_any(given: Path, options: QuantizeOptions, material: MaterialOptions,
 
 def unread(number_format: str, options: QuantizeOptions, target: str) -> dict[str, str]:
     """Options that nothing reads in this form -> what reads them."""
-    found, formats = unread_by(target, number_format), {number_format, options.head, options.rare}
+    found, formats = unread_by(target, number_format), {number_format, options.head}
     if target != "onnx":
-        weights = ("head", "embedding", "rare", "keep", "keep_bytes", "block_size", "accuracy_level")
+        weights = ("head", "embedding", "keep", "keep_bytes", "block_size", "accuracy_level")
         found |= dict.fromkeys(weights, f"not read with --target {target}; quantize first, then make the target of that bundle")
     if not formats & {"int8-weights", "int4"}:
         found |= dict.fromkeys(("block_size", "accuracy_level"), "read only with --to int8-weights or int4")
@@ -143,7 +141,7 @@ def recipe_of(number_format: str, options: QuantizeOptions) -> "Recipe":
     from unmask.quant.weights.rewrite import Blocking
 
     blocking = Blocking(options.block_size, options.accuracy_level)
-    return Recipe(number_format, options.head, options.embedding, options.rare, options.keep, blocking)
+    return Recipe(number_format, options.head, options.embedding, options.keep, blocking)
 
 
 def shrink(bundle: Path, target: Path, number_format: str, options: QuantizeOptions, material: MaterialOptions, say: Say) -> int:

@@ -19,9 +19,9 @@ from unmask.apps.captions.word_list import read_word_list
 from unmask.apps.cli.options import (
     MANY,
     SHIPPED,
+    CheckChoice,
     EngineChoice,
     LiveChoice,
-    ScheduleChoice,
     TunedChoice,
     changed,
     refuse_unread,
@@ -65,7 +65,7 @@ class ServeOptions:
 def serve(
     *,
     options: ServeOptions = ServeOptions(),
-    schedule: ScheduleChoice = ScheduleChoice(),  # noqa: B008  (frozen)
+    schedule: CheckChoice = CheckChoice(),  # noqa: B008  (frozen)
     live: LiveChoice = LiveChoice(),  # noqa: B008
     engine: EngineChoice = EngineChoice(),  # noqa: B008
     tuned: TunedChoice = TunedChoice(),  # noqa: B008
@@ -88,7 +88,7 @@ def serve(
     access = Access(options.host, options.token or (None if alone else secrets.token_urlsafe()), origins)
     Silero()  # raises now if its package is missing
     chosen = setting(load_bundle(options.bundle), TASK, engine, tuned)
-    live_options = replace(live_options, schedule=schedule.of(chosen))
+    live_options = replace(live_options, schedule=schedule.over(chosen.schedule))
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
     with listen(options.host, options.port) as listener:

@@ -12,7 +12,8 @@ from unmask.decoding.denoiser import Step
 
 # (lowest confidence, style)
 COLORS = ((0.95, "green"), (0.8, "yellow"), (0.5, "dark_orange"), (0.0, "red"))
-MASK, BLANK = "░", "·"
+MASK = "░"
+SPACE = "\u2581"  # of sentencepiece's tokens; a decoder leaves it out at the beginning of a text
 
 
 class CanvasView:
@@ -21,9 +22,9 @@ class CanvasView:
     If stderr is not a terminal, every step is printed.
     """
 
-    def __init__(self, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> None:
-        """blank: an id without text. start: the first position after the prompt."""
-        self._tokenizer, self._mask_id, self._blank, self._start = tokenizer, mask_id, blank, start
+    def __init__(self, tokenizer: Tokenizer, mask_id: int, start: int = 0) -> None:
+        """start: the first position after the prompt."""
+        self._tokenizer, self._mask_id, self._start = tokenizer, mask_id, start
         self.console = Console(stderr=True)
         self._live: Live | None = None
 
@@ -40,7 +41,7 @@ class CanvasView:
 
     def text(self, step: Step) -> Text:
         """What is shown of a step."""
-        return render(step, self._tokenizer, self._mask_id, self._blank, self._start)
+        return render(step, self._tokenizer, self._mask_id, self._start)
 
     def close(self) -> None:
         if self._live is not None:
@@ -48,27 +49,28 @@ class CanvasView:
             self._live = None
 
 
-def render(step: Step, tokenizer: Tokenizer, mask_id: int, blank: int | None = None, start: int = 0) -> Text:
-    """The canvas after a step: committed tokens bold, the tentative ones of masks dim or as shaded cells, blanks as dots."""
-    text = head(step, start, "places" if blank is None else "slots")
+def render(step: Step, tokenizer: Tokenizer, mask_id: int, start: int = 0) -> Text:
+    """The canvas after a step: committed tokens bold, the tentative ones of masks dim or as shaded cells."""
+    text = head(step, start)
     rows = zip(step.ids.tolist(), step.tentative.tolist(), step.confidence.tolist(), strict=True)
     for committed, guess, confidence in list(rows)[start:]:
         if committed == mask_id:
-            unknown = guess in (blank, mask_id)
-            text.append(MASK if unknown else tokenizer.decode([guess]), style="dim " + color(confidence))
-        elif committed == blank:
-            text.append(BLANK, style="bright_black")
-        else:  # special tokens are shown too: the canvas holds them
-            text.append(tokenizer.decode([committed], skip_special_tokens=False), style="bold " + color(confidence))
+            text.append(MASK if guess == mask_id else written(tokenizer, guess), style="dim " + color(confidence))
+        else:
+            text.append(written(tokenizer, committed), style="bold " + color(confidence))
     return text
 
 
-def head(step: Step, start: int, places: str = "places") -> Text:
+def head(step: Step, start: int) -> Text:
     """The line above a canvas. start: the first position after the prompt."""
     done, all_of_them = len(step.ids) - start - step.masked, len(step.ids) - start
-    return Text(
-        f"pass {step.number}  {done}/{all_of_them} {places}  {step.rows} rows  {1000 * step.seconds:.0f} ms\n", style="dim"
-    )
+    return Text(f"pass {step.number}  {done}/{all_of_them} places  {step.rows} rows  {1000 * step.seconds:.0f} ms\n", style="dim")
+
+
+def written(tokenizer: Tokenizer, token: int) -> str:
+    """A token as it is within a text. Special ones are shown too: the canvas holds them."""
+    space = " " if (tokenizer.id_to_token(token) or "").startswith(SPACE) else ""
+    return space + str(tokenizer.decode([token], skip_special_tokens=False)).removeprefix(space)
 
 
 def color(confidence: float) -> str:

@@ -27,7 +27,7 @@ from unmask.speech.captioner import Captioner
 from unmask.speech.endpointing import SpeechOptions
 from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner, LiveOptions
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.words import Word
 
 FLAG = Parameter(negative="", show_default=False)

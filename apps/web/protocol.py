@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from unmask.apps.captions.cues import cues
 from unmask.speech.events import Event
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 TEXT_CHARACTERS = 100  # longer messages are not parsed: deep nesting would exhaust the stack
 RATES_HZ = (8000, 384_000)  # lowest and highest sample rate that a client may send

@@ -23,7 +23,7 @@ from unmask.apps.web.protocol import SERVER_STOPS, TOO_SLOW, Closing, RefusedErr
 from unmask.errors import InputError
 from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.float32]
 Result = TypeVar("Result")

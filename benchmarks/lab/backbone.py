@@ -3,8 +3,8 @@
     python -m benchmarks.lab.backbone --shape dream-small --work .cache/shapes
 
 Random weights have no meaningful confidences, so a trace replaces the graph's numbers: how many positions a threshold of 0.9
-commits in each pass over a block of 32. It was recorded on the shipped captioner, filling a clip from masks alone
-(`--record CLIP` records it again). Every pass is computed; only the numbers that choose the commits are replaced.
+commits in each pass over a block of 32. It was recorded on an earlier captioner, which filled a clip from masks alone. Every pass
+is computed; only the numbers that choose the commits are replaced.
 Reference and PyTorch compute the same rows in every pass, so a few passes over a half-filled canvas are timed and counted as
 often as the published schedule has passes: one position a pass.
 """
@@ -20,7 +20,6 @@ from typing import Annotated
 
 import cyclopts
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from unmask.benchmarks.measure.harness import interleave
@@ -34,14 +33,10 @@ from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine import Engine, GraphRun
 from unmask.engines.engine_options import EngineOptions
-from unmask.errors import InputError
-from unmask.speech.captioner import Captioner
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
-from unmask.speech.timeline.reader import TimelineReader, TimelineSegment
 from unmask.text.denoiser import BackboneDenoiser, attention_layout
 
 BLOCK, PROMPT, ANSWER = 32, 64, 192
-# Positions committed in each pass over a block. recorded: --record apps/clips/lj-jail.flac, the sure ones at once, then singly.
+# Positions committed in each pass over a block. recorded: of apps/clips/lj-jail.flac, the sure ones at once, then singly.
 # even: four a pass, about what is reported for threshold decoding of 8B models with blocks of 32 (Fast-dLLM, arXiv 2505.22618).
 TRACES = {"recorded": (14, *[1] * 18), "even": (4,) * 8}
 WINDOWS = ("masked", "block", "suffix")
@@ -57,17 +52,11 @@ class BackboneOptions:
     threads: int = 1
     trace: str = "recorded"
     """recorded or even."""
-    record: Path | None = None
-    """Print the trace of this recording instead, taken with the caption bundle `captioner`."""
-    captioner: Path = Path("models/caption-tiny-en")
     only: str | None = None
     """One variant, once, and its peak memory in MiB: trimmed, reference or torch."""
 
 
 def main(options: Annotated[BackboneOptions, cyclopts.Parameter(name="*")] = BackboneOptions()) -> None:
-    if options.record:
-        print(*record(options.record, options.captioner))
-        return
     checkpoint, bundle = options.work / options.shape, options.work / f"{options.shape}.bundle"
     if not bundle.exists():
         make(options.shape, checkpoint, bundle)
@@ -260,21 +249,6 @@ def table(taken: dict[str, list[Taken]], rss_mib: Callable[[str], str]) -> str:
             f"| {np.median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f}) | {share} | {rss_mib(name)} |"
         )
     return "\n".join(lines)
-
-
-def record(recording: Path, bundle: Path) -> list[int]:
-    """Positions that threshold 0.9 commits in each pass over the first block of 32 slots, all of them masked.
-
-    Raises InputError for a captioner that fills no canvas in passes.
-    """
-    samples, rate = soundfile.read(recording, dtype="float32")
-    assert rate == SAMPLE_RATE_HZ
-    captioner = Captioner(load_bundle(bundle)).load()
-    window, reader = next(iter(captioner.segments(samples))), captioner.reader
-    if not (isinstance(reader, TimelineReader) and isinstance(window, TimelineSegment)):
-        raise InputError(f"{bundle} writes a transcript; a trace is of the canvas of a timeline: name one with --captioner")
-    steps = reader.fill(window, Schedule(threshold=0.9, block=BLOCK))
-    return [len(step.committed) for step in steps if len(step.committed) and step.committed[0] < BLOCK]
 
 
 if __name__ == "__main__":

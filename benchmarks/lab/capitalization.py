@@ -1,6 +1,6 @@
 """Case and punctuation: F1 of capital letters and of marks against text written by people.
 
-    python -m benchmarks.lab.capitalization --corpus DATA/train/ljspeech --bundles models/caption-tiny-en [--whisper WHISPER]
+    python -m benchmarks.lab.capitalization --corpus DATA/train/ljspeech --bundles models/moonshine-tiny-en
 
 LJ Speech's `raw` text has both. The 64 recordings that training holds out (the first by name) are scored. Words are aligned
 after normalizing; a capital or a mark counts as found when the word in the same place has it, so a wrong word loses its own.
@@ -14,7 +14,7 @@ from typing import Annotated
 
 import cyclopts
 
-from benchmarks.lab.word_errors import bundle_text, progress, whisper_text
+from benchmarks.lab.word_errors import bundle_text, progress
 from unmask.benchmarks.measure.word_errors import normalize
 from unmask.training.corpus import read_corpus, read_lines
 
@@ -26,7 +26,6 @@ class CapitalizationOptions:
     corpus: Path
     """The corpus's manifest without its ending; lines have `raw`."""
     bundles: tuple[Path, ...]
-    whisper: Path | None = None
     limit: int = 64
 
 
@@ -34,8 +33,6 @@ def main(options: Annotated[CapitalizationOptions, cyclopts.Parameter(name="*")]
     raw = {row["id"]: row["raw"] for row in read_lines(options.corpus.with_suffix(".jsonl"))}
     utterances = sorted(read_corpus(options.corpus), key=lambda u: u.id)[: options.limit]
     writers = {path.name: bundle_text(path) for path in options.bundles}
-    if options.whisper:
-        writers["Whisper greedy"] = whisper_text(options.whisper)
     print(f"| {len(utterances)} recordings | capitals F1 % | marks F1 % |\n|---|---|---|")
     for name, write in writers.items():
         pairs = [(raw[u.id], write(u.samples)) for u in progress(utterances)]

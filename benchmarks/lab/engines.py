@@ -68,7 +68,7 @@ def calls_of(bundle: Bundle, threads: int, buckets: list[Bucket], seed: int) -> 
     manifest = bundle.manifest
     engine = Engine(bundle, EngineOptions(engine=engine_of(manifest), threads=threads)).load()
     rng = np.random.default_rng(seed)
-    padding = Padding(engine.kind, manifest.timeline.frames_per_slot if manifest.timeline else None)
+    padding = Padding(engine.kind)
     return [partial(engine.run, bucket.role, feeds_of(engine, padding, bucket, rng)) for bucket in buckets]
 
 

@@ -1,6 +1,6 @@
 """Live captions on a clock: delays of words, stability, accuracy against offline, cost.
 
-    python -m benchmarks.lab.live --data DATA --bundles moonshine --bundles models/caption-tiny-en
+    python -m benchmarks.lab.live --data DATA --bundles models/moonshine-tiny-en
 
 plays the test sessions block by block to a `LiveCaptioner`, in a process of its own for each variant. By default the clock is
 simulated: a block arrives when it is due, and the time of computing is measured and added, so a machine that falls behind gets
@@ -39,7 +39,7 @@ from unmask.benchmarks.measure.statistics import summarize
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, normalize, word_error_rate
 from unmask.benchmarks.scenarios.live_delays import Emitted, play
 from unmask.errors import InputError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 COLUMNS = (
     "tentative s, p50 (p90)",

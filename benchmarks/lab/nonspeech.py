@@ -1,11 +1,10 @@
 """Words written where nobody speaks English: per minute of silence, noise, tones and babble; how unsure in other languages.
 
-    python -m benchmarks.lab.nonspeech --data DATA --bundles models/caption-tiny-en [--whisper WHISPER] [--languages]
+    python -m benchmarks.lab.nonspeech --data DATA --bundles models/moonshine-tiny-en [--languages]
 
 Noise is of the kinds kept for testing; babble is seven test speakers at once. Babble contains speech, so a word there is not
-necessarily invented; it shows how much of a crowd is written down. Whisper decodes greedily in PyTorch, segments padded to
-30 s. `--languages` prints instead how many words are unsure in English speech, clean, noisy and of learners, and in the voices
-of other languages of espeak-ng, which must be installed.
+necessarily invented; it shows how much of a crowd is written down. `--languages` prints instead how many words are unsure in
+English speech, clean, noisy and of learners, and in the voices of other languages of espeak-ng, which must be installed.
 """
 
 import io
@@ -20,10 +19,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from benchmarks.lab.word_errors import Write, bundle_text, whisper_text
-from unmask import Captioner, Schedule, load_bundle
-from unmask.bundle.manifest import read_manifest
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from benchmarks.lab.word_errors import Write, bundle_text
+from unmask import Captioner, load_bundle
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.words import FEWEST_WORDS, mostly_unsure, unsure_share
 from unmask.training.augment import babble, colored, mix, tones
 from unmask.training.corpus import read_corpus, read_corpus_split
@@ -31,7 +29,6 @@ from unmask.training.corpus import read_corpus, read_corpus_split
 Audio = NDArray[np.float32]
 PIECE_S = 10.0
 MADE_DB = -20.0  # of full scale: what noise and tones are made at, as root mean square
-ONE_PASS = Schedule(rule="quota", passes=1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,6 @@ class NonspeechOptions:
     data: Path
     """Folder with `test/librispeech` and `noise/noise`."""
     bundles: tuple[Path, ...]
-    whisper: Path | None = None
     pieces: int = 12
     """Of ten seconds, of each kind that is made."""
     languages: bool = False
@@ -83,10 +79,6 @@ def writers(options: NonspeechOptions) -> dict[str, Write]:
     out = {}
     for path in options.bundles:
         out[f"{path.name}, default"] = bundle_text(path)
-        if read_manifest(path).timeline:
-            out[f"{path.name}, 1 pass"] = bundle_text(path, ONE_PASS)
-    if options.whisper:
-        out["Whisper greedy"] = whisper_text(options.whisper)
     return out
 
 

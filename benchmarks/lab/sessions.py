@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.lab.words.phonemes import PhonemeAligner
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 
 FRAME = SAMPLE_RATE_HZ // 50

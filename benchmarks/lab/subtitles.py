@@ -27,7 +27,7 @@ import srt
 from benchmarks.lab.sessions import joined, session_utterances
 from unmask.apps.captions.sentences import CLOSING, OPENING, abbreviated, ends_sentence
 from unmask.benchmarks.measure.word_errors import normalize
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.words import Word
 
 EARLY_S = 0.25

@@ -1,7 +1,6 @@
 """The same weights in the same engine, writing one token a pass with a cache: the base that unmasking is compared with.
 
-In a timeline bundle it is the causal verifier, on the captioner's own encoder states; in a transcript bundle its own decoding of
-an empty draft; in a backbone the whole model under a causal mask.
+A captioner decodes an empty draft; a backbone is run under a causal mask.
 """
 
 import shutil
@@ -14,11 +13,10 @@ from numpy.typing import NDArray
 
 from unmask.benchmarks.measure.bundles import undrafted
 from unmask.bundle.graph_spec import BACKBONE
-from unmask.bundle.manifest import Bundle, Manifest
+from unmask.bundle.manifest import Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.errors import InputError
 from unmask.speech.captioner import Captioner, Segment
-from unmask.speech.timeline.reader import TimelineSegment
 from unmask.text.denoiser import BackboneDenoiser, attention_layout
 from unmask.text.generator import Generator, Request
 
@@ -27,35 +25,8 @@ EVERY_PASS = Schedule(verify=1 << 20)  # no text has as many tokens
 
 def token_by_token(captioner: Captioner, windows: list[Segment]) -> tuple[str, int]:
     """Greedy text of the causal model alone, and its number of tokens."""
-    write = greedy if captioner.bundle.manifest.verifier else undrafted_text
-    written = [write(captioner, window) for window in windows]
+    written = [captioner.decode(undrafted(window), EVERY_PASS).text.ids for window in windows]
     return " ".join(captioner.tokenizer.decode(ids.tolist()).strip() for ids in written), sum(map(len, written))
-
-
-def can_write_in_order(manifest: Manifest) -> bool:
-    """Whether a caption bundle holds a causal model, without which it has no `token_by_token`."""
-    return manifest.verifier is not None or manifest.transcript is not None
-
-
-def greedy(captioner: Captioner, window: Segment) -> NDArray[np.int64]:
-    """The text of a timeline's verifier. More than eight tokens a second are cut off as a loop."""
-    verifier = captioner.bundle.manifest.verifier
-    assert isinstance(window, TimelineSegment)
-    assert window.verifier is not None
-    assert verifier is not None
-    window.verifier.reset()
-    ids = np.zeros(0, dtype=np.int64)
-    while len(ids) < 8 + 8 * window.audio_s:
-        best = window.verifier.next_token_scores(ids, len(ids)).ids[-1, 0]
-        if best == verifier.end_id:
-            break
-        ids = np.append(ids, best)
-    return ids
-
-
-def undrafted_text(captioner: Captioner, window: Segment) -> NDArray[np.int64]:
-    """The text of a transcript without its draft, cut off as any of its texts."""
-    return captioner.decode(undrafted(window), EVERY_PASS).text.ids
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Word error rate and decoding time of caption bundles on a corpus, by schedule, with 95 % bootstrap intervals.
 
-    python -m benchmarks.lab.word_errors --corpus DATA/test/librispeech --bundles models/caption-tiny-en [--whisper WHISPER]
+    python -m benchmarks.lab.word_errors --corpus DATA/test/librispeech --bundles models/moonshine-tiny-en
 
 Every utterance's context is computed once per bundle and then decoded in every way, in random order. Decoding is timed from the
-context to the words; `token by token` is the bundle's own causal model, decoding greedily with its key-value cache in this
-runtime. The one pass of a transcript bundle is the draft that comes with its context. `--ways "1 pass, checked" --ahead 4 --ahead
-8` compares how far the checks read; `--noise NOISE --snr-db 10` mixes noise of the test kinds in. Writes a Markdown table to
-stdout and, with --out, every utterance's text and counts as JSON.
+context to the words; `token by token` is the bundle's own decoder, greedily with its key-value cache in this runtime.
+`--ways checked --ahead 4 --ahead 8` compares how far the checks read; `--noise NOISE --snr-db 10` mixes noise of the test kinds
+in. Writes a Markdown table to stdout and, with --out, every utterance's text and counts as JSON.
 """
 
 import json
@@ -21,7 +20,7 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lab.token_by_token import can_write_in_order, token_by_token
+from benchmarks.lab.token_by_token import token_by_token
 from unmask import Captioner, EngineOptions, Schedule, load_bundle
 from unmask.benchmarks.measure.bundles import engine_of
 from unmask.benchmarks.measure.machine import describe_machine
@@ -30,25 +29,13 @@ from unmask.benchmarks.measure.word_errors import WER_PERCENT, word_errors
 from unmask.bundle.manifest import Manifest
 from unmask.decoding.draft import Draft
 from unmask.speech.captioner import TASK, Segment
-from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training.augment import mix
 from unmask.training.corpus import Utterance, read_corpus, read_corpus_split
 
-SCHEDULES = {
-    "1 pass": Schedule(rule="quota", passes=1),
-    "2 passes": Schedule(rule="quota", passes=2),
-    "4 passes": Schedule(rule="quota", passes=4),
-    "8 passes": Schedule(rule="quota", passes=8),
-    "threshold 0.9": Schedule(threshold=0.9),
-}
-CHECKED = Schedule(rule="quota", passes=1, verify=64, verify_lookahead=8)  # of a transcript: by the bundle's own schedule
-SOME_CHECKS = {
-    "1 pass, 1 check": replace(CHECKED, verify=1, verify_lookahead=None),
-    "1 pass, 4 checks": replace(CHECKED, verify=4, verify_lookahead=None),
-}
-NEAR = "near second choices accepted"
+DRAFT, CHECKED = "draft alone", "checked"
 TOKEN_BY_TOKEN = "token by token"
-DRAFTED = "draft of the first three quarters, 1 pass, checked"
+DRAFTED = "checked after the text of the first three quarters"
 
 
 @dataclass(frozen=True)
@@ -56,8 +43,6 @@ class WordErrorOptions:
     corpus: Path
     """The corpus's manifest without its ending."""
     bundles: tuple[Path, ...]
-    whisper: Path | None = None
-    """Also decode greedily with this Whisper (in PyTorch), on segments padded to 30 s and on the captioner's own."""
     out: Path | None = None
     limit: int | None = None
     """The first utterances only, this many."""
@@ -108,8 +93,6 @@ def main(options: Annotated[WordErrorOptions, cyclopts.Parameter(name="*")]) -> 
         utterances = list(noisy(utterances, options.noise, options.snr_db))
     print(describe_machine())
     results = [row for path in options.bundles for row in score_bundle(path, utterances, options)]
-    if options.whisper:
-        results += score_whisper(options.whisper, utterances)
     speakers = np.array([u.speaker for u in utterances])
     print(table(results, speakers, options.resamples))
     if options.out:
@@ -154,19 +137,14 @@ def score_bundle(path: Path, utterances: list[Utterance], options: WordErrorOpti
 
 def ways(options: WordErrorOptions, manifest: Manifest) -> dict[str, Schedule | None]:
     """The chosen ways of decoding by name; None for those that are more than a schedule."""
-    own = checked_schedule(manifest)
-    checked = {f"1 pass, checked, {n} ahead": replace(own, verify_lookahead=n) for n in options.ahead}
-    found: dict[str, Schedule | None] = {} if manifest.transcript else {**SCHEDULES, **(SOME_CHECKS if manifest.verifier else {})}
-    if can_write_in_order(manifest):
-        found |= {"1 pass, checked": own, f"1 pass, checked, {NEAR}": replace(own, verify_accept_ratio=0.3)}
-        found |= {**checked, TOKEN_BY_TOKEN: None, DRAFTED: None}
-    if unknown := {*options.ways, *checked} - set(found):
+    own = manifest.tasks[TASK]
+    further = {f"{CHECKED}, {n} ahead": replace(own, verify_lookahead=n) for n in options.ahead}
+    found: dict[str, Schedule | None] = {DRAFT: replace(own, verify=0, verify_lookahead=None), CHECKED: own}
+    found |= {f"{CHECKED}, near second choices accepted": replace(own, verify_accept_ratio=0.3)}
+    found |= {**further, TOKEN_BY_TOKEN: None, DRAFTED: None}
+    if unknown := {*options.ways} - set(found):
         raise ValueError(f"{', '.join(sorted(unknown))}: no such way of decoding; there are {', '.join(found)}")
-    return {name: way for name, way in found.items() if not options.ways or name in options.ways or name in checked}
-
-
-def checked_schedule(manifest: Manifest) -> Schedule:
-    return manifest.tasks[TASK] if manifest.transcript else CHECKED
+    return {name: way for name, way in found.items() if not options.ways or name in options.ways or name in further}
 
 
 def early_draft(captioner: Captioner, utterance: Utterance, window: Segment) -> Draft:
@@ -174,61 +152,18 @@ def early_draft(captioner: Captioner, utterance: Utterance, window: Segment) -> 
     start = round(window.start_s * SAMPLE_RATE_HZ)
     early = captioner.encode(utterance.samples[start : start + round(0.75 * window.audio_s * SAMPLE_RATE_HZ)])
     border = (0.75 * window.audio_s - 0.48) / captioner.reader.place_s  # the last half second is read again
-    return captioner.decode(early, checked_schedule(captioner.bundle.manifest)).text.as_draft(trusted_until=border)
+    return captioner.decode(early, captioner.bundle.schedule(TASK)).text.as_draft(trusted_until=border)
 
 
 def from_drafts(captioner: Captioner, windows: list[Segment], drafts: list[Draft]) -> tuple[str, int, int, int]:
     """Text, passes, rows and tokens when a draft is kept except its last half second, and the rest is filled and checked."""
-    schedule = checked_schedule(captioner.bundle.manifest)
+    schedule = captioner.bundle.schedule(TASK)
     readings = [captioner.decode(w, schedule, known) for w, known in zip(windows, drafts, strict=True)]
     texts = [word.text for reading in readings for word in captioner.spell(reading.text)]
     return " ".join(texts), *(sum(n) for n in zip(*((r.passes, r.rows, len(r.text.ids)) for r in readings), strict=True))
 
 
-def score_whisper(folder: Path, utterances: list[Utterance]) -> list[WayScores]:
-    read = whisper_reader(folder)
-    rows = []
-    for name, longest_s in (("Whisper greedy, 30 s segments", 30), ("Whisper greedy, speech and 1 s", None)):
-        row = WayScores(name)
-        for utterance in progress(utterances):
-            size = longest_s * SAMPLE_RATE_HZ if longest_s else len(utterance.samples) + SAMPLE_RATE_HZ
-            text, tokens, seconds = read(utterance.samples, size)
-            row.add(utterance.text, text, tokens + 1, tokens + 1, tokens, seconds)
-        rows.append(row)
-    return rows
-
-
-def whisper_reader(folder: Path) -> Callable[[NDArray[np.float32], int], tuple[str, int, float]]:
-    """A function of a recording and the samples to pad it to (30 s at most) to Whisper's greedy text, its tokens and seconds."""
-    import torch
-    from tokenizers import Tokenizer
-
-    from unmask.training.captions.teacher import DecoderPrompt, greedy, read_settings
-    from unmask.training.captions.whisper_weights import load_whisper
-
-    model = load_whisper(folder)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    voice = DecoderPrompt.whisper(read_settings(folder)[0], model.config.vocabulary)
-
-    def read(samples: NDArray[np.float32], size: int) -> tuple[str, int, float]:
-        padded = np.pad(samples, (0, size - len(samples)))[: size // 320 * 320]
-        with torch.inference_mode():
-            states = model.encoder(torch.from_numpy(log_mel(padded))[None])
-        began = time.perf_counter()
-        (ids,) = greedy(model.decoder, states, [states.shape[1]], voice)
-        taken = time.perf_counter() - began
-        return tokenizer.decode(ids).strip(), len(ids), taken
-
-    return read
-
-
 Write = Callable[[NDArray[np.float32]], str]
-
-
-def whisper_text(folder: Path) -> Write:
-    """A function of a recording of up to 30 s to Whisper's greedy text, on a segment padded to 30 s."""
-    read = whisper_reader(folder)
-    return lambda samples: read(samples, 30 * SAMPLE_RATE_HZ)[0]
 
 
 def bundle_text(path: Path, schedule: Schedule | None = None) -> Write:

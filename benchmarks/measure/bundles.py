@@ -25,4 +25,4 @@ def same_model(a: Bundle, b: Bundle) -> bool:
 def undrafted(segment: Segment) -> TranscriptSegment:
     """A segment of a transcript bundle whose text is written token by token: each pass settles one."""
     assert isinstance(segment, TranscriptSegment)
-    return replace(segment, draft=Draft(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0)))
+    return replace(segment, proposed=Draft(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0)))

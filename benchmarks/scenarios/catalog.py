@@ -94,16 +94,11 @@ def fill(subject: MeasuredBundle) -> Iterator[Case]:
 
 
 def schedules(subject: MeasuredBundle) -> list[tuple[str, dict[str, Any]]]:
-    """Name -> changes of the task's own schedule, and of a transcript whether it is drafted. The last one is the default."""
-    if subject.manifest.transcript:
+    """Name -> changes of the task's own schedule, and of a caption whether it is drafted. The last one is the default."""
+    if subject.captions:
         ahead = {f"{n or 'all'} ahead": n for n in LOOKAHEADS if n != subject.manifest.tasks[TASK].verify_lookahead}
         looking = [(label, {"schedule": {"verify_lookahead": n}}) for label, n in ahead.items()]
         return [("token by token", {"schedule": {}, "drafted": False}), *looking, ("default", {"schedule": {}})]
-    if subject.captions:
-        quick = [(f"{n} pass{'es' * (n > 1)}", {"passes": n, "verify": 0}) for n in (1, 2, 4, 8)]
-        checked = subject.manifest.verifier is not None and subject.manifest.tasks[TASK].verify
-        quick += [("1 pass, 4 checks", {"passes": 1, "verify": 4})] if checked else []
-        return [(label, {"schedule": changes}) for label, changes in [*quick, ("default", {})]]
     block = subject.manifest.block or 32
     counts = [n for n in (1, 4, 8, 16) if n <= block]
     by_quota = {"rule": "quota", "block": block}
@@ -143,10 +138,9 @@ def _count(rows: int) -> str:
 
 
 def _most_rows(manifest: Manifest, seconds: float) -> int:
-    """Of a captioner's pass: all slots of the canvas, or all tokens of the longest transcript."""
-    if manifest.transcript:
-        return int(manifest.transcript.tokens_per_second * seconds)
-    return int(seconds / manifest.timeline.slot_s)
+    """Of a captioner's pass: all tokens of the longest text."""
+    assert manifest.transcript is not None
+    return int(manifest.transcript.tokens_per_second * seconds)
 
 
 def _seconds(subject: MeasuredBundle) -> list[float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 BLOCK = SAMPLE_RATE_HZ // 10
 

@@ -23,9 +23,8 @@ from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import TASK, Captioner, Segment
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
-from unmask.speech.timeline.reader import TimelineSegment
-from unmask.speech.transcript import TranscriptDecoder, TranscriptSegment
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
+from unmask.speech.transcript import TranscriptSegment
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Request
 
@@ -36,7 +35,7 @@ Costs = dict[str, list[int]]
 
 
 class CaptionWorkload:
-    """A captioner: contexts are seconds of a recording, windows rows of its canvas, or tokens of its transcript."""
+    """A captioner: contexts are seconds of a recording, windows tokens of its text."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions, recordings: list[str], costs: Costs) -> None:
         self.counter = CostCounter(costs)
@@ -52,18 +51,10 @@ class CaptionWorkload:
         return self.captioner.encode(self.samples(recording, seconds))
 
     def step(self, rows: int, context: float) -> Callable[[], Sample]:
-        """context: seconds of the first recording."""
+        """Read tokens after `PAST` others; the time does not depend on which ones. context: seconds of the first recording."""
         window = self.window(0, context)
-        if isinstance(window, TranscriptSegment):
-            return self._read(window.decoder, rows)
-        assert isinstance(window, TimelineSegment)
-        at = np.arange(min(rows, len(window.canvas.ids)))
-        ids, allowed = window.canvas.ids[at], (window.canvas.spans[0].allowed,)
-        return lambda: measured(self.counter, lambda: (window.denoiser.window(ids, at, at, allowed), len(at))[1])
-
-    def _read(self, decoder: TranscriptDecoder, rows: int) -> Callable[[], Sample]:
-        """Read tokens after `PAST` others; the decoder's time does not depend on which ones."""
-        ids = np.zeros(PAST + rows - 1, np.int64)
+        assert isinstance(window, TranscriptSegment)
+        decoder, ids = window.decoder, np.zeros(PAST + rows - 1, np.int64)
         decoder.next_token_scores(ids[:PAST], 0)
         return lambda: measured(self.counter, lambda: len(decoder.next_token_scores(ids, PAST).ids))
 

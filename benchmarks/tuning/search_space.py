@@ -21,14 +21,9 @@ def machine(bundles: Sequence[tuple[Path, EngineOptions]], counts: Sequence[int]
     return Stage("precision and threads", around)
 
 
-def caption_stages(manifest: Manifest) -> list[Stage]:
-    """Passes and commit rule, order, reuse; then how far the verifier reads and what it accepts.
-
-    A transcript has no canvas to fill in passes, and its text is the same however far the checks read."""
-    if manifest.transcript:
-        return [Stage("lookahead", _lookaheads)]
-    stages = [Stage("passes and rule", _caption_rules), Stage("order", _orders), Stage("rows", _reuse)]
-    return [*stages, Stage("verifier", _checks)] if manifest.verifier else stages
+def caption_stages() -> list[Stage]:
+    """A caption's text is the same however far the checks read; nothing else of its schedule matters."""
+    return [Stage("lookahead", _lookaheads)]
 
 
 def answer_stages(manifest: Manifest, length: int) -> list[Stage]:
@@ -50,14 +45,6 @@ def answer_stages(manifest: Manifest, length: int) -> list[Stage]:
     return [*stages, Stage("rows", _reuse)]
 
 
-def _caption_rules(best: Setting) -> list[Setting]:
-    found = [
-        best.having(passes=1),
-        *(best.having(rule="quota", passes=passes) for passes in (2, 4)),
-    ]  # one pass: any rule
-    return [*found, *(best.having(rule="threshold", threshold=p, passes=None) for p in (0.9, 0.7))]
-
-
 def _orders(best: Setting) -> list[Setting]:
     """Only with a second pass; otherwise the order changes nothing."""
     return [] if best.schedule.passes == 1 else [best.having(order=order) for order in ORDERS]
@@ -70,15 +57,6 @@ def _reuse(best: Setting) -> list[Setting]:
     windows = ("masked", "block", "suffix") if best.schedule.block else ("masked",)
     some = [(window, refresh) for window in windows for refresh in (None, 2, 4, 8)]
     return [best.having(reuse=False, refresh=None), *(best.having(reuse=True, window=w, refresh=r) for w, r in some)]
-
-
-def _checks(best: Setting) -> list[Setting]:
-    most = best.schedule.verify
-    found = [best.having(verify=0), best.having(verify=4)]
-    if not most:
-        return [*found, best.having(verify=64)]
-    found += [best.having(verify_accept_ratio=share) for share in (0.6, 0.3)]
-    return [*found, *(best.having(verify_lookahead=tokens) for tokens in (None, 4, 8, 16, 32))]
 
 
 def _lookaheads(best: Setting) -> list[Setting]:

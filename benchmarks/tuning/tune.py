@@ -79,7 +79,7 @@ def make_plan(
     bundles = [(bundle.folder, engine), *((other.folder, _engine(other, engine)) for other in others)]
     objective: Objective
     if kind_of(bundle.manifest).takes == "speech":
-        objective, stages = CaptionObjective(examples.recordings, examples.texts), caption_stages(bundle.manifest)
+        objective, stages = CaptionObjective(examples.recordings, examples.texts), caption_stages()
     else:
         objective = AnswerObjective(default, task, examples.prompts, examples.length)
         stages = answer_stages(bundle.manifest, objective.length)

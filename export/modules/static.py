@@ -13,14 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.bundle.graph import GraphSpec
-from unmask.bundle.graph_spec import BACKBONE, TIMELINE
-from unmask.engines.padding import Padding
+from unmask.bundle.graph_spec import BACKBONE
 from unmask.export.graph_inputs import example_inputs
 from unmask.export.modules import backbone
 from unmask.export.modules.backbone import BackboneModel, rotate, rotation
-from unmask.export.modules.captioner import BLANK, CaptionerModel
 from unmask.export.modules.scores import reduced
-from unmask.export.modules.whisper import Attention
 
 Sizes = Mapping[str, int]  # as in a manifest's buckets
 
@@ -41,24 +38,6 @@ def fixed_graph(graph: GraphSpec, role: str, sizes: Sizes, module: nn.Module, di
     return FixedGraph(role, dict(sizes), module.eval(), example_inputs(graph, dims, fixed=True), tuple(graph.output_names))
 
 
-# ---- written-out parts
-
-
-def attend(layer: Attention, x: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """x (N, d); k, v (H, M, d / H); mask added to scores, broadcast to (H, N, M) -> (N, d)."""
-    q = split(layer, layer.query(x) * k.shape[-1] ** -0.5)
-    mixed = torch.softmax(q @ k.transpose(1, 2) + mask, -1) @ v
-    return layer.out(mixed.transpose(0, 1).flatten(1))
-
-
-def split(layer: Attention, x: Tensor) -> Tensor:  # (N, d) -> (H, N, d / H)
-    return x.unflatten(-1, (layer.heads, -1)).transpose(0, 1)
-
-
-def keys_values(layer: Attention, x: Tensor) -> tuple[Tensor, Tensor]:
-    return split(layer, layer.key(x)), split(layer, layer.value(x))
-
-
 class Replaced:
     """Replaces cached rows by the window's own. Rows of padding share a position, and any one of them is taken."""
 
@@ -75,137 +54,6 @@ class Replaced:
 def part_of(weight: Tensor, start: int, stop: int) -> nn.Parameter:
     """Rows of a matrix as a parameter that shares its memory: converters are slow at slicing constants."""
     return nn.Parameter(weight.detach()[start:stop], requires_grad=False)
-
-
-# ---- captioner
-
-
-class FixedContext(nn.Module):
-    """`Context` with a mask: frames of padding, after the real ones, are not attended to."""
-
-    def __init__(self, model: CaptionerModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, mel: Tensor, frame_mask: Tensor) -> tuple[Tensor, ...]:  # (1, mels, 2 T), (T,)
-        model, encoder = self.model, self.model.encoder
-        x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)[0]
-        x = x + encoder.positions[: len(x)]
-        for block in encoder.blocks:
-            rows = block.attention_norm(x)
-            x = block.ffn(x + attend(block.attention, rows, *keys_values(block.attention, rows), frame_mask))
-        x = encoder.norm(x)
-        pairs = [
-            torch.stack([pair[i] for pair in [keys_values(block.cross, x) for block in some]])
-            for some in (model.blocks, model.verifier.blocks)
-            for i in (0, 1)
-        ]
-        return pairs[0], pairs[1], model.slots(x[None])[0], pairs[2], pairs[3]
-
-
-class FixedCaptionWindow(nn.Module):
-    """`CaptionWindow` with a mask: slots of padding, after the canvas, are not attended to."""
-
-    def __init__(self, model: CaptionerModel, top: int, blank_penalty: float) -> None:
-        super().__init__()
-        self.model, self.top = model, top
-        self.head = part_of(model.embedding.weight, 0, model.config.vocabulary)
-        penalty = torch.zeros(model.config.vocabulary)
-        penalty[BLANK] = blank_penalty
-        self.register_buffer("penalty", penalty)
-
-    def forward(
-        self,
-        rows: Tensor,  # (W, d)
-        positions: Tensor,  # (W,) int32
-        wanted: Tensor,  # (R,) int32
-        bias: Tensor,  # (1, V)
-        cross_k: Tensor,  # (L, H, T, d / H)
-        cross_v: Tensor,
-        slots: Tensor,  # (S, d)
-        cache_k: Tensor,  # (L, H, S, d / H)
-        cache_v: Tensor,
-        frame_mask: Tensor,  # (T,)
-        mask: Tensor,  # (S,)
-    ) -> tuple[Tensor, ...]:
-        model, places = self.model, self.model.positions
-        if len(slots) > len(places):  # the longest bucket has one slot more than any canvas, for rows of padding
-            places = torch.cat([places, places.new_zeros(len(slots) - len(places), places.shape[1])])
-        x = rows + places.index_select(0, positions) + slots.index_select(0, positions)
-        near = model.near(positions.float(), cross_k.shape[2]) + frame_mask
-        replaced = Replaced(positions, len(slots))
-        keys, values = [], []
-        for i, block in enumerate(model.blocks):
-            normed = block.attention_norm(x)
-            k, v = keys_values(block.attention, normed)
-            keys.append(k)
-            values.append(v)
-            x = x + attend(block.attention, normed, replaced(cache_k[i], k), replaced(cache_v[i], v), mask)
-            x = block.ffn(x + attend(block.cross, block.cross_norm(x), cross_k[i], cross_v[i], near))
-        hidden = model.norm(x.index_select(0, wanted))
-        logits = F.linear(hidden, self.head) - self.penalty + bias
-        return *reduced(logits, self.top), torch.stack(keys), torch.stack(values)
-
-
-class FixedVerify(nn.Module):
-    """`Verify` with positions and a mask as inputs."""
-
-    def __init__(self, model: CaptionerModel, top: int) -> None:
-        super().__init__()
-        self.verifier, self.top = model.verifier, top
-        # Rows of marks are left out instead of barred: a logit of -1e4 would take up the whole range in int8-static.
-        weight, self.own, self.marks = model.embedding.weight, model.config.vocabulary, len(model.config.marks)
-        self.head = part_of(weight, 0, self.own)
-        self.rarer = part_of(weight, model.config.canvas_rows, model.config.rows) if model.config.rarer else None
-
-    def forward(
-        self,
-        rows: Tensor,  # (N, d)
-        verify_k: Tensor,  # (L, H, T, d / H)
-        verify_v: Tensor,
-        past_k: Tensor,  # (L, H, P, d / H)
-        past_v: Tensor,
-        positions: Tensor,  # (N,) int32
-        mask: Tensor,  # (N, P + N)
-        frame_mask: Tensor,  # (T,)
-    ) -> tuple[Tensor, ...]:
-        verifier = self.verifier
-        x = rows + verifier.positions.index_select(0, positions)
-        keys, values = [], []
-        for i, block in enumerate(verifier.blocks):
-            normed = block.attention_norm(x)
-            k, v = keys_values(block.attention, normed)
-            keys.append(k)
-            values.append(v)
-            k, v = torch.cat([past_k[i], k], 1), torch.cat([past_v[i], v], 1)
-            x = x + attend(block.attention, normed, k, v, mask)
-            x = block.ffn(x + attend(block.cross, block.cross_norm(x), verify_k[i], verify_v[i], frame_mask))
-        hidden = verifier.norm(x)
-        logits = F.linear(hidden, self.head)
-        if self.rarer is not None:
-            logits = torch.cat([logits, F.linear(hidden, self.rarer)], 1)
-        ids, best, logsumexp, _ = reduced(logits, self.top)
-        if self.rarer is not None:  # ids that follow the marks
-            ids = ids + self.marks * (ids >= self.own).int()
-        return ids, best, logsumexp, torch.stack(keys), torch.stack(values)
-
-
-def captioner_graph(model: CaptionerModel, role: str, sizes: Sizes, top: int, blank_penalty: float = 0.0) -> FixedGraph:
-    """A captioner's context, window or verify graph of one bucket's sizes. top and blank_penalty as in `CaptionWindow`."""
-    modules = {
-        "context": FixedContext,
-        "window": lambda m: FixedCaptionWindow(m, top, blank_penalty),
-        "verify": lambda m: FixedVerify(m, top),
-    }
-    dims = {
-        **model.config.dims,
-        **Padding(TIMELINE, model.config.frames_per_slot).whole(sizes),
-        "past + tokens": sizes.get("past", 0) + sizes.get("tokens", 0),
-    }
-    return fixed_graph(TIMELINE.graph(role), role, sizes, modules[role](model), dims)
-
-
-# ---- backbones
 
 
 class FixedBackboneWindow(nn.Module):

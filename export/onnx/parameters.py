@@ -12,7 +12,8 @@ PARAMETER = "model."  # prefix of the name of a constant that is a parameter
 def name_parameters(graph: onnx.ModelProto, model: nn.Module) -> None:
     """Rename constants to `model.PARAMETER`, or `model.PARAMETER.T` when transposed, for `export.reload`.
 
-    A convolution (outputs, inputs, size) that became a product is PARAMETER.T as well: (size * inputs, outputs).
+    A convolution (outputs, inputs, size) that became a product is PARAMETER.T as well: (size * inputs, outputs), or with a row of
+    zeros more, which fills the size up to whole strides.
 
     The exporter keeps the names of parameters that it uses unchanged, and numbers those that it folds. Heads keep their names.
     """
@@ -20,8 +21,9 @@ def name_parameters(graph: onnx.ModelProto, model: nn.Module) -> None:
     for name, parameter in reversed(list(model.named_parameters())):  # the first of equal ones wins
         array = parameter.detach().numpy()
         flat = array.transpose(0, 2, 1).reshape(len(array), -1) if array.ndim == 3 else array
-        if flat.ndim == 2:
-            known[flat.T.shape, digest(flat.T)] = f"{PARAMETER}{name}.T"
+        filled = [np.pad(flat, ((0, 0), (0, 1)))] if array.ndim == 3 else []
+        for form in [flat, *filled] if flat.ndim == 2 else []:
+            known[form.T.shape, digest(form.T)] = f"{PARAMETER}{name}.T"
         known[array.shape, digest(array)] = f"{PARAMETER}{name}"
     renamed = {}
     for tensor in graph.graph.initializer:

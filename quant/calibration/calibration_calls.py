@@ -18,7 +18,6 @@ from unmask.engines.padding import Padding, Sizes, fits
 from unmask.export.litert import ENGINE, signature_of
 from unmask.export.modules.static import FixedGraph
 from unmask.speech.captioner import Captioner
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
 from unmask.speech.reading import TASK
 
 PARTLY = Schedule(rule="quota", passes=3)  # passes with all, two thirds and one third of the canvas masked
@@ -67,15 +66,12 @@ def record_calls(bundle: Bundle, recordings: Iterable[NDArray[np.float32]], grap
             if 0 < count <= len(recording):
                 captioner.caption(recording[:count])
                 captioner.caption(recording[:count], schedule)
-    padding = Padding(captioner.engine.kind, bundle.manifest.timeline.frames_per_slot if bundle.manifest.timeline else None)
+    padding = Padding(captioner.engine.kind)
     return {signature_of(graph): Padded(graph, padding, held(graph, padding, recorder.calls)) for graph in graphs}
 
 
 def asked_for(bundle: Bundle, contexts: Iterable[Sizes]) -> tuple[list[int], Schedule]:
     """Samples of the longest recording of each context graph, and a schedule whose passes the default one has not."""
-    if line := bundle.manifest.timeline:
-        tail_s = line.tail_ms / 1000
-        return [int((sizes["slots"] * line.slot_s - tail_s) * SAMPLE_RATE_HZ) for sizes in contexts], PARTLY
     whole = replace(bundle.schedule(TASK), verify_lookahead=None)  # reads a draft at once
     return [sizes["samples"] for sizes in contexts], whole
 

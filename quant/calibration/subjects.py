@@ -1,35 +1,31 @@
 """One bundle's answers: to canvases that it filled itself and that are partially masked again, to slots, and to its own texts.
 
-Knows captioners of both kinds and text generators. Knows no number format and no measure of drift.
+Knows captioners and text generators. Knows no number format and no measure of drift.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.graph_spec import BACKBONE, TIMELINE, TRANSCRIPT, kind_of
+from unmask.bundle.graph_spec import BACKBONE, TRANSCRIPT, kind_of
 from unmask.bundle.manifest import Bundle
-from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.states import State, Subject, masked_again, tapped
 from unmask.speech.captioner import Captioner, Segment
-from unmask.speech.timeline.reader import TimelineReader, TimelineSegment
 from unmask.speech.transcript import SHORTEST_SAMPLES, TranscriptReader, TranscriptSegment
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator
 
-DRAFT = Schedule(rule="quota", passes=1)
-
 
 def subject_of(bundle: Bundle, material: Material, engine: Engine | None = None) -> Subject:
     """A captioner or a text generator with its material. Raises InputError when there is no material for it."""
-    kinds = {TIMELINE.name: TimelineSubject, TRANSCRIPT.name: TranscriptSubject, BACKBONE.name: BackboneSubject}
+    kinds = {TRANSCRIPT.name: CaptionSubject, BACKBONE.name: BackboneSubject}
     return kinds[kind_of(bundle.manifest).name](bundle, material, engine or Engine(bundle))
 
 
 class CaptionSubject:
-    """Segments of recordings, encoded once."""
+    """Segments of recordings, encoded once: the slots of a draft, if the bundle drafts, and the next token along its own text."""
 
     segments: list[Segment]
 
@@ -46,49 +42,6 @@ class CaptionSubject:
 
     def texts(self) -> list[str]:
         return [self.captioner.caption(samples).text for samples in self.material.recordings]
-
-
-class TimelineSubject(CaptionSubject):
-    """Canvases of slots, and the drafts on them that a verifier reads."""
-
-    def states(self) -> list[State]:
-        reader, states = self.captioner.reader, list[State]()
-        assert isinstance(reader, TimelineReader)
-        rng = np.random.default_rng(self.material.seed)
-        for source, segment in enumerate(self.segments):
-            assert isinstance(segment, TimelineSegment)
-            *_, step = reader.fill(segment, DRAFT)
-            states += masked_again(source, segment.canvas.ids, step.ids, self.material, rng)
-            draft = reader.heard(step).ids
-            if segment.verifier is not None:
-                states.append(State(source, "verify", None, draft, np.arange(len(draft) + 1)))
-        return states
-
-    def ask(self, state: State) -> None:
-        segment = self.segments[state.source]
-        assert isinstance(segment, TimelineSegment)
-        if state.role == "verify":
-            assert segment.verifier is not None
-            segment.verifier.reset()
-            segment.verifier.next_token_scores(state.ids, 0)
-        else:
-            segment.denoiser.reset()
-            allowed = (segment.canvas.spans[0].allowed,)
-            segment.denoiser.window(state.ids, np.arange(len(state.ids)), state.rows, allowed)
-
-    def logits(self, state: State) -> NDArray[np.float32]:
-        self.ask(state)
-        logits = tapped(self.engine, state.role)[-len(state.rows) :]
-        manifest = self.captioner.bundle.manifest
-        if state.role == "window" or not self.engine.dynamic("verify"):
-            return logits
-        # Marks are never predicted: a graph of any size bars them, one of fixed sizes has no columns for them.
-        assert manifest.verifier is not None
-        return np.delete(logits, (manifest.vocabulary.mask_id, *manifest.verifier.prompt), 1)
-
-
-class TranscriptSubject(CaptionSubject):
-    """The slots of a draft, if the bundle drafts, and the next token along its own text."""
 
     def states(self) -> list[State]:
         reader, states = self.captioner.reader, list[State]()

@@ -26,7 +26,6 @@ from unmask.quant.weights.store import Place, Read, Store, in_bundle, named, pla
 
 WEIGHT_FORMATS = ("int8", "int8-weights", "int4", "int8-static", "fp16")
 EMBEDDING_FORMS = ("head", "int8", "fp16", "fp32")
-RARE_FORMS = ("int4",)
 READABLE = ("int8", "int8-static", "int4")  # forms of a head that an embedding can be read from
 Ranges = Mapping[str, Mapping[str, tuple[float, float]]]  # role -> activation -> smallest and largest value
 
@@ -43,8 +42,6 @@ class Recipe:
     embedding: str | None = None
     """head (the codes of a tied head in int8 or int4), int8, fp16 or fp32. The default is head if possible, otherwise fp16 with
     the format fp16 and int8 with all others."""
-    rare: str | None = None
-    """int4: form of the head's rows that only the verifier predicts. The default is the head's own form."""
     keep: tuple[str, ...] = ()
     """Matrices to keep in float16, by label (role:name) or pattern (`window:*down*`)."""
     blocking: Blocking = field(default_factory=Blocking)
@@ -54,7 +51,6 @@ class Recipe:
             ("format", self.format, WEIGHT_FORMATS),
             ("head", self.head, MATRIX_FORMS),
             ("embedding", self.embedding, EMBEDDING_FORMS),
-            ("rare", self.rare, RARE_FORMS),
         )
         for name, value, known in chosen:
             if value is not None and value not in known:
@@ -93,17 +89,8 @@ class SourceModel:
     def is_tied(self, matrix: Matrix) -> bool:
         """Whether an embedding and the matrix are the same rows, or one is a part of the other."""
         own = place_of(matrix.tensor)
-        places = [table_place(table) for table in embeddings(self.manifest).values()]
-        return own is not None and any(place.holds(own) or own.holds(place) for place in places)
-
-    def rare(self, matrix: Matrix, recipe: Recipe) -> tuple[int, str] | None:
-        """The first of the outputs that only the verifier predicts, and the recipe's form of these; None when there are none."""
-        own = place_of(matrix.tensor)
-        if recipe.rare is None or not matrix.head or not matrix.transposed or own is None:
-            return None
-        starts = [m.shape[1] for m in self.matrices if m.head and (at := place_of(m.tensor)) and at.offset == own.offset]
-        shorter = [count for count in starts if count < matrix.shape[1]]
-        return (max(shorter), recipe.rare) if shorter else None
+        place = table_place(self.manifest.embedding)
+        return own is not None and (place.holds(own) or own.holds(place))
 
     def form(self, matrix: Matrix, recipe: Recipe) -> str:
         if recipe.kept(matrix):
@@ -114,16 +101,10 @@ class SourceModel:
 def bundle_source(bundle: Bundle) -> SourceModel:
     """The model of a bundle. Raises InputError when it is already quantized."""
     manifest = bundle.manifest
-    if manifest.precision != "fp32" or any(table.scales is not None for table in embeddings(manifest).values()):
+    if manifest.precision != "fp32" or manifest.embedding.scales is not None:
         raise InputError(f"{bundle.folder}: holds {manifest.precision} weights already; give the fp32 bundle it was made of")
     graphs = {role: onnx.load(bundle.path(name), load_external_data=False) for role, name in manifest.graphs.items()}
     return SourceModel(manifest, graphs, in_bundle(bundle))
-
-
-def embeddings(manifest: Manifest) -> dict[str, Embedding]:
-    """Every embedding of a manifest, by its field there."""
-    found = {"embedding": manifest.embedding}
-    return {**found, "verifier": manifest.verifier.embedding} if manifest.verifier else found
 
 
 def table_place(table: Embedding) -> Place:
@@ -152,10 +133,10 @@ def write_quantized(
         store = Store(given.read, weights, given.matrices)
         for role, model in rewritten(given, store, recipe, ranges or {}).items():
             onnx.save_model(model, folder / f"{role}.onnx")
-        tables = {where: _table(given, store, table, recipe) for where, table in embeddings(given.manifest).items()}
+        table = _table(given, store, given.manifest.embedding, recipe)
         weights.close()
         others(folder)
-        seal(folder, _manifest(given, recipe, tables))
+        seal(folder, _manifest(given, recipe, table))
     return target
 
 
@@ -177,7 +158,6 @@ def rewrite(given: SourceModel, store: Store, role: str, recipe: Recipe, ranges:
         lambda matrix: given.form(matrix, recipe),
         recipe.blocking,
         ranges.get(role, {}),
-        lambda matrix: given.rare(matrix, recipe),
         recipe.format == "int8",
     ).run()
 
@@ -213,12 +193,11 @@ def _table(given: SourceModel, store: Store, table: Embedding, recipe: Recipe) -
 
 def _readable(given: SourceModel, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
     """Parts of a head in order, each with its form; none when an embedding cannot be read from them."""
-    form, rare, count = given.form(head, recipe), given.rare(head, recipe), head.shape[1]
-    borders = [0, rare[0], count] if rare else ([0, count] if form == "int4" else store.borders(head))
-    forms = [form] * (len(borders) - 1) if rare is None else [form, rare[1]]
-    if not set(forms) <= set(READABLE):
+    form = given.form(head, recipe)
+    if form not in READABLE:
         return []
-    return [(stretch(head, *ends), form) for ends, form in zip(itertools.pairwise(borders), forms, strict=True)]
+    borders = [0, head.shape[1]] if form == "int4" else store.borders(head)
+    return [(stretch(head, *ends), form) for ends in itertools.pairwise(borders)]
 
 
 def _in_parts(store: Store, read: list[tuple[Matrix, str]], recipe: Recipe) -> Embedding:
@@ -239,22 +218,20 @@ def _copy_others(bundle: Bundle, given: SourceModel, folder: Path) -> None:
     manifest = given.manifest
     tensors = [tensor for graph in given.graphs.values() for tensor in graph.graph.initializer]
     left = {place.file for tensor in tensors if (place := place_of(tensor))}
-    left |= {*manifest.graphs.values(), *(table.file for table in embeddings(manifest).values())}
+    left |= {*manifest.graphs.values(), manifest.embedding.file}
     for name in manifest.files:
         if name not in left:
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(bundle.path(name), folder / name)
 
 
-def _manifest(given: SourceModel, recipe: Recipe, tables: dict[str, Embedding]) -> Manifest:
+def _manifest(given: SourceModel, recipe: Recipe, embedding: Embedding) -> Manifest:
     manifest = given.manifest
-    verifier = manifest.verifier
     return replace(
         manifest,
         precision=recipe.format,
         graphs={role: f"{role}.onnx" for role in manifest.graphs},
-        embedding=tables["embedding"],
-        verifier=replace(verifier, embedding=tables["verifier"]) if verifier else None,
+        embedding=embedding,
         provenance={**manifest.provenance, "quantized": describe(given, recipe)},
     )
 
@@ -270,7 +247,5 @@ def describe(given: SourceModel, recipe: Recipe) -> str:
         how = f" in blocks of {recipe.blocking.of(bits)}" if bits else ""
         named = ": " + " ".join(matrix.label for matrix in found) if recipe.keep and form == "fp16" else ""
         heads = ", a head among them" if any(matrix.head for matrix in found) else ""
-        rare = [rows for matrix in found if (rows := given.rare(matrix, recipe))]
-        heads += "".join(f", its rows from {start} on {other}" for start, other in rare)
         parts.append(f"{len(found)} matrices {form}{how}{heads}{named}")
     return "; ".join(parts)

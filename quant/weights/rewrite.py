@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from unmask.errors import InputError
 from unmask.quant.weights.matrices import Matrix, matrices
-from unmask.quant.weights.store import Store, Stored, stretch
+from unmask.quant.weights.store import Store, Stored
 
 MATRIX_FORMS = ("int8", "int8-weights", "int4", "int8-static", "fp16", "fp32")
 CONTRIB = "com.microsoft"
@@ -50,14 +50,12 @@ class Rewriter:
         form: Callable[[Matrix], str],
         blocking: Blocking,
         ranges: Mapping[str, tuple[float, float]],
-        rare: Callable[[Matrix], "tuple[int, str] | None"] = lambda matrix: None,
         round_convolutions: bool = False,
     ) -> None:
         """form: the form of each matrix. ranges: for int8-static, the smallest and largest value of each product's first factor,
-        by its name. rare: the first output of a matrix that has another form, and that form. round_convolutions: store their
+        by its name. round_convolutions: store their
         weights in int8 instead of float16; they are computed in float32, as activations in 8 bits cost them much (docs/log.md).
         """
-        self._rare = rare
         self._convolved = {node.input[1] for node in model.graph.node if round_convolutions and node.op_type == "Conv"}
         self._model, self._store, self._blocking, self._ranges = model, store, blocking, ranges
         self._form = {matrix.node: (matrix, form(matrix)) for matrix in matrices(role, model)}
@@ -90,23 +88,12 @@ class Rewriter:
     def _product(self, node: onnx.NodeProto, matrix: Matrix, form: str) -> None:
         bias = node.input[2] if len(node.input) > 2 and node.input[2] else None
         out = node.output[0] if bias is None else f"{node.output[0]}_unbiased"
-        rare = self._rare(matrix)
-        if rare is None:
-            self._form_of(node.input[0], out, matrix, form)
+        if form in ("int8-weights", "int4"):
+            self._blocks(node.input[0], out, matrix, 4 if form == "int4" else 8)
         else:
-            start, other = rare
-            common, rarer = stretch(matrix, 0, start), stretch(matrix, start, matrix.shape[1], "_rare")
-            self._form_of(node.input[0], f"{out}_common", common, form)
-            self._form_of(node.input[0], f"{out}_rare", rarer, other)
-            self._add("Concat", [f"{out}_common", f"{out}_rare"], [out], axis=-1)
+            self._columns(node.input[0], out, matrix, static=form == "int8-static")
         if bias is not None:
             self._add("Add", [out, bias], [node.output[0]])
-
-    def _form_of(self, rows: str, out: str, matrix: Matrix, form: str) -> None:
-        if form in ("int8-weights", "int4"):
-            self._blocks(rows, out, matrix, 4 if form == "int4" else 8)
-        else:
-            self._columns(rows, out, matrix, static=form == "int8-static")
 
     def _blocks(self, rows: str, out: str, matrix: Matrix, bits: int) -> None:
         block, (width, count) = self._blocking.of(bits), matrix.shape

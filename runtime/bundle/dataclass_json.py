@@ -47,7 +47,7 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
 def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
     hints, fields = typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
     for key in value:
-        if key not in fields:
+        if key not in fields and value[key] is not None:  # null says nothing, as in manifests written when there was such a key
             near = difflib.get_close_matches(key, fields, n=1)
             raise BundleError(
                 f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}")
@@ -55,7 +55,7 @@ def _record(kind: Any, value: dict[str, Any], where: str) -> Any:
     for name, field in fields.items():
         if name not in value and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise BundleError(f"{where}: the key {name!r} is missing")
-    return kind(**{key: _parse(hints[key], item, f"{where}.{key}") for key, item in value.items()})
+    return kind(**{key: _parse(hints[key], item, f"{where}.{key}") for key, item in value.items() if key in fields})
 
 
 def _expect(kind: Any, value: Any, where: str) -> Any:

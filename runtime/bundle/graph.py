@@ -10,7 +10,6 @@ VARYING = {
     "wanted": "rows that a pass predicts",
     "slots": "positions of the canvas",
     "frames": "frames of the encoder",
-    "mel_frames": "frames of the encoder's input",
     "samples": "samples of a recording, at 16 kHz",
     "steps": "positions of the encoder's first convolution",
     "tokens": "tokens that a causal model reads in a pass",
@@ -60,8 +59,6 @@ class GraphSpec:
     """The dimension to which the work of a call is proportional."""
     fixed: tuple[Tensor, ...] = ()
     """Inputs that only graphs of fixed sizes take: masks of the padding, and positions of rows."""
-    required: bool = True
-    """Every bundle of this kind has the graph."""
 
     def input(self, name: str) -> Tensor:
         """Raises KeyError if no input has this name."""

@@ -1,8 +1,7 @@
 """Inputs and outputs of the graphs of each kind of bundle: the one place that names their tensors.
 
 Load checks, padding to fixed sizes, example inputs for the exporters and the table in docs/bundle.md are derived from this file.
-The graphs of a bundle decide its kind, so a new family whose graphs are of a known kind needs no change here; transcripts have
-graphs for the same roles as timelines, and a record of their own in the manifest.
+The graphs of a bundle decide its kind, so a new family whose graphs are of a known kind needs no change here.
 Knows names and dimensions. Knows no engine, no weights and no family.
 """
 
@@ -46,71 +45,14 @@ class BundleKind:
         """The graph of a role; `head_<modality>` is the head over a slice of the vocabulary. Raises KeyError for other roles."""
         return self.graphs["head" if role.startswith("head_") else role]
 
-    @property
-    def optional_outputs(self) -> set[str]:
-        """Outputs of required graphs that only optional graphs take as inputs."""
-        required = [graph for graph in self.graphs.values() if graph.required]
-        spare = {name for graph in self.graphs.values() if not graph.required for name in graph.input_names}
-        taken = {name for graph in required for name in graph.input_names}
-        return (spare - taken) & {name for graph in required for name in graph.output_names}
-
-    @property
-    def required(self) -> set[str]:
-        """Roles that every bundle of this kind has."""
-        return {role for role, graph in self.graphs.items() if graph.required}
-
 
 _CROSS = ("layers", "heads", "frames", "head_width")
-_CACHE = ("layers", "heads", "slots", "head_width")
 _PAST = ("layers", "heads", "past", "head_width")
 _KEPT = tuple(Tensor(name, ("layers", "heads", "tokens", "head_width")) for name in ("k", "v"))
 _TOP = (Tensor("ids", ("wanted", "top"), "int64"), Tensor("logits", ("wanted", "top")), Tensor("logsumexp", ("wanted",)))
 _ENTROPY = Tensor("entropy", ("wanted",))
 _HEARD = (Tensor("cross_k", _CROSS, per_recording=True), Tensor("cross_v", _CROSS, per_recording=True))
-_CONTEXT = (*_HEARD, Tensor("slots", ("slots", "width"), per_recording=True))
-_VERIFY_CONTEXT = (Tensor("verify_k", _CROSS, per_recording=True), Tensor("verify_v", _CROSS, per_recording=True))
 _FRAME_MASK = Tensor("frame_mask", ("frames",))
-
-TIMELINE = BundleKind(
-    "timeline",
-    "speech",
-    {
-        "context": GraphSpec(
-            (Tensor("mel", ("1", "mels", "mel_frames")),), (*_CONTEXT, *_VERIFY_CONTEXT), "frames", (_FRAME_MASK,)
-        ),
-        "window": GraphSpec(
-            (
-                Tensor("rows", ("rows", "width")),
-                Tensor("positions", ("rows",), "int64"),
-                Tensor("wanted", ("wanted",), "int64"),
-                Tensor("bias", ("1 or wanted", "vocabulary")),
-                *_CONTEXT,
-                Tensor("cache_k", _CACHE),
-                Tensor("cache_v", _CACHE),
-            ),
-            (
-                *_TOP,
-                _ENTROPY,
-                Tensor("k", ("layers", "heads", "rows", "head_width")),
-                Tensor("v", ("layers", "heads", "rows", "head_width")),
-            ),
-            "rows",
-            (_FRAME_MASK, Tensor("mask", ("slots",))),
-        ),
-        "verify": GraphSpec(
-            (Tensor("rows", ("tokens", "width")), *_VERIFY_CONTEXT, Tensor("past_k", _PAST), Tensor("past_v", _PAST)),
-            (
-                Tensor("ids", ("tokens", "top"), "int64"),
-                Tensor("logits", ("tokens", "top")),
-                Tensor("logsumexp", ("tokens",)),
-                *_KEPT,
-            ),
-            "tokens",
-            (Tensor("positions", ("tokens",), "int64"), Tensor("mask", ("tokens", "past + tokens")), _FRAME_MASK),
-            required=False,
-        ),
-    },
-)
 
 TRANSCRIPT = BundleKind(
     "transcript",
@@ -179,20 +121,19 @@ BACKBONE = BundleKind(
     },
 )
 
-KINDS = (TIMELINE, TRANSCRIPT, BACKBONE)
+KINDS = (TRANSCRIPT, BACKBONE)
 
 
 def kind_of(manifest: Manifest) -> BundleKind:
     """The kind that a bundle's graphs belong to. Raises BundleError if no kind has all of them.
 
-    Required graphs may still be missing; see `missing_roles`. Raises BundleError for codecs that this runtime does not know, too.
+    Graphs may still be missing; see `missing_roles`. Raises BundleError for codecs that this runtime does not know, too.
     """
     check_codecs(manifest)
     roles = {"head" if role.startswith("head_") else role for role in manifest.roles}
-    kinds = [kind for kind in KINDS if (kind is TRANSCRIPT) == (manifest.transcript is not None)]
-    possible = [kind for kind in kinds if roles <= kind.graphs.keys()]
+    possible = [kind for kind in KINDS if roles <= kind.graphs.keys()]
     if possible:
-        return min(possible, key=lambda kind: len(kind.required - roles))
+        return min(possible, key=lambda kind: len(kind.graphs.keys() - roles))
     known = "; ".join(f"{kind.name} bundles have {', '.join(kind.graphs)}" for kind in KINDS)
     raise BundleError(
         f"{manifest.name} has graphs for {', '.join(sorted(roles))}, which do not go together: {known}; export it again"
@@ -200,8 +141,8 @@ def kind_of(manifest: Manifest) -> BundleKind:
 
 
 def missing_roles(manifest: Manifest) -> list[str]:
-    """Roles of required graphs that a bundle lacks, sorted. Raises BundleError as `kind_of`."""
-    return sorted(kind_of(manifest).required - manifest.roles)
+    """Roles of graphs that a bundle lacks, sorted. Raises BundleError as `kind_of`."""
+    return sorted(kind_of(manifest).graphs.keys() - manifest.roles)
 
 
 def markdown() -> str:

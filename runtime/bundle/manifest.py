@@ -35,38 +35,12 @@ class File:
 
 
 @dataclass(frozen=True)
-class Verifier:
-    """The causal model that verifies a draft, in the `verify` graph."""
-
-    embedding: Embedding
-    prompt: tuple[int, ...]  # ids, in its own embedding, that it reads before a text
-    end_id: int  # id predicted after a complete text
-    positions: int | None = None  # maximum number of rows that it can read, including the prompt
-
-
-@dataclass(frozen=True)
 class Vocabulary:
     """The ids that a model predicts."""
 
     size: int  # number of ids that can be predicted: 0 <= id < size
     mask_id: int  # id of a masked position
-    blank_id: int | None = None  # id of a slot without a token, captioners only
     ranges: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop)
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The relation between a captioner's slots (positions of its canvas) and audio."""
-
-    frames_per_slot: int
-    frame_ms: float  # duration of an encoder frame
-    longest_s: float  # longest audio of one canvas, including the silence after it
-    tail_ms: float  # silence that the encoder needs after the speech
-
-    @property
-    def slot_s(self) -> float:
-        """Duration of a slot, in seconds."""
-        return self.frames_per_slot * self.frame_ms / 1000
 
 
 @dataclass(frozen=True)
@@ -91,7 +65,7 @@ class Bucket:
     engine: str  # onnx, litert or coreml
     role: str
     file: str  # a file, or the folder of a CoreML package
-    sizes: dict[str, int]  # dimension -> size: rows, wanted, slots; tokens and past of a verifier
+    sizes: dict[str, int]  # dimension -> size, such as rows, wanted, slots
     precision: str
     function: str = ""  # name of the graph in a file that contains several
 
@@ -136,9 +110,7 @@ class Manifest:
     tasks: dict[str, Schedule]  # task -> default schedule
     license: str
     provenance: dict[str, str]
-    timeline: Timeline | None = None
     transcript: Transcript | None = None
-    verifier: Verifier | None = None
     block: int | None = None  # length of the blocks of block-causal attention, attention `block` only
     blocks_after_prompt: bool = False  # a block begins where the prompt ends; otherwise one begins at position 0
     end_ids: tuple[int, ...] = ()  # a text ends at the first of these
@@ -251,49 +223,33 @@ def _check(manifest: Manifest) -> None:
     _check_buckets(manifest)
     for task, template in manifest.templates.items():
         _check_template(task, template, manifest)
-    line = manifest.timeline
-    if line and not (
-        line.frames_per_slot >= 1
-        and 0 < line.frame_ms < 1e4
-        and 0 <= line.tail_ms < 1e5
-        and line.tail_ms / 1000 + line.slot_s + 1 <= line.longest_s < 1e5  # at least a second of speech
-    ):
-        raise BundleError(f"the timeline contradicts itself: {line}")
     if manifest.transcript:
         _check_transcript(manifest.transcript, manifest)
 
 
 def _check_files(manifest: Manifest) -> None:
-    """Names of files, and the tables of embeddings in them."""
+    """Names of files, and the table of embeddings in them."""
     for name in manifest.files:
         if name == MANIFEST or not all(_plain(part) for part in name.split("/")):
             raise BundleError(f"the file name {name!r} leads out of the bundle; names must be plain and inside its folder")
     used = {**{f"graphs.{role}": name for role, name in manifest.graphs.items()}, "tokenizer": manifest.tokenizer}
     used |= {f"codecs.{name}.{role}": file for name, codec in manifest.codecs.items() for role, file in codec.graphs.items()}
-    tables = {"embedding": manifest.embedding}
-    if manifest.verifier:
-        tables["verifier.embedding"] = manifest.verifier.embedding
-    for where, name in [*used.items(), *((where, part.file) for where, table in tables.items() for part in table.parts)]:
+    parts = manifest.embedding.parts
+    for where, name in [*used.items(), *(("embedding", part.file) for part in parts)]:
         if name not in manifest.files:
             raise BundleError(f"{where} names {name!r}, which is not among its files")
-    for part in (part for table in tables.values() for part in table.parts):
+    for part in parts:
         part.check(manifest.files[part.file].bytes)
         if part.width != manifest.embedding.width:
-            raise BundleError(f"an embedding is {part.width} wide and another {manifest.embedding.width}")
+            raise BundleError(f"a part of the embedding is {part.width} wide and another {manifest.embedding.width}")
 
 
 def _check_ids(manifest: Manifest) -> None:
-    """Ids of the vocabulary and of the verifier."""
-    table, vocabulary, verifier = manifest.embedding, manifest.vocabulary, manifest.verifier
-    if verifier and not verifier.prompt:
-        raise BundleError("the verifier needs a prompt to read before a text")
-    if verifier and not all(0 <= i < verifier.embedding.total for i in (*verifier.prompt, verifier.end_id)):
-        raise BundleError(f"the verifier's prompt or end lies outside its {verifier.embedding.total} embedding rows")
+    """Ids of the vocabulary."""
+    table, vocabulary = manifest.embedding, manifest.vocabulary
     beyond = 1 if manifest.transcript else 0  # its decoder reads no mask, which has no row
     if not 0 <= vocabulary.mask_id < table.total + beyond or not 0 < vocabulary.size <= table.total:
         raise BundleError(f"vocabulary of {vocabulary.size} with mask {vocabulary.mask_id} exceeds {table.total} embedding rows")
-    if vocabulary.blank_id is not None and not 0 <= vocabulary.blank_id < vocabulary.size:
-        raise BundleError(f"blank id {vocabulary.blank_id} lies outside the vocabulary of {vocabulary.size}")
     for end_id in manifest.end_ids:
         if not 0 <= end_id < vocabulary.size:
             raise BundleError(f"the end id {end_id} lies outside the vocabulary of {vocabulary.size}")
@@ -304,8 +260,6 @@ def _check_ids(manifest: Manifest) -> None:
 
 def _check_transcript(text: Transcript, manifest: Manifest) -> None:
     size = manifest.vocabulary.size
-    if manifest.timeline or manifest.verifier:
-        raise BundleError("a transcript has neither timeline nor verifier: a bundle is for one of the two ways to caption")
     if not (0 <= text.start_id < size and 0 <= text.end_id < size and text.start_id != text.end_id):
         raise BundleError(f"the transcript's start {text.start_id} and end {text.end_id} are not two ids of the {size}")
     if not (

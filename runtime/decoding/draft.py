@@ -1,6 +1,6 @@
 """What a fill may start from instead of masks: ids with confidences, and which of them are final.
 
-A position is an index on the canvas. A place is where a token lies on it and may be fractional: on a captioner's timeline, tokens
+A position is an index on the canvas. A place is where a token lies on it and may be fractional: in a captioner's sound, tokens
 that the verifier inserted lie between slots.
 Knows ids and places. Knows no spans, no model and no text.
 """

@@ -42,17 +42,17 @@ class Schedule:
     factor: float = 1.0
     """Rule factor: commit the n most probable positions for which (n + 1) x (1 - probability of the nth) is below this."""
     budget_ms: float | None = None
-    """Time limit of the fill, in milliseconds. Passes commit more as time runs short; the fill may exceed the limit by one pass,
-    or by two with blocks."""
+    """Time limit, in milliseconds. Passes of a fill commit more as time runs short; it may exceed the limit by one pass, or by
+    two with blocks. Captions start no check that would end after it."""
     draft_min_confidence: float = 0.9
     """Positions of a draft start filled if their confidence is at least this."""
     verify: int = 0
-    """Maximum number of passes in which a causal verifier reads and corrects the filled text. 0 leaves the text as filled."""
+    """Maximum number of passes in which a captioner's decoder checks and corrects the draft. 0 leaves the text as drafted."""
     verify_accept_ratio: float = 1.0
-    """Keep a draft token that is the verifier's second choice if its probability is at least this fraction of the first's. 1.0
-    gives exactly the verifier's greedy text."""
+    """Keep a draft token that is the decoder's second choice if its probability is at least this fraction of the first's. 1.0
+    gives exactly the decoder's greedy text."""
     verify_lookahead: int | None = None
-    """Number of tokens after the settled text that one pass of the verifier reads. If unset, all of them."""
+    """Number of tokens after the settled text that one check reads. If unset, all of them."""
     reuse: bool = False
     """Compute only the rows that `window` selects, and reuse the keys and values of all other rows from earlier passes."""
     window: str = "masked"

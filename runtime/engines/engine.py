@@ -92,8 +92,7 @@ class Engine:
         """Runs the bundle's graphs of fixed sizes for this engine."""
         manifest = self.bundle.manifest
         buckets = tuple(bucket for bucket in manifest.buckets if bucket.engine == self.options.engine)
-        per = manifest.timeline.frames_per_slot if manifest.timeline else None
-        return StaticShapes(self.kind, buckets, per, self.runner.run)
+        return StaticShapes(self.kind, buckets, self.runner.run)
 
     @cached_property
     def runner(self) -> Runner:
@@ -121,8 +120,7 @@ class Engine:
         unknown = found - known if any_size else set()  # graphs of fixed sizes also take masks of the padding
         if unknown or expected - found:  # older graphs of any size take everything that is known
             raise BundleError(f"{folder}: the {role} graph takes {sorted(found)} instead of {sorted(expected)}; export it again")
-        unused = set() if self.bundle.manifest.verifier else self.kind.optional_outputs
-        missing = set(spec.output_names) - unused - set(self.outputs(role))
+        missing = set(spec.output_names) - set(self.outputs(role))
         if missing:
             raise BundleError(f"{folder}: the {role} graph does not return {', '.join(sorted(missing))}; export it again")
 

@@ -19,34 +19,24 @@ from unmask.engines.runner import Arrays
 from unmask.errors import InputError
 
 HIDDEN = np.float32(-1e4)  # finite and within float16: exp of it is 0
-FRAMES, MEL_FRAMES = "frames", "mel_frames"  # of the encoder and of its input; both are multiples of the number of slots
 Sizes = Mapping[str, int]  # dimension -> size
 
 
 class Padding:
-    """Fits calls into the buckets of one bundle. frames_per_slot: of the bundle's timeline; None for backbones."""
+    """Fits calls into the buckets of one kind of bundle."""
 
-    def __init__(self, kind: BundleKind, frames_per_slot: int | None = None) -> None:
-        self._kind, self._per = kind, frames_per_slot
+    def __init__(self, kind: BundleKind) -> None:
+        self._kind = kind
 
     def graph(self, role: str) -> GraphSpec:
         return self._kind.graph(role)
 
     def sizes(self, role: str, feeds: Arrays) -> dict[str, int]:
         """Dimension -> size for a call's inputs."""
-        found = {
-            dim: feeds[tensor.name].shape[axis] for tensor in self.graph(role).inputs for axis, dim in tensor.varying.items()
-        }
-        if MEL_FRAMES in found and self._per:
-            found["slots"] = found.pop(MEL_FRAMES) // (2 * self._per)
-        if FRAMES in found and self._per:
-            found["slots"] = found.pop(FRAMES) // self._per
-        return found
+        return {dim: feeds[tensor.name].shape[axis] for tensor in self.graph(role).inputs for axis, dim in tensor.varying.items()}
 
     def whole(self, sizes: Sizes) -> dict[str, int]:
         """The sizes with the dimensions that follow from them."""
-        if self._per:
-            return {**sizes, FRAMES: self._per * sizes.get("slots", 0), MEL_FRAMES: 2 * self._per * sizes.get("slots", 0)}
         found = dict(sizes)
         for rule in self._kind.follows:
             if rule.of in found and rule.dim not in found:
@@ -78,21 +68,18 @@ class Padding:
         return {**made, **self._masks(role, self.whole(need), size)}
 
     def _masks(self, role: str, real: Sizes, size: Sizes) -> dict[str, NDArray[Any]]:
-        """Inputs that only graphs of fixed sizes take: masks of the padding, and positions of rows."""
+        """Inputs that only graphs of fixed sizes take: masks of the padding."""
         masks = dict[str, NDArray[Any]]()
         for tensor in self.graph(role).fixed:
             if len(tensor.dims) == 2:
                 masks[tensor.name] = causal(real, size)
-            elif tensor.name == "positions":
-                masks[tensor.name] = np.zeros(size["tokens"], np.int32)
-                masks[tensor.name][: real["tokens"]] = real["past"] + np.arange(real["tokens"])
             else:
                 (dim,) = tensor.dims
                 masks[tensor.name] = hide(real[dim], size[dim])
         return masks
 
     def cut(self, role: str, outputs: Arrays, need: Sizes) -> dict[str, NDArray[Any]]:
-        """Outputs of the call's own sizes, ids as int64. A bundle without a verifier has no outputs for one."""
+        """Outputs of the call's own sizes, ids as int64."""
         real = self.whole(need)
         return {t.name: _cut(outputs[t.name], t, real) for t in self.graph(role).outputs if t.name in outputs}
 
@@ -151,10 +138,9 @@ class StaticShapes:
         self,
         kind: BundleKind,
         buckets: tuple[Bucket, ...],
-        frames_per_slot: int | None,
         run: Callable[[Bucket, Arrays], Arrays],
     ) -> None:
-        self.buckets, self._padding, self._run = buckets, Padding(kind, frames_per_slot), run
+        self.buckets, self._padding, self._run = buckets, Padding(kind), run
         self._padded: dict[str, tuple[NDArray[Any], Bucket, NDArray[Any]]] = {}  # name -> array, bucket, padded array
         self.computed: dict[str, int] = {}
         self.useful: dict[str, int] = {}

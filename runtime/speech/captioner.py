@@ -1,30 +1,27 @@
-"""Speech to text with any captioner's bundle: cut a recording into segments, read each one, return words with times.
+"""Speech to text: cut a recording into segments, read each one, return words with times.
 
-What a segment is and how its text comes about is its reader's matter: `TranscriptReader` or `TimelineReader`.
-Knows no files, no microphone and no screen.
+How the text of a segment comes about is the matter of `TranscriptReader`. Knows no files, no microphone and no screen.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from unmask.bundle.graph_spec import TIMELINE, TRANSCRIPT, BundleKind, kind_of
+from unmask.bundle.graph_spec import TRANSCRIPT, kind_of
 from unmask.bundle.manifest import Bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.draft import Draft
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
-from unmask.errors import InputError
 from unmask.speech.heard_times import heard_times
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
-from unmask.speech.reading import TASK, Decoded, OnStep, Reader, Segment, not_a_captioner
+from unmask.speech.reading import TASK, Decoded, OnStep, Segment, not_a_captioner
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.split_audio import blocks_of, checked, quiet_parts
-from unmask.speech.timeline.reader import TimelineReader
 from unmask.speech.transcript import TranscriptReader
 from unmask.speech.words import Phrase, TimedTokens, Word, starts_word
 
@@ -32,11 +29,6 @@ __all__ = ["TASK", "Caption", "Captioner", "Decoded", "Segment", "whole"]
 
 SILENCE_PEAK = 1e-4  # -80 dB of full scale: below the noise of any microphone
 SEGMENT_S = 20.0  # longest segment of a long recording; few segments of the training data were longer
-
-READERS: tuple[tuple[BundleKind, Callable[[Engine], Reader]], ...] = (
-    (TIMELINE, TimelineReader),
-    (TRANSCRIPT, TranscriptReader),
-)
 
 
 @dataclass(frozen=True)
@@ -73,21 +65,13 @@ class Captioner:
     ) -> None:
         """engine: runs the graphs; by default one is made from `options`. words: raised wherever they are possible.
 
-        Raises BundleError for a bundle of another kind, InputError for words if it is not of the kind that raises them.
+        Raises BundleError for a bundle of another kind.
         """
-        kind = kind_of(bundle.manifest)
-        reader = next((made for known, made in READERS if known is kind), None)
-        if reader is None:
+        if kind_of(bundle.manifest) is not TRANSCRIPT:
             raise not_a_captioner(bundle)
         self.bundle = bundle
         self.engine = engine or Engine(bundle, options)
-        self.reader = reader(self.engine)
-        if words:
-            if not isinstance(self.reader, TranscriptReader):
-                raise InputError(
-                    f"{bundle.manifest.name} cannot raise listed words; bundles of transcripts can (docs/captions.md)"
-                )
-            self.reader = TranscriptReader(self.engine, words)
+        self.reader = TranscriptReader(self.engine, words)
 
     def load(self) -> "Captioner":
         """Open graphs and tokenizer now. Raises BundleError if one is damaged, InputError if the engine is not available."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.words import Word
 
 FRAME_S = 0.02

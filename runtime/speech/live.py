@@ -20,7 +20,7 @@ from unmask.speech.captioner import SILENCE_PEAK, Captioner, Decoded
 from unmask.speech.endpointing import Endpointer, SpeechOptions, Vad
 from unmask.speech.events import Event, Kind
 from unmask.speech.heard_times import heard_times
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.split_audio import quietest
 from unmask.speech.stability import StabilityPolicy, agreements, stable_words
 from unmask.speech.words import TimedTokens, Word

@@ -19,9 +19,9 @@ from unmask.decoding.listed_phrases import ListedPhrases
 from unmask.decoding.schedule import Schedule
 from unmask.decoding.speculative import TokenSequence, VerifyStep, verify
 from unmask.engines.engine import Engine
-from unmask.errors import AudioError, BundleError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.errors import AudioError, BundleError, NumberError
 from unmask.speech.reading import TASK, Decoded, OnStep, Segment, as_step, in_budget
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.spoken import NEAR_S, drafted_after, most_tokens, spoken
 from unmask.speech.words import Phrase, TimedTokens, splice
 
@@ -37,6 +37,8 @@ class TranscriptSegment(Segment):
 
     draft: Draft
     decoder: "TranscriptDecoder"
+    proposed: Draft | None = None
+    """What is checked instead of the draft, which says all the same whether the text was spoken."""
 
 
 class TranscriptDecoder:
@@ -80,7 +82,8 @@ class TranscriptReader:
         bundle = engine.bundle
         if lacking := missing_roles(bundle.manifest):
             raise BundleError(f"{bundle.folder}: a captioner needs {' and '.join(lacking)}, which {bundle.manifest.name} lacks")
-        assert bundle.manifest.transcript is not None  # it makes the bundle one of this kind
+        if bundle.manifest.transcript is None:
+            raise BundleError(f"{bundle.folder}: its manifest has no record of its transcript; export it again")
         self.bundle, self.engine, self.transcript = bundle, engine, bundle.manifest.transcript
         self._words = words
         self.place_s = self.transcript.samples_per_state / SAMPLE_RATE_HZ
@@ -97,6 +100,11 @@ class TranscriptReader:
             raise AudioError(f"{audio_s:.1f} s exceed a segment of {self.longest_s:g} s; cut it")
         padded = np.pad(samples, (0, max(0, SHORTEST_SAMPLES - len(samples))))
         heard = self.engine.run("context", {"samples": padded[None].astype(np.float32, copy=False)})
+        if not np.isfinite(heard["sure"]).all():
+            raise NumberError(
+                "the draft has numbers that are not finite, so nothing is written by it: the weights are damaged, or the device "
+                "overflows; export the bundle again, or choose another --engine"
+            )
         none = self.bundle.manifest.vocabulary.mask_id
         draft = read_slots(heard["draft"], heard["sure"], none, self.transcript.states_per_slot)
         decoder = TranscriptDecoder(self.engine, self.transcript.start_id, heard, self.phrases)
@@ -114,7 +122,7 @@ class TranscriptReader:
         If `verify` is 0, the one step is the draft as it is.
         """
         assert isinstance(segment, TranscriptSegment)
-        chosen, draft = schedule or self.bundle.schedule(TASK), draft or segment.draft
+        chosen, draft = schedule or self.bundle.schedule(TASK), draft or segment.proposed or segment.draft
         if not chosen.verify:
             unchecked = TokenSequence(draft.ids, draft.confidence)
             return iter((VerifyStep(1, len(draft.ids), unchecked, done=True, rows=0, seconds=0.0),))
@@ -152,7 +160,7 @@ class TranscriptReader:
                 on_step(segment, as_step(check, check.number, before, mask_id))
             before = check.agreed
         heard = segment.decoder.places[:before] if rows else as_text(draft or segment.draft).places[:before]
-        places = np.maximum.accumulate(heard.astype(np.float64))
+        places = rising(heard.astype(np.float64))
         return Decoded(TimedTokens(check.text.ids[:before], places, check.text.confidence[:before]), check.number, rows)
 
     def spans_s(self, places: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -161,6 +169,27 @@ class TranscriptReader:
         begin = np.maximum(np.append(-np.inf, middles), places - LONGEST_TOKEN_S / self.place_s)
         end = np.minimum(np.append(middles, np.inf), places + LONGEST_TOKEN_S / self.place_s)
         return np.maximum(begin, 0) * self.place_s, end * self.place_s
+
+
+def rising(heard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(M,) places as they were heard -> rising ones.
+
+    They differ least from the given ones in squares (isotonic regression by pooling neighbors, Ayer et al. 1955); tokens that
+    would then share a place are spread over the stretch between their neighbors.
+    """
+    pools: list[tuple[float, int]] = []  # (mean place, number of tokens)
+    for place in heard.tolist():
+        pools.append((place, 1))
+        while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
+            (first, count), (second, more) = pools[-2:]
+            pools[-2:] = [((first * count + second * more) / (count + more), count + more)]
+    means = np.array([mean for mean, _ in pools])
+    borders = (means[:-1] + means[1:]) / 2
+    found: list[float] = []
+    for i, (mean, count) in enumerate(pools):
+        reach = min(mean, *(abs(border - mean) for border in borders[max(0, i - 1) : i + 1]), count)
+        found += [mean] if count == 1 else (mean + reach * np.linspace(-1, 1, 2 * count + 1)[1::2]).tolist()
+    return np.array(found)
 
 
 def as_text(draft: Draft) -> TimedTokens:

@@ -24,10 +24,10 @@ LONGEST_PHRASE = 100  # letters
 
 @dataclass(frozen=True)
 class TimedTokens:
-    """A text with the place of each token on its canvas. Arrays of one length, read-only by convention."""
+    """A text with the place of each token in the sound. Arrays of one length, read-only by convention."""
 
     ids: NDArray[np.int64]  # (M,)
-    places: NDArray[np.float64]  # (M,) in slots, fractional and non-decreasing
+    places: NDArray[np.float64]  # (M,) in encoder states, fractional and non-decreasing
     confidence: NDArray[np.float32]  # (M,) probability of each token when it was last computed
 
     def as_draft(self, final: int = 0, trusted_until: float = math.inf, earliest: float = 0.0) -> Draft:
@@ -40,7 +40,7 @@ class Word:
     """One word and its time in the recording."""
 
     text: str
-    start_s: float  # seconds since the start of the recording, precise to a slot
+    start_s: float  # seconds since the start of the recording
     end_s: float
     confidence: float  # lowest probability of its tokens
 
@@ -76,32 +76,13 @@ def mostly_unsure(words: Sequence[Word]) -> bool:
     return len(words) >= FEWEST_WORDS and unsure_share(words) >= MOSTLY
 
 
-def respelled(text: TimedTokens, tokenizer: Tokenizer) -> TimedTokens:
-    """The same text in the tokenizer's own tokens: a canvas may spell a rare word with shorter ones.
-
-    A new token gets the place of the first old token that it overlaps, and the lowest confidence of all that it overlaps.
-    """
-    ids = np.array(tokenizer.encode(tokenizer.decode(text.ids.tolist()), add_special_tokens=False).ids, dtype=np.int64)
-    old, new = (np.cumsum(lengths(some, tokenizer)) for some in (text.ids, ids))  # ends, in bytes
-    if not len(ids) or old[-1] != new[-1] or np.array_equal(ids, text.ids):  # an incomplete character does not survive decoding
-        return text
-    first, last = np.searchsorted(old, np.concatenate(([0], new[:-1])), "right"), np.searchsorted(old, new, "left")
-    sure = np.array([text.confidence[a : b + 1].min() for a, b in zip(first, last, strict=True)], dtype=np.float32)
-    return TimedTokens(ids, text.places[first], sure)
-
-
-def lengths(ids: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """(N,) ids -> (N,): length of each token in bytes, including the space before it."""
-    return np.array([len(tokenizer.id_to_token(int(i)) or "") for i in ids], dtype=np.int64)
-
-
 def starts_word(token: str | None) -> bool:
     """Whether a token begins with a space, as BPE over bytes or over characters writes one."""
     return (token or "").startswith(("\u0120", "\u2581"))
 
 
 def splice(draft: Draft, heard: TimedTokens) -> TimedTokens:
-    """The trusted and final tokens of a draft (with places), followed by the canvas's text after them."""
+    """The trusted and final tokens of a draft (with places), followed by the heard text after them."""
     assert draft.places is not None
     old = (draft.places < draft.trusted_until) | (np.arange(len(draft.ids)) < draft.final)
     last = draft.places[old].max(initial=-1.0)

@@ -185,5 +185,5 @@ def test_numbers_of_the_whole_vocabulary_at_a_scale(checkpoints: dict[str, Path]
 
 
 def test_another_familys_window_is_told(fp32_bundle: Path) -> None:
-    with pytest.raises(BundleError, match="has the graphs of a timeline"):
+    with pytest.raises(BundleError, match="has the graphs of a transcript"):
         BackboneDenoiser(Engine(load_bundle(fp32_bundle)), 4)

@@ -49,7 +49,7 @@ def test_the_shipped_captioner_is_measured_unless_another_is_named(command: Comm
     result = command("bench", "--scenario", "fill", *QUICK, "--json", "--audio", CLIPS / "librispeech-533.flac")
     report = json.loads(result.out)
     whole = [row for row in report["rows"] if row["error_rate"] is not None]
-    assert {row["subject"] for row in report["rows"]} == {"caption-tiny-en"}
+    assert {row["subject"] for row in report["rows"]} == {"moonshine-tiny-en"}
     assert whole[-1]["case"].startswith("default")
     assert whole[-1]["error_rate"] < 0.3
     assert all(row["macs"] > 0 and row["tokens"] > 0 for row in report["rows"])

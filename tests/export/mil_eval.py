@@ -152,13 +152,24 @@ def linear(x: Array, weight: Array, bias: Any = 0.0) -> Array:
 
 
 def conv(x: Array, weight: Array, strides: Any, pad_type: str, pad: Any, dilations: Any, groups: Any, bias: Any = 0.0) -> Array:
-    """Over one axis: x (N, C, T), weight (O, C, K) -> (N, O, T')."""
+    """Over one axis: x (N, C, T), weight (O, C / groups, K) -> (N, O, T')."""
     assert x.ndim == 3
-    assert (pad_type, int(dilations[0]), int(groups)) == ("custom", 1, 1)
-    x, stride, taps = np.pad(x, ((0, 0), (0, 0), axes_of(pad))), int(strides[0]), weight.shape[2]
+    assert pad_type in ("custom", "valid")
+    assert int(dilations[0]) == 1
+    x = np.pad(x, ((0, 0), (0, 0), axes_of(pad))) if pad_type == "custom" else x
+    stride, taps = int(strides[0]), weight.shape[2]
     count = (x.shape[2] - taps) // stride + 1
-    parts = (weight[:, :, k] @ x[:, :, k : k + stride * (count - 1) + 1 : stride] for k in range(taps))
-    return sum(parts) + np.reshape(bias, (-1, 1))
+    own = x.reshape(len(x), int(groups), -1, x.shape[2])
+    rows = weight.reshape(int(groups), -1, *weight.shape[1:])
+    parts = (rows[..., k] @ own[..., k : k + stride * (count - 1) + 1 : stride] for k in range(taps))
+    return sum(parts).reshape(len(x), -1, count) + np.reshape(bias, (-1, 1))
+
+
+def pad(x: Array, pad: Any, mode: str, constant_val: Any) -> Array:
+    """pad: before and after each of the last axes."""
+    assert mode == "constant"
+    widths = np.reshape(pad, (-1, 2)).astype(int)
+    return np.pad(x, [*[(0, 0)] * (x.ndim - len(widths)), *map(tuple, widths)], constant_values=float(constant_val))
 
 
 def gather(x: Array, indices: Array, axis: Any, batch_dims: Any = 0, validate_indices: Any = False) -> Array:
@@ -188,7 +199,8 @@ def topk(
 
 
 def reduced(function: Callable[..., Array]) -> Callable[..., Array]:
-    return lambda x, axes, keep_dims: function(x, axis=axes_of(axes), keepdims=bool(keep_dims))
+    """Over all axes if none are named."""
+    return lambda x, keep_dims, axes=None: function(x, axis=None if axes is None else axes_of(axes), keepdims=bool(keep_dims))
 
 
 def reduce_argmax(x: Array, axis: Any, keep_dims: Any, output_dtype: str) -> Array:
@@ -223,6 +235,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "sqrt": lambda x: np.sqrt(x),
     "rsqrt": lambda x, epsilon: 1 / np.sqrt(x + epsilon),
     "log": lambda x, epsilon: np.log(x + epsilon),
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": lambda x: np.tanh(x),
     "silu": lambda x: x / (1 + np.exp(-x)),
     "select": lambda cond, a, b: np.where(cond, a, b),
     "cast": lambda x, dtype: x,  # the declared type settles it
@@ -237,7 +251,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "reduce_mean": reduced(np.mean),
     "reduce_sum": reduced(np.sum),
     **{made.__name__: made for made in (concat, conv, gather, gelu, layer_norm, linear, matmul, reduce_argmax, slice_by_index)},
-    **{made.__name__: made for made in (softmax, split, topk)},
+    **{made.__name__: made for made in (pad, softmax, split, topk)},
 }
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from unmask.bundle.manifest import Manifest, Vocabulary, load_bundle, read_manifest
 from unmask.errors import BundleError
 from unmask.export.bundle_writer import LINE_BYTES, MAPPED_BYTES, PAGE_BYTES, SMALLEST_BYTES, WEIGHTS, write_bundle
-from unmask.export.modules.captioner import CaptionerModel
+from unmask.export.modules.moonshine import Moonshine
 
 Tensors = dict[str, NDArray[np.float32]]
 TABLE = np.arange(5 * 300, dtype=np.float32).reshape(5, 300)
@@ -23,7 +23,7 @@ LARGE = SMALLEST_BYTES  # numbers of a tensor well above the size that leaves th
 
 @pytest.fixture
 def manifest(fp32_bundle: Path) -> Manifest:
-    return replace(load_bundle(fp32_bundle).manifest, vocabulary=Vocabulary(4, 4), timeline=None, verifier=None)
+    return replace(load_bundle(fp32_bundle).manifest, vocabulary=Vocabulary(4, 4))
 
 
 def graph_of(tensors: Tensors) -> onnx.ModelProto:
@@ -101,9 +101,7 @@ def test_large_tensors_start_on_a_page(tmp_path: Path, manifest: Manifest) -> No
 
 def test_weights_of_exported_bundles_are_aligned_and_distinct(fp32_bundle: Path, int8_bundle: Path) -> None:
     for folder in (fp32_bundle, int8_bundle):
-        places = {
-            place for role in ("context", "window", "verify") for place in stored(folder / f"{role}.onnx").values() if place
-        }
+        places = {place for role in ("context", "window") for place in stored(folder / f"{role}.onnx").values() if place}
         assert all(offset % (PAGE_BYTES if length >= MAPPED_BYTES else LINE_BYTES) == 0 for offset, length in places)
         data = (folder / WEIGHTS).read_bytes()
         pieces = [data[offset : offset + length] for offset, length in places]
@@ -111,9 +109,10 @@ def test_weights_of_exported_bundles_are_aligned_and_distinct(fp32_bundle: Path,
         assert len(set(pieces)) == len(pieces) > 10
 
 
-def test_the_table_is_the_embedding(fp32_bundle: Path, captioner: CaptionerModel) -> None:
+def test_the_table_is_the_embedding(fp32_bundle: Path, captioner: Moonshine) -> None:
     ids = np.arange(captioner.config.vocabulary)
-    np.testing.assert_array_equal(load_bundle(fp32_bundle).table().gather(ids), captioner.embedding.weight.numpy()[ids])
+    rows = load_bundle(fp32_bundle).table().gather(ids)
+    np.testing.assert_array_equal(rows, captioner.decoder.embed_tokens.weight.numpy()[ids])
 
 
 # ---- no trace of the machine
@@ -122,7 +121,7 @@ def test_the_table_is_the_embedding(fp32_bundle: Path, captioner: CaptionerModel
 def test_exported_bundles_name_no_path_of_the_machine(fp32_bundle: Path, int8_bundle: Path) -> None:
     traces = [str(fp32_bundle.parent), "/" + "work", str(Path.home()) + "/", "site-packages", ".py", "stack_trace"]
     for folder in (fp32_bundle, int8_bundle):
-        for name in ("context.onnx", "window.onnx", "verify.onnx", "bundle.json"):
+        for name in ("context.onnx", "window.onnx", "bundle.json"):
             data = (folder / name).read_bytes()
             assert [trace for trace in traces if trace.encode() in data] == [], f"{folder.name}/{name}"
 

@@ -10,32 +10,33 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from tests.tiny import make_drafter
 from unmask.bundle.manifest import Bucket
 from unmask.engines.padding import HIDDEN, hide
 from unmask.errors import InputError
 from unmask.export.coreml import CoremlForm, function_name, write_packages
 from unmask.export.modules import backbone
-from unmask.export.modules.captioner import CaptionerModel
-from unmask.export.modules.static import FixedGraph, backbone_graph, captioner_graph, head_graph
+from unmask.export.modules.moonshine import Moonshine
+from unmask.export.modules.static import FixedGraph, backbone_graph, head_graph
+from unmask.export.modules.static_transcript import transcript_graph
 
 pytest.importorskip("coremltools")
 from tests.export.mil_eval import DATA, Package
 
 pytestmark = pytest.mark.convert
 
-SLOTS = 12
 SIZES: list[tuple[str, dict[str, int]]] = [
-    ("context", {"slots": SLOTS}),
-    ("window", {"rows": 6, "wanted": 4, "slots": SLOTS}),
-    ("window", {"rows": 9, "wanted": 9, "slots": SLOTS}),
-    ("verify", {"tokens": 5, "past": 7, "slots": SLOTS}),
+    ("context", {"samples": 5000}),
+    ("window", {"tokens": 4, "past": 7, "frames": 12, "listed": 2}),
+    ("window", {"tokens": 6, "past": 7, "frames": 12, "listed": 2}),
 ]
+WHOLE = ("ids", "draft")  # outputs that are numbers of tokens
 Arrays = Mapping[str, NDArray[Any]]
 
 
 @pytest.fixture(scope="module")
-def graphs(captioner: CaptionerModel) -> list[FixedGraph]:
-    return [captioner_graph(captioner, role, sizes, 2) for role, sizes in SIZES]
+def graphs(captioner: Moonshine) -> list[FixedGraph]:
+    return [transcript_graph(captioner, make_drafter(captioner), role, sizes, 2) for role, sizes in SIZES]
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +54,10 @@ def call(graph: FixedGraph, seed: int = 0) -> dict[str, NDArray[Any]]:
     """Random inputs, with a part of what can be masked masked, and rows at places of their own."""
     rng = np.random.default_rng(seed)
     feeds = {name: rng.normal(size=tensor.shape).astype(np.float32) for name, tensor in graph.example.items()}
-    for name, count in (("positions", graph.sizes.get("slots", 0)), ("wanted", graph.sizes.get("rows", 0))):
+    for name, count in (("positions", 12), ("listed", 270), ("wanted", graph.sizes.get("rows", 0))):
         if name in feeds:
             feeds[name] = rng.permutation(count)[: len(feeds[name])].astype(np.int32)
-    for name in ("mask", "frame_mask"):
+    for name in ("mask", "step_mask", "frame_mask", "slot_mask"):
         if name in feeds:
             feeds[name] = np.broadcast_to(hide(feeds[name].shape[-1] - 2, feeds[name].shape[-1]), feeds[name].shape).copy()
     if "bias" in feeds:
@@ -76,7 +77,7 @@ def largest_error(package: Package, graph: FixedGraph, function: str) -> float:
     """Over all outputs but ids, as a share of the output's standard deviation."""
     feeds = call(graph)
     expected, found = torch_outputs(graph, feeds), package(function, feeds)
-    return max(float(np.abs(found[n] - expected[n]).max() / expected[n].std()) for n in graph.outputs if n != "ids")
+    return max(float(np.abs(found[n] - expected[n]).max() / expected[n].std()) for n in graph.outputs if n not in WHOLE)
 
 
 def test_a_package_declares_our_names_shapes_and_functions(
@@ -95,7 +96,7 @@ def test_a_package_declares_our_names_shapes_and_functions(
         made = {one.name: tuple(one.type.multiArrayType.shape) for one in described.output}
         assert made == {name: array.shape for name, array in expected.items()}
         kinds = {one.name: one.type.multiArrayType.dataType for one in described.output}
-        assert kinds == {name: 131104 if name == "ids" else 65568 for name in expected}  # int32, float32
+        assert kinds == {name: 131104 if name in WHOLE else 65568 for name in expected}  # int32, float32
 
 
 def test_fp32_is_what_pytorch_computes(package: Package, graphs: list[FixedGraph]) -> None:
@@ -108,16 +109,16 @@ def test_fp32_is_what_pytorch_computes(package: Package, graphs: list[FixedGraph
 
 @pytest.fixture(scope="module")
 def coarse(graphs: list[FixedGraph], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The verifier in int4."""
+    """A window in int4."""
     folder = tmp_path_factory.mktemp("int4")
-    write_packages(graphs[3:], folder, CoremlForm("int4"))
+    write_packages(graphs[2:], folder, CoremlForm("int4"))
     return folder / "graphs.mlpackage"
 
 
 @pytest.mark.parametrize(("precision", "error"), [("fp16", 0.02), ("int8", 0.1)])
 def test_smaller_forms_stay_near(graphs: list[FixedGraph], tmp_path: Path, precision: str, error: float) -> None:
     """error: the largest, in standard deviations of the output; random weights of a width of 32 average little out."""
-    some = [graphs[0], graphs[1], graphs[3]]
+    some = graphs
     write_packages(some, tmp_path, CoremlForm(precision))
     made = Package(tmp_path / "graphs.mlpackage")
     assert 1e-5 < max(largest_error(made, graph, function_name(graph)) for graph in some) < error
@@ -126,7 +127,7 @@ def test_smaller_forms_stay_near(graphs: list[FixedGraph], tmp_path: Path, preci
 
 
 def test_int4_has_a_scale_for_each_block(graphs: list[FixedGraph], coarse: Path) -> None:
-    made, (graph,) = Package(coarse), graphs[3:]
+    made, (graph,) = Package(coarse), graphs[2:]
     assert 1e-5 < largest_error(made, graph, function_name(graph)) < 1.5
     packed = [operation for operation in made.operations(function_name(graph)) if operation.type.startswith("constexpr_")]
     assert packed
@@ -155,7 +156,7 @@ def test_a_constant_that_is_bias_and_norm_at_once(tmp_path: Path) -> None:
 
 def test_before_ios_18_each_graph_is_a_package(graphs: list[FixedGraph], tmp_path: Path) -> None:
     (bucket,) = write_packages(graphs[1:2], tmp_path, CoremlForm("int8", "macOS14"))
-    assert (bucket.file, bucket.function) == ("window_rows6_wanted4_slots12.mlpackage", "")
+    assert (bucket.file, bucket.function) == ("window_tokens4_past7_frames12_listed2.mlpackage", "")
     made = Package(tmp_path / bucket.file)
     assert made.spec.specificationVersion == 8
     assert "constexpr_affine_dequantize" in kinds(made, "main")
@@ -179,7 +180,7 @@ def blobs(package: Package, function: str) -> set[int]:
 
 
 def test_the_same_graphs_give_the_same_bytes_and_no_path(graphs: list[FixedGraph], coarse: Path, tmp_path: Path) -> None:
-    write_packages(graphs[3:], tmp_path, CoremlForm("int4"))
+    write_packages(graphs[2:], tmp_path, CoremlForm("int4"))
     one, other = (
         {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
         for root in (coarse, tmp_path / "graphs.mlpackage")

@@ -7,30 +7,20 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.tiny import make_drafter, make_transcriber
-from unmask.export.modules.captioner import CaptionerModel
-from unmask.export.modules.static import FixedGraph, captioner_graph
+from tests.tiny import make_drafter
+from unmask.export.modules.moonshine import Moonshine
+from unmask.export.modules.static import FixedGraph
 from unmask.export.modules.static_transcript import transcript_graph
 from unmask.export.onnx.static import fixed_onnx, fold
 
 pytestmark = pytest.mark.slow
 
-SIZES = {
-    "context": {"slots": 6},
-    "window": {"rows": 5, "wanted": 4, "slots": 7},
-    "verify": {"tokens": 5, "past": 8, "slots": 6},
-}
-TRANSCRIPT_SIZES = {"context": {"samples": 5000}, "window": {"tokens": 5, "past": 8, "frames": 6, "listed": 3}}
+SIZES = {"context": {"samples": 5000}, "window": {"tokens": 5, "past": 8, "frames": 6, "listed": 3}}
 
 
-@pytest.fixture(scope="module", params=[*SIZES, *(f"transcript {role}" for role in TRANSCRIPT_SIZES)])
-def pair(request: pytest.FixtureRequest, captioner: CaptionerModel) -> tuple[FixedGraph, onnx.ModelProto]:
-    kind, _, role = request.param.rpartition(" ")
-    if kind:
-        model = make_transcriber()
-        graph = transcript_graph(model, make_drafter(model), role, TRANSCRIPT_SIZES[role], top=2)
-    else:
-        graph = captioner_graph(captioner, role, SIZES[role], top=2, blank_penalty=0.5)
+@pytest.fixture(scope="module", params=[*SIZES])
+def pair(request: pytest.FixtureRequest, captioner: Moonshine) -> tuple[FixedGraph, onnx.ModelProto]:
+    graph = transcript_graph(captioner, make_drafter(captioner), request.param, SIZES[request.param], top=2)
     return graph, fixed_onnx(graph)
 
 

@@ -1,7 +1,6 @@
 """Modules of fixed sizes, through the runtime's padding, against those of any size: the same numbers, whatever the sizes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,35 +11,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tests.tiny import TINY
-from unmask.bundle.graph_spec import BACKBONE, TIMELINE
+from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import Bucket
 from unmask.engines.padding import StaticShapes
 from unmask.export.modules import backbone
-from unmask.export.modules import captioner as dynamic
-from unmask.export.modules.captioner import CaptionerConfig, CaptionerModel
-from unmask.export.modules.static import FixedGraph, backbone_graph, captioner_graph, head_graph
+from unmask.export.modules.static import FixedGraph, backbone_graph, head_graph
 
-PER, TOP, PENALTY = 8, 2, 1.5
 MORE = st.integers(0, 5)
 EACH = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Arrays = Mapping[str, NDArray[Any]]
 
 
-@pytest.fixture(scope="module")
-def spelling(captioner: CaptionerModel) -> CaptionerModel:
-    """A captioner whose verifier writes more than its canvas."""
-    torch.manual_seed(5)
-    config = CaptionerConfig(replace(TINY, encoder_layers=1), captioner.config.vocabulary, PER, rarer=30)
-    model = CaptionerModel(config).eval().requires_grad_(False)
-    for parameter in (model.positions, model.encoder.positions, model.verifier.positions):
-        torch.nn.init.normal_(parameter, std=0.5)
-    return model
-
-
-def through(
-    make: Callable[[str, Mapping[str, int]], FixedGraph], role: str, sizes: dict[str, int], per: int | None, feeds: Arrays
-) -> Any:
+def through(make: Callable[[str, Mapping[str, int]], FixedGraph], role: str, sizes: dict[str, int], feeds: Arrays) -> Any:
     """The outputs of a call through one bucket, which insists on the shapes and dtypes of the example."""
 
     def run(bucket: Bucket, padded: Arrays) -> Arrays:
@@ -53,8 +35,7 @@ def through(
             made = graph.module(*given_.values())
         return {name: tensor.numpy() for name, tensor in zip(graph.outputs, made, strict=True)}
 
-    kind = TIMELINE if per else BACKBONE
-    return StaticShapes(kind, (Bucket("onnx", role, "f", sizes, "fp32"),), per, run)(role, feeds)
+    return StaticShapes(BACKBONE, (Bucket("onnx", role, "f", sizes, "fp32"),), run)(role, feeds)
 
 
 def same(ours: Mapping[str, NDArray[Any]], theirs: tuple[Tensor, ...], atol: float = 1e-5) -> None:
@@ -70,68 +51,6 @@ def plain(module: nn.Module, feeds: Arrays) -> tuple[Tensor, ...]:
 
 def normal(seed: int, *shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-@EACH
-@given(slots=st.integers(2, 12), more=MORE, seed=st.integers(0, 99))
-def test_context(captioner: CaptionerModel, slots: int, more: int, seed: int) -> None:
-    feeds = {"mel": normal(seed, 1, TINY.mels, 2 * PER * slots)}
-    make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP)  # noqa: E731
-    same(through(make, "context", {"slots": slots + more}, PER, feeds), plain(dynamic.Context(captioner), feeds))
-
-
-def window_feeds(captioner: CaptionerModel, slots: int, positions: Any, wanted: Any, seed: int) -> dict[str, NDArray[Any]]:
-    layers, heads, size = TINY.decoder_layers, TINY.heads, TINY.width // TINY.heads
-    return {
-        "rows": normal(seed, len(positions), TINY.width),
-        "positions": positions,
-        "wanted": wanted,
-        "bias": np.zeros((1, captioner.config.vocabulary), np.float32),
-        **{name: normal(seed + i, layers, heads, slots * PER, size) for i, name in enumerate(("cross_k", "cross_v"), 1)},
-        "slots": normal(seed + 3, slots, TINY.width),
-        **{name: normal(seed + i, layers, heads, slots, size) for i, name in enumerate(("cache_k", "cache_v"), 4)},
-    }
-
-
-def test_a_window_of_the_longest_canvas_is_padded_too(captioner: CaptionerModel) -> None:
-    """Rows of padding have the slot after all those of the encoder."""
-    slots = captioner.config.slots
-    feeds = window_feeds(captioner, slots, np.array([0, 3, slots - 1]), np.array([2, 0]), 1)
-    make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP, PENALTY)  # noqa: E731
-    sizes = {"rows": 5, "wanted": 3, "slots": slots + 1}
-    same(through(make, "window", sizes, PER, feeds), plain(dynamic.CaptionWindow(captioner, TOP, PENALTY), feeds))
-
-
-@EACH
-@given(st.data())
-def test_window(captioner: CaptionerModel, data: st.DataObject) -> None:
-    slots, seed = data.draw(st.integers(2, 12)), data.draw(st.integers(0, 99))
-    positions = np.array(sorted(data.draw(st.sets(st.integers(0, slots - 1), min_size=1))))
-    wanted = np.array(data.draw(st.lists(st.integers(0, len(positions) - 1), min_size=1, max_size=6)))
-    feeds = window_feeds(captioner, slots, positions, wanted, seed)
-    feeds["bias"][:, data.draw(st.integers(TOP, 200)) :] = -1e9
-    more = data.draw(MORE)
-    sizes = {
-        "rows": len(positions) + more,
-        "wanted": len(wanted) + data.draw(MORE),
-        "slots": slots + data.draw(st.integers(bool(more), 5)),
-    }
-    make = lambda role, sizes: captioner_graph(captioner, role, sizes, TOP, PENALTY)  # noqa: E731
-    same(through(make, "window", sizes, PER, feeds), plain(dynamic.CaptionWindow(captioner, TOP, PENALTY), feeds))
-
-
-@EACH
-@given(tokens=st.integers(1, 8), past=st.integers(0, 8), slots=st.integers(2, 8), more=st.tuples(MORE, MORE, MORE))
-def test_verify(spelling: CaptionerModel, tokens: int, past: int, slots: int, more: tuple[int, int, int]) -> None:
-    layers, heads, size = TINY.decoder_layers, TINY.heads, TINY.width // TINY.heads
-    feeds = {
-        "rows": normal(tokens, tokens, TINY.width),
-        **{name: normal(i, layers, heads, slots * PER, size) for i, name in enumerate(("verify_k", "verify_v"), 1)},
-        **{name: normal(i, layers, heads, past, size) for i, name in enumerate(("past_k", "past_v"), 3)},
-    }
-    sizes = {"tokens": tokens + more[0], "past": max(1, past) + more[1], "slots": slots + more[2]}
-    make = lambda role, sizes: captioner_graph(spelling, role, sizes, TOP)  # noqa: E731
-    same(through(make, "verify", sizes, PER, feeds), plain(dynamic.Verify(spelling, TOP), feeds))
 
 
 @EACH
@@ -161,9 +80,7 @@ def test_backbone_window(data: st.DataObject) -> None:
         "wanted": len(wanted) + data.draw(MORE),
         "slots": slots + data.draw(st.integers(bool(more), 5)),
     }
-    same(
-        through(lambda _, s: backbone_graph(model, s), "window", sizes, None, feeds), plain(backbone.BackboneWindow(model), feeds)
-    )
+    same(through(lambda _, s: backbone_graph(model, s), "window", sizes, feeds), plain(backbone.BackboneWindow(model), feeds))
 
 
 @pytest.mark.parametrize(("role", "ids"), [("head", (0, 40)), ("head_image", (12, 30))])
@@ -174,7 +91,7 @@ def test_backbone_head(role: str, ids: tuple[int, int]) -> None:
     bias = np.zeros((1, ids[1] - ids[0]), np.float32)
     bias[:, 5] = -1e9
     feeds = {"hidden": normal(1, 3, 24), "bias": bias, "scale": np.full(1, 0.5, np.float32)}
-    ours = through(lambda r, s: head_graph(r, weight, ids, s, 20), role, {"wanted": 5}, None, feeds)
+    ours = through(lambda r, s: head_graph(r, weight, ids, s, 20), role, {"wanted": 5}, feeds)
     theirs = plain(head, feeds)
     # a forbidden id may be among the last of the best: its logit is lower still where sizes are free
     allowed = theirs[1] > -1e3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
-from tests.tiny import TRANSCRIBING, make_drafter, make_transcriber
+from tests.tiny import TINY, make_captioner, make_drafter
 from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import Bucket
 from unmask.engines.padding import HIDDEN, Padding, StaticShapes
@@ -30,7 +30,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @cache
 def models() -> tuple[Moonshine, Drafter]:
-    model = make_transcriber()
+    model = make_captioner()
     return model, make_drafter(model)
 
 
@@ -40,7 +40,7 @@ def through(role: str, sizes: dict[str, int], feeds: Arrays, drafter: Drafter | 
     def run(bucket: Bucket, padded: Arrays) -> Arrays:
         return computed(transcript_graph(models()[0], drafter, bucket.role, bucket.sizes, TOP), padded)
 
-    return StaticShapes(TRANSCRIPT, (Bucket("onnx", role, "f", sizes, "fp32"),), None, run)(role, feeds)
+    return StaticShapes(TRANSCRIPT, (Bucket("onnx", role, "f", sizes, "fp32"),), run)(role, feeds)
 
 
 def computed(graph: FixedGraph, padded: Arrays) -> dict[str, NDArray[Any]]:
@@ -83,7 +83,7 @@ def test_context(count: int, more: int, drafts: bool) -> None:
     more=st.tuples(MORE, MORE, MORE, MORE),
 )
 def test_window(tokens: int, past: int, frames: int, listed: int, more: tuple[int, ...]) -> None:
-    config = TRANSCRIBING
+    config = TINY
     size, layers = config.width // config.heads, config.decoder_layers
     feeds = {
         "rows": normal(tokens, tokens, config.width),

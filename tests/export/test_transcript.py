@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.tiny import TRANSCRIBING, make_drafter, make_transcriber
+from tests.tiny import TINY, make_captioner, make_drafter
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
 from unmask.export.modules.drafter import STATES_PER_SLOT
@@ -21,8 +21,8 @@ CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 
 
 @pytest.fixture(scope="module")
-def engine(transcript_bundle: Path) -> Engine:
-    return Engine(load_bundle(transcript_bundle)).load()
+def engine(fp32_bundle: Path) -> Engine:
+    return Engine(load_bundle(fp32_bundle)).load()
 
 
 def recording(samples: int) -> NDArray[np.float32]:
@@ -33,9 +33,9 @@ def window_feeds(engine: Engine, context: Arrays, tokens: int, past: int, listed
     rng, (layers, heads, _, width) = np.random.default_rng(tokens), context["cross_k"].shape
     kept = rng.standard_normal((2, layers, heads, past, width)).astype(np.float32)
     return {
-        "rows": engine.embed(rng.integers(0, TRANSCRIBING.vocabulary, tokens)),
+        "rows": engine.embed(rng.integers(0, TINY.vocabulary, tokens)),
         "positions": np.arange(past, past + tokens),
-        "listed": rng.integers(0, TRANSCRIBING.vocabulary, listed),
+        "listed": rng.integers(0, TINY.vocabulary, listed),
         "cross_k": context["cross_k"],
         "cross_v": context["cross_v"],
         "past_k": kept[0],
@@ -45,7 +45,7 @@ def window_feeds(engine: Engine, context: Arrays, tokens: int, past: int, listed
 
 @pytest.mark.parametrize("samples", [2 * SHORTEST_SAMPLES, 5000, 16_000, 16_384, 200_001])
 def test_context_is_the_module(engine: Engine, samples: int) -> None:
-    model = make_transcriber()
+    model = make_captioner()
     drafter = make_drafter(model)
     with torch.no_grad():
         expected = Context(model, drafter)(torch.from_numpy(recording(samples)))
@@ -55,7 +55,7 @@ def test_context_is_the_module(engine: Engine, samples: int) -> None:
         np.testing.assert_allclose(made[name], want.numpy(), **CLOSE)
     assert slots.shape[1] == len(made["draft"]) == -(-letters.shape[1] // STATES_PER_SLOT)
     share, place = slots[0].softmax(-1).max(-1)
-    none = TRANSCRIBING.vocabulary
+    none = TINY.vocabulary
     np.testing.assert_array_equal(made["draft"], [none if i == 0 else drafter.ids[i - 1] for i in place.tolist()])
     np.testing.assert_allclose(made["sure"], share.numpy(), **CLOSE)
 
@@ -66,13 +66,13 @@ def test_window_is_the_module(engine: Engine, tokens: int, past: int, listed: in
     feeds = window_feeds(engine, context, tokens, past, listed)
     made = engine.run("window", feeds)
     with torch.no_grad():
-        expected = Window(make_transcriber(), TOP)(*(torch.from_numpy(np.array(array)) for array in feeds.values()))
+        expected = Window(make_captioner(), TOP)(*(torch.from_numpy(np.array(array)) for array in feeds.values()))
     for name, want in zip(engine.kind.graph("window").output_names, expected, strict=True):
         np.testing.assert_allclose(made[name], want.numpy(), **CLOSE)
 
 
-def test_both_heads_are_the_table(transcript_bundle: Path) -> None:
-    bundle, model = load_bundle(transcript_bundle), make_transcriber()
+def test_both_heads_are_the_table(fp32_bundle: Path) -> None:
+    bundle, model = load_bundle(fp32_bundle), make_captioner()
     table = bundle.manifest.embedding
     np.testing.assert_array_equal(bundle.table().gather(np.arange(5)), model.decoder.embed_tokens.weight[:5].numpy())
     drafted = len(make_drafter(model).ids)
@@ -84,7 +84,7 @@ def test_both_heads_are_the_table(transcript_bundle: Path) -> None:
 
 
 def test_a_model_without_a_drafter_leaves_every_slot_empty(tmp_path: Path) -> None:
-    write_transcript(make_transcriber(), None, "{}", tmp_path / "plain", "plain", "MIT", {})
+    write_transcript(make_captioner(), None, "{}", tmp_path / "plain", "plain", "MIT", {})
     engine = Engine(load_bundle(tmp_path / "plain")).load()
     manifest = engine.bundle.manifest
     assert manifest.transcript is not None

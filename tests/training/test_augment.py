@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask.speech.log_mel import SAMPLE_RATE_HZ, log_mel
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training.augment import (
     Augment,
     babble,
     change_speed,
     colored,
     draw_speed,
-    hide,
     mix,
     reverberate,
     spoil,
@@ -23,7 +22,7 @@ from unmask.training.augment import (
 )
 
 Samples = NDArray[np.float32]
-NOTHING = Augment(speed_share=0, noise_share=0, room_share=0, gain_db=(0, 0), hide_share=0)
+NOTHING = Augment(speed_share=0, noise_share=0, room_share=0, gain_db=(0, 0))
 
 
 def tone(hz: float, seconds: float, level: float = 0.1) -> Samples:
@@ -157,32 +156,6 @@ def test_spoil_puts_a_share_into_rooms() -> None:
     options = replace(NOTHING, room_share=0.3, room_s=(0.05, 0.1))
     share = np.mean([not np.array_equal(spoil(audio, [], options, rng), audio) for _ in range(200)])
     assert 0.2 < share < 0.4
-
-
-# ---- features
-
-
-def test_hidden_stripes_take_the_mean_and_the_rest_stays() -> None:
-    mel = log_mel(noise(6.0))
-    original, widths = mel.copy(), list[tuple[int, int]]()
-    for seed in range(30):
-        hidden = hide(mel, replace(NOTHING, hide_share=1.0), np.random.default_rng(seed))
-        np.testing.assert_array_equal(mel, original)
-        gone = hidden == mel.mean()
-        np.testing.assert_array_equal(hidden[~gone], mel[~gone])
-        bands, frames = gone.all(1), gone.all(0)
-        np.testing.assert_array_equal(gone, bands[:, None] | frames)
-        widths.append((int(bands.sum()), int(frames.sum())))
-    most_bands, most_frames = np.max(widths, 0)
-    assert 10 < most_bands < 2 * 80 // 6
-    assert 30 < most_frames < 2 * 50
-
-
-def test_a_share_of_spectrograms_is_hidden() -> None:
-    mel, rng = log_mel(noise(1.0)), np.random.default_rng(0)
-    share = np.mean([hide(mel, replace(NOTHING, hide_share=0.4), rng) is not mel for _ in range(200)])
-    assert 0.3 < share < 0.5
-    assert hide(mel, NOTHING, rng) is mel
 
 
 # ---- sounds without words

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training import synthesize
 from unmask.training.corpus import read_corpus, read_lines
 from unmask.training.synthesize import Synthesize, main, open_voice, readable_lines

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, KeysValues, Moonshine, Rows
 from unmask.export.modules.transcript import heard_at
 from unmask.export.moonshine_weights import load_moonshine
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training.augment import Audio, Augment, change_speed, colored, draw_speed, spoil
 from unmask.training.corpus import read_corpus, read_corpus_split
 from unmask.training.recordings import Recordings, write_recordings

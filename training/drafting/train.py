@@ -42,7 +42,7 @@ class Train:
     until: float = math.inf
     """Stop after this many minutes, to resume later; the learning rate still falls over `minutes`."""
     start: Path | None = None
-    """Begin with the parameters of this `draft.safetensors`."""
+    """Begin with the parameters of this `draft.safetensors`, and also draft tokens that only these texts have."""
     least: int = 3
     """Tokens that occur more seldom in the texts are never drafted."""
     batch: int = 16
@@ -96,10 +96,10 @@ class Run:
         torch.manual_seed(options.seed)
         self.read()
         model = load_moonshine(options.moonshine)
+        ids = draftable(self.recordings, options.least)
         if options.start:
-            self.drafter = load_drafter(model, options.start).train()
+            self.drafter = extended(load_drafter(model, options.start), ids, model.decoder.embed_tokens.weight).train()
         else:
-            ids = draftable(self.recordings, options.least)
             self.drafter = Drafter(ids, model.decoder.embed_tokens.weight[ids])
         self.stack = Stacker(self.drafter.ids, moonshine_tokenizer(options.moonshine))
         self.learned = [p for p in self.drafter.parameters() if p.requires_grad]
@@ -176,6 +176,20 @@ class Run:
         self.averaged = saved["averaged"]
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step, self.elapsed = saved["step"], saved["elapsed"]
+
+
+def extended(drafter: Drafter, ids: Tensor, table: Tensor) -> Drafter:
+    """The same drafter, which can also draft the tokens `ids`. table: the decoder's embeddings of all tokens."""
+    more = ids[~torch.isin(ids, drafter.ids)]
+    if not len(more):
+        return drafter
+    every = torch.cat((drafter.ids, more))
+    made, seldom = Drafter(every, table[every]), drafter.head.bias.detach().quantile(0.1)
+    learned = {name: value for name, value in drafter.state_dict().items() if name not in (GIVEN, "head.bias", "ids")}
+    made.load_state_dict(learned, strict=False)
+    with torch.no_grad():
+        made.head.bias.copy_(torch.cat((drafter.head.bias, seldom.expand(len(more)))))
+    return made
 
 
 def hidden(states: Tensor, share: float, dropped: float, random: torch.Generator) -> Tensor:

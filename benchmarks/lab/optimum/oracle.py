@@ -88,7 +88,7 @@ def ours(weights: str, threads: int, recordings: list[str]) -> Calls:
 
     from unmask.export.modules.moonshine import END
     from unmask.export.moonshine_weights import load_moonshine
-    from unmask.speech.log_mel import SAMPLE_RATE_HZ
+    from unmask.speech.sample_rate import SAMPLE_RATE_HZ
     from unmask.training.drafting.prepare import TOKENS_PER_SECOND, greedy
 
     torch.set_num_threads(threads)

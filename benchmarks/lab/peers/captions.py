@@ -21,7 +21,6 @@ from cyclopts import Parameter
 from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, caption_cases, torch_absent, version
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, table
 from benchmarks.lab.program import run as run_program
-from benchmarks.lab.token_by_token import can_write_in_order
 from unmask.apps.cli.bench import read_recordings
 from unmask.apps.cli.options import SHIPPED, say_on_stderr
 from unmask.benchmarks.report.markdown import one_table
@@ -33,7 +32,7 @@ from unmask.benchmarks.scenarios.runner import Plan, Say
 from unmask.bundle.graph_spec import kind_of
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training.corpus import read_corpus
 
 NOTES = (
@@ -165,10 +164,8 @@ def measure(
     Raises BundleError, and InputError for a bundle that cannot decode token by token or that PyTorch does not run.
     """
     subject = read_subject(bundle, EngineOptions(threads=threads))
-    if kind_of(subject.manifest).takes != "speech" or not can_write_in_order(subject.manifest):
-        raise InputError(f"{bundle}: {subject.name} has no verifier to decode token by token with; give a bundle that captions")
-    if pytorch and subject.manifest.transcript:
-        raise InputError(f"--pytorch runs a timeline's weights, and {subject.name} writes a transcript; leave out")
+    if kind_of(subject.manifest).takes != "speech":
+        raise InputError(f"{bundle}: {subject.name} does not caption; give a bundle that does")
     paths = [recording.path for recording in recordings]
     cases, skipped = caption_cases(bundle, subject.name, weights, threads, paths, pytorch)
     turns = CaptionTurns([recording.said or "" for recording in recordings], [recording.seconds for recording in recordings])

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from unmask.bundle.graph_spec import TIMELINE
+from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.runner import Arrays
-from unmask.export.modules.captioner import CaptionWindow, Context, Verify
-from unmask.export.onnx.captioner import TOP
-from unmask.export.reload import reload_captioner
+from unmask.export.modules.transcript import Context, Window
+from unmask.export.onnx.transcript import TOP
+from unmask.export.reload import reload_transcript
 
 
 class TorchRunner:
@@ -27,22 +27,18 @@ class TorchRunner:
 
     def __init__(self, bundle: Bundle, threads: int, compiled: bool) -> None:
         torch.set_num_threads(threads)
-        model, penalty = reload_captioner(bundle)
-        modules: dict[str, nn.Module] = {
-            "context": Context(model),
-            "window": CaptionWindow(model, TOP, penalty),
-            "verify": Verify(model, TOP),
-        }
+        model, drafter = reload_transcript(bundle)
+        modules: dict[str, nn.Module] = {"context": Context(model, drafter), "window": Window(model, TOP)}
         self._modules = {role: torch.compile(m.eval(), dynamic=True) if compiled else m.eval() for role, m in modules.items()}
 
     def inputs(self, graph: Bucket) -> dict[str, tuple[Any, ...]]:
-        return {tensor.name: tensor.dims for tensor in TIMELINE.graph(graph.role).inputs}
+        return {tensor.name: tensor.dims for tensor in TRANSCRIPT.graph(graph.role).inputs}
 
     def outputs(self, graph: Bucket) -> tuple[str, ...]:
-        return tuple(TIMELINE.graph(graph.role).output_names)
+        return tuple(TRANSCRIPT.graph(graph.role).output_names)
 
     @torch.inference_mode()
     def run(self, graph: Bucket, feeds: Arrays) -> dict[str, NDArray[Any]]:
-        spec = TIMELINE.graph(graph.role)
+        spec = TRANSCRIPT.graph(graph.role)
         given = (torch.from_numpy(np.ascontiguousarray(feeds[name])) for name in spec.input_names)
         return {name: t.numpy() for name, t in zip(spec.output_names, self._modules[graph.role](*given), strict=True)}

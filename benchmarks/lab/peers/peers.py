@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from unmask.benchmarks.scenarios.runner import Case
-from unmask.bundle.manifest import read_manifest
 from unmask.errors import InputError
 
 SYSTEMS = "benchmarks.lab.peers.systems:"
@@ -104,8 +103,7 @@ def caption_cases(
     given: weights by the peer's option; pytorch: of `TORCH`. Raises InputError for weights that do not exist.
     """
     skipped: dict[str, str] = {}
-    fills = read_manifest(bundle).timeline is not None
-    own = {"own decoding": "default", **({"canvas alone": "canvas"} if fills else {}), "token by token": "greedy"}
+    own = {"own decoding": "default", "draft alone": "draft", "token by token": "greedy"}
     common = {"threads": threads, "recordings": list(recordings)}
     cases = [
         Case(SCENARIO, name, label, f"{SYSTEMS}ours", {"weights": str(bundle), **common}, {"way": way}, threads)

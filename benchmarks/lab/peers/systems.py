@@ -33,7 +33,7 @@ def reader(read: Read, recordings: list[str]) -> Calls:
 
 
 def ours(weights: str, threads: int, recordings: list[str]) -> Calls:
-    """A caption bundle; `way` is its own decoding, only its canvas, or its causal model token by token."""
+    """A caption bundle; `way` is its own decoding, its draft alone, or token by token."""
     from pathlib import Path
 
     from unmask import Captioner, EngineOptions, load_bundle
@@ -47,10 +47,10 @@ def captioner_calls(captioner: Any, recordings: list[str]) -> Calls:
 
     from benchmarks.lab.token_by_token import token_by_token
     from unmask.speech.captioner import TASK
-    from unmask.speech.log_mel import SAMPLE_RATE_HZ
+    from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
     own = captioner.bundle.schedule(TASK)
-    schedules = {"default": own, "canvas": replace(own, verify=0)}
+    schedules = {"default": own, "draft": replace(own, verify=0)}
 
     def call(recording: int, way: str) -> dict[str, Any]:
         samples: Samples = np.load(recordings[recording])
@@ -102,7 +102,7 @@ def vosk(weights: str, threads: int, recordings: list[str]) -> Calls:
 
     from vosk import KaldiRecognizer, Model, SetLogLevel
 
-    from unmask.speech.log_mel import SAMPLE_RATE_HZ
+    from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
     SetLogLevel(-1)
     model = Model(weights)
@@ -141,7 +141,7 @@ def sherpa_onnx(weights: str, threads: int, recordings: list[str]) -> Calls:
     from sherpa_onnx import OfflineRecognizer
 
     from unmask.errors import InputError
-    from unmask.speech.log_mel import SAMPLE_RATE_HZ
+    from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
     def part(name: str) -> str:
         found = sorted(Path(weights).glob(f"{name}*.int8.onnx")) or sorted(Path(weights).glob(f"{name}*.onnx"))

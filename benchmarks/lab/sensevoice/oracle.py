@@ -36,7 +36,7 @@ from unmask.quant.weights.codecs import quantize_codec
 from unmask.speech.encoding.encoder import QUERIES, ROLE
 from unmask.speech.encoding.filterbank import filterbank
 from unmask.speech.encoding.frames import positions, stacked
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.system import show_bytes
 
 FUNASR_PYTHON = Path(__file__).absolute().parents[3] / ".cache/funasr/bin/python"  # what `make funasr-env` makes

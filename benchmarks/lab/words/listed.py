@@ -24,7 +24,7 @@ from unmask import Captioner, EngineOptions, Phrase, load_bundle
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, normalize, word_errors
 from unmask.errors import InputError
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.transcript import TranscriptReader, TranscriptSegment
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 

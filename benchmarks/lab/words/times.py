@@ -1,6 +1,6 @@
 """How far word times are from a forced alignment of the true transcript.
 
-    python -m benchmarks.lab.words.times --corpus DATA/test/librispeech --bundles moonshine --bundles models/caption-tiny-en
+    python -m benchmarks.lab.words.times --corpus DATA/test/librispeech --bundles models/moonshine-tiny-en
 
 The alignment is by hama's phonemes (`benchmarks.lab.words.phonemes`), to a frame or two of 20 ms. Only words that the captioner
 got right are compared. Early: words that begin more than 0.1 s before they are said.

@@ -8,7 +8,7 @@ from unmask.engines.engine import Engine
 from unmask.errors import AudioError
 from unmask.speech.encoding.filterbank import WINDOW_SAMPLES, filterbank
 from unmask.speech.encoding.frames import positions, stacked
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.split_audio import blocks_of, checked
 
 ROLE = "speech_encoder"

@@ -1,7 +1,7 @@
 """Kaldi's log-mel filterbank in NumPy, with the settings of SenseVoice's frontend.
 
-Knows samples and features. Knows no files, no resampling and no model. Other than Whisper's features (`unmask.speech.log_mel`) it
-reads each frame on its own: no frame depends on what comes after it.
+Knows samples and features. Knows no files, no resampling and no model. Each frame is read on its own: none
+depends on what comes after it.
 """
 
 from functools import cache
@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 HOP_SAMPLES = 160  # 10 ms
 WINDOW_SAMPLES = 400  # 25 ms

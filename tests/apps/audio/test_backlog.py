@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unmask.apps.audio.backlog import Backlog, Item
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 SECOND = np.zeros(SAMPLE_RATE_HZ, np.float32)
 

@@ -26,9 +26,8 @@ def test_tables(command: Command, fp32_bundle: Path, int8_bundle: Path, recordin
         "load, ms",
         "a pass, 1 thread, ms",
         "against A's texts",
-        "| 25 % |",
-        "| 100 % |",
-        "| verifier |",
+        "| slots of the draft |",
+        "| its own text |",
     ):
         assert word in result.out
     assert "tiny-fp32 (fp32)" in result.out
@@ -43,7 +42,7 @@ def test_json_with_transcripts(command: Command, fp32_bundle: Path, int8_bundle:
     assert found["missed"] == []
     assert (found["load"], found["memory"], found["passes"]) == (None, None, [])
     assert found["texts"]["wer_a"] > 0
-    assert [part["ratio"] for part in found["drift"]] == [0.25, 0.5, 0.75, 1.0, None]
+    assert [part["ratio"] for part in found["drift"]] == [None, None]
 
 
 def test_a_gate_that_holds_and_one_that_is_missed(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command
-from unmask.apps.cli.devices import bundle_support, slots
+from unmask.apps.cli.devices import bundle_support
 from unmask.bundle.manifest import Bucket, Bundle, load_bundle
 from unmask.engines.devices import read_machine
 from unmask.engines.onnx_providers import available
@@ -24,7 +24,7 @@ def test_a_bundle_whose_graphs_take_any_size(command: Command, fp32_bundle: Path
     told = json.loads(command("devices", fp32_bundle, "--json", "--provider", "cpu").out)
     assert told["machine"]["cpu"]["cores"] >= 1
     graphs = {graph["role"]: graph for graph in told["bundle"]["graphs"]}
-    assert set(graphs) == {"context", "window", "verify"}
+    assert set(graphs) == {"context", "window"}
     assert all(graph["runs"] and graph["sizes"] == {} for graph in graphs.values())
     (share,) = graphs["window"]["shares"]
     assert share["taken"] == share["nodes"] > 0
@@ -47,30 +47,21 @@ def test_a_provider_that_is_not_here_is_told_by_graph(command: Command, fp32_bun
 
 def test_graphs_of_fixed_sizes_are_told_by_engine(fp32_bundle: Path) -> None:
     bundle = load_bundle(fp32_bundle)
-    sizes = [("context", {"slots": 40}), ("context", {"slots": 80}), ("window", {"rows": 8, "wanted": 8, "slots": 64})]
+    sizes = [("context", {"samples": 48_000}), ("context", {"samples": 160_000}), ("window", {"tokens": 8, "past": 8})]
     buckets = tuple(Bucket("litert", role, "tokenizer.json", size, "int8") for role, size in sizes)
     held = Bundle(bundle.folder, dataclasses.replace(bundle.manifest, buckets=buckets))
-    assert slots(held) == {"litert": 64}
     machine = read_machine()
     absent = tuple(dataclasses.replace(engine, version=None) for engine in machine.engines)
     found = bundle_support(held, dataclasses.replace(machine, engines=absent), [])
-    assert found.longest_s == {"litert": pytest.approx(64 * 8 * 0.02)}
+    assert (found.canvas_s, bundle_support(bundle, machine, []).longest_s) == (30.0, {})
+    assert found.longest_s == {"litert": 10.0}
     assert {graph.runs for graph in found.graphs if graph.engine == "litert"} == {False}
     assert all("litert" in graph.reason for graph in found.graphs if graph.engine == "litert")
 
 
-def test_the_longest_audio_of_a_transcript_is_told(transcript_bundle: Path) -> None:
-    bundle = load_bundle(transcript_bundle)
-    sizes = [("context", {"samples": 48_000}), ("context", {"samples": 160_000}), ("window", {"tokens": 8, "past": 8})]
-    buckets = tuple(Bucket("onnx", role, "window.onnx", size, "fp32") for role, size in sizes)
-    found = bundle_support(Bundle(bundle.folder, dataclasses.replace(bundle.manifest, buckets=buckets)), read_machine(), [])
-    assert (found.longest_s, found.canvas_s) == ({"onnx": 10.0}, 30.0)
-    assert bundle_support(bundle, read_machine(), []).longest_s == {}
-
-
 def test_coreml_runs_on_macos_alone(fp32_bundle: Path) -> None:
     bundle = load_bundle(fp32_bundle)
-    bucket = Bucket("coreml", "context", "tokenizer.json", {"slots": 40}, "fp16")
+    bucket = Bucket("coreml", "context", "tokenizer.json", {"samples": 16_000}, "fp16")
     held = Bundle(bundle.folder, dataclasses.replace(bundle.manifest, graphs={}, buckets=(bucket,)))
     machine = read_machine()
     there = tuple(dataclasses.replace(engine, version="9.0") for engine in machine.engines)

@@ -18,7 +18,7 @@ from unmask.apps.cli.main import make_app
 ROOT = Path(__file__).parents[3]
 PAGES = [
     ROOT / name
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/caption-tiny-en/README.md", "apps/clips/README.md")
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/moonshine-tiny-en/README.md", "apps/clips/README.md")
 ]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)

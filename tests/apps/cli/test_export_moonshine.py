@@ -25,9 +25,7 @@ def refused(command: Command, *line: str | Path) -> str:
     return told.err
 
 
-def test_a_checkpoint_and_its_drafter_become_a_bundle(
-    command: Command, given: tuple[Path, Path], transcript_bundle: Path
-) -> None:
+def test_a_checkpoint_and_its_drafter_become_a_bundle(command: Command, given: tuple[Path, Path], fp32_bundle: Path) -> None:
     folder, draft = given
     result = command("export", folder, "--draft", draft)
     assert (result.code, result.out) == (0, f"{folder}.bundle\n")
@@ -40,7 +38,7 @@ def test_a_checkpoint_and_its_drafter_become_a_bundle(
     assert manifest.provenance["drafter"] == f"drafts {count} of its tokens"
     assert engine.bundle.tokenizer.encode("the theses", add_special_tokens=False).tokens[0] == "\u2581the"
     samples = (0.1 * np.random.default_rng(0).standard_normal((1, 9000))).astype(np.float32)
-    wanted = Engine(load_bundle(transcript_bundle)).run("context", {"samples": samples})  # of the same model
+    wanted = Engine(load_bundle(fp32_bundle)).run("context", {"samples": samples})  # of the same model
     for name, array in engine.run("context", {"samples": samples}).items():
         np.testing.assert_allclose(array, wanted[name], rtol=1e-3, atol=1e-4)
 

@@ -79,14 +79,6 @@ def test_recordings_of_one_name_are_not_written_over_each_other(tmp_path: Path, 
     assert not list(tmp_path.iterdir())
 
 
-def test_steps_is_another_name_for_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    found = []
-    for name in ("--steps", "--passes"):
-        assert run(CLIP, "--json", "--rule", "quota", "--verify", "0", name, "3") == 0
-        found.append(json.loads(capsys.readouterr().out)["passes"])
-    assert found == [3, 3]
-
-
 # ---- nothing that exists is destroyed
 
 

@@ -16,9 +16,9 @@ from unmask.apps.cli.options import SHIPPED
 def test_the_table_names_graphs_sizes_and_license(command: Command) -> None:
     result = command("inspect")
     assert result.code == 0
-    for word in ("caption-tiny-en", "int8", "context.onnx", "window.onnx", "slots of 160 ms", "MIT"):
+    for word in ("moonshine-tiny-en", "int8", "context.onnx", "window.onnx", "states of 24 ms", "MIT"):
         assert word in result.out
-    assert "takes speech, gives text; passes 1, verify 64" in result.out
+    assert "takes speech, gives text; verify 256, verify_lookahead 16" in result.out
 
 
 def test_the_table_says_where_blocks_begin(command: Command, backbones: dict[str, Path], variants: Variants) -> None:
@@ -27,8 +27,8 @@ def test_the_table_says_where_blocks_begin(command: Command, backbones: dict[str
     assert "a2d, block attention in blocks of 8 from the end of the prompt, fp32" in told
 
 
-def test_a_transcript_says_how_it_lies_on_the_sound(command: Command, transcript_bundle: Path) -> None:
-    told = " ".join(command("inspect", transcript_bundle).out.replace("\u2502", " ").split())
+def test_a_transcript_says_how_it_lies_on_the_sound(command: Command, fp32_bundle: Path) -> None:
+    told = " ".join(command("inspect", fp32_bundle).out.replace("\u2502", " ").split())
     assert "states of 24 ms, at most 30 s a segment; a draft of slots of 3 states" in told
     assert "task caption takes speech, gives text; verify 256" in told
 
@@ -56,7 +56,7 @@ def test_a_damaged_bundle_is_named_in_one_line(command: Command, tmp_path: Path)
 
 
 def test_the_shipped_bundle_is_small_and_has_its_card() -> None:
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 40 * 2**20
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 32 * 2**20
     card = (SHIPPED / "README.md").read_text()
     for word in ("Word error rate", "95 %", "LibriSpeech", "MIT", "Limits"):
         assert word in card

@@ -7,7 +7,7 @@ import pytest
 
 from tests.apps.conftest import Command
 from unmask import EngineOptions, LiveOptions, Schedule
-from unmask.apps.cli.options import EngineChoice, LiveChoice, ScheduleChoice
+from unmask.apps.cli.options import CheckChoice, EngineChoice, LiveChoice, ScheduleChoice
 from unmask.errors import InputError
 
 
@@ -27,9 +27,9 @@ def test_every_option_of_the_group_is_one_of_the_engine() -> None:
 
 def test_every_field_of_a_schedule_is_an_option_and_none_is_given_by_itself() -> None:
     names = {field.name for field in dataclasses.fields(Schedule)}
-    assert {field.name for field in dataclasses.fields(ScheduleChoice)} == names - {
-        "draft_min_confidence"
-    }  # no command has drafts
+    filling, checking = ({field.name for field in dataclasses.fields(kind)} for kind in (ScheduleChoice, CheckChoice))
+    assert filling | checking == names - {"draft_min_confidence"}  # no command has drafts
+    assert filling & checking == {"budget_ms"}
     stored = Schedule(rule="quota", passes=3, block=4)
     assert ScheduleChoice().over(stored) == stored
     assert ScheduleChoice(passes=2, reuse=False).over(stored) == dataclasses.replace(stored, passes=2)
@@ -38,7 +38,7 @@ def test_every_field_of_a_schedule_is_an_option_and_none_is_given_by_itself() ->
 
 def test_help_is_what_the_field_says(command: Command) -> None:
     shown = " ".join(command("caption", "--help").out.split())
-    for words in ("--verify-accept-ratio", "entropy_bound", "--update-s", "[default: 0.4]"):
+    for words in ("--verify-accept-ratio", "--budget-ms", "--update-s", "[default: 0.35]"):
         assert words in shown
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.apps.conftest import CLIPS, Command
 
-SHIPPED = Path(__file__).parents[3] / "models" / "caption-tiny-en"
+SHIPPED = Path(__file__).parents[3] / "models" / "moonshine-tiny-en"
 CLIP = CLIPS / "lj-jail.flac"
 
 

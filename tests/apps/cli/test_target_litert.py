@@ -28,7 +28,7 @@ def test_a_caption_bundle_for_litert_says_the_same(command: Command, fp32_bundle
         assert (done.code, done.out) == (0, f"{out}\n")
         manifest = load_bundle(out).manifest
         assert not manifest.graphs
-        assert {bucket.role for bucket in manifest.buckets} == {"context", "window", "verify"}
+        assert {bucket.role for bucket in manifest.buckets} == {"context", "window"}
         assert {(bucket.engine, bucket.precision, bucket.file) for bucket in manifest.buckets} == {
             ("litert", form, "graphs.tflite")
         }
@@ -42,7 +42,7 @@ def test_a_caption_bundle_for_litert_says_the_same(command: Command, fp32_bundle
     soundfile.write(longer, np.tile(soundfile.read(recording)[0], 4), 16000)
     told = command("caption", longer, "--bundle", tmp_path / "fp32", "--engine", "litert")
     assert (told.code, told.out) == (2, "")
-    assert "no context graph of fixed sizes fits slots" in told.err
+    assert "no context graph of fixed sizes fits samples" in told.err
 
 
 @pytest.mark.convert

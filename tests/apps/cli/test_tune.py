@@ -38,13 +38,13 @@ def test_the_plan_is_told_and_nothing_is_stored(
     result = command("tune", fp32_bundle, "--also", int8_bundle, "--audio", recording, "--threads", "1", "--dry-run")
     assert result.code == 0
     assert "precision and threads: 16 runs at most" in result.out  # two bundles, seven rounds and one that warms up
-    assert "verifier: " in result.out
+    assert "lookahead: " in result.out
     assert "minutes" in result.out
     assert not cache.exists()
 
 
-def test_a_transcript_has_one_stage_of_its_own(command: Command, transcript_bundle: Path, recording: Path, cache: Path) -> None:
-    asked = ("tune", transcript_bundle, "--audio", recording, "--threads", "1", "--rounds", "1")
+def test_a_transcript_has_one_stage_of_its_own(command: Command, fp32_bundle: Path, recording: Path, cache: Path) -> None:
+    asked = ("tune", fp32_bundle, "--audio", recording, "--threads", "1", "--rounds", "1")
     told = command(*asked, "--dry-run").out.splitlines()
     assert [line.partition(":")[0] for line in told[1:-1]] == ["precision and threads", "lookahead", "the best once more"]
     result = command(*asked)
@@ -75,13 +75,13 @@ def test_what_is_chosen_is_stored_told_and_used(command: Command, backbones: dic
 
 def test_captions_begin_from_what_is_stored_and_options_win(command: Command, fp32_bundle: Path, recording: Path) -> None:
     asked = ("caption", recording, "--bundle", fp32_bundle, "--json")
-    write_tuned(stored(fp32_bundle, "caption", Schedule(rule="quota", passes=3)))
+    write_tuned(stored(fp32_bundle, "caption", Schedule(verify=3)))
     told, quiet = command(*asked), command(*asked, "--quiet")
     assert "unmask: tuned for this device: 40 ms a window where the default took 50" in told.err
     assert quiet.err == ""
     assert json.loads(told.out)["passes"] == json.loads(quiet.out)["passes"] == 3
-    assert json.loads(command(*asked, "--passes", "2").out)["passes"] == 2
-    assert json.loads(command(*asked, "--no-tuned", "--passes", "1", "--verify", "0").out)["passes"] == 1
+    assert json.loads(command(*asked, "--verify", "2").out)["passes"] == 2
+    assert json.loads(command(*asked, "--no-tuned", "--verify", "0").out)["passes"] == 1
 
 
 def test_a_stored_setting_that_cannot_be_used_is_told(
@@ -109,7 +109,7 @@ def test_an_engine_that_is_asked_for_is_not_given_a_bundle_for_another(fp32_bund
 
 def test_an_older_setting_goes_when_the_default_is_best(command: Command, fp32_bundle: Path, recording: Path) -> None:
     """Of one round nothing can be told, so the default stays."""
-    write_tuned(stored(fp32_bundle, "caption", Schedule(passes=3)))
+    write_tuned(stored(fp32_bundle, "caption", Schedule(verify=3)))
     result = command("tune", fp32_bundle, "--audio", recording, "--rounds", "1", "--threads", "1")
     assert result.code == 0
     assert result.err.endswith("unmask: the default is already best; nothing is stored\n")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.apps.conftest import Command
 from unmask import EngineOptions, Schedule
-from unmask.apps.cli.options import SHIPPED, EngineChoice, ScheduleChoice
+from unmask.apps.cli.options import SHIPPED, CheckChoice, EngineChoice, ScheduleChoice
 from unmask.errors import InputError
 
 
@@ -27,8 +27,6 @@ def refused(command: Command, *line: str | Path) -> str:
             "--window: read only with --reuse; --entropy-bound: read only with --rule entropy_bound",
         ),
         (Schedule(rule="quota", passes=3), {"threshold": 0.5}, "--threshold: read only with --rule threshold"),
-        (Schedule(), {"verify_lookahead": 4}, "--verify-lookahead: read only with --verify"),
-        (Schedule(verify=50), {"verify": 0, "verify_accept_ratio": 0.5}, "--verify-accept-ratio: read only with --verify"),
     ],
 )
 def test_options_of_a_schedule_that_another_option_switches_off(stored: Schedule, given: dict[str, object], told: str) -> None:
@@ -36,10 +34,17 @@ def test_options_of_a_schedule_that_another_option_switches_off(stored: Schedule
         ScheduleChoice(**given).over(stored)  # type: ignore[arg-type]
 
 
+def test_options_of_checks_where_there_are_none() -> None:
+    with pytest.raises(InputError, match="--verify-lookahead: read only with --verify"):
+        CheckChoice(verify_lookahead=4).over(Schedule())
+    with pytest.raises(InputError, match="--verify-accept-ratio: read only with --verify"):
+        CheckChoice(verify=0, verify_accept_ratio=0.5).over(Schedule(verify=50))
+    assert CheckChoice(verify_lookahead=4).over(Schedule(verify=9)) == Schedule(verify=9, verify_lookahead=4)
+
+
 def test_options_that_are_read_together_are_taken() -> None:
     assert ScheduleChoice(rule="factor", factor=2.0).over(Schedule()) == Schedule(rule="factor", factor=2.0)
     assert ScheduleChoice(reuse=True, window="block").over(Schedule()) == Schedule(reuse=True, window="block")
-    assert ScheduleChoice(verify_lookahead=4).over(Schedule(verify=9)) == Schedule(verify=9, verify_lookahead=4)
 
 
 def test_engine_options_of_another_engine() -> None:
@@ -72,7 +77,7 @@ def test_export(command: Command, tmp_path: Path, line: tuple[str, ...], told: s
         (("--calibrate", "a.wav", "--to", "int4"), "--audio: read only with int8-static"),
         (("--longest-s", "5"), "--longest-s: read only with a --target of fixed sizes"),
         (
-            ("--activations", "u16", "--target", "onnx-static", "--to", "fp32"),
+            ("--activations", "u8", "--target", "onnx-static", "--to", "fp32"),
             "--activations: read only with --target onnx-static",
         ),
         (("--head", "int4", "--target", "litert"), "--head: not read with --target litert"),
@@ -91,8 +96,8 @@ def test_quantize(command: Command, tmp_path: Path, line: tuple[str, ...], told:
         (("devices", "--provider", "cpu"), "--provider: counts the nodes of a bundle"),
         (("tune", SHIPPED, "--dry-run", "--json"), "--json: not read with --dry-run"),
         (("tune", SHIPPED, "--seed", "2"), "--seed: tuning masks nothing"),
-        (("tune", SHIPPED, "--prompt", "x"), "--prompt: caption-tiny-en writes captions"),
-        (("compare", SHIPPED, SHIPPED, "--length", "3"), "--length: caption-tiny-en writes captions"),
+        (("tune", SHIPPED, "--prompt", "x"), "--prompt: moonshine-tiny-en writes captions"),
+        (("compare", SHIPPED, SHIPPED, "--length", "3"), "--length: moonshine-tiny-en writes captions"),
         (("compare", SHIPPED, SHIPPED, "--any-threads"), "--any-threads: only for reports"),
         (("compare", "a", "b", "--runs", "3", "--threads", "2"), "--threads, --runs: only for bundles"),
     ],
@@ -106,14 +111,11 @@ def test_recordings_for_a_bundle_that_writes_text(command: Command, backbones: d
     assert "--audio: none of these bundles captions" in refused(command, "bench", backbones["dream"], "--audio", clip)
 
 
-def test_a_transcript_is_checked_and_fills_no_canvas(
-    command: Command, transcript_bundle: Path, clip: Path, tmp_path: Path
-) -> None:
-    caption = ("caption", clip, "--bundle", transcript_bundle, "--quiet", "--no-tuned")
-    told = refused(command, *caption, "--threshold", "0.5", "--order", "margin")
-    assert "--order, --threshold: tiny drafts in one pass; leave out" in told
+def test_a_transcript_is_checked_and_fills_no_canvas(command: Command, fp32_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    caption = ("caption", clip, "--bundle", fp32_bundle, "--quiet", "--no-tuned")
+    assert "--threshold" in refused(command, *caption, "--threshold", "0.5")
     few, all_at_once, draft = (command(*caption, *line) for line in (("--verify-lookahead", "2"), (), ("--verify", "0")))
     assert (few.code, all_at_once.code, draft.code) == (0, 0, 0), (few.err, draft.err)
     assert few.out == all_at_once.out
-    told = refused(command, "quantize", transcript_bundle, "--target", "litert", "--out", tmp_path / "out")
-    assert "tiny writes transcripts, whose graphs have no fixed sizes yet" in told
+    told = refused(command, "quantize", fp32_bundle, "--target", "litert", "--longest-s", "99", "--out", tmp_path / "out")
+    assert "--longest-s 99: tiny takes from 1 to 30 s" in told

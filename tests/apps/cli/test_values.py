@@ -54,7 +54,7 @@ def test_no_option_takes_numbers_that_no_array_takes(command: Command, name: str
         refused(command, name, option, str(value))
 
 
-@pytest.mark.parametrize("line", [("bench",), ("caption", "x"), ("compare", "a", "b"), ("tune", "x")])
+@pytest.mark.parametrize("line", [("bench",), ("compare", "a", "b"), ("tune", "x")])
 def test_a_negative_seed_is_named(command: Command, line: tuple[str, ...]) -> None:
     told = command(*line, "--seed", "-1")
     assert (told.code, told.out, told.err) == (2, "", "unmask: seed is -1; it must be 0 or above\n")
@@ -135,7 +135,7 @@ def test_json_loses_no_letter_in_any_encoding(backbones: dict[str, Path], encodi
 def test_tables_are_drawn_in_any_encoding() -> None:
     done = subprocess.run([*LINE, "inspect"], env=surroundings(PYTHONIOENCODING="ascii"), capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"caption-tiny-en" in done.stdout
+    assert b"moonshine-tiny-en" in done.stdout
 
 
 def surroundings(**more: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from unmask.benchmarks.report.record import Report, to_json
 from unmask.errors import InputError
 
 __all__ = ["command"]
-SHIPPED = Path(__file__).parents[3] / "models" / "caption-tiny-en"
+SHIPPED = Path(__file__).parents[3] / "models" / "moonshine-tiny-en"
 
 
 def noisy(median_ms: float, seed: int, **changes: object) -> Report:

@@ -8,23 +8,24 @@ import pytest
 
 from benchmarks.lab.engines import EnginesOptions, buckets_of, calls_of, main, table
 from unmask import load_bundle
+from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import Bucket, Bundle
+from unmask.engines.padding import Padding
 from unmask.errors import InputError
 
 BUCKETS = (
-    Bucket("litert", "context", "f", {"slots": 5}, "fp32"),
-    Bucket("litert", "window", "f", {"rows": 5, "wanted": 3, "slots": 6}, "fp32"),
-    Bucket("litert", "verify", "f", {"tokens": 4, "past": 7, "slots": 5}, "fp32"),
+    Bucket("litert", "context", "f", {"samples": 6000}, "fp32"),
+    Bucket("litert", "window", "f", {"tokens": 4, "past": 7, "frames": 5, "listed": 2}, "fp32"),
 )
 
 
 def test_every_graph_is_called_with_all_that_it_holds(fp32_bundle: Path) -> None:
     plain = load_bundle(fp32_bundle)
     asked = buckets_of([plain, Bundle(plain.folder, replace(plain.manifest, buckets=BUCKETS))], ())
-    context, window, verify = (call() for call in calls_of(plain, 1, asked, seed=0))
-    assert context["slots"].shape[0] == 5
-    assert (window["ids"].shape[0], window["v"].shape[2]) == (3, 5)
-    assert verify["ids"].shape[0] == verify["v"].shape[2] == 4
+    context, window = (call() for call in calls_of(plain, 1, asked, seed=0))
+    assert context["cross_k"].shape[2] == Padding(TRANSCRIPT).whole({"samples": 6000})["frames"]
+    assert window["ids"].shape[0] == window["v"].shape[2] == 4
+    assert window["listed_logits"].shape == (4, 2)
 
 
 def test_without_fixed_graphs_the_command_that_makes_them_is_named(fp32_bundle: Path) -> None:
@@ -34,4 +35,5 @@ def test_without_fixed_graphs_the_command_that_makes_them_is_named(fp32_bundle: 
 
 def test_ratios_are_taken_round_by_round() -> None:
     base = np.array([[0.001], [0.002], [0.004]])
-    assert table([BUCKETS[0]], {"a": base, "b": base * 3}).splitlines()[2] == "| context slots 5 | 2.00 | 3.00 (3.00 to 3.00) |"
+    (line,) = table([BUCKETS[0]], {"a": base, "b": base * 3}).splitlines()[2:3]
+    assert line == "| context samples 6000 | 2.00 | 3.00 (3.00 to 3.00) |"

@@ -1,16 +1,13 @@
 """Ways of decoding that are compared, their costs, and the table."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.lab.word_errors import WayScores, WordErrorOptions, score_bundle, table, ways
+from benchmarks.lab.word_errors import CHECKED, DRAFT, WayScores, WordErrorOptions, score_bundle, table, ways
 from unmask.bundle.manifest import read_manifest
 from unmask.training.corpus import Utterance
-
-CHECKED = "1 pass, checked"
 
 
 def options(**chosen: object) -> WordErrorOptions:
@@ -19,18 +16,16 @@ def options(**chosen: object) -> WordErrorOptions:
 
 def test_ways_are_chosen_by_name_and_by_how_far_a_pass_reads(fp32_bundle: Path) -> None:
     manifest = read_manifest(fp32_bundle)
-    found = ways(options(ways=("1 pass", CHECKED), ahead=(4, 16)), manifest)
-    assert [*found] == ["1 pass", CHECKED, f"{CHECKED}, 4 ahead", f"{CHECKED}, 16 ahead"]
-    assert [way.verify_lookahead for way in found.values() if way] == [None, 8, 4, 16]
-    assert all(way and way.verify == 64 for name, way in found.items() if name.startswith(CHECKED))
+    found = ways(options(ways=(DRAFT, CHECKED), ahead=(4, 8)), manifest)
+    assert [*found] == [DRAFT, CHECKED, f"{CHECKED}, 4 ahead", f"{CHECKED}, 8 ahead"]
+    assert [way.verify_lookahead for way in found.values() if way] == [None, 16, 4, 8]
+    assert [way.verify for way in found.values() if way] == [0, 256, 256, 256]
     assert "token by token" in ways(options(), manifest)
-    assert "token by token" not in ways(options(), replace(manifest, verifier=None))
 
 
-@pytest.mark.parametrize("chosen", [{"ways": ("2 pass",)}, {"ahead": (4,)}])
-def test_ways_that_are_none_are_named(chosen: dict[str, object], fp32_bundle: Path) -> None:
-    with pytest.raises(ValueError, match=r"(2 pass|1 pass, checked, 4 ahead): no such way of decoding; there are 1 pass"):
-        ways(options(**chosen), replace(read_manifest(fp32_bundle), verifier=None))
+def test_ways_that_are_none_are_named(fp32_bundle: Path) -> None:
+    with pytest.raises(ValueError, match=r"2 pass: no such way of decoding; there are draft alone, checked"):
+        ways(options(ways=("2 pass",)), read_manifest(fp32_bundle))
 
 
 def utterance() -> Utterance:
@@ -38,10 +33,11 @@ def utterance() -> Utterance:
     return Utterance("one", "some words", samples, "reader")
 
 
-def test_of_a_transcript_every_way_writes_one_text(transcript_bundle: Path) -> None:
-    whole, near, part, single, drafted = score_bundle(transcript_bundle, [utterance()], options(ahead=(2,)))
-    names = [row.name.partition("fp32), ")[2] for row in (whole, near, part, single, drafted)]
-    assert names == [*ways(options(ahead=(2,)), read_manifest(transcript_bundle))]
+def test_every_way_but_the_draft_writes_one_text(fp32_bundle: Path) -> None:
+    draft, whole, near, part, single, drafted = score_bundle(fp32_bundle, [utterance()], options(ahead=(2,)))
+    names = [row.name.partition("fp32), ")[2] for row in (draft, whole, near, part, single, drafted)]
+    assert names == [*ways(options(ahead=(2,)), read_manifest(fp32_bundle))]
+    assert (draft.passes, draft.rows) == ([1], [0])
     assert whole.texts == part.texts == single.texts == drafted.texts
     assert single.rows == single.passes == [single.tokens[0] + 1]
     assert 1 <= whole.passes[0] <= part.passes[0] <= single.passes[0]

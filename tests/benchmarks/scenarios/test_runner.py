@@ -19,7 +19,7 @@ from unmask.errors import InputError
 from unmask.speech.events import Event
 from unmask.speech.words import Word
 
-SHIPPED = Path(__file__).parents[3] / "models" / "caption-tiny-en"
+SHIPPED = Path(__file__).parents[3] / "models" / "moonshine-tiny-en"
 
 
 class FakeWorker:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny import TRANSCRIBING
+from tests.tiny import TINY
 from unmask.benchmarks.scenarios.catalog import MeasuredBundle, Recording, cases
 from unmask.benchmarks.scenarios.graph_cost import bundle_costs
 from unmask.benchmarks.scenarios.runner import Plan, run_cases
@@ -17,12 +17,12 @@ SECONDS = 4.0
 
 
 @pytest.fixture
-def subject(transcript_bundle: Path, tmp_path: Path) -> MeasuredBundle:
+def subject(fp32_bundle: Path, tmp_path: Path) -> MeasuredBundle:
     samples = (0.1 * np.random.default_rng(0).standard_normal(round(SECONDS * 16_000))).astype(np.float32)
     np.save(tmp_path / "noise.npy", samples)
-    costs = bundle_costs(load_bundle(transcript_bundle))
+    costs = bundle_costs(load_bundle(fp32_bundle))
     recordings = (Recording("noise", str(tmp_path / "noise.npy"), SECONDS, "some words"),)
-    return MeasuredBundle("m", transcript_bundle, read_manifest(transcript_bundle), EngineOptions(), recordings, costs)
+    return MeasuredBundle("m", fp32_bundle, read_manifest(fp32_bundle), EngineOptions(), recordings, costs)
 
 
 def test_a_pass_reads_tokens_after_others(subject: MeasuredBundle) -> None:
@@ -55,8 +55,8 @@ def test_the_other_scenarios_run(subject: MeasuredBundle) -> None:
 
 def test_slots_count_apart_from_encoder_states(subject: MeasuredBundle) -> None:
     """Of the drafter, what comes after states have become slots: its last blocks, the product before the head, and the head."""
-    width = TRANSCRIBING.width
-    tokens = len(range(3, TRANSCRIBING.vocabulary, 2))
+    width = TINY.width
+    tokens = len(range(3, TINY.vocabulary, 2))
     blocks = HIGH * 2 * WIDENED * width * width
     assert subject.costs["context"][1] == blocks + width * width + width * tokens
-    assert subject.costs["window"][1] == width * TRANSCRIBING.vocabulary
+    assert subject.costs["window"][1] == width * TINY.vocabulary

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny import make_drafter, make_transcriber
+from tests.tiny import make_captioner, make_drafter
 from unmask.benchmarks.compare.bundles import compare_bundles
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.errors import InputError
@@ -17,7 +17,7 @@ from unmask.quant.calibration.calibration_calls import record_calls
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
 from unmask.quant.calibration.search import search_keep
-from unmask.quant.calibration.subjects import TranscriptSubject
+from unmask.quant.calibration.subjects import CaptionSubject
 from unmask.quant.weights.quantize import Recipe
 from unmask.speech.transcript import TranscriptSegment
 
@@ -26,8 +26,8 @@ MATERIAL = Material((NOISE,))
 
 
 @pytest.fixture(scope="module")
-def bundle(transcript_bundle: Path) -> Bundle:
-    return load_bundle(transcript_bundle)
+def bundle(fp32_bundle: Path) -> Bundle:
+    return load_bundle(fp32_bundle)
 
 
 def without_drafter(bundle: Bundle) -> Bundle:
@@ -36,7 +36,7 @@ def without_drafter(bundle: Bundle) -> Bundle:
 
 
 def test_answers_are_its_own_draft_and_text(bundle: Bundle) -> None:
-    subject = TranscriptSubject(bundle, MATERIAL, InstrumentedEngine(bundle, whole_logits))
+    subject = CaptionSubject(bundle, MATERIAL, InstrumentedEngine(bundle, whole_logits))
     slots, text = subject.states()
     assert (slots.role, text.role) == ("context", "window")
     segment = subject.segments[0]
@@ -52,7 +52,7 @@ def test_answers_are_its_own_draft_and_text(bundle: Bundle) -> None:
 
 def test_without_a_drafter_there_are_no_slots(bundle: Bundle) -> None:
     plain = without_drafter(bundle)
-    subject = TranscriptSubject(plain, MATERIAL, InstrumentedEngine(plain, whole_logits))
+    subject = CaptionSubject(plain, MATERIAL, InstrumentedEngine(plain, whole_logits))
     assert {state.role for state in subject.states()} == {"window"}
 
 
@@ -66,7 +66,7 @@ def test_both_graphs_are_calibrated_and_searched(bundle: Bundle) -> None:
 def test_calls_of_fixed_graphs_are_recorded(bundle: Bundle) -> None:
     """Each graph gets calls of exactly its sizes, among them the longest text at once, which no default pass reads."""
     fewer = {"caption": replace(bundle.schedule("caption"), verify_lookahead=4)}
-    bundle, model = replace(bundle, manifest=replace(bundle.manifest, tasks=fewer)), make_transcriber()
+    bundle, model = replace(bundle, manifest=replace(bundle.manifest, tasks=fewer)), make_captioner()
     sizes = [
         ("context", {"samples": 20_000}),
         ("context", {"samples": 26_000}),
@@ -86,11 +86,11 @@ def test_calls_of_fixed_graphs_are_recorded(bundle: Bundle) -> None:
 # ---- compared
 
 
-def test_a_transcript_against_itself_and_its_int8(bundle: Bundle, int8_transcript: Path) -> None:
+def test_a_transcript_against_itself_and_its_int8(bundle: Bundle, int8_bundle: Path) -> None:
     same = compare_bundles(bundle, bundle, MATERIAL, runs=0)
     assert [(part.role, part.argmax, part.kl) for part in same.drift] == [("context", 1, 0), ("window", 1, 0)]
     assert same.texts.a == same.texts.b
-    small = compare_bundles(bundle, load_bundle(int8_transcript), MATERIAL, runs=0)
+    small = compare_bundles(bundle, load_bundle(int8_bundle), MATERIAL, runs=0)
     assert small.size < 0.6
     assert all(0 < part.kl < 1 for part in small.drift)
     table = small.to_markdown()

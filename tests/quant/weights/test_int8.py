@@ -4,15 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from unmask.bundle.manifest import load_bundle
+from unmask.engines.engine import Engine
 
-ROLES = ("context", "window", "verify")
-IDS, ENTROPY = 0, 3  # places among the outputs of the window graph
+ROLES = ("context", "window")
 Arrays = list[NDArray[np.generic]]
 
 
@@ -37,12 +36,6 @@ def matrices(graph: onnx.ModelProto, kinds: tuple[str, ...]) -> Arrays:
     """The constant right-hand side of every product of these kinds."""
     known = constants(graph)
     return [known[node.input[1]] for node in graph.graph.node if node.op_type in kinds and node.input[1] in known]
-
-
-def session(folder: Path, role: str) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(folder / f"{role}.onnx", options, providers=["CPUExecutionProvider"])
 
 
 # ---- the graphs
@@ -92,7 +85,7 @@ def test_bundle_says_what_it_is(fp32_bundle: Path, int8_bundle: Path) -> None:
     before, after = load_bundle(fp32_bundle), load_bundle(int8_bundle)
     assert (before.manifest.precision, after.manifest.precision) == ("fp32", "int8")
     assert after.manifest.embedding.dtype == "int8"
-    for name in ("name", "family", "vocabulary", "tasks", "timeline", "license", "graphs"):
+    for name in ("name", "family", "vocabulary", "tasks", "transcript", "license", "graphs"):
         assert getattr(after.manifest, name) == getattr(before.manifest, name)
     added = {key: after.manifest.provenance[key] for key in after.manifest.provenance.keys() - before.manifest.provenance.keys()}
     assert added.keys() == {"quantized"}
@@ -124,35 +117,22 @@ def test_bundle_shrinks(fp32_bundle: Path, int8_bundle: Path) -> None:
 
 def close_but_not_equal(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
     error = np.sqrt(np.mean((ours - theirs) ** 2)) / theirs.std()
-    assert 0 < error < 0.03
+    assert 0 < error < 0.06
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_numbers_stay_near_those_of_fp32(fp32_bundle: Path, int8_bundle: Path, seed: int) -> None:
-    rng, slots = np.random.default_rng(seed), 12 + 5 * seed
-    mel = rng.standard_normal((1, 80, 16 * slots), dtype=np.float32)
-    full, small = (session(folder, "context").run(None, {"mel": mel}) for folder in (fp32_bundle, int8_bundle))
-    for ours, theirs in zip(small, full, strict=True):
-        close_but_not_equal(ours, theirs)
+    rng = np.random.default_rng(seed)
+    samples = (0.1 * rng.standard_normal((1, 20_000 + 8_000 * seed))).astype(np.float32)
+    full, small = (Engine(load_bundle(folder)).run("context", {"samples": samples}) for folder in (fp32_bundle, int8_bundle))
+    for name in ("cross_k", "cross_v"):
+        close_but_not_equal(small[name], full[name])
 
-    bundle = load_bundle(fp32_bundle)
-    layers, heads, _, width = full[0].shape
-    cache = np.zeros((layers, heads, slots, width), dtype=np.float32)
-    ids = rng.integers(bundle.manifest.vocabulary.size + 1, size=slots)
-    every, bias = np.arange(slots), np.zeros((1, bundle.manifest.vocabulary.size), dtype=np.float32)
-    feeds = dict(zip(("cross_k", "cross_v", "slots"), full, strict=False))
-    feeds |= {
-        "rows": bundle.table().gather(ids),
-        "positions": every,
-        "wanted": every,
-        "bias": bias,
-        "cache_k": cache,
-        "cache_v": cache,
-    }
-    full, small = (session(folder, "window").run(None, feeds) for folder in (fp32_bundle, int8_bundle))
-    for at, (ours, theirs) in enumerate(zip(small, full, strict=True)):
-        if at == ENTROPY:  # of sure rows it is near zero: a share of its spread says little
-            assert 0 < np.abs(ours - theirs).max() < 0.15
-        elif at != IDS:
-            close_but_not_equal(ours, theirs)
-    assert np.mean(small[IDS][:, 0] == full[IDS][:, 0]) >= 0.8
+    ids = rng.integers(3, 270, size=12)
+    past = np.zeros((*full["cross_k"].shape[:2], 0, full["cross_k"].shape[3]), np.float32)
+    feeds = {"rows": load_bundle(fp32_bundle).table().gather(ids), "positions": np.arange(12), "listed": np.array([5, 9])}
+    feeds |= {"cross_k": full["cross_k"], "cross_v": full["cross_v"], "past_k": past, "past_v": past}
+    full, small = (Engine(load_bundle(folder)).run("window", feeds) for folder in (fp32_bundle, int8_bundle))
+    for name in ("logits", "logsumexp", "listed_logits", "k", "v"):
+        close_but_not_equal(small[name], full[name])
+    assert np.mean(small["ids"][:, 0] == full["ids"][:, 0]) >= 0.8

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from tests.tiny import TRANSCRIBING
+from tests.tiny import TINY
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine import Engine
 from unmask.quant.calibration.calibrate import measure_ranges
@@ -17,13 +17,13 @@ from unmask.quant.weights.matrices import matrices
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 from unmask.quant.weights.store import place_of
 
-IDS = np.arange(TRANSCRIBING.vocabulary)
+IDS = np.arange(TINY.vocabulary)
 SAMPLES = (0.1 * np.random.default_rng(0).standard_normal((1, 30_000))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def bundles(transcript_bundle: Path, int8_transcript: Path) -> tuple[Bundle, Bundle]:
-    return load_bundle(transcript_bundle), load_bundle(int8_transcript)
+def bundles(fp32_bundle: Path, int8_bundle: Path) -> tuple[Bundle, Bundle]:
+    return load_bundle(fp32_bundle), load_bundle(int8_bundle)
 
 
 def constants(bundle: Bundle, role: str) -> dict[str, NDArray[np.generic]]:
@@ -41,7 +41,7 @@ def test_every_matrix_became_int8(bundles: tuple[Bundle, Bundle]) -> None:
 def test_convolutions_of_the_encoder_are_matrices(bundles: tuple[Bundle, Bundle]) -> None:
     exact, small = (onnx.load(bundle.path("context.onnx"), load_external_data=False) for bundle in bundles)
     named = {matrix.name: matrix.shape for matrix in matrices("context", exact)}
-    width = TRANSCRIBING.width
+    width = TINY.width
     assert named["model.encoder.conv2.weight.T"] == (7 * width, 2 * width)
     assert named["model.encoder.conv3.weight.T"] == (3 * 2 * width, width)
     assert "model.encoder.conv2.weight.T_quantized" in {tensor.name for tensor in small.graph.initializer}
@@ -66,10 +66,10 @@ def test_heads_and_table_are_one_matrix(bundles: tuple[Bundle, Bundle]) -> None:
 
 
 @pytest.mark.parametrize("format", ["int8-static", "int8-weights", "int4", "fp16"])
-def test_drafts_stay_near_in_every_format(transcript_bundle: Path, tmp_path: Path, format: str) -> None:
-    source = load_bundle(transcript_bundle)
+def test_drafts_stay_near_in_every_format(fp32_bundle: Path, tmp_path: Path, format: str) -> None:
+    source = load_bundle(fp32_bundle)
     ranges = measure_ranges(source, Material((SAMPLES[0],))) if format == "int8-static" else None
-    made = quantize_bundle(transcript_bundle, tmp_path / "small", Recipe(format), ranges)
+    made = quantize_bundle(fp32_bundle, tmp_path / "small", Recipe(format), ranges)
     wanted, found = (Engine(bundle).load().run("context", {"samples": SAMPLES}) for bundle in (source, load_bundle(made)))
     assert (found["draft"] == wanted["draft"]).mean() > 0.6
     assert np.abs(found["sure"] - wanted["sure"]).mean() < 0.2

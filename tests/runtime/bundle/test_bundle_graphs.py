@@ -115,17 +115,17 @@ def test_captioner_without_a_graph(folder: Path, role: str) -> None:
         Captioner(load_bundle(folder)).load()
 
 
-def test_captioner_without_a_text_range(folder: Path) -> None:
-    manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    del manifest["vocabulary"]["ranges"]["text"]
-    (folder / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(BundleError, match="text"):
-        Captioner(load_bundle(folder))
-
-
 def test_captioner_with_its_graphs_swapped(folder: Path) -> None:
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     manifest["graphs"] |= {"context": "window.onnx", "window": "context.onnx"}
     (folder / "bundle.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(BundleError, match=r"the context graph takes .* instead of \['mel'\]"):
+    with pytest.raises(BundleError, match=r"the context graph takes .* instead of \['samples'\]"):
         Captioner(load_bundle(folder)).load()
+
+
+def test_captioner_whose_manifest_does_not_say_how_it_writes(folder: Path) -> None:
+    manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+    del manifest["transcript"]
+    (folder / "bundle.json").write_text(json.dumps(manifest | {"vocabulary": {"size": 5, "mask_id": 4}}), encoding="utf-8")
+    with pytest.raises(BundleError, match="has no record of its transcript; export it again"):
+        Captioner(load_bundle(folder))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unmask.bundle.graph import VARYING
-from unmask.bundle.graph_spec import BACKBONE, KINDS, TIMELINE, TRANSCRIPT, kind_of, markdown, missing_roles
+from unmask.bundle.graph_spec import BACKBONE, KINDS, TRANSCRIPT, kind_of, markdown, missing_roles
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError
@@ -14,11 +14,11 @@ from unmask.errors import BundleError
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(params=["caption", "transcript", "dream", "llada", "block", "omni"])
+@pytest.fixture(params=["caption", "dream", "llada", "block", "omni"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param in ("dream", "llada", "block"):
         return Engine(load_bundle(request.getfixturevalue("backbones")[request.param]))
-    folders = {"caption": "fp32_bundle", "transcript": "transcript_bundle", "omni": "omni"}
+    folders = {"caption": "fp32_bundle", "omni": "omni"}
     return Engine(load_bundle(request.getfixturevalue(folders[request.param])))
 
 
@@ -42,7 +42,7 @@ def test_only_attention_that_hides_something_takes_a_mask(backbones: dict[str, P
     assert set(window.input_names) - set(window.any_size("full").input_names) == {"mask"}
     taken = {family: Engine(load_bundle(folder)).inputs("window").keys() for family, folder in backbones.items()}
     assert {family for family, names in taken.items() if "mask" in names} == {"block"}
-    captions = TIMELINE.graph("window")
+    captions = TRANSCRIPT.graph("window")
     assert captions.any_size("full") == captions
 
 
@@ -56,29 +56,13 @@ def test_names_are_used_once_within_a_graph() -> None:
 
 def test_the_graphs_decide_the_kind(fp32_bundle: Path, backbones: dict[str, Path]) -> None:
     caption, dream = load_bundle(fp32_bundle).manifest, load_bundle(backbones["dream"]).manifest
-    assert (kind_of(caption), kind_of(dream)) == (TIMELINE, BACKBONE)
+    assert (kind_of(caption), kind_of(dream)) == (TRANSCRIPT, BACKBONE)
     renamed = replace(dream, family="a family that came later")
     assert kind_of(renamed) is BACKBONE
     part = replace(caption, graphs={"context": caption.graphs["context"]})
-    assert (kind_of(part), missing_roles(part)) == (TIMELINE, ["window"])
-    with pytest.raises(BundleError, match="has graphs for context, head, which do not go together: timeline bundles have"):
+    assert (kind_of(part), missing_roles(part)) == (TRANSCRIPT, ["window"])
+    with pytest.raises(BundleError, match="has graphs for context, head, which do not go together: transcript bundles have"):
         kind_of(replace(dream, graphs={"context": "a", "head_text": "b"}))
-
-
-def test_the_record_tells_transcripts_from_timelines(fp32_bundle: Path, transcript_bundle: Path) -> None:
-    caption = load_bundle(fp32_bundle).manifest
-    spoken = replace(caption, graphs={role: caption.graphs[role] for role in ("context", "window")}, timeline=None, verifier=None)
-    record = load_bundle(transcript_bundle).manifest.transcript
-    assert kind_of(replace(spoken, transcript=record)) is TRANSCRIPT
-    assert kind_of(replace(spoken, timeline=caption.timeline)) is TIMELINE
-    with pytest.raises(BundleError, match="has graphs for context, verify, window, which do not go together"):
-        kind_of(replace(caption, transcript=record))
-
-
-def test_only_the_verifier_is_optional() -> None:
-    assert TIMELINE.required == {"context", "window"}
-    assert TIMELINE.optional_outputs == {"verify_k", "verify_v"}
-    assert BACKBONE.optional_outputs == set()
 
 
 def test_the_page_on_bundles_has_the_table() -> None:

@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import Bucket, Bundle, File, load_bundle
 from unmask.engines.coreml import UNITS, CoremlRunner
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
+from unmask.engines.padding import Padding
 from unmask.errors import BundleError, InputError
 
 PACKAGE = "graphs.mlpackage"
-SMALL, LARGE = (Bucket("coreml", "context", PACKAGE, {"slots": slots}, "fp16", f"context_{slots}") for slots in (2, 4))
-MEL = {2: (1, 80, 32), 4: (1, 80, 64)}
+SMALL, LARGE = (
+    Bucket("coreml", "context", PACKAGE, {"samples": samples}, "fp16", f"context_{samples}") for samples in (4000, 8000)
+)
+SAMPLES = {4000: (1, 4000), 8000: (1, 8000)}
 
 
 class Coreml:
@@ -48,15 +52,15 @@ class Coreml:
 
     def load(self, package: str) -> SimpleNamespace:
         def value(shape: tuple[int, ...]) -> SimpleNamespace:
-            return SimpleNamespace(name="mel", type=SimpleNamespace(multiArrayType=SimpleNamespace(shape=shape)))
+            return SimpleNamespace(name="samples", type=SimpleNamespace(multiArrayType=SimpleNamespace(shape=shape)))
 
-        functions = [SimpleNamespace(name=f"context_{slots}", input=[value(shape)]) for slots, shape in MEL.items()]
+        functions = [SimpleNamespace(name=f"context_{count}", input=[value(shape)]) for count, shape in SAMPLES.items()]
         return SimpleNamespace(description=SimpleNamespace(functions=functions, input=[]))
 
     def predict(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        frames = feeds["mel"].shape[2] // 2
-        kv = np.full((2, 2, frames, 16), feeds["mel"].sum(), np.float32)
-        return {"cross_k": kv, "cross_v": kv, "slots": np.zeros((frames // 8, 32), np.float32), "verify_k": kv, "verify_v": kv}
+        frames, slots = (len(feeds[name]) for name in ("frame_mask", "slot_mask"))
+        kv = np.full((2, 2, frames, 16), feeds["samples"].sum(), np.float32)
+        return {"cross_k": kv, "cross_v": kv, "draft": np.zeros(slots, np.int32), "sure": np.zeros(slots, np.float32)}
 
 
 @pytest.fixture
@@ -81,17 +85,17 @@ COREML = EngineOptions(engine="coreml")
 
 def test_a_call_runs_in_the_function_of_its_bucket(tools: Coreml, bundle: Bundle) -> None:
     engine = Engine(bundle, replace(COREML, units="cpu+ne"))
-    assert engine.inputs("context") == {"mel": MEL[2]}
-    mel = np.ones((1, 80, 48), np.float32)
-    k = engine.run("context", {"mel": mel})["cross_k"]
-    assert k.shape == (2, 2, 24, 16)
-    assert k[0, 0, 0, 0] == mel.sum()
+    assert engine.inputs("context") == {"samples": SAMPLES[4000]}
+    samples = np.ones((1, 6000), np.float32)
+    k = engine.run("context", {"samples": samples})["cross_k"]
+    assert k.shape == (2, 2, Padding(TRANSCRIPT).whole({"samples": 6000})["frames"], 16)
+    assert k[0, 0, 0, 0] == samples.sum()
     ((package, made),) = tools.compiled
     assert package == str(bundle.folder / PACKAGE)
     assert not Path(made).exists()  # it was moved to where it is opened
     assert [(units, function) for _, units, function in tools.opened] == [
-        ("CPU_AND_NE", "context_2"),
-        ("CPU_AND_NE", "context_4"),
+        ("CPU_AND_NE", "context_4000"),
+        ("CPU_AND_NE", "context_8000"),
     ]
 
 
@@ -114,7 +118,7 @@ def test_a_cache_that_cannot_be_written(tools: Coreml, bundle: Bundle, tmp_path:
 def test_what_coreml_refuses_is_told_with_the_bucket(tools: Coreml, bundle: Bundle) -> None:
     tools.refuses = True
     with pytest.raises(
-        BundleError, match=r"CoreML cannot open coreml context slots=2 \(specification version 99\).*--deployment-target"
+        BundleError, match=r"CoreML cannot open coreml context samples=4000 \(specification version 99\).*--deployment-target"
     ):
         Engine(bundle, COREML).inputs("context")
 

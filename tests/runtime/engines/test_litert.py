@@ -15,10 +15,12 @@ from unmask.bundle.manifest import Bucket, Bundle, load_bundle
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.litert import Compiled, Interpreted, LitertRunner
+from unmask.engines.padding import HIDDEN
 from unmask.errors import BundleError, InputError
 
 DATA = Path(__file__).parents[2] / "data"
 LITERT = EngineOptions(engine="litert")
+SIZES = {"tokens": 4, "past": 6, "frames": 6, "listed": 2}
 BUCKET = Bucket("litert", "window", "tokenizer.json", {"rows": 4}, "fp32", "window_4")
 
 
@@ -33,15 +35,16 @@ def bundle(fp32_bundle: Path) -> Bundle:
 def window(fp32_bundle: Path) -> Bucket:
     """The tiny captioner's window graph for LiteRT."""
     pytest.importorskip("ai_edge_litert")
-    return Bucket("litert", "window", "window.tflite", {"rows": 4, "wanted": 4, "slots": 6}, "fp32", "window_4_4_6")
+    return Bucket("litert", "window", "window.tflite", SIZES, "fp32", "window_4_6_6_2")
 
 
 def random_call(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
-    """Inputs for rows at the first positions, with nothing masked."""
+    """Inputs for rows after six others, with nothing masked but what comes after a row."""
     rng = np.random.default_rng(0)
     feeds: dict[str, NDArray[Any]] = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    feeds |= {name: np.arange(*shapes[name], dtype=np.int32) for name in ("positions", "wanted")}
-    return feeds | {name: np.zeros(shapes[name], np.float32) for name in ("mask", "frame_mask")}
+    feeds |= {"positions": np.arange(6, 10, dtype=np.int32), "listed": np.array([5, 9], np.int32)}
+    later = np.arange(10) > np.arange(6, 10)[:, None]
+    return feeds | {"mask": np.where(later, HIDDEN, np.float32(0)), "frame_mask": np.zeros(6, np.float32)}
 
 
 def test_a_graph_is_run_as_onnx_runtime_runs_it(fp32_bundle: Path, window: Bucket) -> None:

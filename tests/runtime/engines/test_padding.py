@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unmask.bundle.graph_spec import BACKBONE, TIMELINE
+from unmask.bundle.graph_spec import BACKBONE, TRANSCRIPT, BundleKind
 from unmask.bundle.manifest import Bucket
 from unmask.engines.padding import HIDDEN, StaticShapes, hide
 from unmask.errors import InputError
 
-LAYERS, HEADS, WIDTH, PER = 2, 2, 4, 3
+LAYERS, HEADS, WIDTH = 2, 2, 4
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -45,34 +45,36 @@ def window(feeds: Arrays) -> dict[str, NDArray[Any]]:
     return {"hidden": x[feeds["wanted"]], "k": np.stack(keys), "v": np.stack(values)}
 
 
-def verify(feeds: Arrays) -> dict[str, NDArray[Any]]:
-    """Causal self-attention and cross-attention, like the verifier of fixed sizes: positions and masks are inputs."""
+def causal(feeds: Arrays) -> dict[str, NDArray[Any]]:
+    """Causal self-attention and cross-attention, like a captioner's window of fixed sizes: masks are inputs."""
     rows = feeds["rows"] + 0.1 * feeds["positions"][:, None]
     k = np.concatenate([feeds["past_k"][0], split(rows)], 1)
     v = np.concatenate([feeds["past_v"][0], split(rows)], 1)
-    x = attend(rows, k, v, feeds["mask"]) + attend(rows, feeds["verify_k"][0], feeds["verify_v"][0], feeds["frame_mask"])
+    x = attend(rows, k, v, feeds["mask"]) + attend(rows, feeds["cross_k"][0], feeds["cross_v"][0], feeds["frame_mask"])
     ids = np.argsort(-x, 1)[:, :2].astype(np.int32)
     return {
         "ids": ids,
         "logits": np.take_along_axis(x, ids, 1),
         "logsumexp": x.sum(1),
+        "place": x[:, 0],
+        "listed_logits": x.take(feeds["listed"] % WIDTH, 1),
         "k": split(rows)[None],
         "v": k[None][:, :, :0],
     }
 
 
-def static(role: str, sizes: dict[str, int], run: Any, per: int | None = None) -> StaticShapes:
+def static(role: str, sizes: dict[str, int], run: Any, kind: BundleKind = BACKBONE) -> StaticShapes:
     """One bucket, whose graph accepts only its own sizes."""
 
     def fixed(bucket: Bucket, feeds: Arrays) -> Arrays:
-        if role == "window":
+        if role == "window" and kind is BACKBONE:
             assert feeds["rows"].shape[0] == feeds["positions"].shape[0] == feeds["mask"].shape[0] == sizes["rows"]
             assert feeds["cache_k"].shape[2] == feeds["mask"].shape[1] == sizes["slots"]
             assert feeds["wanted"].shape == (sizes["wanted"],)
             assert feeds["positions"].dtype == feeds["wanted"].dtype == np.int32
         return run(feeds)  # type: ignore[no-any-return]
 
-    return StaticShapes(TIMELINE if per else BACKBONE, (Bucket("onnx", role, "f", sizes, "fp32"),), per, fixed)
+    return StaticShapes(kind, (Bucket("onnx", role, "f", sizes, "fp32"),), fixed)
 
 
 @settings(max_examples=60, deadline=None)
@@ -102,19 +104,26 @@ def test_padding_changes_nothing_of_a_backbones_window(data: st.DataObject) -> N
 
 
 @settings(max_examples=60, deadline=None)
-@given(tokens=st.integers(1, 6), past=st.integers(0, 5), slots=st.integers(1, 4), more=st.tuples(*[st.integers(0, 4)] * 3))
-def test_padding_changes_nothing_of_the_verifier(tokens: int, past: int, slots: int, more: tuple[int, int, int]) -> None:
+@given(tokens=st.integers(1, 6), past=st.integers(0, 5), frames=st.integers(1, 9), more=st.tuples(*[st.integers(0, 4)] * 4))
+def test_padding_changes_nothing_of_a_captioners_window(
+    tokens: int, past: int, frames: int, more: tuple[int, int, int, int]
+) -> None:
     rng = np.random.default_rng(tokens + 10 * past)
-    hd = WIDTH // HEADS
-    past_k, past_v = rng.normal(size=(2, 1, HEADS, past, hd))
-    verify_k, verify_v = rng.normal(size=(2, 1, HEADS, slots * PER, hd))
-    rows = rng.normal(size=(tokens, WIDTH))
-    feeds = {"rows": rows, "past_k": past_k, "past_v": past_v, "verify_k": verify_k, "verify_v": verify_v}
-    causal = np.concatenate([np.zeros((tokens, past)), np.where(np.tri(tokens, dtype=bool), 0, -np.inf)], 1)
-    plain = verify({**feeds, "positions": past + np.arange(tokens), "mask": causal, "frame_mask": np.zeros(slots * PER)})
-    sizes = {"tokens": tokens + more[0], "past": max(1, past) + more[1], "slots": slots + more[2]}
-    for ours, expected in zip(static("verify", sizes, verify, PER)("verify", feeds).values(), plain.values(), strict=True):
+    feeds = call_of(rng, tokens, past, frames)
+    seen = np.concatenate([np.zeros((tokens, past)), np.where(np.tri(tokens, dtype=bool), 0, -np.inf)], 1)
+    plain = causal({**feeds, "mask": seen, "frame_mask": np.zeros(frames)})
+    sizes = {"tokens": tokens + more[0], "past": max(1, past) + more[1], "frames": frames + more[2], "listed": 2 + more[3]}
+    for ours, expected in zip(static("window", sizes, causal, TRANSCRIPT)("window", feeds).values(), plain.values(), strict=True):
         np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+def call_of(rng: np.random.Generator, tokens: int, past: int, frames: int) -> dict[str, NDArray[Any]]:
+    """Inputs of a captioner's window."""
+    past_k, past_v = rng.normal(size=(2, 1, HEADS, past, WIDTH // HEADS))
+    cross_k, cross_v = rng.normal(size=(2, 1, HEADS, frames, WIDTH // HEADS))
+    rows, positions = rng.normal(size=(tokens, WIDTH)), past + np.arange(tokens)
+    kept = {"cross_k": cross_k, "cross_v": cross_v, "past_k": past_k, "past_v": past_v}
+    return {"rows": rows, "positions": positions, "listed": np.array([1, 3]), **kept}
 
 
 def test_ids_come_back_as_int64_and_bias_stays_within_float16() -> None:
@@ -144,7 +153,7 @@ def test_the_smallest_that_fits_is_chosen_and_none_is_told() -> None:
         asked.append(bucket.file)
         return window(feeds)
 
-    runner = StaticShapes(BACKBONE, (bucket(8, 8), bucket(4, 32), bucket(4, 16), bucket(8, 16)), None, run)
+    runner = StaticShapes(BACKBONE, (bucket(8, 8), bucket(4, 32), bucket(4, 16), bucket(8, 16)), run)
 
     def call(rows: int, slots: int) -> None:
         cache = np.zeros((LAYERS, HEADS, slots, WIDTH // HEADS), np.float32)
@@ -166,19 +175,18 @@ def test_a_recording_is_padded_once_for_all_its_passes() -> None:
     seen: list[NDArray[Any]] = []
 
     def run(feeds: Arrays) -> Arrays:
-        seen.append(feeds["verify_k"])
-        return verify(feeds)
+        seen.append(feeds["cross_k"])
+        return causal(feeds)
 
-    runner = static("verify", {"tokens": 3, "past": 2, "slots": 4}, run, PER)
+    runner = static("window", {"tokens": 3, "past": 2, "frames": 12, "listed": 2}, run, TRANSCRIPT)
     rng = np.random.default_rng(0)
-    past = rng.normal(size=(2, 1, HEADS, 1, WIDTH // HEADS))
     for recording in (1, 2):
-        verify_k, verify_v = rng.normal(size=(2, 1, HEADS, 3 * PER, WIDTH // HEADS))
+        first = call_of(rng, 2, 1, 9)
+        kept = {name: first[name] for name in ("cross_k", "cross_v")}
         for tokens in (2, 1):
-            feeds = {"rows": rng.normal(size=(tokens, WIDTH)), "past_k": past[0], "past_v": past[1]}
-            runner("verify", {**feeds, "verify_k": verify_k, "verify_v": verify_v})
+            runner("window", {**call_of(rng, tokens, 1, 9), **kept})
         assert seen[-1] is seen[-2]
-        np.testing.assert_array_equal(seen[-1][:, :, : 3 * PER], verify_k, f"recording {recording}")
+        np.testing.assert_array_equal(seen[-1][:, :, :9], kept["cross_k"], f"recording {recording}")
 
 
 def test_hide() -> None:

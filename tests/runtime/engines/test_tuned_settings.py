@@ -102,7 +102,7 @@ def test_a_setting_is_of_one_bundle_task_and_device(
     assert read_tuned(bundle, "another", EngineOptions()) is None
     assert read_tuned(bundle, "caption", EngineOptions(static=True)) is None
     text = (copy.folder / "bundle.json").read_text(encoding="utf-8")
-    (copy.folder / "bundle.json").write_text(text.replace("Apache-2.0", "MIT"), encoding="utf-8")
+    (copy.folder / "bundle.json").write_text(text.replace("MIT", "Apache-2.0"), encoding="utf-8")
     assert read_tuned(load_bundle(copy.folder), "caption", EngineOptions()) is None
     monkeypatch.setattr("unmask.engines.tuned_settings.engine_version", lambda engine: "99.0")
     assert read_tuned(bundle, "caption", EngineOptions()) is None

@@ -28,7 +28,7 @@ from unmask import (
 from unmask.decoding.draft import Draft
 from unmask.speech import live as live_captions
 from unmask.speech.captioner import Decoded, Segment
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.float32]
 SPEECH = SpeechOptions(pause_s=0.1, end_s=0.2, preroll_s=0.1, longest_s=4, long_s=3)

@@ -11,7 +11,7 @@ import soundfile
 
 from tests.random_moonshine import random_moonshine
 from tests.tiny import write_pieces
-from unmask.speech.log_mel import SAMPLE_RATE_HZ
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 RECORDINGS = 24
 

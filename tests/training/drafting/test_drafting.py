@@ -10,13 +10,13 @@ import torch
 from transformers import MoonshineForConditionalGeneration
 
 from unmask.export.checkpoint.pieces import moonshine_tokenizer
-from unmask.export.modules.drafter import LETTERS, STATES_PER_SLOT
+from unmask.export.modules.drafter import LETTERS, STATES_PER_SLOT, Drafter
 from unmask.export.modules.moonshine import END, START
 from unmask.export.moonshine_weights import load_drafter, load_moonshine
 from unmask.training.drafting.batches import Stacker, batches, draftable, read_shard, slots_of
 from unmask.training.drafting.prepare import Heard, Prepare
 from unmask.training.drafting.prepare import main as prepare
-from unmask.training.drafting.train import Run, Train, wrong_share
+from unmask.training.drafting.train import Run, Train, extended, wrong_share
 from unmask.training.drafting.train import main as train
 from unmask.training.recordings import Recordings
 
@@ -121,6 +121,27 @@ def test_a_run_begins_with_given_parameters(moonshine: Path, cache: Path, tmp_pa
     first.report()
     again = Run(replace(options(moonshine, cache, tmp_path / "again"), start=tmp_path / "draft.safetensors"))
     assert all(torch.equal(value, first.averaged[name]) for name, value in again.state().items())
+
+
+def test_a_run_adds_what_only_its_texts_say(moonshine: Path, cache: Path, tmp_path: Path) -> None:
+    first = Run(options(moonshine, cache, tmp_path))
+    table = load_moonshine(moonshine).decoder.embed_tokens.weight
+    few, every = first.drafter.ids[:2], first.drafter.ids
+    drafter = extended(Drafter(few, table[few]), every, table)
+    assert sorted(drafter.ids.tolist()) == sorted(every.tolist())
+    assert torch.equal(drafter.head.weight, table[drafter.ids])
+    states = torch.randn(1, 30, table.shape[1])
+    _, scores = drafter(states)
+    assert torch.allclose(scores[..., :3], reduced(drafter, few, table)(states)[1])
+    assert extended(drafter, few, table) is drafter
+
+
+def reduced(drafter: Drafter, ids: torch.Tensor, table: torch.Tensor) -> Drafter:
+    """The same parameters for the drafter's first tokens."""
+    made = Drafter(ids, table[ids])
+    state = {name: value for name, value in drafter.state_dict().items() if not name.startswith("head.") and name != "ids"}
+    made.load_state_dict(state | {"head.bias": drafter.head.bias[: len(ids)]}, strict=False)
+    return made
 
 
 def test_no_shard_is_told(moonshine: Path, tmp_path: Path) -> None:

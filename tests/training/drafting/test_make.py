@@ -23,5 +23,6 @@ def test_the_documented_command_runs_programs_with_options_that_they_have() -> N
     prepare, train = found["unmask.training.drafting.prepare"], found["unmask.training.drafting.train"]
     assert prepare.data == Path("path/to/data")
     assert prepare.cache == train.cache
+    assert (ROOT / train.start).exists()
     assert train.moonshine == prepare.moonshine == Path("path/to/tiny-en")
     assert train.minutes == 360

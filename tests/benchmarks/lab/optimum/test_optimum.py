@@ -20,7 +20,7 @@ from benchmarks.lab.peers.systems import optimum
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed
 from tests.benchmarks.lab.programs import Program, program
 from tests.random_moonshine import random_moonshine
-from tests.tiny import TRANSCRIBING, write_pieces
+from tests.tiny import TINY, write_pieces
 from unmask.benchmarks.scenarios.runner import Case, Plan, Sample
 from unmask.errors import InputError, UnmaskError
 from unmask.export.moonshine_weights import load_moonshine
@@ -45,7 +45,7 @@ def live(test: object) -> object:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Moonshine as transformers saves it, with a tokenizer.bin."""
     folder = tmp_path_factory.mktemp("saved")
-    sizes = {"vocab_size": TRANSCRIBING.vocabulary, "hidden_size": 32, "intermediate_size": 48, "partial_rotary_factor": 0.8}
+    sizes = {"vocab_size": TINY.vocabulary, "hidden_size": 32, "intermediate_size": 48, "partial_rotary_factor": 0.8}
     random_moonshine(0, 0.2, (2, 2), 4, **sizes).save_pretrained(folder)
     write_pieces(folder / "tokenizer.bin")
     return folder

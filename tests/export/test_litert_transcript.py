@@ -1,0 +1,77 @@
+"""A transcript on LiteRT's graphs, converted here from a tiny model: the same texts as ONNX Runtime's of any size."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.tiny import make_captioner, make_drafter
+from unmask import Captioner, EngineOptions, load_bundle
+from unmask.bundle.manifest import Bundle
+from unmask.engines.litert import Interpreted
+from unmask.export.litert import round_tflite, signature_of, write_litert
+from unmask.export.modules.static import FixedGraph
+from unmask.export.modules.static_transcript import transcript_graph
+from unmask.quant.calibration.calibration_calls import record_calls
+
+pytestmark = pytest.mark.convert
+
+pytest.importorskip("litert_torch")
+SIZES = (
+    ("context", {"samples": 30_000}),
+    ("window", {"tokens": 17, "past": 20, "frames": 80, "listed": 4}),
+    ("window", {"tokens": 20, "past": 20, "frames": 80, "listed": 4}),
+)
+
+
+@pytest.fixture(scope="module")
+def graphs() -> list[FixedGraph]:
+    model = make_captioner()
+    return [transcript_graph(model, make_drafter(model), role, sizes, 2) for role, sizes in SIZES]
+
+
+@pytest.fixture(scope="module")
+def recordings() -> list[NDArray[np.float32]]:
+    rng = np.random.default_rng(0)
+    return [(0.1 * rng.normal(size=count)).astype(np.float32) for count in (1500, 20_000, 30_000)]
+
+
+@pytest.fixture(scope="module")
+def litert(fp32_bundle: Path, graphs: list[FixedGraph], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return load_bundle(write_litert(load_bundle(fp32_bundle), tmp_path_factory.mktemp("litert") / "tiny", graphs))
+
+
+def texts(bundle: Bundle, engine: str, recordings: list[NDArray[np.float32]]) -> list[str]:
+    captioner, usual = Captioner(bundle, EngineOptions(engine=engine)).load(), bundle.schedule("caption")
+    schedules = usual, replace(usual, verify_lookahead=None)
+    return [captioner.caption(recording, schedule).text for recording in recordings for schedule in schedules]
+
+
+def test_same_audio_same_text(fp32_bundle: Path, litert: Bundle, recordings: list[NDArray[np.float32]]) -> None:
+    onnx = texts(load_bundle(fp32_bundle), "onnx", recordings)
+    assert any(onnx)
+    assert texts(litert, "litert", recordings) == onnx
+
+
+@pytest.mark.parametrize("form", ["int8", "int8-static"])
+def test_int8_stays_near_and_is_smaller(
+    fp32_bundle: Path,
+    litert: Bundle,
+    graphs: list[FixedGraph],
+    recordings: list[NDArray[np.float32]],
+    tmp_path: Path,
+    form: str,
+) -> None:
+    calls = record_calls(load_bundle(fp32_bundle), recordings, graphs)
+    round_tflite(litert.path("graphs.tflite"), tmp_path / "int8.tflite", form, calls)
+    assert (tmp_path / "int8.tflite").stat().st_size < 0.8 * litert.path("graphs.tflite").stat().st_size
+    for graph in graphs:
+        name = signature_of(graph)
+        exact, rounded = (
+            Interpreted(path, 1).run(name, calls[name][0]) for path in (litert.path("graphs.tflite"), tmp_path / "int8.tflite")
+        )
+        for output in set(graph.outputs) - {"ids", "draft"}:
+            error = np.abs(rounded[output] - exact[output]).mean() / np.abs(exact[output]).mean()
+            assert 0 < error < 0.1, (name, output, error)
