@@ -22,12 +22,14 @@ from unmask.apps.audio.files import read_recording
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine import Engine, GraphRun
 from unmask.export.coreml import PRECISIONS, CoremlForm, write_coreml
-from unmask.export.graphs import captioner_graphs
-from unmask.export.sizes import SizeRule, caption_limits, captioner_sizes
+from unmask.export.graphs import caption_graphs
+from unmask.export.sizes import SizeRule, caption_sizes
 from unmask.speech.captioner import Captioner
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 CLIPS = tuple(sorted((Path(__file__).parents[2] / "apps" / "clips").glob("*.flac")))
-ONE_SIZE = SizeRule(shortest=10_000, read=10_000)
+LONGEST_S = 10.0  # of the demo clips
+ONE_SIZE = SizeRule(shortest_samples=10 * SAMPLE_RATE_HZ, read_ratio=1000.0)
 Samples = NDArray[np.float32]
 Call = tuple[str, dict[str, Any], dict[str, NDArray[Any]]]  # role, inputs, outputs
 
@@ -53,12 +55,12 @@ class Agreement:
 def main(options: Annotated[CoremlDriftOptions, cyclopts.Parameter(name="*")]) -> None:
     evaluate_coreml()
     bundle = load_bundle(options.fp32)
-    sizes = captioner_sizes(*caption_limits(bundle.manifest), ONE_SIZE)
+    sizes = caption_sizes(bundle.manifest, LONGEST_S, ONE_SIZE)
     clips = [read_recording(path) for path in options.clips]
     print("| form | MiB | same best ids | same captions |\n|---|---|---|---|")
     for form in options.forms:
         with tempfile.TemporaryDirectory() as folder:
-            made = load_bundle(write_coreml(bundle, Path(folder) / form, captioner_graphs(bundle, sizes), CoremlForm(form)))
+            made = load_bundle(write_coreml(bundle, Path(folder) / form, caption_graphs(bundle, sizes), CoremlForm(form)))
             kept = measure(bundle, made, clips)
         share = 100 * kept.same_ids / kept.rows
         print(
