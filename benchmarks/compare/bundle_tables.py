@@ -66,7 +66,7 @@ class BundleComparison:
 
     @property
     def window(self) -> list[Drift]:
-        """Drift of the passes that write: of canvases without the verifier's, or of a transcript's tokens without its drafts'."""
+        """Drift of the passes that write: of canvases, or of a transcript's tokens without its drafts'."""
         return [part for part in self.drift if part.role == "window"]
 
     def failures(self, gates: Gates) -> list[str]:
@@ -92,7 +92,7 @@ NEEDED = {
 }
 
 
-UNMASKED = {"verify": "verifier", "window": "its own text", "context": "slots of the draft"}
+UNMASKED = {"window": "its own text", "context": "slots of the draft"}
 
 
 def measured(found: BundleComparison) -> dict[str, tuple[float | None, bool]]:

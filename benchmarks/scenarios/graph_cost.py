@@ -137,7 +137,7 @@ def rows_of(run: GraphRun) -> tuple[int, int]:
     """Rows that a call computes, and rows that its head does."""
     feeds, made = run.feeds, run.outputs
     if "cross_k" in made:  # an encoder's
-        return made["cross_k"].shape[2], len(made.get(DRAFT, ()))
+        return made["cross_k"].shape[2], len(made[DRAFT])
     if "hidden" in feeds:
         return 0, len(feeds["hidden"])
     rows = len(feeds["rows"])

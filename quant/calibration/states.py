@@ -16,7 +16,7 @@ class State:
     """A partially masked canvas, a finished text that a causal model reads, or the empty slots of a transcript's draft."""
 
     source: int  # index of the recordings' segment, or of the prompt
-    role: str  # graph that answers: window, verify or context
+    role: str  # graph that answers: window or context
     ratio: float | None  # share of masked positions of a canvas
     ids: NDArray[np.int64] = field(repr=False)  # (N,)
     rows: NDArray[np.int64] = field(repr=False)  # (M,) what is predicted: masked positions, a text's tokens and its end, slots

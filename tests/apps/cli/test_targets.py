@@ -9,6 +9,8 @@ import soundfile
 
 from tests.apps.conftest import Command
 
+PLAN = ("--rounds", "1", "--min-seconds", "0", "--warmup", "0")
+
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -33,7 +35,7 @@ def test_fixed_graphs_are_made_and_run(command: Command, fp32_bundle: Path, nois
     assert command("compare", fp32_bundle, made, "--audio", noise, "--runs", "0", "--gate-argmax", "1", "--quiet").code == 0
     noise.with_suffix(".txt").write_text("something was said", encoding="utf-8")
     assert command("tune", fp32_bundle, "--also", made, "--audio", noise, "--rounds", "1").code == 0
-    assert command("bench", made, "--audio", noise, "--runs", "1", "--quiet").code == 0
+    assert command("bench", made, "--audio", noise, *PLAN, "--quiet").code == 0
 
 
 @pytest.mark.parametrize(
