@@ -1,4 +1,4 @@
-"""Ranges of activations for static int8, from all states that a bundle is measured on (`calibration.states`). Knows no number format."""
+"""Ranges of activations for static int8, from the states that bundles are measured on. Knows no number format."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,6 +1,7 @@
 """A caption bundle with ONNX graphs of fixed sizes, in fp32 or in static int8: for the NPU providers of ONNX Runtime.
 
-Ranges are measured on the fp32 graphs of the same sizes (`calibration.calibrate`) and include values of padding. Knows bundles. The nodes are those of `weights.qdq`.
+Ranges are measured on the fp32 graphs of the same sizes and include values of padding. Knows bundles. The nodes are those of
+`weights.qdq`.
 """
 
 import tempfile
