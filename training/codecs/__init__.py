@@ -1,0 +1,1 @@
+"""The recipes of codecs that are trained here."""

@@ -1,0 +1,68 @@
+"""The exam of omni-tiny: held-out scenes in held-out words, each task scored in facts that an independent reader finds."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from unmask.training.codecs.stickers import sheet
+from unmask.training.omni.batches import Examples
+from unmask.training.omni.fill import fill, stacked
+from unmask.training.omni.model import Omni
+from unmask.training.omni.pictures import read, render
+from unmask.training.omni.scene import Scene, draw_scene, facts
+from unmask.training.omni.scores import right_facts
+from unmask.training.omni.words import describe, draw_question, draw_wording, understand
+
+PASSES = (1, 8)
+SHOWN = 16
+
+
+class Exam:
+    """Scenes and questions, the same in every report."""
+
+    def __init__(self, examples: Examples, count: int, seed: int, mask_id: int, out: Path | None = None) -> None:
+        rng = np.random.default_rng([seed, 4])
+        self._examples, self._mask_id, self._out = examples, mask_id, out
+        self.scenes = [draw_scene(rng, held=True) for _ in range(count)]
+        self.texts = [describe(scene, draw_wording(rng, held=True), rng) for scene in self.scenes]
+        self.questions = [draw_question(scene, rng, held=True) for scene in self.scenes]
+        codes = examples.codes([render(scene) for scene in self.scenes])
+        self._draw = [examples.draw(text, picture) for text, picture in zip(self.texts, codes, strict=True)]
+        self._tell = [examples.tell(picture, describe(scene)) for picture, scene in zip(codes, self.scenes, strict=True)]
+        self._answer = [examples.answer(picture, q.text, q.answer) for picture, q in zip(codes, self.questions, strict=True)]
+
+    def scores(self, model: Omni) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for passes in PASSES:
+            pictures = self._examples.pictures(stacked(fill(model, self._draw, passes, self._mask_id)))
+            scenes = [read(picture) for picture in pictures]
+            found[f"draw_{passes}"] = self._right(scenes)
+            if passes == 1:
+                found |= {f"draw_{kind}": share for kind, share in self._kinds(scenes).items()}
+            if self._out:
+                shown = [render(scene) for scene in self.scenes[:SHOWN]]
+                Image.fromarray(sheet(shown, pictures[:SHOWN])).save(self._out / f"sheet_{passes}.png")
+        told = [self._examples.text(ids) for ids in fill(model, self._tell, PASSES[-1], self._mask_id)]
+        found["tell"] = self._right([understand(text) for text in told])
+        said = [self._examples.text(ids) for ids in fill(model, self._answer, 1, self._mask_id)]
+        found["answer"] = _share([a == q.answer for a, q in zip(said, self.questions, strict=True)])
+        return found
+
+    def _right(self, found: list[Scene]) -> float:
+        return _share([right_facts(wanted, scene) for wanted, scene in zip(self.scenes, found, strict=True)])
+
+    def _kinds(self, found: list[Scene]) -> dict[str, float]:
+        """Share of facts that are right, of each kind."""
+        right, every = Counter[str](), Counter[str]()
+        for wanted, scene in zip(self.scenes, found, strict=True):
+            told = set(facts(scene))
+            for fact in facts(wanted):
+                every[fact[0]] += 1
+                right[fact[0]] += fact in told
+        return {kind: round(right[kind] / every[kind], 3) for kind in every}
+
+
+def _share(values: list[float] | list[bool]) -> float:
+    return round(float(np.mean(values)), 4)
