@@ -16,7 +16,7 @@ CODES = ("<|audio_0|>", "<|image_0|>")  # the first of each modality's codes
 SPEECH = "<|begin_of_audio|>{speech}<|end_of_audio|>"
 T2I = "Generate an image based on the provided text description."
 PICTURE = "<|begin_of_image|>{image}<|end_of_image|>"
-IMAGE = Schedule(passes=32, rule="quota", order="negative_entropy", curve="cosine")  # its loss is not measured, as with TEXT
+IMAGE = Schedule(passes=12, rule="quota", order="negative_entropy", curve="cosine")  # its loss is not measured, as with TEXT
 
 
 def recognized(tokenizer: Tokenizer) -> bool:

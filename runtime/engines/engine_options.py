@@ -23,6 +23,9 @@ class EngineOptions:
     arena: bool = False
     """ONNX Runtime: keep freed memory and a memory plan for each shape. In live captions this takes a quarter more memory and
     saves no time, because shapes change from call to call."""
+    mapped: bool = False
+    """ONNX Runtime, bundles in int8: compute with the weights where they lie in the bundle's file, which the system reads and
+    drops as it has room, in place of a copy in memory that is arranged for the processor. Passes over few rows take longer."""
     engine: str = DEFAULT
     """Engine that runs the graphs: onnx, litert or coreml."""
     static: bool = False

@@ -40,7 +40,7 @@ ENGINES = {
             distribution="onnxruntime",
             brought_by="pip install onnxruntime",
             any_size=True,
-            choices={"provider": ("cpu",), "strict": (False, True)},
+            choices={"provider": ("cpu",), "strict": (False, True), "mapped": (False, True)},
             device_option="provider",
         ),
         EngineKind(

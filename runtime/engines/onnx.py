@@ -15,6 +15,7 @@ from unmask.errors import BundleError, InputError
 if TYPE_CHECKING:
     import onnxruntime
 
+MAPPED = "int8"  # others lose a lot: int4 takes up to 45 times as long (docs/log.md)
 NAMED = 8  # an error lists at most this number of nodes
 
 
@@ -26,6 +27,7 @@ def session_options(options: EngineOptions) -> "onnxruntime.SessionOptions":
     chosen.intra_op_num_threads = options.threads
     chosen.inter_op_num_threads = 1
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "1" if options.spinning else "0")
+    chosen.add_session_config_entry("session.disable_prepacking", "1" if options.mapped else "0")
     chosen.enable_cpu_mem_arena = chosen.enable_mem_pattern = options.arena
     chosen.log_severity_level = 4  # failures are raised
     return chosen
@@ -105,6 +107,12 @@ class OnnxRunner:
     """A bundle's ONNX graphs. Thread-safe once a graph is open."""
 
     def __init__(self, bundle: Bundle, options: EngineOptions) -> None:
+        """Raises InputError for weights that cannot stay mapped."""
+        if options.mapped and bundle.manifest.precision != MAPPED:
+            raise InputError(
+                f"{bundle.folder}: only weights in {MAPPED} are computed with as they lie in the file, and these are in "
+                f"{bundle.manifest.precision}; leave out --mapped, or quantize with --to {MAPPED}"
+            )
         self._bundle, self._options = bundle, options
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
