@@ -73,9 +73,14 @@ def write_target(
 ) -> None:
     """Write a caption bundle for `options.target`, which is not onnx, at `folder`.
 
-    data: the recordings to measure ranges of activations on, needed for int8-static. Raises InputError when
-    `options.longest_s` is longer than the bundle takes.
+    data: the recordings to measure ranges of activations on, needed for int8-static. Raises InputError for a bundle that does
+    not caption, and when `options.longest_s` is longer than the bundle takes.
     """
+    if source.manifest.transcript is None:
+        raise InputError(
+            f"{source.folder}: does not caption, and graphs of fixed sizes of other models are made of their checkpoint: "
+            "unmask export CHECKPOINT --target litert|coreml; codecs are graphs of any size, for CPUs, and have no such form"
+        )
     source, sizes = fitted(source, options.longest_s)
     if options.target == "onnx-static":
         from unmask.quant.weights.onnx_static import write_onnx_static, write_onnx_static_int8

@@ -52,3 +52,13 @@ def test_what_cannot_be_made_is_told(
     told = command("quantize", fp32_bundle, "--out", tmp_path / "x", *options)
     assert told.code == 2
     assert reason in told.err
+
+
+@pytest.mark.parametrize("target", ["onnx-static", "litert", "coreml"])
+def test_a_model_that_does_not_caption_is_made_of_its_checkpoint(
+    command: Command, backbones: dict[str, Path], tmp_path: Path, target: str
+) -> None:
+    told = command("quantize", backbones["dream"], "--target", target, "--out", tmp_path / "x")
+    assert told.code == 2
+    assert "does not caption" in told.err
+    assert "unmask export CHECKPOINT --target litert|coreml; codecs are graphs of any size" in told.err
