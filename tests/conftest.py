@@ -31,6 +31,19 @@ def fp32_bundle() -> Path:
 
 
 @pytest.fixture(scope="session")
+def plain_bundle() -> Path:
+    """The same without a drafter."""
+
+    def make(folder: Path) -> None:
+        from tests.tiny import make_captioner
+        from unmask.export.onnx.transcript import write_transcript
+
+        write_transcript(make_captioner(), None, "{}", folder, "plain", "MIT", {})
+
+    return stored("tiny-plain", make)
+
+
+@pytest.fixture(scope="session")
 def int8_bundle(fp32_bundle: Path) -> Path:
     def make(folder: Path) -> None:
         from unmask.quant.weights.quantize import quantize_bundle

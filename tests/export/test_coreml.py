@@ -126,7 +126,7 @@ def coarse(wide: list[FixedGraph], tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.parametrize(("precision", "error"), [("fp16", 0.02), ("int8", 0.1)])
 def test_smaller_forms_stay_near(graphs: list[FixedGraph], tmp_path: Path, precision: str, error: float) -> None:
     """error: the largest, in standard deviations of the output; random weights of a width of 32 average little out."""
-    some = graphs
+    some = graphs[:2]
     write_packages(some, tmp_path, CoremlForm(precision))
     made = Package(tmp_path / "graphs.mlpackage")
     assert 1e-5 < max(largest_error(made, graph, function_name(graph)) for graph in some) < error

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tests.tiny import make_captioner, make_drafter
 from unmask import Captioner, EngineOptions, load_bundle
 from unmask.bundle.manifest import Bundle
-from unmask.engines.litert import Interpreted
-from unmask.export.litert import round_tflite, signature_of, write_litert
+from unmask.engines.litert import Interpreted, LitertRunner
+from unmask.errors import InputError
+from unmask.export.litert import check_calls, round_tflite, signature_of, write_litert
 from unmask.export.modules.static import FixedGraph
 from unmask.export.modules.static_transcript import transcript_graph
 from unmask.quant.calibration.calibration_calls import record_calls
@@ -75,3 +76,19 @@ def test_int8_stays_near_and_is_smaller(
         for output in set(graph.outputs) - {"ids", "draft"}:
             error = np.abs(rounded[output] - exact[output]).mean() / np.abs(exact[output]).mean()
             assert 0 < error < 0.1, (name, output, error)
+
+
+def test_a_gpu_that_is_not_here_is_told(litert: Bundle) -> None:
+    runner = LitertRunner(litert, EngineOptions(engine="litert", delegate="gpu"))
+    try:
+        runner.inputs(litert.manifest.buckets[0])
+    except InputError as error:
+        assert "LiteRT finds no GPU that runs it on this" in str(error)  # noqa: PT017  (a machine may have one)
+
+
+def test_graphs_that_no_recording_calls_are_told(fp32_bundle: Path, graphs: list[FixedGraph]) -> None:
+    calls = record_calls(load_bundle(fp32_bundle), [np.full(4000, 0.1, np.float32)], graphs)
+    with pytest.raises(
+        InputError, match=r"no recording runs the graphs .*; give more recordings of other lengths with --calibrate"
+    ):
+        check_calls([*graphs, replace(graphs[0], sizes={"samples": 3})], "int8-static", calls)

@@ -13,7 +13,7 @@ from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
 from unmask.export.modules.drafter import STATES_PER_SLOT
 from unmask.export.modules.transcript import Context, Window
-from unmask.export.onnx.transcript import SHORTEST_SAMPLES, TOP, write_transcript
+from unmask.export.onnx.transcript import SHORTEST_SAMPLES, TOP
 from unmask.quant.weights.store import place_of
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -83,9 +83,8 @@ def test_both_heads_are_the_table(fp32_bundle: Path) -> None:
         assert not any(tuple(tensor.dims) in ((drafted, table.width), (table.width, drafted)) for tensor in graph.initializer)
 
 
-def test_a_model_without_a_drafter_leaves_every_slot_empty(tmp_path: Path) -> None:
-    write_transcript(make_captioner(), None, "{}", tmp_path / "plain", "plain", "MIT", {})
-    engine = Engine(load_bundle(tmp_path / "plain")).load()
+def test_a_model_without_a_drafter_leaves_every_slot_empty(plain_bundle: Path) -> None:
+    engine = Engine(load_bundle(plain_bundle)).load()
     manifest = engine.bundle.manifest
     assert manifest.transcript is not None
     assert manifest.transcript.states_per_slot == 0

@@ -102,6 +102,7 @@ def write_glm_voice(folder: Path, full: bool = False) -> Path:
 
 
 def write_voice(folder: Path, modules: tuple[FlowEncoder, Estimator, Vocoder]) -> None:
+    """The files of a decoder's folder but config.yaml, without which the published sizes are assumed."""
     folder.mkdir(parents=True, exist_ok=True)
     flow, hift = files_of(modules)
     torch.save(flow, folder / "flow.pt")

@@ -1,5 +1,6 @@
 """`unmask export`: a folder in, a bundle out that generates, and one line for what cannot be exported."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,22 +30,19 @@ def test_from_a_checkpoint_to_an_answer(command: Command, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_folder_and_the_name_can_be_chosen(command: Command, folder: Path, tmp_path: Path) -> None:
-    result = command("export", folder, "--out", tmp_path / "b", "--name", "mine", "--top", "8", "--quiet")
-    assert (result.code, result.out, result.err) == (0, f"{tmp_path / 'b'}\n", "")
-    assert "mine" in command("inspect", tmp_path / "b").out
-
-
-@pytest.mark.slow
-def test_what_is_there_is_replaced_only_when_asked(command: Command, folder: Path, tmp_path: Path) -> None:
+def test_folder_and_name_can_be_chosen_and_what_is_there_is_replaced_only_when_asked(
+    command: Command, folder: Path, backbones: dict[str, Path], tmp_path: Path
+) -> None:
     target = tmp_path / "b"
-    assert command("export", folder, "--out", target).code == 0
+    shutil.copytree(backbones["llada"], target)
     before = (target / "weights.bin").stat().st_ino
     refused = command("export", folder, "--out", target)
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
     assert "exists already; pass --replace" in refused.err
     assert (target / "weights.bin").stat().st_ino == before
-    assert command("export", folder, "--out", target, "--replace").code == 0
+    result = command("export", folder, "--out", target, "--name", "mine", "--top", "8", "--quiet", "--replace")
+    assert (result.code, result.out, result.err) == (0, f"{target}\n", "")
+    assert "mine" in command("inspect", target).out
     other = tmp_path / "other"
     other.mkdir()
     assert "not a bundle, so it is not replaced" in command("export", folder, "--out", other, "--replace").err

@@ -14,7 +14,7 @@ from unmask.engines.known_engines import ENGINES
 def test_a_package_and_where_it_does_not_run(command: Command, clip: Path, fp32_bundle: Path, tmp_path: Path) -> None:
     pytest.importorskip("coremltools")
     out = tmp_path / "tiny"
-    told = command("quantize", fp32_bundle, "--target", "coreml", "--to", "int8", "--longest-s", "3", "--out", out)
+    told = command("quantize", fp32_bundle, "--target", "coreml", "--to", "int8", "--longest-s", "1", "--out", out)
     assert (told.code, told.out) == (0, f"{out}\n"), told.err
     assert f"next: unmask devices {out}" in told.err
     manifest = load_bundle(out).manifest

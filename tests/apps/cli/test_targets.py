@@ -23,15 +23,15 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_fixed_graphs_are_made_and_run(command: Command, fp32_bundle: Path, noise: Path, tmp_path: Path) -> None:
     made = tmp_path / "made"
-    told = command("quantize", fp32_bundle, "--target", "onnx-static", "--to", "fp32", "--longest-s", "3", "--out", made)
+    told = command("quantize", fp32_bundle, "--target", "onnx-static", "--to", "fp32", "--longest-s", "2.2", "--out", made)
     assert (told.code, told.out) == (0, f"{made}\n"), told.err
     shown = json.loads(command("inspect", made, "--json").out)
     assert {bucket["role"] for bucket in shown["buckets"]} == {"context", "window"}
-    assert shown["transcript"]["longest_s"] == 3
-    assert "at most 3 s" in command("inspect", made).out
+    assert shown["transcript"]["longest_s"] == 2.2
+    assert "at most 2.2 s" in command("inspect", made).out
     texts = [command("caption", noise, "--bundle", bundle).out for bundle in (made, fp32_bundle)]
     assert texts[0] == texts[1] != ""
-    assert json.loads(command("devices", made, "--json").out)["bundle"]["longest_s"] == {"onnx": 3.0}
+    assert json.loads(command("devices", made, "--json").out)["bundle"]["longest_s"] == {"onnx": 2.2}
     assert command("compare", fp32_bundle, made, "--audio", noise, "--runs", "0", "--gate-argmax", "1", "--quiet").code == 0
     noise.with_suffix(".txt").write_text("something was said", encoding="utf-8")
     assert command("tune", fp32_bundle, "--also", made, "--audio", noise, "--rounds", "1").code == 0

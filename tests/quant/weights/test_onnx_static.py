@@ -20,7 +20,6 @@ from unmask.quant.weights.onnx_static import write_onnx_static, write_onnx_stati
 pytestmark = pytest.mark.slow
 
 SIZES = [
-    ("context", {"samples": 20_000}),
     ("context", {"samples": 30_000}),
     ("window", {"tokens": 17, "past": 20, "frames": 80, "listed": 4}),
     ("window", {"tokens": 20, "past": 20, "frames": 80, "listed": 4}),
@@ -102,6 +101,6 @@ def test_no_input_or_output_has_a_dynamic_axis(fixed: Bundle, quantized: Bundle)
 def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantized: Bundle, provider: str) -> None:
     if importlib.util.find_spec(PROVIDERS[provider]) is None:
         pytest.skip(f"{PROVIDERS[provider]} is not installed")
-    graphs = [bundle.path(bucket.file) for bundle in (fixed, quantized) for bucket in bundle.manifest.buckets[1:3]]
+    graphs = [bundle.path(bucket.file) for bundle in (fixed, quantized) for bucket in bundle.manifest.buckets[:2]]
     asked = subprocess.run([sys.executable, "-c", ASK, provider, *graphs], capture_output=True, text=True)
     assert (asked.returncode, asked.stdout.splitlines()) == (0, ["[]"] * len(graphs)), asked.stderr
