@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tokenizers import Tokenizer
 
 from tests.stored import stored
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from unmask.export.modules.moonshine import Moonshine
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and tests run in several processes
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
+settings.load_profile("any machine")
 FAMILIES = ("dream", "llada", "block")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -249,7 +249,6 @@ REFERENCES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(reference=REFERENCES, length=st.integers(0, 20), prompt=st.integers(0, 5))
 def test_every_decoding_commits_what_it_should_and_changes_nothing_else(reference: Reference, length: int, prompt: int) -> None:
     canvas = canvas_of(prompt, length)

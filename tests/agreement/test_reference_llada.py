@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -110,7 +110,6 @@ def test_guidance_matters() -> None:
     assert len(texts) == 2
 
 
-@settings(deadline=None)
 @given(
     length=st.integers(0, 24),
     steps=st.integers(1, 30),

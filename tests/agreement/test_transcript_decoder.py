@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -58,7 +58,6 @@ def logits_of(model: Moonshine, ids: NDArray[np.int64]) -> torch.Tensor:
     return model.decoder.logits(hidden)[0]
 
 
-@settings(deadline=None)
 @given(IDS, st.lists(IDS, max_size=3), st.data())
 def test_a_cached_prefix_is_a_full_pass(
     engine: Engine, context: Context, decoder: TranscriptDecoder, first: list[int], later: list[list[int]], data: st.DataObject

@@ -18,7 +18,7 @@ from unmask.export.modules import backbone
 from unmask.export.modules.static import FixedGraph, backbone_graph, head_graph
 
 MORE = st.integers(0, 5)
-EACH = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EACH = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Arrays = Mapping[str, NDArray[Any]]
 
 

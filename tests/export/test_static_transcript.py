@@ -23,7 +23,7 @@ from unmask.export.modules.static import FixedGraph
 from unmask.export.modules.static_transcript import over_real, real, transcript_graph
 
 TOP = 2
-EACH = settings(max_examples=15, deadline=None)
+EACH = settings(max_examples=15)
 MORE = st.integers(0, 6)
 Arrays = Mapping[str, NDArray[Any]]
 

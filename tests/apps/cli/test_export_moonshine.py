@@ -43,6 +43,7 @@ def test_a_checkpoint_and_its_drafter_become_a_bundle(command: Command, given: t
         np.testing.assert_allclose(array, wanted[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_without_a_drafter_a_bundle_writes_token_by_token(command: Command, given: tuple[Path, Path], tmp_path: Path) -> None:
     (given[0] / "tokenizer.bin").rename(tmp_path / "moved.bin")
     assert "neither tokenizer.bin nor tokenizer.json" in refused(command, "export", given[0])

@@ -34,7 +34,7 @@ FOUND = BundleComparison(
     drift=(
         Drift("window", 0.5, canvases=4, rows=10, argmax=1.0, first=0.5, early=1.0, kl=0.01, kl_p95=0.02),
         Drift("window", 1.0, canvases=1, rows=30, argmax=0.9, first=1.0, early=0.8, kl=0.03, kl_p95=0.05),
-        Drift("verify", None, canvases=1, rows=7, argmax=0.0, first=0.0, early=0.0, kl=9.0, kl_p95=9.0),
+        Drift("context", None, canvases=1, rows=7, argmax=0.0, first=0.0, early=0.0, kl=9.0, kl_p95=9.0),
     ),
     texts=Texts(("a b",), ("a c",), 0.5, 0.10, 0.14),
 )
@@ -44,7 +44,7 @@ FOUND = BundleComparison(
 
 
 def test_what_gates_look_at_by_hand() -> None:
-    """Rows count as rows and canvases as canvases; the verifier's drafts are told apart and not counted."""
+    """Rows count as rows and canvases as canvases; the slots of drafts are told apart and not counted."""
     values = {name: value for name, (value, _) in measured(FOUND).items()}
     by_hand = {
         "size": 0.27,
@@ -113,7 +113,7 @@ def test_tables_hold_the_numbers() -> None:
     assert "| peak memory, MiB | 400 | 300 | 0.75 |" in text
     assert "| WER %, Whisper normalizer | 10.0 | 14.0 | |" in text
     assert "| 50 % | 4 | 10 | 100.0 | 50.0 | 100.0 | 1.00e-02 | 2.00e-02 |" in text
-    assert "| verifier | 1 | 7 |" in text
+    assert "| slots of the draft | 1 | 7 |" in text
     without = dataclasses.replace(FOUND, memory=None, load=None, passes=()).to_markdown()
     assert [word for word in ("load", "memory", "a pass") if word in without] == []
 

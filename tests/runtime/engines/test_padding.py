@@ -77,7 +77,7 @@ def static(role: str, sizes: dict[str, int], run: Any, kind: BundleKind = BACKBO
     return StaticShapes(kind, (Bucket("onnx", role, "f", sizes, "fp32"),), fixed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_padding_changes_nothing_of_a_backbones_window(data: st.DataObject) -> None:
     slots = data.draw(st.integers(2, 12))
@@ -103,7 +103,7 @@ def test_padding_changes_nothing_of_a_backbones_window(data: st.DataObject) -> N
     np.testing.assert_array_equal(mask, given_mask, "the caller's arrays stay as they were")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tokens=st.integers(1, 6), past=st.integers(0, 5), frames=st.integers(1, 9), more=st.tuples(*[st.integers(0, 4)] * 4))
 def test_padding_changes_nothing_of_a_captioners_window(
     tokens: int, past: int, frames: int, more: tuple[int, int, int, int]

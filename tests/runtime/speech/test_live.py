@@ -110,7 +110,7 @@ def check_promises(events: list[Event]) -> None:
     assert open_ is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), stability=st.sampled_from([0.0, 0.5, 1.0]), drops=st.booleans(), drafts=st.booleans())
 @example(seed=7395, stability=0.0, drops=False, drafts=False)  # a token ends within a letter that the next one completes
 def test_promises_hold_on_any_stream(tiny: Captioner, seed: int, stability: float, drops: bool, drafts: bool) -> None:

@@ -24,7 +24,7 @@ def quiet_cuts(samples: NDArray[np.float32], longest_s: float, block: int = 1 <<
     return [(start, start + len(part)) for start, part in parts]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     count=st.integers(0, 8 * RATE),
     longest_s=st.floats(0.4, 6.0),
@@ -43,7 +43,7 @@ def test_covers_everything_in_order(count: int, longest_s: float, seed: int, sil
     assert quiet_cuts(samples, longest_s, block=1000) == cuts  # whatever the blocks that it comes in
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(gap_s=st.floats(2.1, 3.5), length_s=st.floats(0.25, 0.45), seed=st.integers(0, 2**32 - 1))
 def test_cuts_within_the_quiet_gap(gap_s: float, length_s: float, seed: int) -> None:
     samples = noise(6.0, seed)
