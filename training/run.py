@@ -109,7 +109,7 @@ class Run:
         self.model.load_state_dict(current)
         self.model.train()
         save_file({name: value.half().contiguous() for name, value in self.averaged.items()}, self.options.out / WEIGHTS)
-        means = {name: round(sum(parts) / len(parts), 4) for name, parts in self._losses.items()}
+        means = {f"loss_{name}": round(sum(parts) / len(parts), 4) for name, parts in self._losses.items()}
         line = {"step": self.step, "minutes": round(self.elapsed / 60, 1), **means, **scores}
         print(json.dumps(line), flush=True)
         with open(self.options.out / LOG, "a", encoding="utf-8") as log:

@@ -40,6 +40,8 @@ class ExportOptions:
     magvit: Path | None = None
     """Image codec of Omni-Diffusion: the folder or file of MAGVIT-v2 (showlab/magvitv2). It is written beside the model's graphs,
     and the bundle then takes and gives pictures."""
+    stickers: Path | None = None
+    """Image codec of omni-tiny: the folder or file of squares.safetensors, which `unmask.training.codecs.stickers` writes."""
     sensevoice: Path | None = None
     """Speech encoder of Omni-Diffusion: the folder of SenseVoiceSmall (FunAudioLLM/SenseVoiceSmall), of which am.mvn is read, and
     model.pt when the checkpoint does not hold the encoder itself. The bundle then takes recordings."""

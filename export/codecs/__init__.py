@@ -12,6 +12,7 @@ from unmask.errors import InputError
 
 CODECS = {
     "magvit": "unmask.export.codecs.magvit",
+    "stickers": "unmask.export.codecs.stickers",
     "sensevoice": "unmask.export.codecs.sensevoice",
     "glm-voice": "unmask.export.codecs.glm_voice",
 }

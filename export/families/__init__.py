@@ -19,10 +19,17 @@ from types import ModuleType
 from typing import Any
 
 from unmask.errors import InputError
-from unmask.export.families import a2d, block, dream, fast_dllm, llada
+from unmask.export.families import a2d, block, dream, fast_dllm, llada, omni_tiny
 from unmask.export.families.unsupported import why_not
 
-FAMILIES: dict[str, ModuleType] = {"dream": dream, "llada": llada, "block": block, "a2d": a2d, "fast_dllm": fast_dllm}
+FAMILIES: dict[str, ModuleType] = {
+    "dream": dream,
+    "llada": llada,
+    "block": block,
+    "a2d": a2d,
+    "fast_dllm": fast_dllm,
+    "omni_tiny": omni_tiny,
+}
 DEFAULT = "dream"
 """The family of random weights when only sizes are given."""
 

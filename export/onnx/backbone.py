@@ -260,4 +260,5 @@ def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
         end_ids=(traits.end_id,),
         positions=traits.positions,
         templates=templates,
+        places=dict(traits.places),
     )

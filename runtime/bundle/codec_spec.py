@@ -25,13 +25,18 @@ class CodecKind:
     runner: str
     """module:class that runs it (`unmask.codecs`)."""
     graphs: Mapping[str, GraphSpec]
-    """Role -> graph. No other graph of a bundle has such a role. Every codec of this kind has all of them."""
+    """Role -> graph. No other graph of a bundle has such a role; codecs that do the same have the same roles. Every codec of this
+    kind has all of them."""
     int8: tuple[str, ...] = ()
     """Roles whose matrices `unmask export --codecs int8` writes in int8."""
 
 
 _PIXELS = Tensor("pixels", ("1", "3", "height", "across"))  # from -1 to 1
 _CODES = Tensor("codes", ("code_rows", "code_columns"), "int64")
+_PICTURES = {
+    "image_encoder": GraphSpec((_PIXELS,), (_CODES,), "height"),
+    "image_decoder": GraphSpec((_CODES,), (_PIXELS,), "code_rows"),
+}
 _SPOKEN = ("mels", "spoken_frames")
 
 CODECS = {
@@ -42,10 +47,14 @@ CODECS = {
             "image",
             ("reads", "writes"),
             "unmask.image.codec:ImageCodec",
-            {
-                "image_encoder": GraphSpec((_PIXELS,), (_CODES,), "height"),
-                "image_decoder": GraphSpec((_CODES,), (_PIXELS,), "code_rows"),
-            },
+            _PICTURES,
+        ),
+        CodecKind(
+            "stickers",
+            "image",
+            ("reads", "writes"),
+            "unmask.image.codec:ImageCodec",
+            _PICTURES,
         ),
         CodecKind(
             "sensevoice",
@@ -116,7 +125,10 @@ def missing_codecs(manifest: Manifest, reads: Iterable[str], writes: Iterable[st
     """Names of the codecs that a bundle lacks to read and write these modalities; without them they are codes."""
     wanted = {("reads", modality) for modality in reads} | {("writes", modality) for modality in writes}
     has = {(way, CODECS[name].modality) for name in manifest.codecs for way in CODECS[name].directions}
-    return [kind.name for kind in CODECS.values() if {(way, kind.modality) for way in kind.directions} & (wanted - has)]
+    first: dict[tuple[str, str], str] = {
+        (way, kind.modality): kind.name for kind in reversed(CODECS.values()) for way in kind.directions
+    }
+    return [name for name in CODECS if name in {first.get(pair) for pair in wanted - has}]
 
 
 def codec_kind(manifest: Manifest, modality: str, direction: Direction) -> CodecKind:

@@ -117,6 +117,7 @@ class Manifest:
     positions: int | None = None  # maximum number of rows of a canvas, including its prompt
     templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
     buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, in addition to `graphs` or instead of them
+    places: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop), rows (`text.places`)
     codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`codec_spec.CODECS`)
 
     @property
@@ -221,6 +222,9 @@ def _check(manifest: Manifest) -> None:
     if manifest.blocks_after_prompt and manifest.block is None:
         raise BundleError("blocks_after_prompt says where blocks begin, and the model has none")
     _check_buckets(manifest)
+    for modality, rows in manifest.places.items():
+        if len(rows) != 2 or not 0 <= rows[0] < rows[1] <= manifest.embedding.total:
+            raise BundleError(f"the places {list(rows)} of {modality!r} are not rows of the embedding")
     for task, template in manifest.templates.items():
         _check_template(task, template, manifest)
     if manifest.transcript:

@@ -13,7 +13,7 @@ from unmask.image.preprocess import square
 
 
 class ImageCodec:
-    """MAGVIT-v2's encoder and decoder. Its graphs are opened when they are first run."""
+    """The encoder and decoder of MAGVIT-v2, or of omni-tiny's stickers. Its graphs are opened when they are first run."""
 
     def __init__(self, engine: Engine, codec: Codec) -> None:
         self._engine = engine

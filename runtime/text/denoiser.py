@@ -19,6 +19,7 @@ from unmask.decoding.row_selection import AttentionLayout
 from unmask.engines.engine import Engine
 from unmask.errors import BundleError, InputError
 from unmask.system import check_memory
+from unmask.text.places import NONE
 
 Rows = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -35,13 +36,15 @@ def attention_layout(manifest: Manifest, prompt: int = 0) -> AttentionLayout:
 class BackboneDenoiser:
     """The window and head graphs for a canvas of `length` positions, the first `prompt` of which are the prompt. Not thread-safe.
 
-    Keeps the keys and values of all rows between passes; `reset` forgets them. given: rows that replace embeddings. Raises
-    InputError if their width is not the model's, BundleError if the window graph is not the one that this runtime knows. Passes
-    that need more memory than is free raise InputError.
+    Keeps the keys and values of all rows between passes; `reset` forgets them. given: rows that replace embeddings. places: as
+    `place_rows` gives them, for all positions. Raises InputError if the given rows' width is not the model's, BundleError if the
+    window graph is not the one that this runtime knows. Passes that need more memory than is free raise InputError.
     """
 
-    def __init__(self, engine: Engine, length: int, prompt: int = 0, given: GivenRows | None = None) -> None:
-        self._engine, self._length, self._prompt, self._given = engine, length, prompt, given
+    def __init__(
+        self, engine: Engine, length: int, prompt: int = 0, given: GivenRows | None = None, places: Ids | None = None
+    ) -> None:
+        self._engine, self._length, self._prompt, self._given, self._places = engine, length, prompt, given, places
         self._manifest = engine.bundle.manifest
         self._layout = attention_layout(self._manifest, prompt)
         width = self._manifest.embedding.width
@@ -77,11 +80,14 @@ class BackboneDenoiser:
         return self._pass(self._embed(ids, positions), positions, sources)
 
     def _embed(self, ids: Ids, positions: Ids) -> Rows:
-        """(W,) ids at increasing positions -> (W, d), with given rows in place of embeddings."""
+        """(W,) ids at increasing positions -> (W, d), with given rows in place of embeddings, and those of places added."""
         rows = self._engine.embed(ids)
         if self._given is not None:
             _, at, which = np.intersect1d(positions, self._given.positions, assume_unique=True, return_indices=True)
             rows[at] = self._given.values[which]
+        if self._places is not None:
+            own = self._places[positions]
+            rows[own != NONE] += self._engine.embed(own[own != NONE])
         return rows
 
     def _pass(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:

@@ -29,6 +29,7 @@ from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
 from unmask.text.denoiser import BackboneDenoiser, attention_layout
 from unmask.text.guidance import Guided, Unconditional
+from unmask.text.places import NONE, place_rows
 
 Floats = NDArray[np.float32]
 Input = str | Sequence[int] | Floats
@@ -46,6 +47,7 @@ class Request:
     canvas: Canvas  # prompt and answer
     prompt: int  # length of the prompt
     reference: bool  # the canvas is laid out for the published decoding
+    places: NDArray[np.int64] | None = None  # `place_rows` of the canvas
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class Generator:
         if reference:
             spans = [Span(len(prompt), len(ids), "any", self._around_mask((0, manifest.vocabulary.size)))]
         canvas = Canvas(np.array(ids, dtype=np.int64), tuple(spans), manifest.vocabulary.mask_id, rows=rows)
-        return Request(task, template, canvas, len(prompt), reference)
+        return Request(task, template, canvas, len(prompt), reference, place_rows(manifest, prompt, pieces))
 
     def template(self, task: str) -> Template:
         """The template of a task. Raises InputError for a task that the bundle does not have."""
@@ -253,7 +255,8 @@ class Generator:
         self, request: Request, prompt: NDArray[np.int64], schedule: Schedule, layout: AttentionLayout
     ) -> Iterator[Step]:
         own = request.prompt
-        away = BackboneDenoiser(self.engine, len(request.canvas.ids) - own + len(prompt), len(prompt))
+        places = None if request.places is None else np.concatenate([np.full(len(prompt), NONE), request.places[own:]])
+        away = BackboneDenoiser(self.engine, len(request.canvas.ids) - own + len(prompt), len(prompt), places=places)
         guided = Guided(self._denoiser(request), away, prompt, own, schedule.guidance, schedule.guided_passes)
         for step in fill(request.canvas, guided, schedule, layout=layout):
             yield replace(step, rows=step.rows + guided.rows)
@@ -263,7 +266,7 @@ class Generator:
         return None if prompt is None else np.array(self._encode(prompt), dtype=np.int64)
 
     def _denoiser(self, request: Request) -> BackboneDenoiser:
-        return BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows)
+        return BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows, request.places)
 
     def _published_steps(self, request: Request, given: Schedule | Reference | None) -> Iterator[Step]:
         own, away = self.published(request.task), None

@@ -29,7 +29,7 @@ def test_a_run_learns_and_goes_on(tmp_path: Path, muon: bool) -> None:
     assert second.step > first.step
     log = [json.loads(text) for text in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [first.step, second.step]
-    assert log[1]["square"] < log[0]["square"]
+    assert log[1]["loss_square"] < log[0]["loss_square"]
     weights = load_file(tmp_path / "weights.safetensors")
     assert weights["weight"].dtype == torch.float16
     assert torch.allclose(weights["weight"].float(), second.averaged["weight"], atol=1e-3)

@@ -1,67 +1,75 @@
-"""Train the picture codec of omni-tiny on pictures of the sticker world.
+"""Make the picture codec of omni-tiny: the 4,096 squares of pixels that are nearest to all of the sticker world (k-means).
 
-    python -m unmask.training.codecs.stickers --out RUN --minutes 60
+    python -m unmask.training.codecs.stickers --out CODEC
 
-Reports the mean PSNR of held-out pictures, and the share of facts that the reader still finds in them; RUN/sheet.png shows some
-of them, each above what its codes give back.
+Takes a minute on one core. CODEC/squares.safetensors is the codec. CODEC/log.jsonl has the mean PSNR of held-out pictures and the
+share of facts that the reader still finds in them, CODEC/sheet.png some of them, each above what its codes give back.
 """
 
+import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import cyclopts
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unmask.export.modules.sticker_codec import StickerCodec, StickerCodecConfig, codes_of
-from unmask.training.omni.pictures import Pixels, read, render
-from unmask.training.omni.scene import draw_scene
-from unmask.training.omni.scores import right_facts
-from unmask.training.run import Run, RunOptions
+from unmask.export.modules.sticker_codec import CODES, StickerCodec, patches
+from unmask.training.stickers.pictures import Pixels, drawn, read, render
+from unmask.training.stickers.scene import draw_scene, every_group
+from unmask.training.stickers.scores import right_facts
+from unmask.training.stickers.things import GROUNDS
 
+FILE = "squares.safetensors"
 SHOWN = 16  # pictures on the sheet
 
 
-@dataclass(frozen=True)
-class TrainStickers(RunOptions):
-    batch: int = 64
-    peak: float = 2e-3
-    edge_weight: float = 0.5
-    """Weight of differences between neighboring pixels in the loss, relative to pixels."""
-    held_out: int = 128
-    """Pictures to measure on."""
-
-
-def main(options: Annotated[TrainStickers, cyclopts.Parameter(name="*")]) -> None:
-    torch.manual_seed(options.seed)
-    codec = StickerCodec(StickerCodecConfig())
-    run = Run(codec, options)
-    rng = np.random.default_rng([options.seed, 1])
-    scenes = [draw_scene(rng, held=True) for _ in range(options.held_out)]
+def main(out: Path, rounds: int = 30, held_out: int = 128, seed: int = 0) -> None:
+    """rounds: of k-means. held_out: pictures to measure on."""
+    torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    squares = means(*every_square(), CODES, rounds, seed).round().byte()
+    save_file({"squares": squares}, out / FILE)
+    codec = StickerCodec(squares)
+    rng = np.random.default_rng([seed, 1])
+    scenes = [draw_scene(rng, held=True) for _ in range(held_out)]
     pictures = [render(scene) for scene in scenes]
+    made = from_codes(codec, to_codes(codec, pictures))
+    Image.fromarray(sheet(pictures[:SHOWN], made[:SHOWN])).save(out / "sheet.png")
+    line = {
+        "psnr": round(float(np.mean([psnr(a, b) for a, b in zip(pictures, made, strict=True)])), 2),
+        "facts": round(float(np.mean([right_facts(s, read(p)) for s, p in zip(scenes, made, strict=True)])), 4),
+    }
+    print(json.dumps(line))
+    (out / "log.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
 
-    def losses(step: int) -> dict[str, Tensor]:
-        draw = np.random.default_rng([options.seed, 2, step])
-        pixels = tensor([render(draw_scene(draw)) for _ in range(options.batch)]).to(options.device)
-        with torch.autocast(options.device.split(":")[0], torch.bfloat16):
-            made = codec(pixels)
-        return loss_parts(made, pixels, options.edge_weight)
 
-    def score() -> dict[str, float]:
-        made, codes = through(codec, pictures)
-        Image.fromarray(sheet(pictures[:SHOWN], made[:SHOWN])).save(options.out / "sheet.png")
-        return {
-            "psnr": round(float(np.mean([psnr(a, b) for a, b in zip(pictures, made, strict=True)])), 2),
-            "facts": round(float(np.mean([right_facts(s, read(p)) for s, p in zip(scenes, made, strict=True)])), 4),
-            "codes": int(codes.unique().numel()),
-        }
+def every_square() -> tuple[Tensor, Tensor]:
+    """(N, NUMBERS) every different square of the world, in 0 to 255: things in each color and size on each ground.
 
-    run.go(losses, score)
+    (N,) how often each occurs: inside a thing it is the same on every ground.
+    """
+    kinds = [kind for kind in every_group() if kind[3] == 1]
+    shown = np.stack([drawn(ground, *kind) for ground in GROUNDS for kind in kinds])
+    squares, counts = patches(torch.from_numpy(shown).permute(0, 3, 1, 2)).flatten(0, 2).unique(dim=0, return_counts=True)
+    return squares.float(), counts.clamp(max=len(GROUNDS)).float()
+
+
+def means(points: Tensor, weights: Tensor, count: int, rounds: int, seed: int) -> Tensor:
+    """(N, d), (N,) -> (count, d) by Lloyd's algorithm. A mean without points moves to the point that costs most."""
+    random = torch.Generator().manual_seed(seed)
+    found = points[torch.multinomial(weights, count, generator=random)].clone()
+    lengths = (points**2).sum(1)
+    for _ in range(rounds):
+        near, at = ((found**2).sum(1) - 2 * points @ found.T).min(1)
+        shares = torch.bincount(at, weights, minlength=count).float()
+        found = torch.zeros_like(found).index_add_(0, at, points * weights[:, None]) / shares.clamp(min=1)[:, None]
+        empty = shares == 0
+        found[empty] = points[((near + lengths) * weights).topk(int(empty.sum())).indices]
+    return found
 
 
 def tensor(pictures: list[Pixels]) -> Tensor:
@@ -69,18 +77,13 @@ def tensor(pictures: list[Pixels]) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def loss_parts(made: Tensor, pixels: Tensor, edge_weight: float) -> dict[str, Tensor]:
-    """Squared and absolute differences of pixels, and absolute ones of their slopes: sharp edges are what stickers consist of."""
-    slopes = sum(F.l1_loss(made.diff(dim=axis), pixels.diff(dim=axis)) for axis in (2, 3))
-    return {"pixels": F.mse_loss(made, pixels) + 0.2 * F.l1_loss(made, pixels), "edges": edge_weight * slopes}
+def to_codes(codec: StickerCodec, pictures: list[Pixels]) -> Tensor:
+    """(B, rows, columns)"""
+    return codec.codes(tensor(pictures))
 
 
-def through(codec: StickerCodec, pictures: list[Pixels]) -> tuple[list[Pixels], Tensor]:
-    """Pictures as their codes give them back, and the codes (B, rows, columns)."""
-    device = codec.read_out.weight.device
-    levels = codec.levels(tensor(pictures).to(device)).round()
-    made = ((codec.pixels(levels).clamp(-1, 1) + 1) * 127.5).round().byte()
-    return list(made.permute(0, 2, 3, 1).cpu().numpy()), codes_of(levels).cpu()
+def from_codes(codec: StickerCodec, codes: Tensor) -> list[Pixels]:
+    return list(((codec.pixels(codes) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
 
 
 def psnr(first: Pixels, second: Pixels) -> float:
@@ -97,12 +100,8 @@ def sheet(above: list[Pixels], below: list[Pixels], across: int = 8, scale: int 
 
 
 def load_codec(path: Path) -> StickerCodec:
-    """The codec with the weights of a run."""
-    from safetensors.torch import load_file
-
-    codec = StickerCodec(StickerCodecConfig())
-    codec.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return codec.eval().requires_grad_(False)
+    """The codec that this program wrote."""
+    return StickerCodec(load_file(path)["squares"]).eval()
 
 
 if __name__ == "__main__":

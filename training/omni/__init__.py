@@ -1,1 +1,1 @@
-"""The sticker world, and the recipe of omni-tiny, a masked diffusion model of its words and pictures."""
+"""The recipe of omni-tiny, a masked diffusion model of words and pictures of the sticker world."""

@@ -1,6 +1,6 @@
 """Batches of the tasks: scenes at random, laid out as prompts and answers, with masks. Knows the codec. Knows no model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from unmask.export.modules.sticker_codec import StickerCodec, codes_of, digits_of
+from unmask.export.modules.sticker_codec import StickerCodec
+from unmask.training.codecs.stickers import from_codes, to_codes
 from unmask.training.omni.model import NO_PLACE, Sequences
-from unmask.training.omni.pictures import Pixels, render
-from unmask.training.omni.scene import Scene, draw_scene
-from unmask.training.omni.vocabulary import ANSWER, DRAW, END, IMAGE, LONGEST, PICTURE, SIDE_CODES, TELL
-from unmask.training.omni.words import describe, draw_question, draw_wording
+from unmask.training.omni.vocabulary import ANSWER, DRAW, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, SIDE_CODES, TELL
+from unmask.training.stickers.pictures import Pixels, render
+from unmask.training.stickers.scene import Scene, draw_scene
+from unmask.training.stickers.words import describe, draw_question, draw_wording
 
 WHOLLY_MASKED = 0.5
 """Share of the canvases that are masked all over, as every fill begins."""
@@ -25,6 +26,8 @@ LEFT_OUT = 0.08
 PADDING_WEIGHT = 0.1
 """Weight of an end after the first, in the loss."""
 ANSWER_LENGTH = 4
+TRAINED_GROUPS = (0.6, 0.25, 0.15)
+"""How often a scene has one group, two, three: more simple scenes than in the exam, since they teach what a thing looks like."""
 THINNED = 0.75
 """How often pictures to draw are learned without most of their bare ground, which is more than half of them."""
 GROUND_KEPT = 0.15
@@ -47,7 +50,7 @@ class Batch:
     canvas: Sequences
     at: Tensor  # (M, 2) row and position of what is masked
     wanted: Tensor  # (M,) ids
-    weights: Tensor  # (M,)
+    weights: dict[str, Tensor]  # of each task (M,), 0 for what is of another
 
 
 class Examples:
@@ -55,29 +58,25 @@ class Examples:
 
     def __init__(self, codec: StickerCodec, tokenizer: Tokenizer) -> None:
         self._codec, self._tokenizer = codec, tokenizer
-        self._end = tokenizer.token_to_id(END)
 
     def words(self, text: str) -> Ids:
         return np.array(self._tokenizer.encode(text).ids, np.int64)
 
     def text(self, ids: Ids) -> str:
         """The words before the first end."""
-        ends = np.flatnonzero(ids == self._end)
+        ends = np.flatnonzero(ids == END_ID)
         text: str = self._tokenizer.decode(ids[: ends[0] if ends.size else None].tolist())
         return text.strip()
 
     @torch.no_grad()
     def codes(self, pictures: list[Pixels]) -> Ids:
         """(B, PICTURE) ids."""
-        pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return (codes_of(self._codec.levels(pixels)).flatten(1) + IMAGE).numpy()
+        return (to_codes(self._codec, pictures).flatten(1) + IMAGE).numpy()
 
     @torch.no_grad()
     def pictures(self, ids: Ids) -> list[Pixels]:
         """(B, PICTURE) ids -> pictures."""
-        levels = digits_of(torch.from_numpy(ids - IMAGE).reshape(-1, SIDE_CODES, SIDE_CODES))
-        made = ((self._codec.pixels(levels).clamp(-1, 1) + 1) * 127.5).round().byte()
-        return list(made.permute(0, 2, 3, 1).numpy())
+        return from_codes(self._codec, torch.from_numpy(ids - IMAGE).unflatten(1, (SIDE_CODES, SIDE_CODES)))
 
     def draw(self, text: str, picture: Ids) -> Example:
         """Text to picture. text: empty for a picture without a condition."""
@@ -94,7 +93,7 @@ class Examples:
 
     def _said(self, before: Ids, picture: Ids, text: str, length: int) -> Example:
         words = self.words(text)
-        answer = np.concatenate([words, np.full(length - len(words), self._end)])
+        answer = np.concatenate([words, np.full(length - len(words), END_ID)])
         places = np.concatenate([np.full(len(before), NO_PLACE), np.arange(PICTURE)])
         return Example(np.concatenate([before, picture]), places, answer, PICTURE + np.arange(length))
 
@@ -126,32 +125,41 @@ TASKS: dict[str, Callable[[Examples, list[Scene], np.random.Generator], list[Exa
 }
 
 
-def task_batches(task: str, examples: Examples, size: int, rng: np.random.Generator, mask_id: int, end_id: int) -> list[Batch]:
-    """So many examples of one task, in PARTS of like length."""
-    made = TASKS[task](examples, [draw_scene(rng) for _ in range(size)], rng)
-    if rng.random() < THINNED:
-        made = [thinned(example, rng) for example in made]
-    made.sort(key=lambda example: len(example.prompt) + len(example.answer))
-    parts = np.array_split(np.arange(size), min(PARTS, size))
-    return [masked([made[i] for i in part], rng, mask_id, end_id) for part in parts]
+def task_batches(examples: Examples, sizes: Mapping[str, int], rng: np.random.Generator) -> list[Batch]:
+    """So many examples of each task, in PARTS of like length."""
+    made: list[tuple[str, Example]] = []
+    for task, size in sizes.items():
+        scenes = [draw_scene(rng, groups=TRAINED_GROUPS) for _ in range(size)]
+        made += [(task, example) for example in TASKS[task](examples, scenes, rng)] if size else []
+    thin = rng.random() < THINNED
+    made = [(task, thinned(example, rng) if thin else example) for task, example in made]
+    made.sort(key=lambda pair: len(pair[1].prompt) + len(pair[1].answer))
+    return [masked([made[i] for i in part], rng) for part in np.array_split(np.arange(len(made)), min(PARTS, len(made)))]
 
 
-def masked(made: list[Example], rng: np.random.Generator, mask_id: int, end_id: int) -> Batch:
-    """Examples with parts of their answers masked: one share a canvas."""
-    canvas = laid_out(made)
-    ids, at, weights = canvas.ids.clone(), list[tuple[int, int]](), list[float]()
-    for row, example in enumerate(made):
+def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
+    """Examples of tasks with parts of their answers masked: one share a canvas."""
+    canvas = laid_out([example for _, example in made])
+    ids, at, weights, tasks = canvas.ids.clone(), list[tuple[int, int]](), list[float](), list[str]()
+    for row, (task, example) in enumerate(made):
         count = len(example.answer)
         share = 1.0 if rng.random() < WHOLLY_MASKED else rng.uniform(0.05, 1)
         hidden = rng.permutation(count)[: max(1, round(share * count))]
-        ends = np.flatnonzero(example.answer == end_id)
+        ends = np.flatnonzero(example.answer == END_ID)
         last = ends[0] if ends.size else count
         at += [(row, len(example.prompt) + int(i)) for i in hidden]
         weights += [PADDING_WEIGHT if i > last else 1.0 for i in hidden]
+        tasks += [task] * len(hidden)
     where = torch.tensor(at)
     wanted = ids[where[:, 0], where[:, 1]]
-    ids[where[:, 0], where[:, 1]] = mask_id
-    return Batch(replace(canvas, ids=ids), where, wanted, torch.tensor(weights))
+    ids[where[:, 0], where[:, 1]] = MASK_ID
+    names = np.array(tasks)
+    return Batch(
+        replace(canvas, ids=ids),
+        where,
+        wanted,
+        {name: torch.tensor(weights) * torch.from_numpy(names == name) for name in dict.fromkeys(tasks)},
+    )
 
 
 def thinned(example: Example, rng: np.random.Generator) -> Example:

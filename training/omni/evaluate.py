@@ -10,10 +10,10 @@ from unmask.training.codecs.stickers import sheet
 from unmask.training.omni.batches import Examples
 from unmask.training.omni.fill import fill, stacked
 from unmask.training.omni.model import Omni
-from unmask.training.omni.pictures import read, render
-from unmask.training.omni.scene import Scene, draw_scene, facts
-from unmask.training.omni.scores import right_facts
-from unmask.training.omni.words import describe, draw_question, draw_wording, understand
+from unmask.training.stickers.pictures import read, render
+from unmask.training.stickers.scene import Scene, draw_scene, facts
+from unmask.training.stickers.scores import right_facts
+from unmask.training.stickers.words import describe, draw_question, draw_wording, understand
 
 PASSES = (1, 8)
 SHOWN = 16
@@ -22,9 +22,9 @@ SHOWN = 16
 class Exam:
     """Scenes and questions, the same in every report."""
 
-    def __init__(self, examples: Examples, count: int, seed: int, mask_id: int, out: Path | None = None) -> None:
+    def __init__(self, examples: Examples, count: int, seed: int, out: Path | None = None) -> None:
         rng = np.random.default_rng([seed, 4])
-        self._examples, self._mask_id, self._out = examples, mask_id, out
+        self._examples, self._out = examples, out
         self.scenes = [draw_scene(rng, held=True) for _ in range(count)]
         self.texts = [describe(scene, draw_wording(rng, held=True), rng) for scene in self.scenes]
         self.questions = [draw_question(scene, rng, held=True) for scene in self.scenes]
@@ -36,7 +36,7 @@ class Exam:
     def scores(self, model: Omni) -> dict[str, float]:
         found: dict[str, float] = {}
         for passes in PASSES:
-            pictures = self._examples.pictures(stacked(fill(model, self._draw, passes, self._mask_id)))
+            pictures = self._examples.pictures(stacked(fill(model, self._draw, passes)))
             scenes = [read(picture) for picture in pictures]
             found[f"draw_{passes}"] = self._right(scenes)
             if passes == 1:
@@ -44,9 +44,9 @@ class Exam:
             if self._out:
                 shown = [render(scene) for scene in self.scenes[:SHOWN]]
                 Image.fromarray(sheet(shown, pictures[:SHOWN])).save(self._out / f"sheet_{passes}.png")
-        told = [self._examples.text(ids) for ids in fill(model, self._tell, PASSES[-1], self._mask_id)]
+        told = [self._examples.text(ids) for ids in fill(model, self._tell, PASSES[-1])]
         found["tell"] = self._right([understand(text) for text in told])
-        said = [self._examples.text(ids) for ids in fill(model, self._answer, 1, self._mask_id)]
+        said = [self._examples.text(ids) for ids in fill(model, self._answer, 1)]
         found["answer"] = _share([a == q.answer for a, q in zip(said, self.questions, strict=True)])
         return found
 

@@ -6,14 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unmask.export.modules.sticker_codec import codes_of
 from unmask.training.omni.batches import Example, Ids, laid_out
 from unmask.training.omni.model import Omni, Sequences
-from unmask.training.omni.vocabulary import IMAGE
+from unmask.training.omni.vocabulary import IMAGE, MASK_ID, TOKENS
 
 
 @torch.no_grad()
-def fill(model: Omni, made: list[Example], passes: int, mask_id: int) -> list[Ids]:
+def fill(model: Omni, made: list[Example], passes: int) -> list[Ids]:
     """The answers that the model gives to the prompts, each pass committing as many of the surest as every other."""
     device = model.words.device
     canvas = laid_out(made).to(str(device))
@@ -21,15 +20,15 @@ def fill(model: Omni, made: list[Example], passes: int, mask_id: int) -> list[Id
     at = torch.arange(ids.shape[1], device=device)
     open_ = (at >= canvas.prompt[:, None]) & (at < canvas.length[:, None])
     coded = open_ & (ids >= IMAGE)
-    ids[open_] = mask_id
+    ids[open_] = MASK_ID
     total = open_.sum(1)
     for number in range(1, passes + 1):
         best, sure = best_ids(model, replace(canvas, ids=ids), coded)
         left = (total * (passes - number)).div(passes, rounding_mode="floor")
-        order = sure.masked_fill(ids != mask_id, -torch.inf).argsort(1, descending=True)
+        order = sure.masked_fill(ids != MASK_ID, -torch.inf).argsort(1, descending=True)
         rank = torch.empty_like(order).scatter_(1, order, at.expand_as(order).contiguous())
-        masks = ((ids == mask_id) & open_).sum(1)
-        commit = (ids == mask_id) & open_ & (rank < (masks - left)[:, None])
+        masks = ((ids == MASK_ID) & open_).sum(1)
+        commit = (ids == MASK_ID) & open_ & (rank < (masks - left)[:, None])
         ids = torch.where(commit, best, ids)
     return [row[p:n].cpu().numpy() for row, p, n in zip(ids, canvas.prompt.tolist(), canvas.length.tolist(), strict=True)]
 
@@ -37,11 +36,13 @@ def fill(model: Omni, made: list[Example], passes: int, mask_id: int) -> list[Id
 def best_ids(model: Omni, canvas: Sequences, coded: Tensor) -> tuple[Tensor, Tensor]:
     """(B, N) the best id at each position and its log-probability. coded: (B, N) where it is a code, elsewhere a word."""
     hidden = model(canvas).float()
-    words = model.word_logits(hidden).log_softmax(-1)
-    words[..., :1] = -torch.inf  # the mask
-    word_sure, word = words.max(-1)
-    digit_sure, digits = model.digit_logits(hidden).log_softmax(-1).max(-1)
-    return torch.where(coded, codes_of(digits) + IMAGE, word), torch.where(coded, digit_sure.sum(-1), word_sure)
+    words = model.word_logits(hidden)[..., : len(TOKENS)]
+    words[..., MASK_ID] = -torch.inf
+    sure, best = words.log_softmax(-1).max(-1)
+    if bool(coded.any()):
+        sure[coded], codes = model.code_logits(hidden[coded]).log_softmax(-1).max(-1)
+        best[coded] = codes + IMAGE
+    return best, sure
 
 
 def stacked(answers: list[Ids]) -> Ids:

@@ -1,9 +1,8 @@
-"""Omni-tiny in PyTorch: the backbone that bundles know, over words and the digits of picture codes.
+"""Omni-tiny in PyTorch: the backbone that bundles know, over words and codes of pictures.
 
-A code's embedding is the sum of its digits' rows, and so is its row of the head: a softmax over 4,096 codes is then the product
-of four over 8 levels, which is learned several times as fast as 4,096 rows.
-A bundle gets the sums.
-Rows of an answer, and of codes in a prompt, also have the embedding of their place in it; the order of all else is in RoPE.
+A code's embedding, and its row of the head, is a projection of its pixels and a row of its own that begins at zero: codes that
+look alike begin alike. Rows of an answer, and of codes in a prompt, also have the embedding of their place in it; the order of
+all else is in RoPE.
 """
 
 from dataclasses import dataclass
@@ -13,18 +12,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, Layer, rotation
-from unmask.export.modules.sticker_codec import CODES, DIGITS, LEVELS, digits_of
+from unmask.export.modules.sticker_codec import CODES
 from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, WORDS
 
+LOOKS = 64  # numbers that describe a code's pixels
 NO_PLACE = PICTURE + LONGEST  # index of the row of zeros among places: picture, then words
 
 
 @dataclass(frozen=True)
 class OmniConfig:
     layers: int = 8
-    width: int = 256
-    heads: int = 8
-    ffn: int = 768
+    width: int = 192
+    heads: int = 6
+    ffn: int = 512
 
     @property
     def backbone(self) -> BackboneConfig:
@@ -57,26 +57,36 @@ class Sequences:
 
 
 class Omni(nn.Module):
-    def __init__(self, config: OmniConfig = OmniConfig()) -> None:
+    def __init__(self, config: OmniConfig = OmniConfig(), looks: Tensor | None = None) -> None:
+        """looks: (CODES, LOOKS), as `looks_of` gives them. None: they come with the weights."""
         super().__init__()
         self.config, width = config, config.width
         self.backbone = BackboneModel(config.backbone)
-        sizes = {"words": WORDS, "digits": DIGITS * LEVELS, "rows": SIDE_CODES, "columns": SIDE_CODES, "answer": LONGEST}
+        self.register_buffer("looks", torch.zeros(CODES, LOOKS) if looks is None else looks)
+        sizes = {"words": WORDS, "rows": SIDE_CODES, "columns": SIDE_CODES, "answer": LONGEST}
         for name, count in sizes.items():
             setattr(self, name, nn.Parameter(torch.randn(count, width) / 2))
+        self.code_look = nn.Parameter(torch.randn(LOOKS, width) / (2 * LOOKS**0.5))
+        self.code_own = nn.Parameter(torch.zeros(CODES, width))
         self.word_head = nn.Parameter(torch.randn(WORDS, width) / width**0.5)
-        self.digit_head = nn.Parameter(torch.randn(DIGITS * LEVELS, width) / width**0.5)
+        self.code_head_look = nn.Parameter(torch.randn(LOOKS, width) / (LOOKS * width) ** 0.5)
+        self.code_head_own = nn.Parameter(torch.zeros(CODES, width))
         for layer in self.backbone.layers:
             for linear in (layer.attention.o, layer.down):
                 nn.init.normal_(linear.weight, std=(2 * config.layers * linear.in_features) ** -0.5)
 
+    @property
+    def matrices(self) -> list[nn.Parameter]:
+        """The matrices between layers."""
+        return [parameter for parameter in self.backbone.layers.parameters() if parameter.ndim == 2]
+
     def table(self) -> Tensor:
         """(SIZE, d) the embeddings of all ids."""
-        return torch.cat([self.words, _sums(self.digits)])
+        return torch.cat([self.words, self.looks @ self.code_look + self.code_own])
 
-    def head(self) -> Tensor:
-        """(SIZE, d)"""
-        return torch.cat([self.word_head, _sums(self.digit_head)])
+    def code_head(self) -> Tensor:
+        """(CODES, d) the head's rows of codes."""
+        return self.looks @ self.code_head_look + self.code_head_own
 
     def place_table(self) -> Tensor:
         """(NO_PLACE + 1, d)"""
@@ -99,18 +109,20 @@ class Omni(nn.Module):
         return rotation(positions, self.config.backbone.head_width, self.config.backbone.rope_theta)
 
     def word_logits(self, hidden: Tensor) -> Tensor:
-        """(M, d) -> (M, WORDS)"""
+        """(..., d) -> (..., WORDS)"""
         return F.linear(hidden, self.word_head)
 
-    def digit_logits(self, hidden: Tensor) -> Tensor:
-        """(M, d) -> (M, DIGITS, LEVELS)"""
-        return F.linear(hidden, self.digit_head).unflatten(-1, (DIGITS, LEVELS))
+    def code_logits(self, hidden: Tensor) -> Tensor:
+        """(..., d) -> (..., CODES)"""
+        return F.linear(hidden, self.code_head())
 
 
-def _sums(digits: Tensor) -> Tensor:
-    """(DIGITS * LEVELS, d) -> (CODES, d): of each code the sum of its digits' rows."""
-    parts = digits.unflatten(0, (DIGITS, LEVELS))
-    return parts[torch.arange(DIGITS, device=digits.device), digits_of(torch.arange(CODES, device=digits.device))].sum(1)
+def looks_of(squares: Tensor) -> Tensor:
+    """The squares of a codec (CODES, numbers) -> (CODES, LOOKS): their principal components, large ones made smaller."""
+    centered = squares.float() - squares.float().mean(0)
+    left, sizes, _ = torch.linalg.svd(centered, full_matrices=False)
+    looks = left[:, :LOOKS] * sizes[:LOOKS].sqrt()
+    return looks / looks.square().mean().sqrt()
 
 
 def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
@@ -136,6 +148,5 @@ def losses_at(model: Omni, hidden: Tensor, wanted: Tensor) -> Tensor:
     if bool((~coded).any()):
         found[~coded] = F.cross_entropy(model.word_logits(hidden[~coded]).float(), wanted[~coded], reduction="none")
     if bool(coded.any()):
-        logits, digits = model.digit_logits(hidden[coded]).float(), digits_of(wanted[coded] - IMAGE)
-        found[coded] = F.cross_entropy(logits.transpose(1, 2), digits, reduction="none").sum(1)
+        found[coded] = F.cross_entropy(model.code_logits(hidden[coded]).float(), wanted[coded] - IMAGE, reduction="none")
     return found

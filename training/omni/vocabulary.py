@@ -5,35 +5,36 @@ import string
 
 from tokenizers import Tokenizer
 
+from unmask.export.families.omni_tiny import ANSWER, DRAW, MASK_TOKEN, TELL
 from unmask.export.modules.sticker_codec import CODES
-from unmask.training.omni.things import CODE, SIDE
-from unmask.training.omni.words import every_word
+from unmask.training.stickers.things import CODE, SIDE
+from unmask.training.stickers.words import every_word
 
-MASK, END, UNKNOWN = "<mask>", "<end>", "<unknown>"
-DRAW, TELL, ANSWER = "<draw>", "<tell>", "<answer>"  # what is wanted; a prompt begins with it
+MASK, END, UNKNOWN = MASK_TOKEN, "<end>", "<unknown>"
 MARKS = (MASK, END, UNKNOWN, DRAW, TELL, ANSWER, *(f"<spare{i}>" for i in range(10)))
+SPACE = "▁"
+TOKENS = (
+    *MARKS,
+    *(SPACE, *string.ascii_lowercase, *string.digits, *string.punctuation),
+    *sorted({f"{SPACE}{word}" for word in (*every_word(), *string.digits)}),
+)
+MASK_ID, END_ID = MARKS.index(MASK), MARKS.index(END)
 WORDS = 1024  # ids of text, some of them not used yet
 IMAGE = WORDS  # the first code
 SIZE = IMAGE + CODES  # ids
 SIDE_CODES = SIDE // CODE
 PICTURE = SIDE_CODES**2  # codes of a picture
 LONGEST = 40  # tokens of an answer in words
-SPACE = "▁"
 
 
 def make_tokenizer() -> Tokenizer:
     """A word is one token, and a word that is not of this world is spelled by its letters. Text is in lower case."""
-    letters = [SPACE, *string.ascii_lowercase, *string.digits, *string.punctuation]
-    words = sorted({f"{SPACE}{word}" for word in every_word()} | {f"{SPACE}{digit}" for digit in string.digits})
-    tokens = [*MARKS, *letters, *words]
-    if len(tokens) > WORDS:
-        raise ValueError(f"{len(tokens)} tokens are more than the {WORDS} ids of words")
     space = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": True}
     marks = [{"id": i, "content": mark, "special": True} for i, mark in enumerate(MARKS)]
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     model = {
         "type": "BPE",
-        "vocab": {token: i for i, token in enumerate(tokens)},
+        "vocab": {token: i for i, token in enumerate(TOKENS)},
         "merges": [],
         "unk_token": UNKNOWN,
         "fuse_unk": True,

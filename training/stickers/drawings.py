@@ -1,7 +1,7 @@
 """The drawings of the things: one sheet of 32 x 32 pixels each, and a command that makes it anew from the package they are from.
 
 npm pack emoji-datasource-google@16.0.0
-python -m unmask.training.omni.stickers --package emoji-datasource-google-16.0.0.tgz --out training/omni/stickers.png
+python -m unmask.training.stickers.drawings --package emoji-datasource-google-16.0.0.tgz --out training/stickers/stickers.png
 """
 
 import colorsys
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from unmask.training.omni.things import BY_NAME, COLORS, SIZES, THINGS
+from unmask.training.stickers.things import BY_NAME, COLORS, SIZES, THINGS
 
 SHEET = Path(__file__).with_name("stickers.png")
 SHA256 = "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438"  # of the package

@@ -1,13 +1,13 @@
 """Scenes of the sticker world, how they are drawn at random, and which of them are held out from training."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from unmask.training.omni.things import BY_NAME, CELL, COLORS, GROUNDS, MOST, PLACES, SIZES, THINGS
+from unmask.training.stickers.things import BY_NAME, CELL, COLORS, GROUNDS, MOST, PLACES, SIZES, THINGS
 
 ONE_IN = 8
 """So many compositions of each kind, one is held out."""
@@ -72,24 +72,24 @@ def _held_out_group(group: Group) -> bool:
     return one_in(ONE_IN, group.thing, group.color, group.count, group.place)
 
 
-def draw_scene(rng: np.random.Generator, held: bool = False) -> Scene:
-    """A scene at random that is held out, or is not."""
+def draw_scene(rng: np.random.Generator, held: bool = False, groups: Sequence[float] = GROUPS) -> Scene:
+    """A scene at random that is held out, or is not. groups: how often it has one group, two, three."""
     while True:
-        scene = _any_scene(rng)
+        scene = _any_scene(rng, groups)
         if held_out(scene) == held:
             return scene
 
 
-def _any_scene(rng: np.random.Generator) -> Scene:
-    count = 1 + int(rng.choice(len(GROUPS), p=GROUPS))
+def _any_scene(rng: np.random.Generator, groups: Sequence[float]) -> Scene:
+    count = 1 + int(rng.choice(len(groups), p=groups))
     places: list[str] = []
     while len(places) < count:  # two places may leave no room for a third
         place = _one(rng, PLACES)
         fits = not any(overlap(place, other) for other in places)
         places = [*places, place] if fits else []
     things = rng.choice(len(THINGS), count, replace=False)
-    groups = tuple(_group(rng, THINGS[thing].name, place) for thing, place in zip(things, places, strict=True))
-    return Scene(_one(rng, GROUNDS), ordered(groups))
+    made = tuple(_group(rng, THINGS[thing].name, place) for thing, place in zip(things, places, strict=True))
+    return Scene(_one(rng, GROUNDS), ordered(made))
 
 
 def _group(rng: np.random.Generator, thing: str, place: str) -> Group:

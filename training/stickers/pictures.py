@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.training.omni.scene import Group, Scene, every_group, ordered, overlap
-from unmask.training.omni.stickers import sticker
-from unmask.training.omni.things import CELL, CODE, GROUNDS, PLACES, SIDE, SPREAD
+from unmask.training.stickers.drawings import sticker
+from unmask.training.stickers.scene import Group, Scene, every_group, ordered, overlap
+from unmask.training.stickers.things import CELL, CODE, GROUNDS, PLACES, SIDE, SPREAD
 
 Pixels = NDArray[np.uint8]
 PLACE_PIXELS = CELL * CODE

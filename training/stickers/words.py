@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unmask.training.omni.scene import ONE_IN, Group, Scene, one_in, ordered
-from unmask.training.omni.things import BY_NAME, COLORS, GROUNDS, PLACES, THINGS
+from unmask.training.stickers.scene import ONE_IN, Group, Scene, one_in, ordered
+from unmask.training.stickers.things import BY_NAME, COLORS, GROUNDS, PLACES, THINGS
 
 COUNTS = ("zero", "one", "two", "three", "four")
 OPENINGS = ("", "a picture of ", "draw ", "please draw ", "show me ", "i want ", "make a picture with ", "paint ", "an image of ")

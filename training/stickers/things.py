@@ -1,6 +1,6 @@
 """What there is in the sticker world: things, colors, grounds, sizes, counts and places. Data only.
 
-Things are drawings of Google's Noto emoji (Apache-2.0), by their names in the package that `unmask.training.omni.stickers` reads.
+Things are drawings of Google's Noto emoji (Apache-2.0), by their names in the package that `drawings` reads.
 """
 
 from dataclasses import dataclass

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from unmask.training.omni.pictures import place_of, read, render
-from unmask.training.omni.scene import Group, Scene, draw_scene, facts, held_out, overlap
-from unmask.training.omni.scores import right_facts
-from unmask.training.omni.stickers import sticker
-from unmask.training.omni.things import CODE, GROUNDS, PLACES, SIDE, SPREAD, THINGS
 from unmask.training.omni.vocabulary import ANSWER, DRAW, MARKS, UNKNOWN, WORDS, make_tokenizer
-from unmask.training.omni.words import describe, draw_question, draw_wording, understand
+from unmask.training.stickers.drawings import sticker
+from unmask.training.stickers.pictures import place_of, read, render
+from unmask.training.stickers.scene import Group, Scene, draw_scene, facts, held_out, overlap
+from unmask.training.stickers.scores import right_facts
+from unmask.training.stickers.things import CODE, GROUNDS, PLACES, SIDE, SPREAD, THINGS
+from unmask.training.stickers.words import describe, draw_question, draw_wording, understand
 
 CAT = Group("cat", "", "big", 1, "top left")
 CARS = Group("car", "red", "small", 3, "right")

@@ -1,6 +1,6 @@
 """How much of a scene is right: facts are counted, whoever tells them."""
 
-from unmask.training.omni.scene import Scene, facts
+from unmask.training.stickers.scene import Scene, facts
 
 
 def right_facts(wanted: Scene, found: Scene) -> float:

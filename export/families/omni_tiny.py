@@ -1,0 +1,79 @@
+"""Omni-tiny, which this project trains: words and pictures of stickers, on Qwen's layers. Knows its tasks and its marks.
+
+The prompt never sees the answer. Ranges of ids, and the places that are added to spans, are in config.json.
+"""
+
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from unmask.bundle.task_template import AnswerSpan, Template
+from unmask.decoding.schedule import Schedule
+from unmask.errors import InputError
+from unmask.export.families import qwen
+from unmask.export.families.adapter import Traits, mask_id, need, one
+from unmask.export.families.qwen import EMBEDDING, HEAD, VOCABULARY_KEY, names
+from unmask.export.modules.backbone import BackboneConfig
+
+MODEL_TYPES = ("omni_tiny",)
+SKIPPED: tuple[str, ...] = ()
+MASK_TOKEN = "<mask>"
+DRAW, TELL, ANSWER = "<draw>", "<tell>", "<answer>"  # what is wanted; a prompt begins with it
+KEYS = ("modalities", "places")
+TINY = {
+    "model_type": MODEL_TYPES[0],
+    **qwen.TINY,
+    "num_key_value_heads": 4,
+    "eos_token_id": 0,
+    "modalities": {"text": [0, 300], "image": [300, 316]},
+    "places": {"text": [316, 328], "image": [328, 344]},
+}
+SHAPES: dict[str, dict[str, Any]] = {}
+
+
+def config(raw: dict[str, Any]) -> BackboneConfig:
+    return qwen.sizes(raw, qkv_bias=False, qk_norm=True)
+
+
+def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
+    end = one(need(raw, "eos_token_id"))
+    ranges, places = (_ranges(raw, key) for key in KEYS)
+    longest = need(raw, "max_position_embeddings")
+    sizes = {name: stop - start for name, (start, stop) in places.items()}
+    return Traits(mask_id(raw, tokenizer, MASK_TOKEN), end, 0, "prefix", None, longest, _tasks(sizes, end), ranges, places=places)
+
+
+def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[str, Schedule]]:
+    picture, words = (AnswerSpan("image", sizes["image"]),), AnswerSpan("text", sizes["text"], end)
+    templates = {
+        "t2i": Template(DRAW + "{text}", {"text": "text"}, picture, unconditional=DRAW),
+        "i2t": Template(TELL + "{image}", {"image": "image"}, (words,)),
+        "vqa": Template(ANSWER + "{text}{image}", {"text": "text", "image": "image"}, (AnswerSpan("text", 4, end),)),
+    }
+    passes = {"t2i": 8, "i2t": 8, "vqa": 1}
+    # A window of the whole answer: the prompt's keys and values are exact, so nothing is approximated.
+    return templates, {
+        name: Schedule(passes=count, rule="quota", reuse=True, window="block", block=templates[name].length)
+        for name, count in passes.items()
+    }
+
+
+def _ranges(raw: dict[str, Any], key: str) -> dict[str, tuple[int, int]]:
+    """Modality -> ids [start, stop). Raises InputError for another value."""
+    value = need(raw, key)
+    if not isinstance(value, dict) or value.keys() != {"text", "image"}:
+        raise InputError(f"config.json has {key} {value!r}, which are not ranges of text and image; write the checkpoint again")
+    for span in value.values():
+        if (
+            not isinstance(span, list)
+            or len(span) != 2
+            or not all(isinstance(i, int) for i in span)
+            or not 0 <= span[0] < span[1]
+        ):
+            raise InputError(
+                f"config.json has {key} {value!r}, which are not ranges of text and image; write the checkpoint again"
+            )
+    return {name: (span[0], span[1]) for name, span in value.items()}
+
+
+__all__ = ["EMBEDDING", "HEAD", "MODEL_TYPES", "SHAPES", "SKIPPED", "TINY", "VOCABULARY_KEY", "config", "names", "traits"]

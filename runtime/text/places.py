@@ -1,0 +1,46 @@
+"""Rows of the embedding that stand for a place in a span: models that tell places apart by them, and not by positions alone.
+
+Knows a manifest's places and where spans lie. Knows no engine.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.manifest import Manifest
+from unmask.bundle.task_template import AnswerSpan
+from unmask.errors import InputError
+
+NONE = -1
+
+
+def place_rows(manifest: Manifest, prompt: Sequence[int], answer: Sequence[AnswerSpan]) -> NDArray[np.int64] | None:
+    """(N,) for each position of prompt and answer, the row of the embedding that is added to its own; NONE for no row.
+
+    Spans of an answer have places, and runs of codes in a prompt, each counted from its first position. None for a model without
+    them. Raises InputError for a span that has more positions than the model has places.
+    """
+    if not manifest.places:
+        return None
+    rows = np.full(len(prompt) + sum(piece.size for piece in answer), NONE, np.int64)
+    ids = np.array(prompt, np.int64)
+    for modality in manifest.places:
+        low, high = manifest.vocabulary.ranges[modality]
+        codes = (ids >= low) & (ids < high) & (modality != "text")
+        edges = np.flatnonzero(np.diff(codes, prepend=False, append=False))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            rows[start:stop] = _span(manifest, modality, int(stop - start))
+    at = len(prompt)
+    for piece in answer:
+        if piece.modality in manifest.places:
+            rows[at : at + piece.size] = _span(manifest, piece.modality, piece.size)
+        at += piece.size
+    return rows
+
+
+def _span(manifest: Manifest, modality: str, count: int) -> NDArray[np.int64]:
+    start, stop = manifest.places[modality]
+    if count > stop - start:
+        raise InputError(f"{count} positions of {modality} are too many; {manifest.name} knows {stop - start} places")
+    return np.arange(start, start + count)

@@ -1,0 +1,78 @@
+"""The bundle of omni-tiny says what PyTorch says, pass by pass, and its codec gives the pixels of the codes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unmask.bundle.manifest import load_bundle, read_manifest
+from unmask.errors import BundleError, InputError
+from unmask.export.modules.sticker_codec import StickerCodec
+from unmask.session import RunOptions, open_model
+from unmask.training.codecs.stickers import from_codes, to_codes
+from unmask.training.omni.batches import Example, Examples
+from unmask.training.omni.fill import fill
+from unmask.training.omni.model import Omni
+from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, make_tokenizer
+from unmask.training.stickers.pictures import render
+from unmask.training.stickers.scene import draw_scene
+from unmask.training.stickers.words import describe
+
+SCENE = draw_scene(np.random.default_rng(0))
+PIXELS, TEXT, QUESTION = render(SCENE), describe(SCENE), "tell me, what is on the left?"
+
+
+@pytest.mark.parametrize("passes", [1, 4])
+@pytest.mark.parametrize("task", ["t2i", "i2t", "vqa"])
+def test_the_runtime_fills_as_pytorch_does(bundle: Path, model: Omni, codec: StickerCodec, task: str, passes: int) -> None:
+    examples = Examples(codec, make_tokenizer())
+    codes = examples.codes([PIXELS])[0]
+    cases: dict[str, tuple[dict[str, object], Example]] = {
+        "t2i": ({"text": TEXT}, examples.draw(TEXT, codes)),
+        "i2t": ({"image": PIXELS}, examples.tell(codes, TEXT)),
+        "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(codes, QUESTION, "no")),
+    }
+    inputs, example = cases[task]
+    session = open_model(bundle)
+    schedule = replace(session.task(task).schedule, passes=passes)
+    answer = session.run(task, inputs, RunOptions(schedule=schedule))
+    expected = fill(model, [example], passes)[0]
+    ends = np.flatnonzero(expected == 1)
+    upto = ends[0] + 1 if ends.size else len(expected)
+    assert list(answer.ids[:upto]) == list(expected[:upto])
+    if task == "t2i":
+        drawn = from_codes(codec, torch.from_numpy(expected - IMAGE).reshape(1, SIDE_CODES, SIDE_CODES))[0]
+        assert np.abs(answer.media["image"].astype(int) - drawn).max() <= 1
+
+
+def test_the_codec_reads_what_it_wrote(bundle: Path, codec: StickerCodec) -> None:
+    runner = open_model(bundle).codecs.runner("image", "reads")
+    assert runner.encode(PIXELS) == to_codes(codec, [PIXELS]).flatten().tolist()
+    codes = np.random.default_rng(1).integers(0, SIZE - IMAGE, PICTURE).tolist()
+    pixels = runner.decode(codes)
+    assert pixels.shape == PIXELS.shape
+    assert runner.encode(pixels) == codes
+
+
+def test_guidance_leads_away_from_pictures_without_a_text(bundle: Path) -> None:
+    session = open_model(bundle)
+    schedule = replace(session.task("t2i").schedule, passes=2)
+    plain, guided = (
+        session.run("t2i", {"text": "a cat"}, RunOptions(schedule=replace(schedule, guidance=g))) for g in (0.0, 2.0)
+    )
+    assert plain.ids != guided.ids
+    assert guided.rows > plain.rows
+
+
+def test_places_are_checked(bundle: Path, tmp_path: Path) -> None:
+    session = open_model(bundle)
+    with pytest.raises(InputError, match=f"{4 * PICTURE} positions of image are too many; checkpoint knows {PICTURE} places"):
+        session.run("t2i", {"text": "a cat"}, RunOptions(length=4 * PICTURE))
+    manifest = load_bundle(bundle).manifest
+    assert manifest.places == {"image": (SIZE, SIZE + PICTURE), "text": (SIZE + PICTURE, SIZE + PICTURE + LONGEST)}
+    wrong = replace(manifest, places={"image": (SIZE, SIZE + 5000)})
+    (tmp_path / "bundle.json").write_text(wrong.to_json(), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"the places .* of 'image' are not rows of the embedding"):
+        read_manifest(tmp_path)

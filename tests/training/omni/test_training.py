@@ -1,0 +1,138 @@
+"""Omni-tiny's training: what is masked and what is seen, that it learns, and that it goes on where it stopped."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.training.omni.conftest import CONFIG
+from unmask.export.modules.sticker_codec import StickerCodec
+from unmask.training.omni.batches import TASKS, Examples, laid_out, masked, task_batches, thinned
+from unmask.training.omni.checkpoint import load_model
+from unmask.training.omni.evaluate import Exam
+from unmask.training.omni.model import NO_PLACE, Omni, losses_at
+from unmask.training.omni.train import TrainOmni, main, task_losses
+from unmask.training.omni.vocabulary import END_ID, IMAGE, MASK_ID, PICTURE, make_tokenizer
+from unmask.training.stickers.pictures import render
+from unmask.training.stickers.scene import draw_scene
+
+
+def examples(codec: StickerCodec) -> Examples:
+    return Examples(codec, make_tokenizer())
+
+
+def test_a_prompt_does_not_see_the_answer_and_rows_see_no_padding(model: Omni, codec: StickerCodec) -> None:
+    made = examples(codec)
+    rng = np.random.default_rng(0)
+    canvas = laid_out([made.draw(text, rng.integers(IMAGE, IMAGE + 9, PICTURE)) for text in ("a cat", "two red cars on sand")])
+    hidden = model(canvas)
+    short = int(canvas.prompt[0])
+    other = canvas.ids.clone()
+    other[0, short:] = MASK_ID
+    changed = model(type(canvas)(other, canvas.places, canvas.positions, canvas.prompt, canvas.length))
+    assert torch.allclose(hidden[0, :short], changed[0, :short], atol=1e-5)
+    assert not torch.allclose(hidden[0, short], changed[0, short], atol=1e-2)
+    alone = model(laid_out([made.draw("a cat", canvas.ids[0, short : short + PICTURE].numpy())]))
+    assert torch.allclose(alone[0], hidden[0, : alone.shape[1]], atol=1e-4)
+
+
+def test_a_thinned_picture_is_the_same_canvas_with_less_on_it(codec: StickerCodec) -> None:
+    rng = np.random.default_rng(1)
+    picture = np.full(PICTURE, IMAGE + 5)
+    picture[[3, 40]] = IMAGE + 6
+    whole = examples(codec).draw("a cat", picture)
+    thin = thinned(whole, rng)
+    assert {3, 40} <= set(thin.answer_places)
+    assert 2 < len(thin.answer) < 30
+    canvas = laid_out([thin])
+    start = int(canvas.prompt[0])
+    assert (canvas.positions[0, start:] == start + canvas.places[0, start:]).all()
+    assert (canvas.places[0, :start] == NO_PLACE).all()
+    told = examples(codec).tell(picture, "a big cat on the left on a pink background")
+    assert thinned(told, rng) is told
+
+
+def test_masks(codec: StickerCodec) -> None:
+    made = examples(codec)
+    rng = np.random.default_rng(2)
+    told = [("tell", made.tell(np.full(PICTURE, IMAGE), "a big cat on the left on a pink background"))] * 40
+    batch = masked(told, rng)
+    hidden = batch.canvas.ids == MASK_ID
+    assert hidden.sum() == len(batch.wanted)
+    assert not hidden[:, : int(batch.canvas.prompt[0])].any()
+    shares = hidden.sum(1) / len(told[0][1].answer)
+    assert 10 < (shares == 1).sum() < 30
+    first = (batch.wanted == END_ID) & (batch.weights["tell"] == 1)
+    assert 10 < first.sum() <= 40
+    assert (batch.weights["tell"][batch.wanted != END_ID] == 1).all()
+
+
+def test_losses_are_cross_entropies_over_the_modality(model: Omni) -> None:
+    hidden = torch.randn(3, CONFIG.width)
+    found = losses_at(model, hidden, torch.tensor([7, IMAGE + 9, 8]))
+    words = torch.log_softmax(hidden @ model.word_head.T, -1)
+    codes = torch.log_softmax(hidden @ (model.looks @ model.code_head_look + model.code_head_own).T, -1)
+    assert torch.allclose(found, -torch.stack([words[0, 7], codes[1, 9], words[2, 8]]), atol=1e-5)
+
+
+def test_examples_come_back(codec: StickerCodec) -> None:
+    made = examples(codec)
+    example = made.answer(np.full(PICTURE, IMAGE), "what is on the left?", "cats")
+    assert made.text(example.answer) == "cats"
+    assert (example.answer[1:] == END_ID).all()
+    pictures = [np.zeros((64, 64, 3), np.uint8)]
+    assert made.pictures(made.codes(pictures))[0].shape == (64, 64, 3)
+
+
+def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec) -> None:
+    torch.manual_seed(0)
+    model = Omni(CONFIG, torch.randn(codec.squares.shape[0], 64))
+    made, rng = examples(codec), np.random.default_rng(0)
+    parts = task_batches(made, dict.fromkeys(TASKS, 3), rng)
+    assert {task for batch in parts for task in batch.weights} == set(TASKS)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01)
+    losses = []
+    for _ in range(30):
+        total = sum(task_losses(model, parts, "cpu").values())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        losses.append(float(total.detach()))
+    assert losses[-1] < losses[0] / 3
+
+
+def test_a_model_that_knows_all_passes_the_exam(codec: StickerCodec, model: Omni, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = examples(codec)
+    exam = Exam(made, 4, 0)
+    answers = iter([*[[e.answer for e in exam._draw]] * 2, [e.answer for e in exam._tell], [e.answer for e in exam._answer]])
+    monkeypatch.setattr("unmask.training.omni.evaluate.fill", lambda *_: next(answers))
+    monkeypatch.setattr(made, "pictures", lambda ids: [render(scene) for scene in exam.scenes])
+    scores = exam.scores(model)
+    assert {name: scores[name] for name in ("draw_1", "draw_8", "tell", "answer")} == dict.fromkeys(
+        ("draw_1", "draw_8", "tell", "answer"), 1.0
+    )
+
+
+def test_a_run(tmp_path: Path, codec: StickerCodec) -> None:
+    save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, tmp_path / "squares.safetensors")
+    options = {"out": tmp_path / "run", "codec": tmp_path / "squares.safetensors", "model": CONFIG, "exam": 2}
+    sizes = {"draw": 2, "tell": 1, "answer": 1}
+    main(TrainOmni(minutes=0.01, **options, **sizes))
+    main(TrainOmni(minutes=0.02, **options, **sizes))
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[1]["step"] > log[0]["step"] > 0
+    assert {"loss_draw", "loss_tell", "loss_answer", "draw_1", "draw_8", "draw_thing", "tell", "answer"} <= log[1].keys()
+    model = load_model(tmp_path / "run" / "weights.safetensors")
+    assert model.config == CONFIG
+    again = tmp_path / "again"
+    main(TrainOmni(**{**options, "out": again}, **sizes, minutes=0.0, start=tmp_path / "run" / "weights.safetensors"))
+    assert torch.equal(load_model(again / "weights.safetensors").words, model.words)
+
+
+def test_scenes_of_training_are_not_held_out(codec: StickerCodec) -> None:
+    exam = Exam(examples(codec), 5, 0)
+    trained = [draw_scene(np.random.default_rng(i)) for i in range(50)]
+    assert not set(exam.scenes) & set(trained)
