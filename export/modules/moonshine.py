@@ -15,7 +15,8 @@ SAMPLES_PER_STATE = 384  # at 16 kHz: 41.67 encoder states a second
 FAINTEST = 1e-6  # a smaller peak counts as this, so that none is zero
 START, END = 1, 2  # ids of the tokens before and after a text
 
-KeysValues = tuple[Tensor, Tensor]  # each (B, H, N, d / H)
+KeysValues = tuple[Tensor, Tensor]  # each (B, N, d), or (B, H, N, d / H) once split into heads
+Angles = tuple[Tensor, Tensor]  # cosines and sines, each (B, N, rotary / 2)
 
 
 @dataclass(frozen=True)
@@ -53,34 +54,37 @@ class Attention(nn.Module):
     def split(self, x: Tensor) -> Tensor:  # (B, N, d) -> (B, H, N, d / H)
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def keys_values(self, x: Tensor, turn: KeysValues | None = None) -> KeysValues:
-        """Keys and values of rows x (B, N, d), the keys rotated by `turn`, the cosines and sines of `rotation`."""
-        k, v = self.split(self.k_proj(x)), self.split(self.v_proj(x))
-        return (rotate(k, turn) if turn else k), v
+    def queries(self, x: Tensor, turn: Angles | None = None) -> Tensor:
+        """(B, N, d) of rows x (B, N, d), rotated by `turn`, the result of `rotation`."""
+        q = self.q_proj(x)
+        return rotate(q, turn, self.heads) if turn else q
 
-    def queries(self, x: Tensor, turn: KeysValues | None = None) -> Tensor:
-        q = self.split(self.q_proj(x))
-        return rotate(q, turn) if turn else q
+    def keys_values(self, x: Tensor, turn: Angles | None = None) -> KeysValues:
+        """Keys, rotated by `turn`, and values, each (B, N, d), of rows x (B, N, d)."""
+        k = self.k_proj(x)
+        return (rotate(k, turn, self.heads) if turn else k), self.v_proj(x)
 
-    def mix(self, q: Tensor, keys_values: KeysValues, allowed: Tensor | None) -> Tensor:
-        """q (B, H, N, d / H) over keys and values (B, H, M, d / H); allowed, bool, broadcast to (B, H, N, M) -> (B, N, d)."""
-        return self.o_proj(F.scaled_dot_product_attention(q, *keys_values, attn_mask=allowed).transpose(1, 2).flatten(-2))
+    def mix(self, q: Tensor, keys_values: KeysValues, allowed: Tensor | None = None) -> Tensor:
+        """q (B, N, d) over keys and values (B, H, M, d / H) -> (B, N, d).
+
+        allowed, bool or a number added to scores, broadcasts to (B, H, N, M).
+        """
+        mixed = F.scaled_dot_product_attention(self.split(q), *keys_values, attn_mask=allowed)
+        return self.o_proj(mixed.transpose(1, 2).flatten(-2))
 
 
-def rotation(positions: Tensor, config: MoonshineConfig) -> KeysValues:
-    """Cosines and sines, each (B, 1, N, rotary / 2), of rotary positions (B, N) (Su et al. 2021, arXiv 2104.09864)."""
+def rotation(positions: Tensor, config: MoonshineConfig) -> Angles:
+    """Cosines and sines, each (B, N, rotary / 2), of rotary positions (B, N) (Su et al. 2021, arXiv 2104.09864)."""
     steps = torch.arange(0, config.rotary, 2, device=positions.device, dtype=torch.float32) / config.rotary
-    angles = positions[:, None, :, None] * config.rope_theta**-steps
+    angles = positions[:, :, None] * config.rope_theta**-steps
     return angles.cos(), angles.sin()
 
 
-def rotate(x: Tensor, turn: KeysValues) -> Tensor:
-    """Turn the leading pairs of neighbors of each head of x (B, H, N, d / H); the rest stays."""
+def rotate(x: Tensor, turn: Angles, heads: int) -> Tensor:
+    """Turn the leading pairs of neighbors of each head of x (B, N, d); the rest stays."""
     cos, sin = turn
     rotary = 2 * cos.shape[-1]
-    even, odd = x[..., 0:rotary:2], x[..., 1:rotary:2]
-    turned = torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2)
-    return torch.cat((turned, x[..., rotary:]), -1)
+    return torch.onnx.ops.rotary_embedding(x, cos, sin, interleaved=True, num_heads=heads, rotary_embedding_dim=rotary)
 
 
 class EncoderFeedForward(nn.Module):
@@ -101,9 +105,10 @@ class EncoderLayer(nn.Module):
         self.input_layernorm = nn.LayerNorm(config.width, bias=False)
         self.post_attention_layernorm = nn.LayerNorm(config.width, bias=False)
 
-    def forward(self, x: Tensor, turn: KeysValues) -> Tensor:
-        rows = self.input_layernorm(x)
-        x = x + self.self_attn.mix(self.self_attn.queries(rows, turn), self.self_attn.keys_values(rows, turn), None)
+    def forward(self, x: Tensor, turn: Angles) -> Tensor:
+        rows, own = self.input_layernorm(x), self.self_attn
+        k, v = own.keys_values(rows, turn)
+        x = x + own.mix(own.queries(rows, turn), (own.split(k), own.split(v)))
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -203,7 +208,8 @@ class Rows:
     positions: Tensor
     """(B, N): place in the text."""
     allowed: Tensor
-    """Bool, broadcast to (B, 1, N, P + N): which earlier rows and rows of this pass each row sees."""
+    """Broadcasts to (B, 1, N, P + N): which earlier rows and rows of this pass each row sees, as bool or as a number added to
+    scores."""
 
 
 class Decoder(nn.Module):
@@ -217,8 +223,12 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(config.width, bias=False)
 
     def cross(self, states: Tensor) -> list[KeysValues]:
-        """Keys and values of the encoder's states (B, S, d) for each layer, computed once a recording."""
-        return [layer.encoder_attn.keys_values(states) for layer in self.layers]
+        """Keys and values of the encoder's states (B, S, d) for each layer, (B, H, S, d / H), computed once a recording."""
+        made = []
+        for layer in self.layers:
+            k, v = layer.encoder_attn.keys_values(states)
+            made.append((layer.encoder_attn.split(k), layer.encoder_attn.split(v)))
+        return made
 
     def forward(
         self,
@@ -229,16 +239,17 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, list[KeysValues], list[Tensor]]:
         """Hidden rows (B, N, d), the keys and values of past and new rows, and each layer's cross-attention queries.
 
-        cross: of `cross`. heard: (B, 1, 1, S) bool, False where a batch is padded. past: keys and values of P earlier rows.
+        cross: of `cross`. heard: (B, 1, 1, S) bool, False where a batch is padded. past: keys and values, (B, P, d), of earlier
+        rows.
         """
         x, turn, kept, asked = rows.embedded, rotation(rows.positions, self.config), [], []
         for i, layer in enumerate(self.layers):
-            inner = layer.input_layernorm(x)
-            k, v = layer.self_attn.keys_values(inner, turn)
+            inner, own = layer.input_layernorm(x), layer.self_attn
+            k, v = own.keys_values(inner, turn)
             if past is not None:
-                k, v = torch.cat((past[i][0], k), 2), torch.cat((past[i][1], v), 2)
+                k, v = torch.cat((past[i][0], k), 1), torch.cat((past[i][1], v), 1)
             kept.append((k, v))
-            x = x + layer.self_attn.mix(layer.self_attn.queries(inner, turn), (k, v), rows.allowed)
+            x = x + own.mix(own.queries(inner, turn), (own.split(k), own.split(v)), rows.allowed)
             q = layer.encoder_attn.queries(layer.post_attention_layernorm(x))
             asked.append(q)
             x = x + layer.encoder_attn.mix(q, cross[i], heard)

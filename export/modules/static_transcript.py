@@ -23,7 +23,7 @@ class Turn(nn.Module):
         """positions: those of a text or of states, from 0."""
         super().__init__()
         size, rotary = config.width // config.heads, config.rotary
-        cos, sin = (part[0, 0].repeat_interleave(2, -1) for part in rotation(torch.arange(positions)[None], config))
+        cos, sin = (part[0].repeat_interleave(2, -1) for part in rotation(torch.arange(positions)[None], config))
         self.register_buffer("cos", F.pad(cos, (0, size - rotary), value=1.0))
         self.register_buffer("sin", F.pad(sin, (0, size - rotary)))
         swap = torch.zeros(1, size, size)
@@ -46,10 +46,14 @@ def split(layer: Attention, x: Tensor) -> Tensor:  # (N, d) -> (H, N, d / H)
     return x.unflatten(-1, (layer.heads, -1)).transpose(0, 1)
 
 
+def join(x: Tensor) -> Tensor:  # (H, N, d / H) -> (N, d)
+    return x.transpose(0, 1).flatten(1)
+
+
 def attend(layer: Attention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """q (H, N, d / H), k and v (H, M, d / H), mask broadcast to (H, N, M) -> rows (N, d), and shares of attention (H, N, M)."""
     shares = torch.softmax(q * q.shape[-1] ** -0.5 @ k.transpose(1, 2) + mask, -1)
-    return layer.o_proj((shares @ v).transpose(0, 1).flatten(1)), shares
+    return layer.o_proj(join(shares @ v)), shares
 
 
 def real(mask: Tensor) -> Tensor:
@@ -150,7 +154,7 @@ class FixedWindow(nn.Module):
         listed: Tensor,  # (K,) int32
         cross_k: Tensor,  # (L, H, T, d / H)
         cross_v: Tensor,
-        past_k: Tensor,  # (L, H, P, d / H)
+        past_k: Tensor,  # (L, P, d)
         past_v: Tensor,
         mask: Tensor,  # (N, P + N)
         frame_mask: Tensor,  # (T,)
@@ -159,9 +163,10 @@ class FixedWindow(nn.Module):
         for i, layer in enumerate(self.decoder.layers):
             normed, own, cross = layer.input_layernorm(x), layer.self_attn, layer.encoder_attn
             q, k = (self.turn(split(own, part(normed)), angles) for part in (own.q_proj, own.k_proj))
-            keys.append(k)
-            values.append(split(own, own.v_proj(normed)))
-            k, v = torch.cat([past_k[i], k], 1), torch.cat([past_v[i], values[-1]], 1)
+            v = split(own, own.v_proj(normed))
+            keys.append(join(k))
+            values.append(join(v))
+            k, v = torch.cat([split(own, past_k[i]), k], 1), torch.cat([split(own, past_v[i]), v], 1)
             x = x + attend(own, q, k, v, mask)[0]
             q = split(cross, cross.q_proj(layer.post_attention_layernorm(x)))
             heard, share = attend(cross, q, cross_k[i], cross_v[i], frame_mask)

@@ -50,17 +50,18 @@ class Window(nn.Module):
         listed: Tensor,  # (K,) ids whose logits are wanted of every row
         cross_k: Tensor,  # (L, H, T, d / H)
         cross_v: Tensor,
-        past_k: Tensor,  # (L, H, P, d / H), P may be 0
+        past_k: Tensor,  # (L, P, d), P may be 0
         past_v: Tensor,
     ) -> tuple[Tensor, ...]:
-        cross = [(k[None], v[None]) for k, v in zip(cross_k, cross_v, strict=True)]
-        past = [(k[None], v[None]) for k, v in zip(past_k, past_v, strict=True)]
-        new, read = rows.shape[0], past_k.shape[2]
+        cross = list(zip(cross_k.split(1), cross_v.split(1), strict=True))
+        past = list(zip(past_k.split(1), past_v.split(1), strict=True))
+        new, read = rows.shape[0], past_k.shape[1]
         seen = torch.arange(read + new) <= torch.arange(new)[:, None] + read
+        seen = torch.where(seen, 0.0, float("-inf"))
         hidden, kept, asked = self.decoder(Rows(rows[None], positions[None], seen[None, None]), cross, past=past)
         logits = self.head(hidden[0])
         top, ids = logits.topk(self.top)
-        k, v = (torch.cat([pair[i][:, :, read:] for pair in kept]) for i in (0, 1))
+        k, v = (torch.cat([pair[i][:, read:] for pair in kept]) for i in (0, 1))
         total, place = log_sum_exp(logits, torch.softmax(logits, -1)), heard_at(self.decoder.config, asked, cross)[0]
         return ids, top, total, place, logits.index_select(1, listed), k, v
 
@@ -72,8 +73,9 @@ def heard_at(
 
     asked: cross-attention queries of each layer, as the decoder gives them. heard: (B, 1, 1, T) bool, False where padded.
     """
-    q = torch.stack([asked[layer][:, head] for layer, head in config.alignment], 1)
+    width = config.width // config.heads
+    q = torch.stack([asked[layer][..., head * width : (head + 1) * width] for layer, head in config.alignment], 1)
     k = torch.stack([cross[layer][0][:, head] for layer, head in config.alignment], 1)
-    scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5
+    scores = q @ k.transpose(2, 3) / width**0.5
     share = (scores if heard is None else scores.masked_fill(~heard, float("-inf"))).softmax(-1).mean(1)
     return share @ torch.arange(share.shape[-1], dtype=share.dtype, device=share.device)

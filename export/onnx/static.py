@@ -73,7 +73,7 @@ def narrow(model: onnx.ModelProto) -> None:
                 constants[name] = numpy_helper.from_array(numpy_helper.to_array(constants[index]).astype(np.int32), name)
                 model.graph.initializer.append(constants[name])
             node.input[1] = name
-    _drop_unused(model)
+    drop_unused(model)
     nodes = list(model.graph.node)
     del model.graph.node[:]
     for node in nodes:
@@ -84,7 +84,7 @@ def narrow(model: onnx.ModelProto) -> None:
             model.graph.node.append(helper.make_node("Cast", [f"{own}_int64"], [own], f"{own}_Cast", to=TensorProto.INT32))
 
 
-def _drop_unused(model: onnx.ModelProto) -> None:
+def drop_unused(model: onnx.ModelProto) -> None:
     """Delete nodes and constants that nothing reads."""
     wanted = {value.name for value in model.graph.output}
     kept = []

@@ -24,6 +24,7 @@ from unmask.export.modules.drafter import STATES_PER_SLOT, Drafter
 from unmask.export.modules.moonshine import END, SAMPLES_PER_STATE, START, Moonshine
 from unmask.export.modules.transcript import Context, Window
 from unmask.export.moonshine_weights import load_drafter, load_moonshine
+from unmask.export.onnx.attention import join_heads
 from unmask.export.onnx.backbone import check_tokenizer
 from unmask.export.onnx.parameters import PARAMETER, name_parameters
 from unmask.export.onnx.trace import trace
@@ -151,4 +152,5 @@ def _export(
     made: onnx.ModelProto = onnxscript.optimizer.optimize(
         program.model_proto, input_size_limit=LARGEST_CONSTANT, output_size_limit=LARGEST_CONSTANT
     )
+    join_heads(made)
     return made

@@ -47,8 +47,8 @@ class BundleKind:
 
 
 _CROSS = ("layers", "heads", "frames", "head_width")
-_PAST = ("layers", "heads", "past", "head_width")
-_KEPT = tuple(Tensor(name, ("layers", "heads", "tokens", "head_width")) for name in ("k", "v"))
+_PAST = ("layers", "past", "width")
+_KEPT = tuple(Tensor(name, ("layers", "tokens", "width")) for name in ("k", "v"))
 _TOP = (Tensor("ids", ("wanted", "top"), "int64"), Tensor("logits", ("wanted", "top")), Tensor("logsumexp", ("wanted",)))
 _ENTROPY = Tensor("entropy", ("wanted",))
 _HEARD = (Tensor("cross_k", _CROSS, per_recording=True), Tensor("cross_v", _CROSS, per_recording=True))

@@ -57,18 +57,18 @@ class TranscriptDecoder:
 
     def reset(self) -> None:
         layers, heads, _, size = self._cross["cross_k"].shape
-        self._k = self._v = np.zeros((layers, heads, 0, size), np.float32)
+        self._k = self._v = np.zeros((layers, 0, heads * size), np.float32)
         self.places = np.zeros(0, np.float32)
         """(R,) where the token after each row that was read last is heard: the first is the text's first token."""
 
     def next_token_scores(self, ids: NDArray[np.int64], known: int) -> TopKScores:
         read = np.concatenate(([self._start], ids))[known:]
-        past = {"past_k": self._k[:, :, :known], "past_v": self._v[:, :, :known]}
+        past = {"past_k": self._k[:, :known], "past_v": self._v[:, :known]}
         positions = np.arange(known, known + len(read))
         rows: dict[str, NDArray[Any]] = {"rows": self._engine.embed(read), "positions": positions, "listed": self.phrases.ids}
         made = self._engine.run("window", {**rows, **self._cross, **past})
-        self._k = np.concatenate((past["past_k"], made["k"]), 2)
-        self._v = np.concatenate((past["past_v"], made["v"]), 2)
+        self._k = np.concatenate((past["past_k"], made["k"]), 1)
+        self._v = np.concatenate((past["past_v"], made["v"]), 1)
         self.places = np.concatenate((self.places[:known], made["place"]))
         scores = TopKScores(made["ids"], made["logits"], made["logsumexp"], np.zeros_like(made["logsumexp"]))
         return self.phrases.raised(scores, made["listed_logits"], self.phrases.raises(ids, known))

@@ -90,7 +90,7 @@ def test_window(tokens: int, past: int, frames: int, listed: int, more: tuple[in
         "positions": np.arange(past, past + tokens),
         "listed": np.random.default_rng(frames).integers(0, config.vocabulary, listed),
         **{name: normal(i, layers, config.heads, frames, size) for i, name in enumerate(("cross_k", "cross_v"), 1)},
-        **{name: normal(i, layers, config.heads, past, size) for i, name in enumerate(("past_k", "past_v"), 3)},
+        **{name: normal(i, layers, past, config.width) for i, name in enumerate(("past_k", "past_v"), 3)},
     }
     need = {"tokens": tokens, "past": max(1, past), "frames": frames, "listed": max(1, listed)}
     sizes = {name: count + extra for (name, count), extra in zip(need.items(), more, strict=True)}

@@ -48,9 +48,10 @@ def window(feeds: Arrays) -> dict[str, NDArray[Any]]:
 def causal(feeds: Arrays) -> dict[str, NDArray[Any]]:
     """Causal self-attention and cross-attention, like a captioner's window of fixed sizes: masks are inputs."""
     rows = feeds["rows"] + 0.1 * feeds["positions"][:, None]
-    k = np.concatenate([feeds["past_k"][0], split(rows)], 1)
-    v = np.concatenate([feeds["past_v"][0], split(rows)], 1)
-    x = attend(rows, k, v, feeds["mask"]) + attend(rows, feeds["cross_k"][0], feeds["cross_v"][0], feeds["frame_mask"])
+    k = np.concatenate([feeds["past_k"][0], rows])
+    v = np.concatenate([feeds["past_v"][0], rows])
+    heard = attend(rows, feeds["cross_k"][0], feeds["cross_v"][0], feeds["frame_mask"])
+    x = attend(rows, split(k), split(v), feeds["mask"]) + heard
     ids = np.argsort(-x, 1)[:, :2].astype(np.int32)
     return {
         "ids": ids,
@@ -58,8 +59,8 @@ def causal(feeds: Arrays) -> dict[str, NDArray[Any]]:
         "logsumexp": x.sum(1),
         "place": x[:, 0],
         "listed_logits": x.take(feeds["listed"] % WIDTH, 1),
-        "k": split(rows)[None],
-        "v": k[None][:, :, :0],
+        "k": rows[None],
+        "v": rows[None][:, :0],
     }
 
 
@@ -119,7 +120,7 @@ def test_padding_changes_nothing_of_a_captioners_window(
 
 def call_of(rng: np.random.Generator, tokens: int, past: int, frames: int) -> dict[str, NDArray[Any]]:
     """Inputs of a captioner's window."""
-    past_k, past_v = rng.normal(size=(2, 1, HEADS, past, WIDTH // HEADS))
+    past_k, past_v = rng.normal(size=(2, 1, past, WIDTH))
     cross_k, cross_v = rng.normal(size=(2, 1, HEADS, frames, WIDTH // HEADS))
     rows, positions = rng.normal(size=(tokens, WIDTH)), past + np.arange(tokens)
     kept = {"cross_k": cross_k, "cross_v": cross_v, "past_k": past_k, "past_v": past_v}
