@@ -12,9 +12,8 @@ from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import Manifest
 from unmask.engines.padding import Padding
 from unmask.errors import InputError
-from unmask.speech.reading import TASK
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
-from unmask.speech.transcript import SPARE_TOKENS
+from unmask.speech.transcript import SPARE_TOKENS, TASK
 
 LISTED = 512  # ids whose logits a window returns beside the best ones: the tokens of some hundred words
 

@@ -7,8 +7,7 @@ import numpy as np
 from unmask.bundle.manifest import Bundle, Manifest
 from unmask.decoding.draft import Draft
 from unmask.engines.known_engines import DEFAULT
-from unmask.speech.reading import Segment
-from unmask.speech.transcript import TranscriptSegment
+from unmask.speech.transcript import Segment
 
 
 def engine_of(manifest: Manifest) -> str:
@@ -22,7 +21,6 @@ def same_model(a: Bundle, b: Bundle) -> bool:
     return one == other
 
 
-def undrafted(segment: Segment) -> TranscriptSegment:
+def undrafted(segment: Segment) -> Segment:
     """A segment of a transcript bundle whose text is written token by token: each pass settles one."""
-    assert isinstance(segment, TranscriptSegment)
     return replace(segment, proposed=Draft(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0)))

@@ -24,7 +24,6 @@ from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import TASK, Captioner, Segment
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
-from unmask.speech.transcript import TranscriptSegment
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Request
 
@@ -53,7 +52,6 @@ class CaptionWorkload:
     def step(self, rows: int, context: float) -> Callable[[], Sample]:
         """Read tokens after `PAST` others; the time does not depend on which ones. context: seconds of the first recording."""
         window = self.window(0, context)
-        assert isinstance(window, TranscriptSegment)
         decoder, ids = window.decoder, np.zeros(PAST + rows - 1, np.int64)
         decoder.next_token_scores(ids[:PAST], 0)
         return lambda: measured(self.counter, lambda: len(decoder.next_token_scores(ids, PAST).ids))

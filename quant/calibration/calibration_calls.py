@@ -18,7 +18,7 @@ from unmask.engines.padding import Padding, Sizes, fits
 from unmask.export.litert import ENGINE, signature_of
 from unmask.export.modules.static import FixedGraph
 from unmask.speech.captioner import Captioner
-from unmask.speech.reading import TASK
+from unmask.speech.transcript import TASK
 
 PARTLY = Schedule(rule="quota", passes=3)  # passes with all, two thirds and one third of the canvas masked
 MOST_CALLS = 6  # calls kept for each graph

@@ -12,8 +12,8 @@ from unmask.engines.engine import Engine
 from unmask.errors import InputError
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.states import State, Subject, masked_again, tapped
-from unmask.speech.captioner import Captioner, Segment
-from unmask.speech.transcript import SHORTEST_SAMPLES, TranscriptReader, TranscriptSegment
+from unmask.speech.captioner import Captioner
+from unmask.speech.transcript import SHORTEST_SAMPLES, Segment
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator
 
@@ -45,7 +45,6 @@ class CaptionSubject:
 
     def states(self) -> list[State]:
         reader, states = self.captioner.reader, list[State]()
-        assert isinstance(reader, TranscriptReader)
         empty = self.captioner.bundle.manifest.vocabulary.mask_id
         for source, segment in enumerate(self.segments):
             if reader.transcript.states_per_slot:
@@ -57,7 +56,6 @@ class CaptionSubject:
 
     def ask(self, state: State) -> None:
         segment = self.segments[state.source]
-        assert isinstance(segment, TranscriptSegment)
         if state.role == "context":
             self._drafted(segment)
         else:

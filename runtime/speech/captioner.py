@@ -18,11 +18,11 @@ from unmask.decoding.draft import Draft
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
+from unmask.errors import BundleError
 from unmask.speech.heard_times import heard_times
-from unmask.speech.reading import TASK, Decoded, OnStep, Segment, not_a_captioner
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.split_audio import blocks_of, checked, quiet_parts
-from unmask.speech.transcript import TranscriptReader
+from unmask.speech.transcript import TASK, Decoded, OnStep, Segment, TranscriptReader
 from unmask.speech.words import Phrase, TimedTokens, Word, starts_word
 
 __all__ = ["TASK", "Caption", "Captioner", "Decoded", "Segment", "whole"]
@@ -68,7 +68,10 @@ class Captioner:
         Raises BundleError for a bundle of another kind.
         """
         if kind_of(bundle.manifest) is not TRANSCRIPT:
-            raise not_a_captioner(bundle)
+            family = bundle.manifest.family
+            raise BundleError(
+                f"{bundle.folder}: family {family!r} does not caption; `unmask generate` runs bundles that write text"
+            )
         self.bundle = bundle
         self.engine = engine or Engine(bundle, options)
         self.reader = TranscriptReader(self.engine, words)

@@ -4,7 +4,7 @@ The draft fills masked slots of the audio, each with a token or with none. A pla
 Knows bundles with transcript graphs. Knows no files, no microphone and no screen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,11 +20,12 @@ from unmask.decoding.schedule import Schedule
 from unmask.decoding.speculative import TokenSequence, VerifyStep, verify
 from unmask.engines.engine import Engine
 from unmask.errors import AudioError, BundleError, NumberError
-from unmask.speech.reading import TASK, Decoded, OnStep, Segment, as_step, in_budget
+from unmask.speech.passes import as_step, in_budget
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.spoken import NEAR_S, drafted_after, most_tokens, spoken
 from unmask.speech.words import Phrase, TimedTokens, splice
 
+TASK = "caption"
 SPARE_TOKENS = 2  # of a text, beyond `Transcript.tokens_per_second`
 LONGEST_TOKEN_S = 0.3  # before its place or after it
 SHORTEST_SAMPLES = 2000  # the encoder's convolutions need some
@@ -32,13 +33,28 @@ UNLISTED = ListedPhrases(())
 
 
 @dataclass(frozen=True)
-class TranscriptSegment(Segment):
-    """A segment, the draft of its text, and the decoder that checks it."""
+class Decoded:
+    """The text of one segment and what it cost."""
 
+    text: TimedTokens
+    passes: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording, encoded: the draft of its text, and the decoder that checks it."""
+
+    start_s: float  # seconds since the start of the recording
+    audio_s: float
+    samples: NDArray[np.float32]  # (N,) at 16 kHz, what was encoded
     draft: Draft
     decoder: "TranscriptDecoder"
     proposed: Draft | None = None
     """What is checked instead of the draft, which says all the same whether the text was spoken."""
+
+
+OnStep = Callable[[Segment, Step], None]
 
 
 class TranscriptDecoder:
@@ -75,7 +91,7 @@ class TranscriptDecoder:
 
 
 class TranscriptReader:
-    """Implements `unmask.speech.reading.Reader`; places are in encoder states."""
+    """Reads the sound of segments and writes their texts."""
 
     def __init__(self, engine: Engine, words: Sequence[Phrase] = ()) -> None:
         """words: raised wherever they are possible. Raises BundleError for a bundle that lacks a part."""
@@ -94,7 +110,7 @@ class TranscriptReader:
         """The words in the bundle's tokens."""
         return ListedPhrases(way for phrase in self._words for way in phrase.spelled(self.bundle.tokenizer))
 
-    def encode(self, samples: NDArray[np.float32], start_s: float = 0.0) -> TranscriptSegment:
+    def encode(self, samples: NDArray[np.float32], start_s: float = 0.0) -> Segment:
         audio_s = len(samples) / SAMPLE_RATE_HZ
         if audio_s > self.longest_s:
             raise AudioError(f"{audio_s:.1f} s exceed a segment of {self.longest_s:g} s; cut it")
@@ -108,7 +124,7 @@ class TranscriptReader:
         none = self.bundle.manifest.vocabulary.mask_id
         draft = read_slots(heard["draft"], heard["sure"], none, self.transcript.states_per_slot)
         decoder = TranscriptDecoder(self.engine, self.transcript.start_id, heard, self.phrases)
-        return TranscriptSegment(start_s, audio_s, samples, draft, decoder)
+        return Segment(start_s, audio_s, samples, draft, decoder)
 
     def steps(self, segment: Segment, schedule: Schedule | None = None) -> Iterator[Step]:
         before = 0
@@ -121,7 +137,6 @@ class TranscriptReader:
 
         If `verify` is 0, the one step is the draft as it is.
         """
-        assert isinstance(segment, TranscriptSegment)
         chosen, draft = schedule or self.bundle.schedule(TASK), draft or segment.proposed or segment.draft
         if not chosen.verify:
             unchecked = TokenSequence(draft.ids, draft.confidence)
@@ -150,7 +165,6 @@ class TranscriptReader:
         self, segment: Segment, schedule: Schedule | None = None, draft: Draft | None = None, on_step: OnStep | None = None
     ) -> Decoded:
         """draft: text that is known already, with places. Its trusted and final tokens replace the segment's own draft there."""
-        assert isinstance(segment, TranscriptSegment)
         if draft is not None:
             draft = splice(draft, as_text(segment.draft)).as_draft(draft.final)
         rows, before, mask_id = 0, 0, self.bundle.manifest.vocabulary.mask_id

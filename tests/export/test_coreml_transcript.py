@@ -12,7 +12,6 @@ from unmask.decoding.denoiser import TopKScores
 from unmask.engines.known_engines import ENGINES
 from unmask.export.modules.static_transcript import transcript_graph
 from unmask.speech.captioner import Captioner
-from unmask.speech.transcript import TranscriptSegment
 
 pytest.importorskip("coremltools")
 from tests.export.mil_engine import COREML, evaluated
@@ -43,7 +42,6 @@ def noise(samples: int) -> NDArray[np.float32]:
 def reading(captioner: Captioner, samples: NDArray[np.float32], ids: NDArray[np.int64]) -> tuple[TopKScores, NDArray[np.float32]]:
     """What a text that is read at once says of each next token, and where that is heard."""
     segment = captioner.encode(samples)
-    assert isinstance(segment, TranscriptSegment)
     return segment.decoder.next_token_scores(ids, 0), segment.decoder.places
 
 

@@ -23,9 +23,8 @@ from benchmarks.lab.word_errors import progress
 from unmask import Captioner, EngineOptions, Phrase, load_bundle
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.measure.word_errors import WER_PERCENT, normalize, word_errors
-from unmask.errors import InputError
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
-from unmask.speech.transcript import TranscriptReader, TranscriptSegment
+from unmask.speech.transcript import TranscriptReader
 from unmask.training.corpus import Utterance, read_corpus, read_lines
 
 SHORTEST = 4  # letters
@@ -95,14 +94,12 @@ def listed_words(options: ListedOptions, utterances: Sequence[Utterance], chance
 
 def count(options: ListedOptions, utterances: Sequence[Utterance], words: Sequence[str]) -> list[Counts]:
     captioner = Captioner(load_bundle(options.bundle), EngineOptions(threads=1)).load()
-    if not isinstance(captioner.reader, TranscriptReader):
-        raise InputError(f"{options.bundle} cannot raise listed words; bundles of transcripts can")
     lists = [
         TranscriptReader(captioner.engine, [Phrase(word, w) for word in words] if w else ()).phrases for w in options.weights
     ]
     wanted, counts = {normalize(word) for word in words}, [Counts() for _ in options.weights]
     for u in progress(list(utterances)):
-        segments = [segment for segment in captioner.segments(u.samples) if isinstance(segment, TranscriptSegment)]
+        segments = list(captioner.segments(u.samples))
         said = Counter(word for word in normalize(u.text).split() if word in wanted)
         for phrases, c in zip(lists, counts, strict=True):
             for segment in segments:

@@ -16,7 +16,7 @@ from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError
 from unmask.session import open_model
 from unmask.speech.captioner import Captioner
-from unmask.speech.transcript import TranscriptReader, TranscriptSegment, read_slots, rising
+from unmask.speech.transcript import Segment, TranscriptReader, read_slots, rising
 from unmask.speech.words import Phrase, starts_word
 
 RATE = 16_000
@@ -34,11 +34,10 @@ def captioner(fp32_bundle: Path) -> Captioner:
 
 @pytest.fixture(scope="module")
 def reader(captioner: Captioner) -> TranscriptReader:
-    assert isinstance(captioner.reader, TranscriptReader)
     return captioner.reader
 
 
-def greedy(reader: TranscriptReader, segment: TranscriptSegment, longest: int) -> list[int]:
+def greedy(reader: TranscriptReader, segment: Segment, longest: int) -> list[int]:
     """The decoder's text, one token a pass, with everything read anew in each."""
     ids: list[int] = []
     while len(ids) < longest:
@@ -73,7 +72,6 @@ def test_listed_words_are_raised_and_the_text_is_the_raised_decoders_own(
     session = open_model(fp32_bundle, words=words)
     assert session.captioner is not None
     raised = session.captioner.reader
-    assert isinstance(raised, TranscriptReader)
     segment = raised.encode(noise(1.5, seed))
     decoded = raised.decode(segment, Schedule(verify=256, verify_lookahead=4))
     longest = int(1.5 * raised.transcript.tokens_per_second) + 2
