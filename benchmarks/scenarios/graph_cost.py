@@ -1,6 +1,7 @@
 """The least that a pass must do: multiplications with weights, and bytes of weights read, counted from the graphs.
 
-Products of activations with each other (attention) and convolutions are left out, so a share of the ceiling is a lower bound.
+Products of activations with each other (attention) and convolutions are left out, and a convolution that the exporter made a
+product counts once a state, although it runs up to six times; so a share of the ceiling is a lower bound.
 Knows ONNX graphs of any size and the roles that bundles give them.
 """
 
