@@ -8,7 +8,7 @@ CLIPS := apps/clips/lj-jail.flac apps/clips/austen-dashwood.flac apps/clips/libr
 QUICK := not convert and not browser and not slow
 PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test test-rest test-all lint format train-drafts clean
+.PHONY: demo test test-rest test-all lint format train-drafts train-omni clean
 
 demo: .venv/apps
 	.venv/bin/unmask caption $(CLIPS)
@@ -38,6 +38,15 @@ START ?= models/moonshine-tiny-drafter/draft.safetensors
 train-drafts: .venv/training
 	.venv/bin/python -m unmask.training.drafting.prepare --data $(DATA) --moonshine $(MOONSHINE) --cache $(DRAFTS)
 	.venv/bin/python -m unmask.training.drafting.train --moonshine $(MOONSHINE) --cache $(DRAFTS) --out $(DRAFTS)/run --minutes $(MINUTES) $(if $(START),--start $(START))
+
+# omni-tiny (docs/omni-tiny.md): its codec in a minute, then the model. Needs no data. DEVICE: cpu or cuda. OMNI_START: weights to
+# go on from.
+OMNI ?= .cache/omni-tiny
+DEVICE ?= cpu
+OMNI_START ?=
+train-omni: .venv/training
+	test -f $(OMNI)/codec/squares.safetensors || .venv/bin/python -m unmask.training.codecs.stickers --out $(OMNI)/codec
+	.venv/bin/python -m unmask.training.omni.train --codec $(OMNI)/codec/squares.safetensors --out $(OMNI)/run --minutes $(MINUTES) --device $(DEVICE) $(if $(OMNI_START),--start $(OMNI_START))
 
 # Optimum, which wants an older transformers than ours and so an environment of its own (docs/optimum.md). Without accelerate its
 # exports hold tied weights twice.

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from unmask.export.modules.sticker_codec import StickerCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
-from unmask.training.omni.model import NO_PLACE, Sequences
+from unmask.training.omni.model import IGNORED, NO_PLACE, Sequences
 from unmask.training.omni.vocabulary import ANSWER, DRAW, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, SIDE_CODES, TELL
-from unmask.training.stickers.pictures import Pixels, render
-from unmask.training.stickers.scene import Scene, draw_scene
+from unmask.training.stickers.pictures import Pixels, drawn
+from unmask.training.stickers.scene import Group, Scene, draw_scene
+from unmask.training.stickers.things import BY_NAME, CELL, CODE, COLORS, GROUNDS, PLACES, SIZES, SPREAD, THINGS
 from unmask.training.stickers.words import describe, draw_question, draw_wording
 
 WHOLLY_MASKED = 0.5
@@ -43,6 +44,8 @@ class Example:
     prompt_places: Ids
     answer: Ids
     answer_places: Ids
+    shown: Ids
+    """(N, 3) what the squares of prompt and answer show, IGNORED where there is no square."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,26 @@ class Batch:
     canvas: Sequences
     at: Tensor  # (M, 2) row and position of what is masked
     wanted: Tensor  # (M,) ids
+    shown: Tensor  # (B, N, 3), see `Example`
     weights: dict[str, Tensor]  # of each task (M,), 0 for what is of another
+
+
+@dataclass(frozen=True)
+class Picture:
+    codes: Ids  # (PICTURE,)
+    shown: Ids  # (PICTURE, 3)
+
+
+def shown_by(group: Group) -> Ids:
+    """(CELL, CELL, 3) the thing, color and part that each square of its place shows."""
+    shown = np.zeros((CELL, CELL, 3), np.int64)
+    side = SIZES[group.size] // CODE
+    what = [1 + THINGS.index(BY_NAME[group.thing]), 1 + list(COLORS).index(group.color) if group.color else 0]
+    parts = np.arange(side**2).reshape(side, side) + (1 if side == CELL else 1 + CELL**2)
+    for row, column in SPREAD[group.count] if side < CELL else ((0, 0),):
+        square = shown[row : row + side, column : column + side]
+        square[..., :2], square[..., 2] = what, parts
+    return shown
 
 
 class Examples:
@@ -58,6 +80,7 @@ class Examples:
 
     def __init__(self, codec: StickerCodec, tokenizer: Tokenizer) -> None:
         self._codec, self._tokenizer = codec, tokenizer
+        self._known: dict[tuple[str | int, ...], Ids] = {}
 
     def words(self, text: str) -> Ids:
         return np.array(self._tokenizer.encode(text).ids, np.int64)
@@ -68,60 +91,75 @@ class Examples:
         text: str = self._tokenizer.decode(ids[: ends[0] if ends.size else None].tolist())
         return text.strip()
 
-    @torch.no_grad()
-    def codes(self, pictures: list[Pixels]) -> Ids:
-        """(B, PICTURE) ids."""
-        return (to_codes(self._codec, pictures).flatten(1) + IMAGE).numpy()
+    def picture(self, scene: Scene) -> Picture:
+        """The codes of a scene. Nothing is drawn: every square of its picture is coded alone, and things lie on squares."""
+        codes = np.full((SIDE_CODES, SIDE_CODES), self._place(scene.ground)[0, 0])
+        shown = np.zeros((SIDE_CODES, SIDE_CODES, 3), np.int64)
+        for group in scene.groups:
+            row, column = PLACES[group.place]
+            codes[row : row + CELL, column : column + CELL] = self._place(scene.ground, group)
+            shown[row : row + CELL, column : column + CELL] = shown_by(group)
+        return Picture(codes.ravel(), shown.reshape(PICTURE, 3))
 
-    @torch.no_grad()
+    def _place(self, ground: str, group: Group | None = None) -> Ids:
+        """(CELL, CELL) ids of a place with a group, or (1, 1) of the bare ground."""
+        kind = (ground,) if group is None else (ground, group.thing, group.color, group.size, group.count)
+        if kind not in self._known:
+            pixels = np.full((CODE, CODE, 3), GROUNDS[ground], np.uint8) if group is None else drawn(*kind)
+            self._known[kind] = to_codes(self._codec, [pixels])[0].numpy() + IMAGE
+        return self._known[kind]
+
     def pictures(self, ids: Ids) -> list[Pixels]:
         """(B, PICTURE) ids -> pictures."""
         return from_codes(self._codec, torch.from_numpy(ids - IMAGE).unflatten(1, (SIDE_CODES, SIDE_CODES)))
 
-    def draw(self, text: str, picture: Ids) -> Example:
+    def draw(self, text: str, picture: Picture) -> Example:
         """Text to picture. text: empty for a picture without a condition."""
         prompt = self.words(DRAW + text)
-        return Example(prompt, np.full(len(prompt), NO_PLACE), picture, np.arange(PICTURE))
+        shown = np.concatenate([_nothing(len(prompt)), picture.shown])
+        return Example(prompt, np.full(len(prompt), NO_PLACE), picture.codes, np.arange(PICTURE), shown)
 
-    def tell(self, picture: Ids, text: str) -> Example:
+    def tell(self, picture: Picture, text: str) -> Example:
         """Picture to text."""
         return self._said(self.words(TELL), picture, text, LONGEST)
 
-    def answer(self, picture: Ids, question: str, text: str) -> Example:
+    def answer(self, picture: Picture, question: str, text: str) -> Example:
         """A question on a picture."""
         return self._said(self.words(ANSWER + question), picture, text, ANSWER_LENGTH)
 
-    def _said(self, before: Ids, picture: Ids, text: str, length: int) -> Example:
+    def _said(self, before: Ids, picture: Picture, text: str, length: int) -> Example:
         words = self.words(text)
         answer = np.concatenate([words, np.full(length - len(words), END_ID)])
         places = np.concatenate([np.full(len(before), NO_PLACE), np.arange(PICTURE)])
-        return Example(np.concatenate([before, picture]), places, answer, PICTURE + np.arange(length))
+        shown = np.concatenate([_nothing(len(before)), picture.shown, _nothing(length)])
+        return Example(np.concatenate([before, picture.codes]), places, answer, PICTURE + np.arange(length), shown)
 
 
-def drawn(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
-    codes = examples.codes([render(scene) for scene in scenes])
+def _nothing(count: int) -> Ids:
+    return np.full((count, 3), IGNORED)
+
+
+def drawings(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
     texts = [
         "" if rng.random() < NO_CONDITION else describe(scene, draw_wording(rng), rng, LEFT_OUT if rng.random() < 0.5 else 0.0)
         for scene in scenes
     ]
-    return [examples.draw(text, picture) for text, picture in zip(texts, codes, strict=True)]
+    return [examples.draw(text, examples.picture(scene)) for text, scene in zip(texts, scenes, strict=True)]
 
 
-def told(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
-    codes = examples.codes([render(scene) for scene in scenes])
-    return [examples.tell(picture, describe(scene)) for scene, picture in zip(scenes, codes, strict=True)]
+def captions(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
+    return [examples.tell(examples.picture(scene), describe(scene)) for scene in scenes]
 
 
-def answered(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
-    codes = examples.codes([render(scene) for scene in scenes])
+def answers(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
     asked = [draw_question(scene, rng) for scene in scenes]
-    return [examples.answer(picture, q.text, q.answer) for picture, q in zip(codes, asked, strict=True)]
+    return [examples.answer(examples.picture(scene), q.text, q.answer) for scene, q in zip(scenes, asked, strict=True)]
 
 
 TASKS: dict[str, Callable[[Examples, list[Scene], np.random.Generator], list[Example]]] = {
-    "draw": drawn,
-    "tell": told,
-    "answer": answered,
+    "draw": drawings,
+    "tell": captions,
+    "answer": answers,
 }
 
 
@@ -158,6 +196,7 @@ def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
         replace(canvas, ids=ids),
         where,
         wanted,
+        torch.nn.utils.rnn.pad_sequence([torch.from_numpy(example.shown) for _, example in made], True, IGNORED),
         {name: torch.tensor(weights) * torch.from_numpy(names == name) for name in dict.fromkeys(tasks)},
     )
 
@@ -169,7 +208,10 @@ def thinned(example: Example, rng: np.random.Generator) -> Example:
     codes, counts = np.unique(example.answer, return_counts=True)
     bare = example.answer == codes[counts.argmax()]
     kept = np.flatnonzero(~bare | (rng.random(len(bare)) < GROUND_KEPT))
-    return replace(example, answer=example.answer[kept], answer_places=example.answer_places[kept]) if len(kept) else example
+    if not len(kept):
+        return example
+    shown = np.concatenate([example.shown[: len(example.prompt)], example.shown[len(example.prompt) :][kept]])
+    return replace(example, answer=example.answer[kept], answer_places=example.answer_places[kept], shown=shown)
 
 
 def laid_out(made: list[Example]) -> Sequences:

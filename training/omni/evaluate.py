@@ -28,7 +28,7 @@ class Exam:
         self.scenes = [draw_scene(rng, held=True) for _ in range(count)]
         self.texts = [describe(scene, draw_wording(rng, held=True), rng) for scene in self.scenes]
         self.questions = [draw_question(scene, rng, held=True) for scene in self.scenes]
-        codes = examples.codes([render(scene) for scene in self.scenes])
+        codes = [examples.picture(scene) for scene in self.scenes]
         self._draw = [examples.draw(text, picture) for text, picture in zip(self.texts, codes, strict=True)]
         self._tell = [examples.tell(picture, describe(scene)) for picture, scene in zip(codes, self.scenes, strict=True)]
         self._answer = [examples.answer(picture, q.text, q.answer) for picture, q in zip(codes, self.questions, strict=True)]

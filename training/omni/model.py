@@ -14,9 +14,13 @@ from torch import Tensor, nn
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, Layer, rotation
 from unmask.export.modules.sticker_codec import CODES
 from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, WORDS
+from unmask.training.stickers.things import COLORS, PARTS, THINGS
 
+SHOWN = (1 + len(THINGS), 1 + len(COLORS), PARTS)  # things, colors and parts of a drawing that a square can show; 0 is none
 LOOKS = 64  # numbers that describe a code's pixels
 NO_PLACE = PICTURE + LONGEST  # index of the row of zeros among places: picture, then words
+
+IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,11 @@ class OmniConfig:
     width: int = 192
     heads: int = 6
     ffn: int = 512
+
+    @property
+    def middle(self) -> int:
+        """After so many layers a row says what its square shows (`shown_losses`); the others find the code."""
+        return self.layers * 5 // 8
 
     @property
     def backbone(self) -> BackboneConfig:
@@ -68,6 +77,7 @@ class Omni(nn.Module):
             setattr(self, name, nn.Parameter(torch.randn(count, width) / 2))
         self.code_look = nn.Parameter(torch.randn(LOOKS, width) / (2 * LOOKS**0.5))
         self.code_own = nn.Parameter(torch.zeros(CODES, width))
+        self.shown_head = nn.Parameter(torch.randn(sum(SHOWN), width) / width**0.5)
         self.word_head = nn.Parameter(torch.randn(WORDS, width) / width**0.5)
         self.code_head_look = nn.Parameter(torch.randn(LOOKS, width) / (LOOKS * width) ** 0.5)
         self.code_head_own = nn.Parameter(torch.zeros(CODES, width))
@@ -95,15 +105,22 @@ class Omni(nn.Module):
 
     def forward(self, canvas: Sequences) -> Tensor:
         """Hidden rows (B, N, d) after the final norm. Those of padding mean nothing."""
+        return self.passed(canvas)[1]
+
+    def passed(self, canvas: Sequences) -> tuple[Tensor, Tensor]:
+        """Rows (B, N, d) in the middle of the layers, and after the final norm."""
         rows = F.embedding(canvas.ids, self.table()) + F.embedding(canvas.places, self.place_table())
         count = canvas.ids.shape[1]
         at = torch.arange(count, device=rows.device)
         seen = torch.where(at[:, None] < canvas.prompt[:, None, None], canvas.prompt[:, None, None], canvas.length[:, None, None])
         mask = (at < seen)[:, None]  # (B, 1, N, N)
         turn = tuple(part.unflatten(0, canvas.ids.shape)[:, :, None] for part in self._rotation(canvas.positions.flatten()))
-        for layer in self.backbone.layers:
+        middle = rows
+        for number, layer in enumerate(self.backbone.layers, 1):
             rows = layer.ffn(rows + _attention(layer, rows, turn, mask))
-        return self.backbone.norm(rows)
+            if number == self.config.middle:
+                middle = rows
+        return middle, self.backbone.norm(rows)
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         return rotation(positions, self.config.backbone.head_width, self.config.backbone.rope_theta)
@@ -126,15 +143,16 @@ def looks_of(squares: Tensor) -> Tensor:
 
 
 def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-    """As `unmask.export.modules.backbone.Attention`, for a batch. The scores are in fp32: in bf16 they are slower on CPUs."""
+    """As `unmask.export.modules.backbone.Attention`, for a batch. On CPUs it is in fp32, which is faster there than bf16."""
+    kind = torch.float32 if rows.device.type == "cpu" else torch.bfloat16
     own = layer.attention
     x = layer.attention_norm(rows)
-    q, k, v = (part(x).unflatten(-1, (own.config.heads, -1)).float() for part in (own.q, own.k, own.v))
+    q, k, v = (part(x).unflatten(-1, (own.config.heads, -1)).to(kind) for part in (own.q, own.k, own.v))
     cosine, sine = turn  # (B, N, 1, head_width)
 
     def turned(heads: Tensor) -> Tensor:
         low, high = heads.chunk(2, -1)
-        return (heads * cosine + torch.cat([-high, low], -1) * sine).transpose(1, 2)
+        return (heads * cosine + torch.cat([-high, low], -1) * sine).transpose(1, 2).to(kind)
 
     with torch.autocast(rows.device.type, enabled=False):
         out = F.scaled_dot_product_attention(turned(own.q_norm(q)), turned(own.k_norm(k)), v.transpose(1, 2), mask)
@@ -150,3 +168,15 @@ def losses_at(model: Omni, hidden: Tensor, wanted: Tensor) -> Tensor:
     if bool(coded.any()):
         found[coded] = F.cross_entropy(model.code_logits(hidden[coded]).float(), wanted[coded] - IMAGE, reduction="none")
     return found
+
+
+def shown_losses(model: Omni, middle: Tensor, shown: Tensor) -> Tensor:
+    """Mean nats of what squares show: middle rows (B, N, d), shown (B, N, 3), where rows without a square have IGNORED.
+
+    Which thing, in which color, and which part of it, are told to a row in the middle of the layers: without it, the way from
+    words to places has to be found through 4,096 codes.
+    """
+    kept = shown[..., 0] != IGNORED
+    logits = F.linear(F.rms_norm(middle[kept], middle.shape[-1:]), model.shown_head).float()
+    parts = zip(logits.split(SHOWN, -1), shown[kept].unbind(-1), strict=True)
+    return torch.stack([F.cross_entropy(part, wanted) for part, wanted in parts]).sum()

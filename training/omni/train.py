@@ -3,7 +3,7 @@
     python -m unmask.training.omni.train --codec CODEC/squares.safetensors --out RUN --minutes 600
 
 Everything it reads is made while it trains. Goes on from RUN/last.pt when it is there; RUN/log.jsonl has the curves. Runs on a
-CPU, and unchanged on a GPU with `--device cuda` and a larger batch.
+CPU, and unchanged on a GPU with `--device cuda --workers 15` and a larger batch (`--draw 512 --tell 128 --answer 128`).
 """
 
 from dataclasses import dataclass, field
@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Annotated
 
 import cyclopts
-import numpy as np
 import torch
 from torch import Tensor
 
 from unmask.training.codecs.stickers import load_codec
-from unmask.training.omni.batches import Batch, Examples, task_batches
+from unmask.training.omni.ahead import Ahead, Recipe, examples_of
+from unmask.training.omni.batches import Batch
 from unmask.training.omni.evaluate import Exam
-from unmask.training.omni.model import Omni, OmniConfig, looks_of, losses_at
-from unmask.training.omni.vocabulary import make_tokenizer
+from unmask.training.omni.model import Omni, OmniConfig, looks_of, losses_at, shown_losses
 from unmask.training.run import Run, RunOptions
+
+SHOWN_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,33 +39,35 @@ class TrainOmni(RunOptions):
     warmup_steps: int = 100
     exam: int = 48
     """Held-out scenes of each report."""
+    workers: int = 0
+    """Processes that make batches; a GPU needs one for each core."""
 
 
 def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:
     torch.manual_seed(options.seed)
-    codec = load_codec(options.codec)
-    examples = Examples(codec, make_tokenizer())
-    model = Omni(options.model, looks_of(codec.squares))
+    sizes = (("draw", options.draw), ("tell", options.tell), ("answer", options.answer))
+    model = Omni(options.model, looks_of(load_codec(options.codec).squares))
     run = Run(model, options, model.matrices)
-    exam = Exam(examples, options.exam, options.seed, options.out)
-
-    def losses(step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng([options.seed, 3, step])
-        sizes = {"draw": options.draw, "tell": options.tell, "answer": options.answer}
-        return task_losses(model, task_batches(examples, sizes, rng), options.device)
-
-    run.go(losses, lambda: exam.scores(model))
+    exam = Exam(examples_of(options.codec), options.exam, options.seed, options.out)
+    ahead = Ahead(Recipe(options.codec, sizes, options.seed), options.workers)
+    try:
+        run.go(lambda step: task_losses(model, ahead.batches(step), options.device), lambda: exam.scores(model))
+    finally:
+        ahead.close()
 
 
 def task_losses(model: Omni, parts: list[Batch], device: str) -> dict[str, Tensor]:
-    """Of each task, the mean of nats over all that is masked in the batches."""
+    """Of each task, the mean of nats over all that is masked in the batches, and what squares show."""
     totals: dict[str, Tensor] = {}
     counts: dict[str, float] = {}
     for batch in parts:
         at, wanted = batch.at.to(device), batch.wanted.to(device)
         with torch.autocast(device.split(":")[0], torch.bfloat16):
-            hidden = model(batch.canvas.to(device))[at[:, 0], at[:, 1]]
-            nats = losses_at(model, hidden, wanted)
+            middle, last = model.passed(batch.canvas.to(device))
+            nats = losses_at(model, last[at[:, 0], at[:, 1]], wanted)
+            shown = shown_losses(model, middle, batch.shown.to(device))
+        totals["shown"] = totals.get("shown", 0) + SHOWN_WEIGHT * shown
+        counts["shown"] = counts.get("shown", 0) + 1
         for task, weights in batch.weights.items():
             totals[task] = totals.get(task, 0) + nats @ weights.to(device)
             counts[task] = counts.get(task, 0) + float(weights.sum())

@@ -129,4 +129,6 @@ SPREAD = {
     3: ((0, 1), (2, 0), (2, 2)),
     4: ((0, 0), (0, 2), (2, 0), (2, 2)),
 }
+PARTS = 1 + CELL**2 + (SIZES["small"] // CODE) ** 2
+"""Squares of drawings: 0 is none, then those of a big one by rows, then those of a small one."""
 BY_NAME = {thing.name: thing for thing in THINGS}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.stored import stored
+from unmask.apps.cli.main import main
 from unmask.export.modules.sticker_codec import CODES, NUMBERS, StickerCodec
 from unmask.training.omni.checkpoint import write_checkpoint
 from unmask.training.omni.model import Omni, OmniConfig, looks_of
@@ -29,14 +29,11 @@ def model(codec: StickerCodec) -> Omni:
 
 
 @pytest.fixture(scope="session")
-def bundle(model: Omni, codec: StickerCodec) -> Path:
-    def make(folder: Path) -> None:
-        from unmask.apps.cli.main import main
-
-        write_checkpoint(model, folder / "checkpoint")
-        (folder / "codec").mkdir()
-        save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, folder / "codec" / "squares.safetensors")
-        arguments = ["export", folder / "checkpoint", "--stickers", folder / "codec", "--out", folder / "bundle", "--quiet"]
-        assert main([str(argument) for argument in arguments]) == 0
-
-    return stored("omni-tiny", make) / "bundle"
+def bundle(model: Omni, codec: StickerCodec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("omni-tiny")
+    write_checkpoint(model, folder / "checkpoint")
+    (folder / "codec").mkdir()
+    save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, folder / "codec" / "squares.safetensors")
+    arguments = ["export", folder / "checkpoint", "--stickers", folder / "codec", "--out", folder / "bundle", "--quiet"]
+    assert main([str(argument) for argument in arguments]) == 0
+    return folder / "bundle"

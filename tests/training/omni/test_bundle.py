@@ -28,11 +28,11 @@ PIXELS, TEXT, QUESTION = render(SCENE), describe(SCENE), "tell me, what is on th
 @pytest.mark.parametrize("task", ["t2i", "i2t", "vqa"])
 def test_the_runtime_fills_as_pytorch_does(bundle: Path, model: Omni, codec: StickerCodec, task: str, passes: int) -> None:
     examples = Examples(codec, make_tokenizer())
-    codes = examples.codes([PIXELS])[0]
+    picture = examples.picture(SCENE)
     cases: dict[str, tuple[dict[str, object], Example]] = {
-        "t2i": ({"text": TEXT}, examples.draw(TEXT, codes)),
-        "i2t": ({"image": PIXELS}, examples.tell(codes, TEXT)),
-        "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(codes, QUESTION, "no")),
+        "t2i": ({"text": TEXT}, examples.draw(TEXT, picture)),
+        "i2t": ({"image": PIXELS}, examples.tell(picture, TEXT)),
+        "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(picture, QUESTION, "no")),
     }
     inputs, example = cases[task]
     session = open_model(bundle)

@@ -10,14 +10,21 @@ from safetensors.torch import save_file
 
 from tests.training.omni.conftest import CONFIG
 from unmask.export.modules.sticker_codec import StickerCodec
-from unmask.training.omni.batches import TASKS, Examples, laid_out, masked, task_batches, thinned
+from unmask.training.codecs.stickers import from_codes, to_codes
+from unmask.training.omni.ahead import Ahead, Recipe
+from unmask.training.omni.batches import TASKS, Examples, Picture, laid_out, masked, shown_by, task_batches, thinned
 from unmask.training.omni.checkpoint import load_model
 from unmask.training.omni.evaluate import Exam
 from unmask.training.omni.model import NO_PLACE, Omni, losses_at
 from unmask.training.omni.train import TrainOmni, main, task_losses
 from unmask.training.omni.vocabulary import END_ID, IMAGE, MASK_ID, PICTURE, make_tokenizer
 from unmask.training.stickers.pictures import render
-from unmask.training.stickers.scene import draw_scene
+from unmask.training.stickers.scene import Group, draw_scene
+from unmask.training.stickers.things import THINGS
+
+
+def picture(codes: np.ndarray) -> Picture:
+    return Picture(codes, np.zeros((PICTURE, 3), np.int64))
 
 
 def examples(codec: StickerCodec) -> Examples:
@@ -27,7 +34,8 @@ def examples(codec: StickerCodec) -> Examples:
 def test_a_prompt_does_not_see_the_answer_and_rows_see_no_padding(model: Omni, codec: StickerCodec) -> None:
     made = examples(codec)
     rng = np.random.default_rng(0)
-    canvas = laid_out([made.draw(text, rng.integers(IMAGE, IMAGE + 9, PICTURE)) for text in ("a cat", "two red cars on sand")])
+    pictures = [picture(rng.integers(IMAGE, IMAGE + 9, PICTURE)) for _ in range(2)]
+    canvas = laid_out([made.draw("a cat", pictures[0]), made.draw("two red cars on sand", pictures[1])])
     hidden = model(canvas)
     short = int(canvas.prompt[0])
     other = canvas.ids.clone()
@@ -35,15 +43,15 @@ def test_a_prompt_does_not_see_the_answer_and_rows_see_no_padding(model: Omni, c
     changed = model(type(canvas)(other, canvas.places, canvas.positions, canvas.prompt, canvas.length))
     assert torch.allclose(hidden[0, :short], changed[0, :short], atol=1e-5)
     assert not torch.allclose(hidden[0, short], changed[0, short], atol=1e-2)
-    alone = model(laid_out([made.draw("a cat", canvas.ids[0, short : short + PICTURE].numpy())]))
+    alone = model(laid_out([made.draw("a cat", picture(canvas.ids[0, short : short + PICTURE].numpy()))]))
     assert torch.allclose(alone[0], hidden[0, : alone.shape[1]], atol=1e-4)
 
 
 def test_a_thinned_picture_is_the_same_canvas_with_less_on_it(codec: StickerCodec) -> None:
     rng = np.random.default_rng(1)
-    picture = np.full(PICTURE, IMAGE + 5)
-    picture[[3, 40]] = IMAGE + 6
-    whole = examples(codec).draw("a cat", picture)
+    codes = np.full(PICTURE, IMAGE + 5)
+    codes[[3, 40]] = IMAGE + 6
+    whole = examples(codec).draw("a cat", picture(codes))
     thin = thinned(whole, rng)
     assert {3, 40} <= set(thin.answer_places)
     assert 2 < len(thin.answer) < 30
@@ -51,14 +59,14 @@ def test_a_thinned_picture_is_the_same_canvas_with_less_on_it(codec: StickerCode
     start = int(canvas.prompt[0])
     assert (canvas.positions[0, start:] == start + canvas.places[0, start:]).all()
     assert (canvas.places[0, :start] == NO_PLACE).all()
-    told = examples(codec).tell(picture, "a big cat on the left on a pink background")
+    told = examples(codec).tell(picture(codes), "a big cat on the left on a pink background")
     assert thinned(told, rng) is told
 
 
 def test_masks(codec: StickerCodec) -> None:
     made = examples(codec)
     rng = np.random.default_rng(2)
-    told = [("tell", made.tell(np.full(PICTURE, IMAGE), "a big cat on the left on a pink background"))] * 40
+    told = [("tell", made.tell(picture(np.full(PICTURE, IMAGE)), "a big cat on the left on a pink background"))] * 40
     batch = masked(told, rng)
     hidden = batch.canvas.ids == MASK_ID
     assert hidden.sum() == len(batch.wanted)
@@ -68,6 +76,17 @@ def test_masks(codec: StickerCodec) -> None:
     first = (batch.wanted == END_ID) & (batch.weights["tell"] == 1)
     assert 10 < first.sum() <= 40
     assert (batch.weights["tell"][batch.wanted != END_ID] == 1).all()
+
+
+def test_what_squares_show() -> None:
+    big, small = shown_by(Group("cat", "", "big", 1, "top")), shown_by(Group("car", "blue", "small", 2, "top"))
+    cat, car = (1 + [thing.name for thing in THINGS].index(name) for name in ("cat", "car"))
+    assert (big[..., 0] == cat).all()
+    assert (big[..., 1] == 0).all()
+    assert big[..., 2].ravel().tolist() == list(range(1, 17))
+    assert small[..., 0].tolist() == [[0] * 4, [car] * 4, [car] * 4, [0] * 4]
+    assert small[1, :, 1].tolist() == [5] * 4
+    assert small[1:3, :, 2].tolist() == [[17, 18, 17, 18], [19, 20, 19, 20]]
 
 
 def test_losses_are_cross_entropies_over_the_modality(model: Omni) -> None:
@@ -80,11 +99,18 @@ def test_losses_are_cross_entropies_over_the_modality(model: Omni) -> None:
 
 def test_examples_come_back(codec: StickerCodec) -> None:
     made = examples(codec)
-    example = made.answer(np.full(PICTURE, IMAGE), "what is on the left?", "cats")
+    example = made.answer(picture(np.full(PICTURE, IMAGE)), "what is on the left?", "cats")
     assert made.text(example.answer) == "cats"
     assert (example.answer[1:] == END_ID).all()
-    pictures = [np.zeros((64, 64, 3), np.uint8)]
-    assert made.pictures(made.codes(pictures))[0].shape == (64, 64, 3)
+
+
+def test_codes_of_a_scene_are_those_of_its_picture(codec: StickerCodec) -> None:
+    made, rng = examples(codec), np.random.default_rng(3)
+    for _ in range(10):
+        scene = draw_scene(rng)
+        codes = to_codes(codec, [render(scene)])
+        assert (made.picture(scene).codes == codes.flatten().numpy() + IMAGE).all()
+        assert (made.pictures(made.picture(scene).codes[None])[0] == from_codes(codec, codes)[0]).all()
 
 
 def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec) -> None:
@@ -124,12 +150,25 @@ def test_a_run(tmp_path: Path, codec: StickerCodec) -> None:
     main(TrainOmni(minutes=0.02, **options, **sizes))
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log[1]["step"] > log[0]["step"] > 0
-    assert {"loss_draw", "loss_tell", "loss_answer", "draw_1", "draw_8", "draw_thing", "tell", "answer"} <= log[1].keys()
+    assert {"loss_shown", "loss_draw", "loss_tell", "loss_answer"} <= log[1].keys()
+    assert {"draw_1", "draw_8", "draw_thing", "tell", "answer"} <= log[1].keys()
     model = load_model(tmp_path / "run" / "weights.safetensors")
     assert model.config == CONFIG
     again = tmp_path / "again"
     main(TrainOmni(**{**options, "out": again}, **sizes, minutes=0.0, start=tmp_path / "run" / "weights.safetensors"))
     assert torch.equal(load_model(again / "weights.safetensors").words, model.words)
+
+
+@pytest.mark.slow  # a process of its own imports PyTorch
+def test_batches_that_are_made_ahead_are_the_same(tmp_path: Path, codec: StickerCodec) -> None:
+    save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, tmp_path / "squares.safetensors")
+    recipe = Recipe(tmp_path / "squares.safetensors", (("draw", 2), ("answer", 1)), 0)
+    ahead = Ahead(recipe, 1)
+    for step in range(2):
+        for mine, other in zip(recipe.batches(step), ahead.batches(step), strict=True):
+            assert torch.equal(mine.canvas.ids, other.canvas.ids)
+            assert torch.equal(mine.shown, other.shown)
+    ahead.close()
 
 
 def test_scenes_of_training_are_not_held_out(codec: StickerCodec) -> None:
