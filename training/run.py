@@ -57,7 +57,8 @@ class Run:
         if matrices:
             muon = torch.optim.Muon(matrices, lr=options.peak, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
             self.optimizers.append(muon)
-        self.step, self.elapsed, self._losses = 0, 0.0, defaultdict[str, list[float]](list)
+        self.step, self.elapsed, self.cpu = 0, 0.0, 0.0
+        self._losses = defaultdict[str, list[float]](list)
         self._resume()
 
     def _begin_with(self, tensors: Mapping[str, Tensor]) -> None:
@@ -81,7 +82,7 @@ class Run:
         self.report(score)
 
     def _update(self, losses: Callable[[int], dict[str, Tensor]]) -> None:
-        began, options = time.monotonic(), self.options
+        began, worked, options = time.monotonic(), time.process_time(), self.options
         done = min(1.0, self.elapsed / (60 * options.minutes))
         share = min(1.0, (self.step + 1) / options.warmup_steps) * max(0.03, 0.5 + 0.5 * math.cos(math.pi * done))
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
@@ -98,6 +99,7 @@ class Run:
             self._losses[name].append(float(part.detach()))
         self.step += 1
         self.elapsed += time.monotonic() - began
+        self.cpu += time.process_time() - worked
 
     def report(self, score: Callable[[], dict[str, float]]) -> None:
         """Measure the averaged parameters, write them, and append to the log."""
@@ -110,7 +112,13 @@ class Run:
         self.model.train()
         save_file({name: value.half().contiguous() for name, value in self.averaged.items()}, self.options.out / WEIGHTS)
         means = {f"loss_{name}": round(sum(parts) / len(parts), 4) for name, parts in self._losses.items()}
-        line = {"step": self.step, "minutes": round(self.elapsed / 60, 1), **means, **scores}
+        line = {
+            "step": self.step,
+            "minutes": round(self.elapsed / 60, 1),
+            "cpu_minutes": round(self.cpu / 60, 1),
+            **means,
+            **scores,
+        }
         print(json.dumps(line), flush=True)
         with open(self.options.out / LOG, "a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
@@ -124,7 +132,7 @@ class Run:
             "averaged": self.averaged,
             "optimizers": [o.state_dict() for o in self.optimizers],
         }
-        torch.save({**state, "step": self.step, "elapsed": self.elapsed}, part)
+        torch.save({**state, "step": self.step, "elapsed": self.elapsed, "cpu": self.cpu}, part)
         part.replace(self.options.out / STATE)
 
     def _resume(self) -> None:
@@ -135,4 +143,4 @@ class Run:
         self.averaged = saved["averaged"]
         for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        self.step, self.elapsed = saved["step"], saved["elapsed"]
+        self.step, self.elapsed, self.cpu = saved["step"], saved["elapsed"], saved.get("cpu", 0.0)
