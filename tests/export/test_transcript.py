@@ -31,7 +31,7 @@ def recording(samples: int) -> NDArray[np.float32]:
 
 def window_feeds(engine: Engine, context: Arrays, tokens: int, past: int, listed: int) -> Arrays:
     rng, (layers, heads, _, width) = np.random.default_rng(tokens), context["cross_k"].shape
-    kept = rng.standard_normal((2, layers, heads, past, width)).astype(np.float32)
+    kept = rng.standard_normal((2, layers, past, heads * width)).astype(np.float32)
     return {
         "rows": engine.embed(rng.integers(0, TINY.vocabulary, tokens)),
         "positions": np.arange(past, past + tokens),

@@ -24,7 +24,7 @@ def test_every_graph_is_called_with_all_that_it_holds(fp32_bundle: Path) -> None
     asked = buckets_of([plain, Bundle(plain.folder, replace(plain.manifest, buckets=BUCKETS))], ())
     context, window = (call() for call in calls_of(plain, 1, asked, seed=0))
     assert context["cross_k"].shape[2] == Padding(TRANSCRIPT).whole({"samples": 6000})["frames"]
-    assert window["ids"].shape[0] == window["v"].shape[2] == 4
+    assert window["ids"].shape[0] == window["v"].shape[1] == 4
     assert window["listed_logits"].shape == (4, 2)
 
 

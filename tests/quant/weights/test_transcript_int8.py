@@ -90,7 +90,7 @@ def test_results_stay_near(bundles: tuple[Bundle, Bundle]) -> None:
         "listed": IDS,
         "cross_k": heard["cross_k"],
         "cross_v": heard["cross_v"],
-        **dict.fromkeys(("past_k", "past_v"), np.zeros((layers, heads, 0, width), np.float32)),
+        **dict.fromkeys(("past_k", "past_v"), np.zeros((layers, 0, heads * width), np.float32)),
     }
     wanted, made = exact.run("window", feeds), small.run("window", feeds)
     spread = wanted["listed_logits"].std()
