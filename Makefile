@@ -40,13 +40,14 @@ train-drafts: .venv/training
 	.venv/bin/python -m unmask.training.drafting.train --moonshine $(MOONSHINE) --cache $(DRAFTS) --out $(DRAFTS)/run --minutes $(MINUTES) $(if $(START),--start $(START))
 
 # omni-tiny (docs/omni-tiny.md): its codec in a minute, then the model. Needs no data. DEVICE: cpu or cuda. OMNI_START: weights to
-# go on from.
+# go on from. A GPU takes larger batches, which other processes make.
 OMNI ?= .cache/omni-tiny
 DEVICE ?= cpu
 OMNI_START ?=
+OMNI_OPTIONS ?= $(if $(filter cpu,$(DEVICE)),,--workers 15 --draw 512 --tell 128 --answer 128 --peak 3e-3)
 train-omni: .venv/training
 	test -f $(OMNI)/codec/squares.safetensors || .venv/bin/python -m unmask.training.codecs.stickers --out $(OMNI)/codec
-	.venv/bin/python -m unmask.training.omni.train --codec $(OMNI)/codec/squares.safetensors --out $(OMNI)/run --minutes $(MINUTES) --device $(DEVICE) $(if $(OMNI_START),--start $(OMNI_START))
+	.venv/bin/python -m unmask.training.omni.train --codec $(OMNI)/codec/squares.safetensors --out $(OMNI)/run --minutes $(MINUTES) --device $(DEVICE) $(OMNI_OPTIONS) $(if $(OMNI_START),--start $(OMNI_START))
 
 # Optimum, which wants an older transformers than ours and so an environment of its own (docs/optimum.md). Without accelerate its
 # exports hold tied weights twice.

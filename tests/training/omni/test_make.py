@@ -6,14 +6,16 @@ from importlib import import_module
 from pathlib import Path
 
 import cyclopts
+import pytest
 
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_documented_command_runs_programs_with_options_that_they_have(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("DEVICE=cuda", "OMNI_START=some.safetensors")])
+def test_the_documented_command_runs_programs_with_options_that_they_have(tmp_path: Path, more: tuple[str, ...]) -> None:
     lines = (ROOT / "docs/omni-tiny.md").read_text().splitlines()
     line = next(line for line in lines if line.startswith("make train-omni"))
-    arguments = [*shlex.split(line)[1:], f"OMNI={tmp_path}", "-n", "-o", ".venv/training"]
+    arguments = [*shlex.split(line)[1:], f"OMNI={tmp_path}", *more, "-n", "-o", ".venv/training"]
     printed = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = {}
     for command in (shlex.split(line.rpartition("||")[2]) for line in printed.splitlines() if " -m " in line):
@@ -24,4 +26,5 @@ def test_the_documented_command_runs_programs_with_options_that_they_have(tmp_pa
     assert found["unmask.training.codecs.stickers"] == tmp_path / "codec"
     train = found["unmask.training.omni.train"]
     assert (train.out, train.codec) == (tmp_path / "run", tmp_path / "codec" / "squares.safetensors")
-    assert (train.minutes, train.device, train.start) == (600, "cpu", None)
+    assert (train.minutes, train.device, train.workers > 0) == (600, "cuda" if more else "cpu", bool(more))
+    assert train.start == (Path("some.safetensors") if more else None)
