@@ -61,19 +61,15 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
 def _ranges(raw: dict[str, Any], key: str) -> dict[str, tuple[int, int]]:
     """Modality -> ids [start, stop). Raises InputError for another value."""
     value = need(raw, key)
-    if not isinstance(value, dict) or value.keys() != {"text", "image"}:
+    if not isinstance(value, dict) or value.keys() != {"text", "image"} or not all(map(_is_range, value.values())):
         raise InputError(f"config.json has {key} {value!r}, which are not ranges of text and image; write the checkpoint again")
-    for span in value.values():
-        if (
-            not isinstance(span, list)
-            or len(span) != 2
-            or not all(isinstance(i, int) for i in span)
-            or not 0 <= span[0] < span[1]
-        ):
-            raise InputError(
-                f"config.json has {key} {value!r}, which are not ranges of text and image; write the checkpoint again"
-            )
-    return {name: (span[0], span[1]) for name, span in value.items()}
+    return {name: (start, stop) for name, (start, stop) in value.items()}
+
+
+def _is_range(span: Any) -> bool:
+    if not isinstance(span, list) or len(span) != 2 or not all(isinstance(i, int) for i in span):
+        return False
+    return bool(0 <= span[0] < span[1])
 
 
 __all__ = ["EMBEDDING", "HEAD", "MODEL_TYPES", "SHAPES", "SKIPPED", "TINY", "VOCABULARY_KEY", "config", "names", "traits"]

@@ -3,7 +3,7 @@
     python -m benchmarks.lab.omni.full .cache/full
 
 The checkpoint and the bundles are made in that folder if they are missing. Seconds of a processor are those of all threads
-together; on a machine that others use too, they say more than seconds that passed. Each figure is a line of JSON, and a table.
+together; on a machine that others use too, they say more than seconds that passed. Figures are lines of JSON.
 """
 
 import dataclasses
@@ -28,11 +28,12 @@ from unmask.codecs import Codecs
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
+from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.text.generator import Input
 
 UNMASK = [sys.executable, "-c", "from unmask.apps.cli.main import run; run()"]
 PART = Literal["make", "open", "t2i", "asr"]
-SPEECH_S, RATE_HZ = 10, 16_000
+SPEECH_S = 10
 MASKS = (1.0, 0.5, 0.0)  # shares of the answer that are masked in the published passes that are measured
 REUSED = Schedule(passes=16, rule="quota", order="negative_entropy", curve="cosine", reuse=True)
 TASKS: dict[str, dict[str, tuple[Schedule | None, int | None]]] = {
@@ -134,7 +135,7 @@ def timed_task(bundle: Bundle, task: str, options: EngineOptions) -> None:
 def inputs(task: str, bundle: Bundle, codecs: Codecs) -> dict[str, Input]:
     if task == "t2i":
         return {"text": "a bike"}  # a token a letter
-    sound = 0.1 * np.random.default_rng(0).standard_normal(SPEECH_S * RATE_HZ).astype(np.float32)
+    sound = 0.1 * np.random.default_rng(0).standard_normal(SPEECH_S * SAMPLE_RATE_HZ).astype(np.float32)
     return dict(codecs.encode(bundle.manifest.templates[task].inputs, {"speech": sound}, None))
 
 
