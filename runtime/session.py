@@ -22,6 +22,7 @@ from unmask.errors import InputError
 from unmask.speech.captioner import Caption, Captioner
 from unmask.speech.words import Phrase
 from unmask.text.generator import Answer, Generator, Input
+from unmask.text.likelihood import log_likelihood
 
 SPEECH = "speech"
 Given = Mapping[str, Input | NDArray[Any]]
@@ -124,6 +125,20 @@ class Session:
         given = self.codecs.encode(self.task(task).inputs, inputs, self._drawn(task, options))
         request = self.generator.request(task, given, options.length, options.reference)
         return self.generator.steps(request, options.schedule)
+
+    def log_likelihood(self, task: str, inputs: Given, answer: Input | NDArray[Any]) -> float:
+        """How likely the model finds an answer, in nats a position: `unmask.text.likelihood.log_likelihood`.
+
+        answer: of the task's one output modality, as inputs are given. Raises InputError for a task of a captioner, for an answer
+        that the task cannot give, and as `run`.
+        """
+        self._check(task, inputs)
+        if self.generator is None:
+            raise InputError(f"{self.bundle.manifest.name} writes captions; likelihoods are asked of one that generates")
+        known = self.task(task)
+        given = self.codecs.encode(known.inputs, inputs)
+        (scored,) = self.codecs.encode({"answer": known.outputs[0]}, {"answer": answer}).values()
+        return log_likelihood(self.generator, task, given, scored)
 
     def _drawn(self, task: str, options: RunOptions) -> int | None:
         """As `Codecs.encode` takes it: published decodings also read as it was published."""

@@ -1,1 +1,1 @@
-"""The `unmask` command: one file per subcommand, named after it."""
+"""The `unmask` command: one file per subcommand, named after it, in a folder for each kind of them."""

@@ -19,7 +19,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # without `typing`, so that Ctrl-C is caught from the first milliseconds on
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Never
 
     from cyclopts import App
@@ -35,19 +35,27 @@ EXTRAS = {
     "bench": ("jiwer", "matplotlib", "whisper_normalizer"),
     "export": ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors"),
 }
-COMMANDS = {
-    "bench": "Measure latency, memory and accuracy next to this machine's peak, each bundle in a process of its own.",
-    "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.",
-    "compare": "Compare two bundles of one model, or two reports of `unmask bench`.",
-    "devices": "Print this machine's processor, accelerators, engines and providers.",
-    "export": "Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to a bundle.",
-    "generate": "Answer a prompt, or run another task of a model that generates (Dream, LLaDA, block-causal, Omni-Diffusion).",
-    "inspect": "Verify a bundle and print what it contains.",
-    "quantize": "Make a smaller bundle from an fp32 bundle or a checkpoint, or a bundle for another engine.",
-    "serve": "Serve a web page with live captions of the browser's microphone.",
-    "tune": "Measure settings of a bundle on this device and store the best one for later runs of caption, serve and generate.",
+FOLDERS = {
+    "bundles": {
+        "devices": "Print this machine's processor, accelerators, engines and providers.",
+        "export": "Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to one.",
+        "inspect": "Verify a bundle and print what it contains.",
+        "quantize": "Make a smaller bundle from an fp32 bundle or a checkpoint, or a bundle for another engine.",
+    },
+    "measure": {
+        "bench": "Measure latency, memory and accuracy next to this machine's peak, each bundle in a process of its own.",
+        "compare": "Compare two bundles of one model, or two reports of `unmask bench`.",
+        "tune": "Measure settings of a bundle on this device and store the best one for runs of caption, serve and generate.",
+    },
+    "tasks": {
+        "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.",
+        "generate": "Answer a prompt, or run another task of a model that generates (Dream, LLaDA, SDAR, Omni-Diffusion).",
+        "rank": "Rank texts by how well they fit a picture, or pictures by how well they fit a text.",
+        "serve": "Serve a web page with live captions of the browser's microphone.",
+    },
 }
-"""Name of a command, which is also its module and its function, -> the first sentence of its help."""
+"""Folder of commands -> name of a command, which is also its module and its function -> the first sentence of its help."""
+COMMANDS = dict(sorted(one for folder in FOLDERS.values() for one in folder.items()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,11 +135,17 @@ def make_app(words: Sequence[str]) -> App:
     chosen = next((word for word in words if word in COMMANDS), None)
     for name, summary in COMMANDS.items():
         if name == chosen:
-            module = import_module(f"unmask.apps.cli.{name}")
-            app.command(getattr(module, name))
+            app.command(function_of(name))
         else:
             app.command(App(name=name, help=summary))
     return app
+
+
+def function_of(name: str) -> Callable[..., int | None]:
+    """The function of a command, whose module is imported."""
+    (folder,) = (folder for folder, names in FOLDERS.items() if name in names)
+    function: Callable[..., int | None] = getattr(import_module(f"unmask.apps.cli.{folder}.{name}"), name)
+    return function
 
 
 def run() -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from unmask.apps.cli.export import DRAFTERS
+from unmask.apps.cli.bundles.export import DRAFTERS
 from unmask.export.modules.moonshine import TINY, Moonshine
 from unmask.export.moonshine_weights import load_drafter
 

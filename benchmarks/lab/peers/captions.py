@@ -21,7 +21,7 @@ from cyclopts import Parameter
 from benchmarks.lab.peers.peers import CAPTIONS, SCENARIO, TORCH, absent, caption_cases, torch_absent, version
 from benchmarks.lab.peers.turns import CaptionTurns, Transcribed, table
 from benchmarks.lab.program import run as run_program
-from unmask.apps.cli.bench import read_recordings
+from unmask.apps.cli.measure.bench import read_recordings
 from unmask.apps.cli.options import SHIPPED, say_on_stderr
 from unmask.benchmarks.report.markdown import one_table
 from unmask.benchmarks.report.record import Report

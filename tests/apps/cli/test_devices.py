@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.conftest import Command
-from unmask.apps.cli.devices import bundle_support
+from unmask.apps.cli.bundles.devices import bundle_support
 from unmask.bundle.manifest import Bucket, Bundle, load_bundle
 from unmask.engines.devices import read_machine
 from unmask.engines.onnx_providers import available

@@ -3,12 +3,11 @@
 import json
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
 from tests.apps.conftest import Command
-from unmask.apps.cli.main import COMMANDS
+from unmask.apps.cli.main import COMMANDS, function_of
 
 CODE = "import json, sys; from unmask.apps.cli.main import main; {}; json.dump(sorted(sys.modules), sys.stderr)"
 
@@ -31,14 +30,14 @@ def test_version_and_help_import_no_command(option: str) -> None:
 def test_a_command_imports_no_other() -> None:
     found = {name for name in modules("main(['inspect', '--help'])") if name.startswith("unmask.")}
     assert {name for name in found if name.startswith("unmask.apps.cli.")} == {
-        f"unmask.apps.cli.{name}" for name in ("inspect", "main", "options")
+        f"unmask.apps.cli.{name}" for name in ("bundles", "bundles.inspect", "main", "options")
     }
     assert not any(name.startswith(("unmask.benchmarks", "unmask.quant", "unmask.export")) for name in found)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_has_the_first_sentence_of_each(name: str) -> None:
-    function = getattr(import_module(f"unmask.apps.cli.{name}"), name)
+    function = function_of(name)
     assert " ".join(function.__doc__.split("\n\n")[0].split()) == COMMANDS[name]
 
 

@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from tests.apps.conftest import Command
-from unmask.apps.cli.main import BROKEN_PIPE, COMMANDS, as_values
+from unmask.apps.cli.main import BROKEN_PIPE, COMMANDS, as_values, function_of
 
 LINE = [sys.executable, "-m", "unmask.apps.cli.main"]
 
@@ -22,7 +21,7 @@ def options(kind: type) -> list[tuple[str, str]]:
     """(command, option) of every option of a kind, in all commands."""
     found = []
     for name in COMMANDS:
-        hints = get_type_hints(getattr(import_module(f"unmask.apps.cli.{name}"), name))
+        hints = get_type_hints(function_of(name))
         for record in (hint for hint in hints.values() if dataclasses.is_dataclass(hint)):
             fields: dict[str, Any] = get_type_hints(record)
             own = [
@@ -34,7 +33,7 @@ def options(kind: type) -> list[tuple[str, str]]:
 
 def refused(command: Command, name: str, option: str, value: str) -> str:
     """What the command says to a value, which must be one line that names the option."""
-    function = getattr(import_module(f"unmask.apps.cli.{name}"), name)
+    function = function_of(name)
     places = [p for p in inspect.signature(function).parameters.values() if p.kind is inspect.Parameter.POSITIONAL_ONLY]
     told = command(name, *("nowhere" for p in places if p.default is p.empty), f"{option}={value}")
     assert (told.code, told.out, told.err.count("\n")) == (2, "", 1), told

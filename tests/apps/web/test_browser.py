@@ -16,7 +16,7 @@ from tests.apps.conftest import CLIPS
 from tests.apps.web.proxy import Proxy
 from unmask import LiveCaptioner
 from unmask.apps.audio.files import read_recording
-from unmask.apps.cli.serve import listen
+from unmask.apps.cli.tasks.serve import listen
 from unmask.apps.web.server import Server, make_app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

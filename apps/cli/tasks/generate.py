@@ -70,7 +70,7 @@ def generate(
     engine: EngineChoice = EngineChoice(),  # noqa: B008
     tuned: TunedChoice = TunedChoice(),  # noqa: B008
 ) -> None:
-    """Answer a prompt, or run another task of a model that generates (Dream, LLaDA, block-causal, Omni-Diffusion).
+    """Answer a prompt, or run another task of a model that generates (Dream, LLaDA, SDAR, Omni-Diffusion).
 
     Parameters
     ----------

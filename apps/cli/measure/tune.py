@@ -69,7 +69,7 @@ def tune(
     material: MaterialOptions = MaterialOptions(),  # noqa: B008  (frozen)
     engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> int:
-    """Measure settings of a bundle on this device and store the best one for later runs of caption, serve and generate.
+    """Measure settings of a bundle on this device and store the best one for runs of caption, serve and generate.
 
     Precision, threads, passes, commit rule, order, rows and the verifier are tried in stages; of a captioner that drafts its
     transcript precision, threads and how far a check reads. Captions are judged by their word error rate (Whisper's English

@@ -70,7 +70,7 @@ class ExportOptions:
 
 
 def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> None:
-    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to a bundle.
+    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to one.
 
     Prints the bundle's folder. The memory needed depends on the largest tensor, not on the model.
 

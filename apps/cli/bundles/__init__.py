@@ -1,0 +1,1 @@
+"""Commands that make bundles, check them, and say what runs them here."""
