@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # without `typing`, which takes longer to import than all
 if TYPE_CHECKING:  # each name is imported on first use, see `__getattr__`
     from unmask.bundle.manifest import Bundle, Manifest, load_bundle
     from unmask.bundle.task_template import AnswerSpan, Template
+    from unmask.codecs import Kept
     from unmask.decoding.canvas import Canvas, Span
     from unmask.decoding.denoiser import Denoiser, Step, TopKScores
     from unmask.decoding.draft import Draft
@@ -53,6 +54,7 @@ __all__ = [
     "Event",
     "Generator",
     "InputError",
+    "Kept",
     "LiveCaptioner",
     "LiveOptions",
     "Manifest",
@@ -81,6 +83,7 @@ __all__ = [
 _HOMES = {
     "unmask.bundle.manifest": ("Bundle", "Manifest", "load_bundle"),
     "unmask.bundle.task_template": ("AnswerSpan", "Template"),
+    "unmask.codecs": ("Kept",),
     "unmask.decoding.canvas": ("Canvas", "Span"),
     "unmask.decoding.draft": ("Draft",),
     "unmask.decoding.input_rows": ("Rows",),

@@ -5,7 +5,8 @@ Knows the codecs of the manifest, and which class runs each. Knows no files, no 
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,21 @@ from unmask.bundle.codec_spec import CODECS, CodecKind, Direction, codec_kind
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
+from unmask.errors import InputError
 from unmask.text.generator import Input
 
 RAW = {"image": 3, "speech": 1}
 """Modality -> axes of its own arrays: pixels (H, W, 3) uint8; samples (N,) float32. Codes are no arrays, and rows have 2 axes."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer of one modality that is there already, and the region of it that is made anew: inpainting, and edits."""
+
+    media: Input | NDArray[Any]
+    """Pixels, or codes, where 0 is the first id of the modality's range."""
+    anew: NDArray[np.bool_]
+    """True where it is made anew: (H, W) for pixels (H, W, 3), (N,) for N codes. A code that shows any of it is filled."""
 
 
 class CodecRunner(Protocol):
@@ -34,6 +46,15 @@ class CodecRunner(Protocol):
 
     def decode(self, codes: Sequence[int]) -> NDArray[Any]:
         """The modality's own array, see `RAW`, of at least one code. A codec of sound can also `stream` it in parts."""
+        ...
+
+
+@runtime_checkable
+class KeepingRunner(Protocol):
+    """A codec that reads codes as its decoder writes them, so that a part of them can be kept."""
+
+    def keep(self, media: NDArray[Any], anew: NDArray[np.bool_], count: int) -> list[int | None]:
+        """`count` codes of media; None for those that show any place that is made anew. Raises InputError as `encode`."""
         ...
 
 
@@ -84,6 +105,32 @@ class Codecs:
             )
             made[name] = self.runner(kind, "reads").encode(cast(NDArray[Any], value), drawn) if raw else cast(Input, value)
         return made
+
+    def keep(self, kept: Mapping[str, Kept], counts: Mapping[str, int]) -> dict[str, list[int | None]]:
+        """modality -> its codes, None where they are made anew.
+
+        counts: modality -> number of positions that an answer has for it. Raises InputError for a modality that the answer does
+        not have, a region of another size, a missing codec, and one whose sound or pictures become no codes.
+        """
+        return {modality: self._keep(modality, own, counts) for modality, own in kept.items()}
+
+    def _keep(self, modality: str, kept: Kept, counts: Mapping[str, int]) -> list[int | None]:
+        if modality not in counts:
+            raise InputError(f"{modality} is kept, but this task gives {', '.join(counts)}")
+        media, anew = kept.media, kept.anew
+        if isinstance(media, str):
+            raise InputError(f"{modality} is kept as codes, not as a text")
+        pixels = isinstance(media, np.ndarray) and media.ndim > 1
+        if anew.dtype != bool or anew.shape != np.shape(media)[:2]:
+            raise InputError(
+                f"the region that is made anew is {anew.shape} {anew.dtype}; it needs a bool for each place of {modality}"
+            )
+        if not pixels:
+            return [None if again else int(code) for code, again in zip(media, anew, strict=True)]
+        runner = self.runner(modality, "reads")
+        if not isinstance(runner, KeepingRunner):
+            raise InputError(f"{self.bundle.manifest.name} reads {modality} as rows, so what is kept of it must be codes")
+        return runner.keep(cast(NDArray[Any], media), anew, counts[modality])
 
     def decode(self, codes: Mapping[str, Sequence[int]]) -> dict[str, NDArray[Any]]:
         """modality -> its own array, for the codes that the bundle has a codec for."""

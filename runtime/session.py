@@ -5,7 +5,7 @@ Knows tasks, inputs and the two kinds of bundles. Knows no files, no microphone 
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
-from unmask.codecs import Codecs
+from unmask.bundle.task_template import AnswerSpan
+from unmask.codecs import Codecs, Kept
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import Caption, Captioner
 from unmask.speech.words import Phrase
-from unmask.text.generator import Answer, Generator, Input
+from unmask.text.generator import Answer, Generator, Input, Request
 from unmask.text.likelihood import log_likelihood
 
 SPEECH = "speech"
@@ -52,6 +53,8 @@ class RunOptions:
     """Number of positions of the answer. None: the task's default. Not for captions, whose canvas is as long as the recording."""
     reference: bool = False
     """Use the family's published decoding, token for token. Not for captions, which have none."""
+    keep: Mapping[str, Kept] = field(default_factory=dict)
+    """Modality of the answer -> what of it is there already. Only the rest is filled. Not for captions or published decodings."""
 
 
 class Session:
@@ -79,7 +82,7 @@ class Session:
         if self.captioner is not None:
             return {name: Task(name, {SPEECH: SPEECH}, ("text",), schedule) for name, schedule in manifest.tasks.items()}
         return {
-            name: Task(name, template.inputs, _modalities(span.modality for span in template.answer), manifest.tasks[name])
+            name: Task(name, template.inputs, _spans(template.answer), manifest.tasks[name])
             for name, template in manifest.templates.items()
         }
 
@@ -108,8 +111,7 @@ class Session:
         if self.captioner is not None:
             return self.captioner.caption(self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
-        given = self.codecs.encode(self.task(task).inputs, inputs, self._drawn(task, options))
-        answer = self.generator.generate(task, given, options.length, options.schedule, options.reference)
+        answer = self.generator.answer(self.request(task, inputs, options), options.schedule)
         return replace(answer, media=self.codecs.decode(answer.codes))
 
     def steps(self, task: str, inputs: Given, options: RunOptions = RunOptions()) -> Iterator[Step]:
@@ -122,9 +124,18 @@ class Session:
         if self.captioner is not None:
             return self._caption_steps(self.captioner, self._samples(inputs, options), _trimmed(options))
         assert self.generator is not None
+        return self.generator.steps(self.request(task, inputs, options), options.schedule)
+
+    def request(self, task: str, inputs: Given, options: RunOptions = RunOptions()) -> Request:
+        """The canvas of a task, for `Generator.steps`, with inputs and what is kept encoded. Raises as `run`."""
+        self._check(task, inputs)
+        if self.generator is None:
+            raise InputError(f"{self.bundle.manifest.name} captions, which fills no canvas; call run or steps")
+        pieces = self.generator.template(task).resized(options.length)
         given = self.codecs.encode(self.task(task).inputs, inputs, self._drawn(task, options))
-        request = self.generator.request(task, given, options.length, options.reference)
-        return self.generator.steps(request, options.schedule)
+        counts = {name: sum(piece.size for piece in pieces if piece.modality == name) for name in _spans(pieces)}
+        kept = self.codecs.keep(options.keep, counts)
+        return self.generator.request(task, given, options.length, options.reference, kept)
 
     def log_likelihood(self, task: str, inputs: Given, answer: Input | NDArray[Any]) -> float:
         """How likely the model finds an answer, in nats a position: `unmask.text.likelihood.log_likelihood`.
@@ -158,7 +169,11 @@ class Session:
 
     @staticmethod
     def _samples(inputs: Given, options: RunOptions) -> NDArray[np.float32]:
-        given = {"a length": options.length is not None, "a published decoding": options.reference or _published(options)}
+        given = {
+            "a length": options.length is not None,
+            "a published decoding": options.reference or _published(options),
+            "a part that is kept": bool(options.keep),
+        }
         for what, wrong in given.items():
             if wrong:
                 raise InputError(f"captions do not have {what}; leave it out")
@@ -189,8 +204,9 @@ def _trimmed(options: RunOptions) -> Schedule | None:
     return None if isinstance(options.schedule, Reference) else options.schedule
 
 
-def _modalities(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in names if name))
+def _spans(pieces: Iterable[AnswerSpan]) -> tuple[str, ...]:
+    """Modalities of the spans that are filled."""
+    return tuple(dict.fromkeys(piece.modality for piece in pieces if piece.modality))
 
 
 def _nearest(name: str, known: Iterable[str], heading: str) -> str:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from unmask.apps.terminal.canvas_view import CanvasView, head
 from unmask.decoding.denoiser import Step
+from unmask.text.partial import UNKNOWN, Partial
 
 Pixels = NDArray[np.uint8]
 HALF = "▀"  # the upper pixel is its color, the lower one its background
@@ -31,11 +32,11 @@ class PictureView(CanvasView):
     If stderr is not a terminal, the passes are printed without pictures.
     """
 
-    def __init__(self, decode: Callable[[tuple[int, ...]], Pixels], codes: tuple[int, int], mask_id: int, start: int) -> None:
-        """decode: codes -> (H, W, 3). codes: their ids, [low, high). start: the first position after the prompt."""
+    def __init__(self, decode: Callable[[tuple[int, ...]], Pixels], look: Callable[[Step], Partial], start: int) -> None:
+        """decode: codes -> (H, W, 3). look: a step -> what stands of the picture. start: the first position after the prompt."""
         self.console = Console(stderr=True)
         self._live = None
-        self._decode, self._codes, self._mask_id, self._start = decode, codes, mask_id, start
+        self._decode, self._look, self._start = decode, look, start
         self._began, self._spent = time.perf_counter(), 0.0
         self._picture = Text()
 
@@ -47,13 +48,10 @@ class PictureView(CanvasView):
         return head(step, self._start) + self._picture
 
     def _pixels(self, step: Step) -> Pixels:
-        low, high = self._codes
-        guesses = step.tentative[self._start :]
-        inside = (guesses >= low) & (guesses < high)
-        if not inside.any():
-            return np.full((2, 2, 3), int(GRAY), np.uint8)
-        sure = np.where(step.ids == self._mask_id, step.confidence, 1)[self._start :][inside]
-        return faded(self._decode(tuple((guesses[inside] - low).tolist())), sure)
+        stands = self._look(step)
+        codes = np.where(stands.codes == UNKNOWN, 0, stands.codes)
+        known = stands.codes != UNKNOWN
+        return faded(self._decode(tuple(codes.tolist())), np.where(known & ~stands.masked, 1, stands.confidence))
 
 
 def faded(pixels: Pixels, sure: NDArray[np.floating]) -> Pixels:

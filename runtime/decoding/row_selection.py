@@ -42,7 +42,7 @@ class AttentionLayout:
 def block_of(first: int, origin: int, length: int, block: int | None, layout: AttentionLayout) -> tuple[int, int]:
     """The block [start, stop) that contains position `first`, on a canvas of `length` positions.
 
-    origin: position from which the schedule's blocks are counted, the first one that was ever masked. block: length of the
+    origin: position from which the schedule's blocks are counted, where the first span begins. block: length of the
     schedule's blocks. Such a block never extends past a block of the model, since its rows cannot attend to rows after that.
     """
     start, stop = layout.block_at(first, length)

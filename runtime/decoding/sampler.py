@@ -56,7 +56,7 @@ class _Fill:
         self.block: tuple[int, int] | None = None
         self.in_block = self.since_all = 0  # passes in this block, passes since all rows were computed
         self.in_block_total = 0  # masks in the block before its first pass
-        self.origin = self.state.first
+        self.origin = min((span.start for span in canvas.spans), default=0)
         denoiser.reset()
 
     def run(self) -> Iterator[Step]:
@@ -146,7 +146,6 @@ class _Fill:
         state.ids[doubted], state.masked[doubted] = state.mask_id, True
         state.fresh[:] = False
         self.block = None
-        self.origin = state.first
         return self._step(np.zeros(0, np.int64), len(rows), start)
 
     def _step(self, committed: NDArray[np.int64], rows: int, start: float) -> Step:

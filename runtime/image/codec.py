@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from unmask.bundle.manifest import Codec
 from unmask.engines.engine import Engine
 from unmask.errors import InputError
-from unmask.image.preprocess import square
+from unmask.image.preprocess import cells, square
 
 
 class ImageCodec:
@@ -21,12 +21,29 @@ class ImageCodec:
 
     def encode(self, media: NDArray[np.uint8], drawn: int | None = None) -> list[int]:
         """(H, W, 3) RGB of any size -> the codes of the square in its middle, row by row. Draws nothing."""
+        return [int(code) for code in self._codes(media, self._side).ravel()]
+
+    def keep(self, media: NDArray[np.uint8], anew: NDArray[np.bool_], count: int) -> list[int | None]:
+        """(H, W, 3) RGB of any size -> `count` codes of the square in its middle, row by row, at the size of a picture that is
+        written. None where a code shows a pixel of `anew` (H, W). Raises InputError for a count that is no square."""
+        codes, rows = self._codes(media, self._side), math.isqrt(count)
+        if rows**2 != count:
+            raise InputError(f"a picture of {count} codes is no square, so none of it can be kept; choose another length")
+        if rows != len(codes):  # it reads larger pictures than it writes
+            codes = self._codes(media, self._side * rows // len(codes))
+        again = cells(anew, rows).ravel().tolist()
+        return [None if hidden else int(code) for code, hidden in zip(codes.ravel(), again, strict=True)]
+
+    def _codes(self, media: NDArray[np.uint8], side: int) -> NDArray[np.int64]:
+        """(rows, rows), of the square in the middle with `side` pixels."""
         if media.ndim != 3 or media.shape[2] != 3 or media.dtype != np.uint8 or not media.size:
             raise InputError(f"a picture is (H, W, 3) uint8, red, green and blue; this one is {media.shape} {media.dtype}")
-        pixels = square(media, self._side).astype(np.float32) / np.float32(255)
+        pixels = square(media, side).astype(np.float32) / np.float32(255)
         pixels = (pixels - np.float32(0.5)) / np.float32(0.5)
-        codes = self._engine.run("image_encoder", {"pixels": np.ascontiguousarray(pixels.transpose(2, 0, 1))[None]})["codes"]
-        return [int(code) for code in codes.ravel()]
+        codes: NDArray[np.int64] = self._engine.run(
+            "image_encoder", {"pixels": np.ascontiguousarray(pixels.transpose(2, 0, 1))[None]}
+        )["codes"]
+        return codes
 
     def decode(self, codes: Sequence[int]) -> NDArray[np.uint8]:
         """Codes, row by row -> the pixels of a square picture, (H, W, 3) RGB.

@@ -5,6 +5,8 @@ Pillow's pictures. The arithmetic is Pillow's own for 8 bits (libImaging, Resamp
 after the point, and the picture between the two passes has 8 bits again. So the result is the same, bit for bit.
 """
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,20 @@ def square(pixels: Pixels, side: int) -> Pixels:
     sizes = (side * height // short, side * width // short)
     across = _resized(pixels.swapaxes(0, 1), sizes[1], _middle(sizes[1], side)).swapaxes(0, 1)
     return _resized(across, sizes[0], _middle(sizes[0], side))
+
+
+def cells(region: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    """(H, W) -> (count, count): which cells of a grid over the square in the middle have a place of the region in them."""
+    height, width = region.shape
+    short = min(height, width)
+    rows, columns = (_edges(side - short, short, count) for side in (height, width))
+    return np.array([[bool(region[slice(*row), slice(*column)].any()) for column in columns] for row in rows])
+
+
+def _edges(left: int, short: int, count: int) -> list[tuple[int, int]]:
+    """First place and the one after the last of each cell; a place that two cells share is in both. left: over both sides."""
+    ends = [(left * count + 2 * short * i, 2 * count) for i in range(count + 1)]  # as fractions
+    return [(low // under, -(-high // under)) for (low, under), (high, _) in itertools.pairwise(ends)]
 
 
 def _middle(size: int, side: int) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from unmask.bundle.manifest import Bundle
 from unmask.bundle.task_template import AnswerSpan, Template
 from unmask.decoding.canvas import Canvas, IdRange, Span, allowed_mask
 from unmask.decoding.denoiser import Step
+from unmask.decoding.draft import Draft
 from unmask.decoding.input_rows import Rows
 from unmask.decoding.reference import adapted, reference_fill
 from unmask.decoding.row_selection import AttentionLayout
@@ -35,6 +36,8 @@ Floats = NDArray[np.float32]
 Input = str | Sequence[int] | Floats
 """A text; codes, where 0 is the first id of the modality's range; or rows (R, d) float32 that replace embeddings."""
 Inputs = Mapping[str, Input]
+KeptCodes = Mapping[str, Sequence[int | None]]
+"""Modality -> a code for each position of the answer's spans of it, where 0 is the first id of its range; None: to be filled."""
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -46,6 +49,7 @@ class Request:
     template: Template
     canvas: Canvas  # prompt and answer
     prompt: int  # length of the prompt
+    answer: tuple[AnswerSpan, ...]  # what follows the prompt
     reference: bool  # the canvas is laid out for the published decoding
     places: NDArray[np.int64] | None = None  # `place_rows` of the canvas
 
@@ -105,12 +109,15 @@ class Generator:
 
     # ---- the canvas
 
-    def request(self, task: str, inputs: Inputs, length: int | None = None, reference: bool = False) -> Request:
+    def request(
+        self, task: str, inputs: Inputs, length: int | None = None, reference: bool = False, kept: KeptCodes | None = None
+    ) -> Request:
         """Lay out a task's canvas.
 
         inputs: a text, codes or rows for each of the template's inputs, see `Input`. length: number of positions of the answer,
-        by default the template's. reference: one span that allows every id, as in the family's published code. Raises InputError
-        for an unknown task, missing, unknown or empty inputs, codes out of range, or a canvas that is too long.
+        by default the template's. reference: one span that allows every id, as in the family's published code. kept: a draft of
+        which only the rest is filled. Raises InputError for an unknown task, missing, unknown or empty inputs, codes out of
+        range, a canvas that is too long, and a draft that does not fit or leaves nothing to fill.
         """
         template = self.template(task)
         prompt, rows = self._encode_prompt(template, inputs)
@@ -132,7 +139,27 @@ class Generator:
         if reference:
             spans = [Span(len(prompt), len(ids), "any", self._around_mask((0, manifest.vocabulary.size)))]
         canvas = Canvas(np.array(ids, dtype=np.int64), tuple(spans), manifest.vocabulary.mask_id, rows=rows)
-        return Request(task, template, canvas, len(prompt), reference, place_rows(manifest, prompt, pieces))
+        if kept:
+            canvas = self._keeping(canvas, task, kept, reference)
+        return Request(task, template, canvas, len(prompt), pieces, reference, place_rows(manifest, prompt, pieces))
+
+    def _keeping(self, canvas: Canvas, task: str, kept: KeptCodes, reference: bool) -> Canvas:
+        """The canvas with a draft of the codes that are kept, which a fill trusts whatever its schedule."""
+        if reference:
+            raise InputError("a published decoding starts from masks and keeps nothing; leave reference or what is kept out")
+        at, ids = list[int](), list[int]()
+        for modality, codes in kept.items():
+            places = [i for span in canvas.spans if span.modality == modality for i in range(span.start, span.stop)]
+            if len(places) != len(codes):
+                raise InputError(f"{len(codes)} codes of {modality} are kept, and the answer of {task} has {len(places)}")
+            known = [(place, code) for place, code in zip(places, codes, strict=True) if code is not None]
+            at += [place for place, _ in known]
+            ids += self._codes("kept", modality, [code for _, code in known])
+        if len(at) == sum(span.stop - span.start for span in canvas.spans):
+            raise InputError("all of the answer is kept, so nothing is left to fill; name a region that is made anew")
+        order = np.argsort(np.array(at, np.int64))
+        at_floats = np.array(at, np.float64)[order]
+        return canvas.with_draft(Draft(np.array(ids, np.int64)[order], np.ones(len(at), np.float32), at_floats))
 
     def template(self, task: str) -> Template:
         """The template of a task. Raises InputError for a task that the bundle does not have."""
@@ -207,7 +234,8 @@ class Generator:
     def _codes(self, name: str, kind: str, value: Input) -> list[int]:
         if isinstance(value, str):
             raise InputError(f"the input {name} is a row of {kind} codes, not text")
-        low, high = self.bundle.manifest.vocabulary.ranges[kind]
+        vocabulary = self.bundle.manifest.vocabulary
+        low, high = vocabulary.ranges.get(kind, (0, vocabulary.size))
         wrong = [code for code in value if not 0 <= code < high - low]
         if wrong:
             raise InputError(f"the {kind} code {wrong[0]} is out of range; {self.bundle.manifest.name} has 0 to {high - low - 1}")
@@ -287,13 +315,22 @@ class Generator:
         schedule: Schedule | Reference | None = None,
         reference: bool = False,
         on_step: Callable[[Request, Step], None] | None = None,
+        kept: KeptCodes | None = None,
     ) -> Answer:
         """Answer a task. Arguments and errors are those of `request` and `steps`.
 
         on_step: called after each pass; it may raise an exception to cancel.
         """
+        return self.answer(self.request(task, inputs, length, reference, kept), schedule, on_step)
+
+    def answer(
+        self,
+        request: Request,
+        schedule: Schedule | Reference | None = None,
+        on_step: Callable[[Request, Step], None] | None = None,
+    ) -> Answer:
+        """Fill a request's canvas and read the answer. Arguments and errors are those of `steps` and `generate`."""
         began = time.perf_counter()
-        request = self.request(task, inputs, length, reference)
         ids, passes, rows = request.canvas.ids, 0, 0
         for step in self.steps(request, schedule):
             ids, passes, rows = step.ids, step.number, rows + step.rows

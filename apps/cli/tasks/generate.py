@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,21 +10,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from unmask.apps.cli.options import FLAG, EngineChoice, ScheduleChoice, TunedChoice, setting
+from unmask.apps.cli.options import FLAG, MANY, EngineChoice, ScheduleChoice, TunedChoice, refuse_unread, setting
 from unmask.apps.modalities.files import Output, read_input
+from unmask.apps.modalities.pictures import read_picture
 from unmask.apps.modalities.spoken import SPEECH, Player
 from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.apps.terminal.picture_view import PictureView
-from unmask.codecs import Codecs
+from unmask.codecs import Codecs, Kept
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
-from unmask.session import open_model
+from unmask.session import RunOptions, open_model
 from unmask.text.generator import Answer, Generator, Input, Request
+from unmask.text.partial import partial
 
+IMAGE = "image"
 Decode = Callable[[str, tuple[int, ...]], NDArray[Any]]
 """(modality, its codes) -> its own array."""
 
@@ -46,6 +51,10 @@ class GenerateOptions:
     printed."""
     play: Annotated[bool, FLAG] = False
     """Play the sound of the answer, which begins before all of it is made. Needs the extra `live` and a sound device."""
+    keep: Path | None = None
+    """Picture that is there already, for a task that gives one: all of it is kept but what --repaint names."""
+    repaint: Annotated[tuple[str, ...], MANY] = ()
+    """Boxes of the kept picture that are made anew, each as LEFT,TOP,WIDTH,HEIGHT in its pixels. The middle square is used."""
     task: str | None = None
     """What to do; `unmask inspect` lists the tasks. Default: the bundle's first."""
     length: int | None = None
@@ -85,6 +94,7 @@ def generate(
     if output:
         session.codecs.runner(output.modality, "writes")
     given = read_inputs(task.inputs, options)
+    keep = read_kept(options)
     player = Player(session.codecs, task.outputs) if options.play else None
     used: Schedule | Reference
     if options.reference:
@@ -93,8 +103,8 @@ def generate(
     else:
         chosen = setting(session.bundle, task.name, engine, tuned, options.quiet)
         generator, used = Generator(chosen.bundle, chosen.engine), schedule.over(chosen.schedule)
-    inputs = session.codecs.encode(task.inputs, given, used.seed if isinstance(used, Reference) else None)
-    request = generator.request(task.name, inputs, options.length, options.reference)
+    run_options = RunOptions(used, options.length, options.reference, keep)
+    request = session.request(task.name, given, run_options)
     generator.load()
     decode = cached(session.codecs)
     view = view_of(generator, request, session.codecs.written(task.outputs), decode) if options.show else None
@@ -115,9 +125,9 @@ def cached(codecs: Codecs) -> Decode:
 def view_of(generator: Generator, request: Request, written: list[str], decode: Decode) -> CanvasView:
     """A picture if the task gives one that can be made of its codes, else the tokens. written: modalities that can."""
     mask_id, manifest = request.canvas.mask_id, generator.bundle.manifest
-    if "image" in written:
-        low, high = manifest.vocabulary.ranges["image"]
-        return PictureView(lambda codes: decode("image", codes), (low, high), mask_id, request.prompt)
+    if IMAGE in written:
+        look = lambda step: partial(request, step, manifest.vocabulary)[IMAGE]  # noqa: E731
+        return PictureView(lambda codes: decode(IMAGE, codes), look, request.prompt)
     return CanvasView(generator.tokenizer, mask_id, start=request.prompt)
 
 
@@ -175,6 +185,27 @@ def read_inputs(wanted: Mapping[str, str], options: GenerateOptions) -> dict[str
     if surplus:
         raise InputError(f"this task takes {', '.join(wanted)}, not {', '.join(surplus)}")
     return inputs
+
+
+def read_kept(options: GenerateOptions) -> dict[str, Kept]:
+    """The picture that is kept, and what of it is made anew. Raises InputError for one without the other, and for wrong boxes."""
+    if options.keep is None:
+        refuse_unread(["repaint"] if options.repaint else [], {"repaint": "names what is not kept; give --keep PICTURE too"})
+        return {}
+    if not options.repaint:
+        raise InputError(f"--keep {options.keep}: nothing would change; name what is made anew: --repaint LEFT,TOP,WIDTH,HEIGHT")
+    pixels = read_picture(options.keep)
+    rows, columns = pixels.shape[:2]
+    anew = np.zeros((rows, columns), bool)
+    for text in options.repaint:
+        found = re.fullmatch(r"(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})", text)
+        if found is None:
+            raise InputError(f"--repaint {text}: a box is LEFT,TOP,WIDTH,HEIGHT in pixels, four whole numbers such as 0,16,32,32")
+        left, top, width, height = (int(found[i]) for i in range(1, 5))
+        if not anew[top : top + height, left : left + width].size:
+            raise InputError(f"--repaint {text}: no pixel of {options.keep}, which has {columns} x {rows}, lies in it")
+        anew[top : top + height, left : left + width] = True
+    return {IMAGE: Kept(pixels, anew)}
 
 
 def written(answer: Answer, task: str, options: GenerateOptions) -> str:

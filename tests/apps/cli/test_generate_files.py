@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.apps.conftest import Command
+from unmask import Kept, open_model
+from unmask.apps.modalities.pictures import read_picture
 
 FEW = ("--passes", "2", "--quiet")
 
@@ -65,6 +67,41 @@ def test_each_wrong_thing_is_a_line_and_nothing_is_lost(
         assert told in result.err
     assert kept.read_bytes() == b"older"
     assert not (tmp_path / "a.png").exists()
+
+
+def test_a_box_of_a_picture_is_painted_again(command: Command, media: Path, photo: Path, tmp_path: Path) -> None:
+    draw = ("generate", media, "--task", "t2i", "--text", "red", *FEW)
+    edit = (*draw, "--keep", photo, "--repaint", "10,0,15,15", "30,30,1,1")
+    made = command(*edit, "--json", "--output", tmp_path / "a.png")
+    codes = json.loads(made.out)["codes"]["image"]
+    kept = open_model(media).codecs.keep({"image": Kept(read_picture(photo), np.zeros((60, 80), bool))}, {"image": 256})["image"]
+    changed = {i for i in range(256) if codes[i] != kept[i]}
+    again = {16 * row + column for row in range(4) for column in range(4)} | {16 * 8 + 5}  # the square is 10 to 70, a code 3.75
+    assert changed <= again
+    assert 0 in changed
+    told = {
+        (*draw, "--keep", photo): "nothing would change; name what is made anew: --repaint LEFT,TOP,WIDTH,HEIGHT",
+        (*draw, "--repaint", "0,0,9,9"): "--repaint: names what is not kept; give --keep PICTURE too",
+        (*draw, "--keep", photo, "--repaint", "0,0,9"): "--repaint 0,0,9: a box is LEFT,TOP,WIDTH,HEIGHT in pixels",
+        (*draw, "--keep", photo, "--repaint", "80,0,9,9"): "which has 80 x 60, lies in it",
+        (*draw, "--keep", photo, "--repaint", "0,0,4,60"): "all of the answer is kept, so nothing is left to fill",
+        (*edit, "--reference"): "leave reference or what is kept out",
+        (
+            "generate",
+            media,
+            "--task",
+            "vqa",
+            "--text",
+            "x",
+            "--image",
+            photo,
+            *edit[-5:],
+        ): "image is kept, but",
+    }
+    for line, message in told.items():
+        result = command(*line)
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1), result
+        assert message in result.err
 
 
 def test_guidance_of_the_first_pass_costs_one_more(command: Command, media: Path) -> None:

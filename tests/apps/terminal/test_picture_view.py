@@ -7,6 +7,7 @@ from rich.console import Console
 
 from unmask.apps.terminal.picture_view import GRAY, HALF, PictureView, faded, half_blocks
 from unmask.decoding.denoiser import Step
+from unmask.text.partial import UNKNOWN, Partial
 
 MASK = 99
 
@@ -43,6 +44,12 @@ def test_what_is_not_sure_is_gray() -> None:
     np.testing.assert_array_equal(faded(pixels, np.ones(3)), pixels)  # no square
 
 
+def look(now: Step) -> Partial:
+    """All but the first and the last position are codes, of which 10 is the first."""
+    own, masked = now.tentative[1:-1], now.ids[1:-1] == MASK
+    return Partial(np.where(own == MASK, UNKNOWN, own - 10), masked, now.confidence[1:-1])
+
+
 def test_masks_become_guesses_and_the_last_picture_is_whole() -> None:
     decoded = []
 
@@ -50,16 +57,18 @@ def test_masks_become_guesses_and_the_last_picture_is_whole() -> None:
         decoded.append(codes)
         return np.full((4, 4, 3), 250, np.uint8)
 
-    view = PictureView(decode, (10, 20), MASK, 1)
+    view = PictureView(decode, look, 1)
     view.console = Console(file=StringIO(), force_terminal=True, color_system="truecolor", width=40)
     first = view.text(step(1, [7, 12, MASK, MASK, MASK, 8], [7, 12, 13, 14, MASK, 8], [1, 1, 0.5, 0, 0, 1]))
     assert first.plain.startswith("pass 1  2/5 places")
+    colors = {str(span.style) for span in first.spans}
     last = view.text(step(2, [7, 12, 13, 14, 15, 8], [7, 12, 13, 14, 15, 8], [1] * 6))
-    assert decoded == [(2, 3, 4), (2, 3, 4, 5)]
+    assert decoded == [(2, 3, 4, 0), (2, 3, 4, 5)]
     assert HALF in last.plain
+    assert len(colors) > len({str(span.style) for span in last.spans}) == 1
 
 
 def test_without_a_terminal_nothing_is_decoded() -> None:
-    view = PictureView(lambda codes: 1 / 0, (10, 20), MASK, 1)  # type: ignore[arg-type, return-value]
+    view = PictureView(lambda codes: 1 / 0, look, 1)  # type: ignore[arg-type, return-value]
     view.console = Console(file=StringIO())
-    assert view.text(step(1, [7, 12], [7, 12], [1, 1])).plain == "pass 1  1/1 places  2 rows  100 ms\n"
+    assert view.text(step(1, [7, 12, 8], [7, 12, 8], [1, 1, 1])).plain == "pass 1  2/2 places  3 rows  100 ms\n"

@@ -1,6 +1,7 @@
 """Blocks, windows, revision and drawn ids: which rows are computed and predicted, on random canvases and schedules."""
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from unmask.decoding.canvas import Canvas, IdRange, Span
 from unmask.decoding.denoiser import Step, TopKScores
+from unmask.decoding.draft import Draft
 from unmask.decoding.row_selection import AttentionLayout, block_of
 from unmask.decoding.sampler import fill
 from unmask.decoding.schedule import Schedule
@@ -235,3 +237,12 @@ def test_a_block_holds_its_position_and_respects_both_lengths(
     assert start <= first < stop <= 100
     assert own is None or ((start - begins) // own == (stop - 1 - begins) // own)
     assert block is None or stop - start <= block
+
+
+def test_blocks_begin_where_the_span_does_whatever_a_draft_holds() -> None:
+    """Else rows of the draft before the first mask would keep the keys and values that they had beside masks."""
+    sure = np.ones(8, np.float32)
+    sure[[5, 7]] = 0
+    canvas = replace(canvas_of(2, 6), draft=Draft(np.array([1, 1, 3, 3, 3, 3, 3, 3]), sure))
+    _, fake = run(canvas, Schedule(passes=2, rule="quota", reuse=True, window="block", block=6))
+    assert [rows for rows, _ in fake.calls] == [list(range(8)), list(range(2, 8))]

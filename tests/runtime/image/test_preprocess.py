@@ -1,10 +1,12 @@
 """The square that a model reads: bit for bit what Pillow's bicubic filter and a center crop give."""
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 from PIL import Image
 
-from unmask.image.preprocess import square
+from unmask.image.preprocess import cells, square
 
 
 def with_pillow(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -47,3 +49,16 @@ def test_the_middle_is_kept() -> None:
     pixels = np.zeros((32, 96, 3), np.uint8)
     pixels[:, 32:64] = 255
     np.testing.assert_array_equal(square(pixels, 32), np.full((32, 32, 3), 255))
+
+
+@given(height=st.integers(4, 40), width=st.integers(4, 40), count=st.integers(1, 9), seed=st.integers(0, 99))
+def test_a_cell_has_a_place_of_the_region_if_it_shows_one(height: int, width: int, count: int, seed: int) -> None:
+    """Each place is a square of 2 x count by 2 x count points here, so that no edge of a cell cuts a point."""
+    region = np.random.default_rng(seed).random((height, width)) < 0.1
+    short, fine = min(height, width), 2 * count
+    points = np.kron(region, np.ones((fine, fine), bool))
+    top, left = ((side - short) * count for side in (height, width))
+    middle = points[top : top + short * fine, left : left + short * fine]
+    side = short * 2
+    expected = middle.reshape(count, side, count, side).any((1, 3))
+    np.testing.assert_array_equal(cells(region, count), expected)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from unmask import Kept
 from unmask.bundle.manifest import load_bundle, read_manifest
 from unmask.errors import BundleError, InputError
 from unmask.export.modules.sticker_codec import StickerCodec
@@ -54,6 +55,26 @@ def test_the_codec_reads_what_it_wrote(bundle: Path, codec: StickerCodec) -> Non
     pixels = runner.decode(codes)
     assert pixels.shape == PIXELS.shape
     assert runner.encode(pixels) == codes
+
+
+@pytest.mark.parametrize("guidance", [0.0, 2.0])
+def test_a_part_that_is_made_anew_sees_the_part_that_is_kept(bundle: Path, guidance: float) -> None:
+    """Rows of what is kept are computed again in each pass: so says a fill that reuses nothing."""
+    session = open_model(bundle)
+    anew = np.zeros(PIXELS.shape[:2], bool)
+    anew[24:48, 8:41] = True
+    schedule = replace(session.task("t2i").schedule, passes=4, guidance=guidance)
+    made = [
+        session.run("t2i", {"text": TEXT}, RunOptions(schedule=one, keep={"image": Kept(PIXELS, anew)})).codes["image"]
+        for one in (schedule, replace(schedule, reuse=False, window="masked"))
+    ]
+    assert made[0] == made[1]
+    again = np.zeros((SIDE_CODES, SIDE_CODES), bool)
+    again[3:6, 1:6] = True
+    own = session.codecs.runner("image", "reads").encode(PIXELS)
+    assert [code for code, a in zip(made[0], again.ravel(), strict=True) if not a] == [
+        code for code, a in zip(own, again.ravel(), strict=True) if not a
+    ]
 
 
 def test_guidance_leads_away_from_pictures_without_a_text(bundle: Path) -> None:
