@@ -8,9 +8,8 @@ where the other takes 40 (docs/log.md). Keys and values that many passes read st
 import onnx
 from onnx import helper, numpy_helper
 
+from unmask.export.onnx.own_operators import CONTRIB, use_own_operators
 from unmask.export.onnx.static import drop_unused
-
-CONTRIB = "com.microsoft"
 
 
 def join_heads(model: onnx.ModelProto) -> None:
@@ -35,5 +34,5 @@ def join_heads(model: onnx.ModelProto) -> None:
             inputs = [*map(rows, node.input[:3]), *(["", "", node.input[3]] if len(node.input) > 3 else [])]
             made = helper.make_node("MultiHeadAttention", inputs, join.output, node.name, domain=CONTRIB, num_heads=heads)
             join.CopyFrom(made)
-    model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
+    use_own_operators(model)
     drop_unused(model)

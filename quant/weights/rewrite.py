@@ -18,11 +18,11 @@ import onnx
 from onnx import TensorProto, helper
 
 from unmask.errors import InputError
+from unmask.export.onnx.own_operators import CONTRIB, use_own_operators
 from unmask.quant.weights.matrices import Matrix, matrices
 from unmask.quant.weights.store import Store, Stored
 
 MATRIX_FORMS = ("int8", "int8-weights", "int4", "int8-static", "fp16", "fp32")
-CONTRIB = "com.microsoft"
 HALVED_BYTES = 1 << 16  # other constants (convolutions, positions) of at least this size are stored in float16 or int8
 
 
@@ -79,8 +79,8 @@ class Rewriter:
         del out.graph.node[:], out.graph.initializer[:]
         out.graph.node.extend(self._nodes)
         out.graph.initializer.extend(self._tensors.values())
-        if any(node.domain == CONTRIB for node in self._nodes) and CONTRIB not in {o.domain for o in out.opset_import}:
-            out.opset_import.append(helper.make_opsetid(CONTRIB, 1))
+        if any(node.domain == CONTRIB for node in self._nodes):
+            use_own_operators(out)
         return out
 
     # ---- products

@@ -1,4 +1,4 @@
-"""Adapters against the published configurations: sizes and tensor names of the real models, and what is refused."""
+"""Adapters against the published configurations: sizes, tensor names and traits of the real models."""
 
 from pathlib import Path
 from typing import Any
@@ -9,80 +9,11 @@ from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
+from tests.export.published_configs import A2D, BLOCK, DREAM, FAST_DLLM, LLADA, REASONER
 from unmask.benchmarks.scenarios.checkpoints import letters, omni_tokenizer, small_tokenizer
 from unmask.errors import InputError
-from unmask.export.checkpoint.config import check_config
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.onnx.backbone import expected
-
-# Omni-Diffusion's config_dream_resume.json, SDAR-1.7B's and LLaDA-8B's config.json, without what says nothing of the graphs.
-DREAM: dict[str, Any] = {
-    "model_type": "Dream",
-    "vocab_size": 176264,
-    "hidden_size": 3584,
-    "intermediate_size": 18944,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 28,
-    "num_key_value_heads": 4,
-    "hidden_act": "silu",
-    "max_position_embeddings": 131072,
-    "rms_norm_eps": 1e-6,
-    "rope_scaling": None,
-    "rope_theta": 1000000.0,
-    "sliding_window": None,
-    "use_sliding_window": False,
-    "use_mrope": False,
-    "tie_word_embeddings": False,
-    "bos_token_id": 151643,
-    "eos_token_id": 151643,
-    "mask_token_id": 151666,
-}
-BLOCK: dict[str, Any] = {
-    "model_type": "sdar",
-    "attention_bias": False,
-    "vocab_size": 151936,
-    "hidden_size": 2048,
-    "intermediate_size": 6144,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "hidden_act": "silu",
-    "max_position_embeddings": 32768,
-    "rms_norm_eps": 1e-6,
-    "rope_scaling": None,
-    "rope_theta": 1000000,
-    "use_sliding_window": False,
-    "tie_word_embeddings": True,
-    "eos_token_id": [256, 258],
-}
-LLADA: dict[str, Any] = {
-    "model_type": "llada",
-    "activation_type": "silu",
-    "alibi": False,
-    "attention_layer_norm": False,
-    "block_type": "llama",
-    "d_model": 4096,
-    "embedding_size": 126464,
-    "vocab_size": 126464,
-    "eos_token_id": 126081,
-    "include_bias": False,
-    "include_qkv_bias": False,
-    "input_emb_norm": False,
-    "layer_norm_type": "rms",
-    "mask_token_id": 126336,
-    "max_sequence_length": 4096,
-    "mlp_hidden_size": 12288,
-    "multi_query_attention": None,
-    "n_heads": 32,
-    "n_kv_heads": 32,
-    "n_layers": 32,
-    "rms_norm_eps": 1e-5,
-    "rope": True,
-    "rope_theta": 500000.0,
-    "scale_logits": False,
-    "weight_tying": False,
-}
 
 
 @pytest.fixture(scope="module")
@@ -172,151 +103,6 @@ def test_ranges_are_read_from_the_tokenizer(tokenizer: Tokenizer) -> None:
     omni = FAMILIES["dream"].traits(DREAM, omni_tokenizer(), None)
     assert omni.ranges == {"text": (0, 151667), "speech": (151688, 168072), "image": (168072, 176264)}
     assert FAMILIES["dream"].traits(DREAM, tokenizer, None).ranges == {}  # all ids are text
-
-
-def read(raw: dict[str, Any]) -> tuple[str, ...]:
-    """As the exporter reads a config.json; returns the keys that nobody knows."""
-    adapter = FAMILIES[family_of(raw)]
-    unknown = check_config(raw, getattr(adapter, "KEYS", ()))
-    adapter.config(raw)
-    return unknown
-
-
-@pytest.mark.parametrize(
-    ("raw", "key", "value"),
-    [
-        (DREAM, "rope_scaling", {"type": "yarn", "factor": 4.0}),
-        (DREAM, "rope_parameters", {"rope_type": "linear", "rope_theta": 1e6, "factor": 2.0}),
-        (DREAM, "use_sliding_window", True),
-        (DREAM, "use_mrope", True),
-        (BLOCK, "hidden_act", "gelu"),
-        (BLOCK, "attention_bias", True),
-        (BLOCK, "mlp_bias", True),
-        (BLOCK, "rope_scaling", {"rope_type": "dynamic", "factor": 2.0}),
-        (LLADA, "activation_type", "gelu"),
-        (LLADA, "block_type", "sequential"),
-        (LLADA, "layer_norm_type", "default"),
-        (LLADA, "alibi", True),
-        (LLADA, "rope", False),
-        (LLADA, "scale_logits", True),
-        (LLADA, "rope_scaling", {"rope_type": "llama3", "factor": 8.0}),
-        (LLADA, "clip_qkv", 8.0),
-        (LLADA, "num_experts", 64),
-        (BLOCK, "use_regular_causal", True),
-        (BLOCK, "layer_types", ["full_attention", "sliding_attention"]),
-        (BLOCK, "rope_parameters", {"rope_theta": 1e6, "partial_rotary_factor": 0.5}),
-        (DREAM, "expand_token_id", 151667),
-        (DREAM, "bd_size", 32),
-        (DREAM, "use_qk_norm", True),
-        (DREAM, "final_logit_softcapping", 30.0),
-    ],
-)
-def test_what_would_be_computed_wrongly_is_refused(raw: dict[str, Any], key: str, value: object) -> None:
-    read(raw)
-    with pytest.raises(InputError, match=r"(has \w+ .*, which|scales positions .*, which) the exported graphs do not compute"):
-        read({**raw, key: value})
-
-
-@pytest.mark.parametrize(
-    ("raw", "key", "value"),
-    [
-        (DREAM, "expand_token_id", None),
-        (DREAM, "layer_types", ["full_attention", "full_attention"]),
-        (DREAM, "num_experts", 0),
-        (BLOCK, "use_regular_causal", False),
-        (BLOCK, "use_qk_norm", True),
-        (LLADA, "rope_parameters", {"rope_type": "default", "rope_theta": 5e5, "partial_rotary_factor": 1.0}),
-    ],
-)
-def test_a_key_that_changes_nothing_is_no_hindrance(raw: dict[str, Any], key: str, value: object) -> None:
-    assert read({**raw, key: value}) == ()
-
-
-@pytest.mark.parametrize("raw", [DREAM, BLOCK, LLADA])
-def test_the_published_configurations_have_no_unknown_keys(raw: dict[str, Any]) -> None:
-    assert read(raw) == ()
-    assert read({**raw, "canvas_noise": 3, "swirl": None}) == ("canvas_noise", "swirl")
-
-
-@pytest.mark.parametrize(
-    ("raw", "key", "value", "wanted"),
-    [
-        (DREAM, "hidden_size", "64", "a whole number from 1"),
-        (DREAM, "num_hidden_layers", 2.0, "a whole number from 1"),
-        (DREAM, "num_attention_heads", 0, "a whole number from 1"),
-        (DREAM, "num_key_value_heads", True, "a whole number from 1"),
-        (DREAM, "eos_token_id", [], "an id, or a list of ids"),
-        (DREAM, "mask_token_id", "151666", "an id, or a list of ids"),
-        (DREAM, "tie_word_embeddings", "false", "true or false"),
-        (DREAM, "rope_scaling", "yarn", "an object"),
-        (DREAM, "architectures", [None], "a list of names"),
-        (BLOCK, "rope_theta", [1e6], "a finite number above 0"),
-        (BLOCK, "rope_parameters", {"rope_theta": "1e6"}, "a finite number above 0"),
-        (BLOCK, "block_size", -4, "a whole number from 1"),
-        (LLADA, "rms_norm_eps", float("nan"), "a finite number above 0"),
-        (LLADA, "rms_norm_eps", 10**400, "a finite number above 0"),
-        (LLADA, "embedding_size", {"text": 5}, "a whole number from 1"),
-    ],
-)
-def test_a_value_of_another_type_is_named(raw: dict[str, Any], key: str, value: object, wanted: str) -> None:
-    with pytest.raises(InputError, match=f"config.json has .*, which is not {wanted}"):
-        read({**raw, key: value})
-
-
-def test_the_default_scaling_is_none() -> None:
-    rope = {"rope_type": "default", "rope_theta": 5e5}
-    raw = {key: value for key, value in DREAM.items() if not key.startswith("rope")}
-    assert FAMILIES["dream"].config({**raw, "rope_parameters": rope}).rope_theta == 5e5
-    with pytest.raises(InputError, match="lacks 'rope_theta'"):
-        FAMILIES["dream"].config({**raw, "rope_parameters": {"rope_type": "default"}})
-
-
-@pytest.mark.parametrize("kind", ["Dream", "dream", "llada", "mmada", "sdar", "SDAR"])
-def test_case_of_the_model_type_is_no_matter(kind: str) -> None:
-    assert family_of({"model_type": kind}) in ("dream", "llada", "block")
-
-
-@pytest.mark.parametrize("kind", ["resnet", "", None])
-def test_what_nobody_knows_is_told_with_what_is_known(kind: str | None) -> None:
-    with pytest.raises(InputError, match=r"is not one that can be exported; known: dream, llada, .*a2d-qwen3.*fast_dllm_qwen"):
-        family_of({"model_type": kind})
-
-
-@pytest.mark.parametrize(
-    ("raw", "reason"),
-    [
-        ({"model_type": "llada2_moe", "num_experts": 256}, "a mixture of experts"),
-        ({"model_type": "sdar_moe"}, "a mixture of experts, .* the nearest are the dense models"),
-        ({"model_type": "rnd1"}, "a mixture of experts"),
-        ({"model_type": "bd3lm"}, "diffusion transformer"),
-        ({"model_type": "omnivoice"}, "eight codebooks"),
-        ({"model_type": "diffusion_gemma"}, "noise is uniform"),
-        ({"model_type": "wedlm"}, "attends causally"),
-        ({"model_type": "llama"}, "writes token by token"),
-        ({"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "modeling_x.X"}}, "is in Python code of its own"),
-    ],
-)
-def test_what_is_known_and_cannot_be_exported_is_told_the_reason(raw: dict[str, Any], reason: str) -> None:
-    with pytest.raises(InputError, match=rf"model_type '{raw['model_type']}' cannot be exported here: .*{reason}"):
-        family_of(raw)
-
-
-# Qwen3-0.6B as ZHZisZZ/dllm converts it, Fast_dLLM_v2_7B's config.json, and Dream's reasoner.
-A2D = {
-    **{key: value for key, value in BLOCK.items() if key != "eos_token_id"},
-    "model_type": "a2d-qwen3",
-    "hidden_size": 1024,
-    "intermediate_size": 3072,
-    "eos_token_id": 256,
-}
-FAST_DLLM = {
-    **{key: value for key, value in DREAM.items() if key != "mask_token_id"},
-    "model_type": "Fast_dLLM_Qwen",
-    "vocab_size": 152064,
-    "bd_size": 32,
-    "eos_token_id": 257,
-}
-REASONER = {**BLOCK, "model_type": "Dream", "hidden_size": 4096, "block_size": 32, "eos_token_id": 256}
 
 
 def test_tiny_a2d_is_read_as_trained(tokenizer: Tokenizer) -> None:
