@@ -1,4 +1,6 @@
-"""Omni-Diffusion at full size, random weights: making a bundle, opening it, and two of its tasks. Takes hours and 40 GB of disk.
+"""Omni-Diffusion at full size, random weights: making a bundle, opening it, two of its tasks, and what the others would take.
+
+Takes hours and 40 GB of disk.
 
     python -m benchmarks.lab.omni.full .cache/full
 
@@ -11,14 +13,17 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any, Literal
 
 import cyclopts
 import numpy as np
 
 from benchmarks.lab.omni.memory import watch
+from benchmarks.lab.omni.rows import computed
 from benchmarks.lab.omni.tasks import Pass, published, published_masks, published_pass, request_of, trimmed
 from benchmarks.lab.program import run
 from unmask.benchmarks.measure.machine import describe_machine
@@ -28,11 +33,12 @@ from unmask.codecs import Codecs
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
+from unmask.errors import InputError
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.text.generator import Input
 
 UNMASK = [sys.executable, "-c", "from unmask.apps.cli.main import run; run()"]
-PART = Literal["make", "open", "t2i", "asr"]
+PART = Literal["make", "open", "t2i", "asr", "rows"]
 SPEECH_S = 10
 MASKS = (1.0, 0.5, 0.0)  # shares of the answer that are masked in the published passes that are measured
 REUSED = Schedule(passes=16, rule="quota", order="negative_entropy", curve="cosine", reuse=True)
@@ -47,8 +53,10 @@ TASKS: dict[str, dict[str, tuple[Schedule | None, int | None]]] = {
 class FullOptions:
     to: tuple[Literal["int8", "int4"], ...] = ("int8", "int4")
     """Number formats."""
-    only: tuple[PART, ...] = ("make", "open", "t2i", "asr")
-    """What to measure."""
+    only: tuple[PART, ...] = ("make", "open", "t2i", "asr", "rows")
+    """What to measure. rows: what the tasks that are not timed would take, computed from passes that are."""
+    cost: dict[str, float] = field(default_factory=dict)
+    """For rows: seconds of a processor of a pass over so many rows (--cost.290 11.2), if this run measures none."""
     threads: int = 2
     mapped: bool = False
     """Tasks with int8 weights that stay in their file."""
@@ -66,9 +74,9 @@ def main(folder: Path, /, *, options: Annotated[FullOptions, cyclopts.Parameter(
             for mapped in (False, True) if form == "int8" else (False,):
                 opened(bundle, EngineOptions(threads=options.threads, mapped=mapped))
         own = EngineOptions(threads=options.threads, mapped=options.mapped and form == "int8")
-        for task in TASKS:
-            if task in options.only:
-                timed_task(load_bundle(bundle), task, own)
+        passes = [one for task in TASKS if task in options.only for one in timed_task(load_bundle(bundle), task, own)]
+        if "rows" in options.only:
+            tell_computed(load_bundle(bundle), costs_of(options.cost, passes))
 
 
 def say(**figures: Any) -> None:
@@ -104,7 +112,8 @@ def opened(bundle: Path, engine: EngineOptions, rows: int = 64) -> None:
 # ---- tasks
 
 
-def timed_task(bundle: Bundle, task: str, options: EngineOptions) -> None:
+def timed_task(bundle: Bundle, task: str, options: EngineOptions) -> list[Pass]:
+    """Returns the passes that were measured."""
     engine = Engine(bundle, options)
     codecs = Codecs(bundle, options)
     began, cpu = time.perf_counter(), time.process_time()
@@ -125,11 +134,13 @@ def timed_task(bundle: Bundle, task: str, options: EngineOptions) -> None:
         own = schedule or bundle.schedule(task)
         found, ids = trimmed(engine, request_of(bundle, task, given, published=False), own, sure, bundle)
         tell(bundle, task, name, found, slow)
+        passes += found
     if task == "t2i":
         codes = ids[-259:-3] - bundle.manifest.vocabulary.ranges["image"][0]
         began, cpu = time.perf_counter(), time.process_time()
         codecs.decode({"image": tuple(map(int, codes))})
         say(picture_s=time.perf_counter() - began, picture_cpu_s=time.process_time() - cpu)
+    return passes
 
 
 def inputs(task: str, bundle: Bundle, codecs: Codecs) -> dict[str, Input]:
@@ -154,6 +165,28 @@ def tell(bundle: Bundle, task: str, name: str, passes: list[Pass], slow: tuple[f
         each_cpu_s=[round(one.cpu_s, 2) for one in passes],
         load=os.getloadavg(),
     )
+
+
+# ---- the other tasks
+
+
+def costs_of(given: dict[str, float], passes: list[Pass]) -> dict[int, float]:
+    """Rows of a pass -> its seconds of a processor: the given ones, or the medians of the measured ones. Raises InputError."""
+    if not all(rows.isdecimal() and int(rows) and seconds > 0 for rows, seconds in given.items()):
+        raise InputError("--cost names a number of rows and the seconds of a pass over them, as in --cost.290 11.2")
+    measured = defaultdict[int, list[float]](list)
+    for one in passes:
+        measured[one.rows].append(one.cpu_s)
+    found = {int(rows): seconds for rows, seconds in given.items()} or {rows: median(all_s) for rows, all_s in measured.items()}
+    if not found:
+        raise InputError("rows needs seconds of passes: measure some (--only asr --only t2i) or give them (--cost.290 11.2)")
+    return found
+
+
+def tell_computed(bundle: Bundle, cost: dict[int, float]) -> None:
+    for one in computed(bundle, cost):
+        times = one.published_cpu_s / one.cpu_s
+        say(computed=bundle.folder.name, **dataclasses.asdict(one), times_less_cpu=times)
 
 
 if __name__ == "__main__":

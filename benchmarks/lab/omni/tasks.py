@@ -23,7 +23,7 @@ from unmask.engines.engine import Engine
 from unmask.text.denoiser import BackboneDenoiser, attention_layout
 from unmask.text.generator import Generator, Input, Request
 
-PROMPTS = {"t2i": 24, "asr": 10}
+PROMPTS = {"t2i": 24, "asr": 10, "tts": 15, "s2i": 18, "vqa": 11, "svqa": 14, "sqa": 8}
 """Tokens of a task's own words in the published tokenizer, before what is given: the random checkpoint's has a token a letter."""
 Ids = NDArray[np.int64]
 
@@ -123,9 +123,9 @@ def timed(steps: Iterator[Step], predicted: Callable[[], int]) -> tuple[list[Pas
 
 
 def published_masks(bundle: Bundle, request: Request) -> list[int]:
-    """Masks before each pass of the published decoding."""
+    """Masks before each pass of the published decoding, without those that guidance adds."""
     found, span = [], request.canvas.spans[0]
-    reference = adapted_reference(request)
+    reference = replace(adapted_reference(request), guidance=0.0)
     left = span.stop - span.start
     for step in reference_fill(request.canvas, Counted((0, 64)), reference):
         found.append(left)
