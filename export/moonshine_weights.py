@@ -62,7 +62,7 @@ def load_moonshine(folder: Path) -> Moonshine:
 
 
 def load_drafter(model: Moonshine, draft: Path) -> Drafter:
-    """The drafter that `training.drafting` taught for a model. draft: its `draft.safetensors`.
+    """The drafter that `training.drafting` taught for a model. draft: its weights (safetensors).
 
     Raises UnmaskError for another file, or a drafter for another model.
     """
@@ -74,7 +74,7 @@ def load_drafter(model: Moonshine, draft: Path) -> Drafter:
         ) from error
     ids, table = values.get("ids"), model.decoder.embed_tokens.weight
     if ids is None or ids.ndim != 1 or not bool(((ids >= 0) & (ids < len(table))).all()):
-        raise UnmaskError(f"{draft}: it has no ids of this model's tokens, so it is no drafter of it; give a draft.safetensors")
+        raise UnmaskError(f"{draft}: it has no ids of this model's tokens, so it is no drafter of it; give the weights of one")
     drafter = Drafter(ids, table[ids])
     own = {name: value.shape for name, value in drafter.state_dict().items() if name != GIVEN}
     unlike = [name for name in own | values if name not in own or name not in values or values[name].shape != own[name]]

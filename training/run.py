@@ -18,7 +18,7 @@ WEIGHTS, STATE, LOG = "weights.safetensors", "last.pt", "log.jsonl"
 @dataclass(frozen=True)
 class RunOptions:
     out: Path
-    """Folder of the run: last.pt to resume from, log.jsonl with a line for each report, weights.safetensors to use."""
+    """Folder of the run: last.pt to resume from, log.jsonl with a line for each report, weights.safetensors (float16) to use."""
     minutes: float = 60.0
     """Total training time, with earlier runs. The learning rate falls over it."""
     until: float = math.inf
@@ -36,7 +36,7 @@ class RunOptions:
 
 
 class Run:
-    """Trains a model by losses that are given to it."""
+    """Trains a model by losses that are given to it. Parameters that need no gradients are left as they are, and not saved."""
 
     def __init__(self, model: nn.Module, options: RunOptions, matrices: Sequence[nn.Parameter] = ()) -> None:
         """matrices: parameters that Muon trains (Jordan et al. 2024), which is worth twice the updates; AdamW trains the others.
@@ -46,11 +46,12 @@ class Run:
         options.out.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(options.threads)
         self.model, self.options = model.to(options.device), options
+        self._given = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         if options.start:
             self._begin_with(load_file(options.start, device=options.device))
         self.averaged = {name: value.clone() for name, value in self._state().items()}
         theirs = {id(matrix) for matrix in matrices}
-        others = [parameter for parameter in model.parameters() if id(parameter) not in theirs]
+        others = [parameter for parameter in model.parameters() if parameter.requires_grad and id(parameter) not in theirs]
         self.optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(others, lr=options.peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         ]
@@ -65,10 +66,13 @@ class Run:
         own = self._state()
         if strange := {name for name in own if name not in tensors or tensors[name].shape != own[name].shape}:
             raise SystemExit(f"{self.options.start}: {min(strange)} is not as this model has it; leave out --start")
-        self.model.load_state_dict({name: tensors[name].float() for name in own})
+        self._load({name: tensors[name].to(own[name].dtype) for name in own})
 
     def _state(self) -> dict[str, Tensor]:
-        return {name: value.detach() for name, value in self.model.state_dict().items()}
+        return {name: value.detach() for name, value in self.model.state_dict().items() if name not in self._given}
+
+    def _load(self, state: Mapping[str, Tensor]) -> None:
+        self.model.load_state_dict({**self.model.state_dict(), **state})
 
     def go(self, losses: Callable[[int], dict[str, Tensor]], score: Callable[[], dict[str, float]]) -> None:
         """Train until the time is over. losses: step -> parts of the loss, which are added. score: of the averaged model."""
@@ -94,7 +98,8 @@ class Run:
         for optimizer in self.optimizers:
             optimizer.step()
         decay = min(options.average, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(list(self.averaged.values()), list(self._state().values()), 1 - decay)
+        learned = {name: value for name, value in self._state().items() if value.is_floating_point()}
+        torch._foreach_lerp_([self.averaged[name] for name in learned], list(learned.values()), 1 - decay)
         for name, part in parts.items():
             self._losses[name].append(float(part.detach()))
         self.step += 1
@@ -104,13 +109,14 @@ class Run:
     def report(self, score: Callable[[], dict[str, float]]) -> None:
         """Measure the averaged parameters, write them, and append to the log."""
         current = {name: value.clone() for name, value in self._state().items()}
-        self.model.load_state_dict(self.averaged)
+        self._load(self.averaged)
         self.model.eval()
         with torch.no_grad():
             scores = score()
-        self.model.load_state_dict(current)
+        self._load(current)
         self.model.train()
-        save_file({name: value.half().contiguous() for name, value in self.averaged.items()}, self.options.out / WEIGHTS)
+        halved = {name: value.half() if value.is_floating_point() else value for name, value in self.averaged.items()}
+        save_file({name: value.contiguous() for name, value in halved.items()}, self.options.out / WEIGHTS)
         means = {f"loss_{name}": round(sum(parts) / len(parts), 4) for name, parts in self._losses.items()}
         line = {
             "step": self.step,
@@ -128,7 +134,7 @@ class Run:
     def _save(self) -> None:
         part = self.options.out / f"{STATE}.part"
         state = {
-            "model": self.model.state_dict(),
+            "model": self._state(),
             "averaged": self.averaged,
             "optimizers": [o.state_dict() for o in self.optimizers],
         }
@@ -139,7 +145,7 @@ class Run:
         if not (self.options.out / STATE).exists():
             return
         saved = torch.load(self.options.out / STATE, weights_only=True, map_location=self.options.device)
-        self.model.load_state_dict(saved["model"])
+        self._load(saved["model"])
         self.averaged = saved["averaged"]
         for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)

@@ -31,6 +31,10 @@ class Batch:
         """(B,) slots of each."""
         return (self.lengths + STATES_PER_SLOT - 1) // STATES_PER_SLOT
 
+    def to(self, device: str) -> "Batch":
+        tokens, letters = ([text.to(device) for text in texts] for texts in (self.tokens, self.letters))
+        return Batch(self.states.to(device), self.lengths.to(device), tokens, self.aligned.to(device), letters)
+
 
 def read_shards(cache: Path, held_out: int) -> tuple[list[Heard], list[Heard]]:
     """The recordings to train on, and those of the first `held_out` shards in the version as recorded.

@@ -2,13 +2,11 @@
 
     python -m unmask.training.drafting.train --moonshine MOONSHINE --cache CACHE --out RUN --minutes 360
 
-The encoder and the decoder stay as they are. Resumes from RUN/last.pt and appends a JSON line for each report to RUN/log.jsonl.
-RUN/draft.safetensors holds the averaged parameters of the last report.
+The encoder and the decoder stay as they are. Goes on from RUN/last.pt when it is there; RUN/log.jsonl has the curves, and
+RUN/weights.safetensors the averaged parameters of the last report.
 """
 
-import json
-import math
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +16,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from rapidfuzz.distance import Levenshtein
-from safetensors.torch import save_file
 from torch import Tensor
 
 from unmask.export.checkpoint.pieces import moonshine_tokenizer
@@ -26,30 +23,25 @@ from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.moonshine_weights import load_drafter, load_moonshine
 from unmask.training.drafting.batches import Batch, Stacker, batches, draftable, read_shards
 from unmask.training.drafting.prepare import Heard
+from unmask.training.run import Run, RunOptions
 
 LONGEST_STRETCH = 21  # states
 
 
-@dataclass(frozen=True)
-class Train:
+@dataclass(frozen=True, kw_only=True)
+class TrainDrafter(RunOptions):
     moonshine: Path
     """A Moonshine checkpoint."""
     cache: Path
     """What `prepare` wrote."""
-    out: Path
     minutes: float = 360.0
     """Total training time, with earlier runs. The learning rate falls over it."""
-    until: float = math.inf
-    """Stop after this many minutes, to resume later; the learning rate still falls over `minutes`."""
     start: Path | None = None
-    """Begin with the parameters of this `draft.safetensors`, and also draft tokens that only these texts have."""
+    """Begin with the parameters of this drafter (safetensors), and also draft tokens that only these texts have."""
     least: int = 3
     """Tokens that occur more seldom in the texts are never drafted."""
     batch: int = 16
     peak: float = 2e-3
-    warmup_steps: int = 100
-    average: float = 0.998
-    """Decay of the moving average of the parameters, which is released."""
     letters_weight: float = 0.3
     """Weight of the letters in the loss, relative to the tokens in slots."""
     aligned_weight: float = 0.15
@@ -64,34 +56,20 @@ class Train:
     """Share of the channels that are, state by state."""
     held_out: int = 1
     """Shards held out to measure."""
-    report_steps: int = 100
     threads: int = 2
-    seed: int = 0
 
 
-def main(options: Annotated[Train, cyclopts.Parameter(name="*")]) -> None:
-    options.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(options.threads)
-    run = Run(options)
-    run.resume()
-    stop_s = 60 * min(options.minutes, options.until)
-    while run.elapsed < stop_s:
-        rng = np.random.default_rng([options.seed, run.step])
-        for group in batches(run.recordings, options.batch, rng):
-            run.update(run.stack(group))
-            if run.step % options.report_steps == 0:
-                run.report()
-            if run.elapsed >= stop_s:
-                break
-        else:
-            run.read()
-    run.report()
+def main(options: Annotated[TrainDrafter, cyclopts.Parameter(name="*")]) -> None:
+    lessons = Lessons(options)
+    run = Run(lessons.drafter, replace(options, start=None))  # the drafter has begun with it
+    run.go(lessons.losses, lessons.scores)
 
 
-class Run:
-    """A training run: the state that a checkpoint holds, and the two things done with it, update and report."""
+class Lessons:
+    """The drafter, what it learns in each step of a run, and how well it drafts what it was not taught."""
 
-    def __init__(self, options: Train) -> None:
+    def __init__(self, options: TrainDrafter) -> None:
+        """Raises ValueError if `prepare` has written nothing yet."""
         self.options = options
         torch.manual_seed(options.seed)
         self.read()
@@ -102,11 +80,7 @@ class Run:
         else:
             self.drafter = Drafter(ids, model.decoder.embed_tokens.weight[ids])
         self.stack = Stacker(self.drafter.ids, moonshine_tokenizer(options.moonshine))
-        self.learned = [p for p in self.drafter.parameters() if p.requires_grad]
-        self.averaged = {name: value.clone() for name, value in self.state().items()}
-        self.optimizer = torch.optim.AdamW(self.learned, lr=options.peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-        self.step, self.elapsed, self.losses = 0, 0.0, list[list[float]]()
-        self.random = torch.Generator().manual_seed(options.seed)
+        self._groups: Iterator[list[Heard]] = iter(())
 
     def read(self) -> None:
         """The recordings that `prepare` has finished by now."""
@@ -116,66 +90,28 @@ class Run:
                 f"{self.options.cache}: no shard to train on; run `python -m unmask.training.drafting.prepare` first"
             )
 
-    def state(self) -> dict[str, Tensor]:
-        return {name: value.detach() for name, value in self.drafter.state_dict().items() if name != GIVEN}
-
-    def update(self, batch: Batch) -> None:
-        began, options = time.monotonic(), self.options
-        done = min(1.0, self.elapsed / (60 * options.minutes))
-        share = min(1.0, (self.step + 1) / options.warmup_steps) * max(0.03, 0.5 + 0.5 * math.cos(math.pi * done))
-        for group in self.optimizer.param_groups:
-            group["lr"] = options.peak * share
-        shown = replace(batch, states=hidden(batch.states, options.hidden_share, options.dropped_share, self.random))
+    def losses(self, step: int) -> dict[str, Tensor]:
+        """The weighted parts of the loss of the next batch, parts of whose states are hidden."""
+        options, batch = self.options, self.stack(self._group(step)).to(self.options.device)
+        random = torch.Generator().manual_seed(int(np.random.default_rng([options.seed, step]).integers(1 << 62)))
+        shown = replace(batch, states=hidden(batch.states, options.hidden_share, options.dropped_share, random))
         letters, slots, aligned = losses(self.drafter, shown, options.none_weight)
-        placing = options.start is None and self.step < options.aligned_steps
-        loss = options.letters_weight * letters + (aligned if placing else slots + options.aligned_weight * aligned)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.learned, 1.0)
-        self.optimizer.step()
-        decay = min(options.average, (1 + self.step) / (10 + self.step))
-        for name, value in self.state().items():
-            if value.is_floating_point():
-                self.averaged[name].lerp_(value, 1 - decay)
-        self.losses.append([float(part.detach()) for part in (letters, slots, aligned)])
-        self.step += 1
-        self.elapsed += time.monotonic() - began
+        parts = {"letters": options.letters_weight * letters}
+        if options.start is None and step < options.aligned_steps:
+            return parts | {"aligned": aligned}
+        return parts | {"slots": slots, "aligned": options.aligned_weight * aligned}
 
-    def report(self) -> None:
-        current = {name: value.clone() for name, value in self.state().items()}
-        self.drafter.load_state_dict(self.averaged, strict=False)
-        wrong = wrong_share(self.drafter, self.held, self.stack)
-        self.drafter.load_state_dict(current, strict=False)
-        save_file({name: value.contiguous() for name, value in self.averaged.items()}, self.options.out / "draft.safetensors")
-        parts = np.mean(self.losses, 0).round(4).tolist() if self.losses else [0.0] * 3
-        line = {
-            "step": self.step,
-            "minutes": round(self.elapsed / 60, 1),
-            **dict(zip(("letters", "slots", "aligned"), parts, strict=True)),
-            "recordings": len(self.recordings),
-            "wrong": round(wrong, 4),
-        }
-        text = json.dumps(line)
-        print(text, flush=True)
-        with open(self.options.out / "log.jsonl", "a", encoding="utf-8") as log:
-            log.write(text + "\n")
-        self.losses.clear()
-        self.save()
+    def _group(self, step: int) -> list[Heard]:
+        """The next recordings. After all of them once, those follow that `prepare` has finished by then."""
+        group = next(self._groups, None)
+        if group is not None:
+            return group
+        self.read()
+        self._groups = batches(self.recordings, self.options.batch, np.random.default_rng([self.options.seed, step]))
+        return next(self._groups)
 
-    def save(self) -> None:
-        part = self.options.out / "last.pt.part"
-        state = {"drafter": self.state(), "averaged": self.averaged, "optimizer": self.optimizer.state_dict()}
-        torch.save({**state, "step": self.step, "elapsed": self.elapsed}, part)
-        part.replace(self.options.out / "last.pt")
-
-    def resume(self) -> None:
-        if not (self.options.out / "last.pt").exists():
-            return
-        saved = torch.load(self.options.out / "last.pt", weights_only=True)
-        self.drafter.load_state_dict(saved["drafter"], strict=False)
-        self.averaged = saved["averaged"]
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.step, self.elapsed = saved["step"], saved["elapsed"]
+    def scores(self) -> dict[str, float]:
+        return {"recordings": len(self.recordings), "wrong": round(wrong_share(self.drafter, self.held, self.stack), 4)}
 
 
 def extended(drafter: Drafter, ids: Tensor, table: Tensor) -> Drafter:
@@ -202,7 +138,7 @@ def hidden(states: Tensor, share: float, dropped: float, random: torch.Generator
     lengths = torch.randint(1, LONGEST_STRETCH, (size, count), generator=random) * stretches
     until = (torch.arange(count) + lengths).cummax(1).values  # a stretch goes on from where it begins
     kept = (until <= torch.arange(count)).float()[..., None]
-    return F.dropout(states * kept, dropped)
+    return F.dropout(states * kept.to(states.device), dropped)
 
 
 def losses(drafter: Drafter, batch: Batch, none_weight: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -210,10 +146,10 @@ def losses(drafter: Drafter, batch: Batch, none_weight: float) -> tuple[Tensor, 
 
     The passes run in bf16, which is three times as fast on CPUs that have it.
     """
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(batch.states.device.type, torch.bfloat16):
         letters, slots = drafter(batch.states)
     scores = slots.float().log_softmax(-1)
-    real = torch.arange(scores.shape[1]) < batch.slots[:, None]
+    real = torch.arange(scores.shape[1], device=scores.device) < batch.slots[:, None]
     weight = torch.where(batch.aligned > 0, 1.0, none_weight) * real
     aligned = F.nll_loss(scores.flatten(0, 1), batch.aligned.flatten(), reduction="none") @ weight.flatten() / weight.sum()
     spelled = _ctc(letters.float().log_softmax(-1), batch.letters, batch.lengths)
@@ -221,7 +157,7 @@ def losses(drafter: Drafter, batch: Batch, none_weight: float) -> tuple[Tensor, 
 
 
 def _ctc(scores: Tensor, texts: list[Tensor], lengths: Tensor) -> Tensor:
-    counts = torch.tensor([len(text) for text in texts])
+    counts = torch.tensor([len(text) for text in texts], device=scores.device)
     return F.ctc_loss(scores.transpose(0, 1), torch.cat(texts), lengths, counts, zero_infinity=True)
 
 
@@ -230,9 +166,9 @@ def wrong_share(drafter: Drafter, held: list[Heard], stack: Stacker) -> float:
     """Edits that drafts need to become the decoder's texts, per token of these."""
     wrong, count = 0, 0
     for heard in held:
-        _, slots = drafter(torch.from_numpy(heard.states).float()[None])
+        _, slots = drafter(torch.from_numpy(heard.states).float()[None].to(drafter.ids.device))
         best = torch.unique_consecutive(slots[0].argmax(-1))
-        draft = drafter.ids[best[best > 0] - 1].numpy()
+        draft = drafter.ids[best[best > 0] - 1].cpu().numpy()
         wrong += Levenshtein.distance(draft.tolist(), heard.ids[1:-1].tolist())
         count += len(heard.ids) - 2
     return wrong / count

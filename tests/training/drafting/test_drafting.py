@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import MoonshineForConditionalGeneration
 
 from unmask.export.checkpoint.pieces import moonshine_tokenizer
 from unmask.export.modules.drafter import LETTERS, STATES_PER_SLOT, Drafter
 from unmask.export.modules.moonshine import END, START
 from unmask.export.moonshine_weights import load_drafter, load_moonshine
-from unmask.training.drafting.batches import Stacker, batches, draftable, read_shard, slots_of
+from unmask.training.drafting.batches import Stacker, draftable, read_shard, slots_of
 from unmask.training.drafting.prepare import Heard, Prepare
 from unmask.training.drafting.prepare import main as prepare
-from unmask.training.drafting.train import Run, Train, extended, wrong_share
+from unmask.training.drafting.train import Lessons, TrainDrafter, extended, wrong_share
 from unmask.training.drafting.train import main as train
 from unmask.training.recordings import Recordings
 
@@ -89,42 +90,60 @@ def test_letters_are_those_of_the_text(moonshine: Path, cache: Path) -> None:
     assert len(stack.letters(heard))
 
 
-def options(moonshine: Path, cache: Path, out: Path) -> Train:
-    more = {"least": 1, "batch": 4, "warmup_steps": 5, "report_steps": 20, "threads": 1, "peak": 1e-2, "average": 0.9}
-    return Train(moonshine, cache, out, minutes=0.3, aligned_steps=20, **more)  # type: ignore[arg-type]
+def options(moonshine: Path, cache: Path, out: Path) -> TrainDrafter:
+    more = {"least": 1, "batch": 4, "warmup_steps": 5, "threads": 1, "peak": 1e-2, "average": 0.9, "aligned_steps": 20}
+    return TrainDrafter(out=out, moonshine=moonshine, cache=cache, minutes=0.05, **more)  # type: ignore[arg-type]
 
 
 def test_drafts_get_better(moonshine: Path, cache: Path, tmp_path: Path) -> None:
-    run = Run(options(moonshine, cache, tmp_path))
-    rng = np.random.default_rng(0)
-    for _ in range(8):
-        for group in batches(run.recordings, 4, rng):
-            run.update(run.stack(group))
-    aligned = [loss[2] for loss in run.losses]
+    lessons = Lessons(replace(options(moonshine, cache, tmp_path), aligned_steps=1000))
+    optimizer = torch.optim.AdamW([p for p in lessons.drafter.parameters() if p.requires_grad], 1e-2)
+    aligned = []
+    for step in range(40):
+        parts = lessons.losses(step)
+        optimizer.zero_grad()
+        sum(parts.values()).backward()
+        optimizer.step()
+        aligned.append(float(parts["aligned"].detach()))
     assert np.mean(aligned[-8:]) < 0.9 * np.mean(aligned[:8])
 
 
+def test_the_decoder_places_the_tokens_at_first(moonshine: Path, cache: Path, tmp_path: Path) -> None:
+    lessons = Lessons(options(moonshine, cache, tmp_path))
+    assert lessons.losses(19).keys() == {"letters", "aligned"}
+    assert lessons.losses(20).keys() == {"letters", "slots", "aligned"}
+
+
+def test_every_recording_is_heard_once_before_any_is_again(moonshine: Path, cache: Path, tmp_path: Path) -> None:
+    lessons = Lessons(options(moonshine, cache, tmp_path))
+    steps = -(-len(lessons.recordings) // 4)
+    for epoch in range(2):
+        heard = [id(one) for step in range(steps) for one in lessons._group(epoch * steps + step)]
+        assert sorted(heard) == sorted(map(id, lessons.recordings))
+
+
 def test_a_run_goes_on(moonshine: Path, cache: Path, tmp_path: Path) -> None:
-    train(replace(options(moonshine, cache, tmp_path / "run"), minutes=0.05))
-    last = json.loads((tmp_path / "run/log.jsonl").read_text().splitlines()[-1])
-    run = Run(options(moonshine, cache, tmp_path / "run"))
-    run.resume()
-    assert run.step == last["step"] > 0
-    model = load_moonshine(moonshine)
-    drafter = load_drafter(model, tmp_path / "run/draft.safetensors")
+    train(options(moonshine, cache, tmp_path))
+    train(replace(options(moonshine, cache, tmp_path), minutes=0.1))
+    first, last = (json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines())
+    assert last["step"] > first["step"] > 0
+    model, lessons = load_moonshine(moonshine), Lessons(options(moonshine, cache, tmp_path))
+    drafter = load_drafter(model, tmp_path / "weights.safetensors")
     assert torch.equal(drafter.head.weight, model.decoder.embed_tokens.weight[drafter.ids])
-    assert wrong_share(drafter, run.held, run.stack) == pytest.approx(last["wrong"], abs=1e-3)
+    assert wrong_share(drafter, lessons.held, lessons.stack) == pytest.approx(last["wrong"], abs=0.02)  # float16
 
 
 def test_a_run_begins_with_given_parameters(moonshine: Path, cache: Path, tmp_path: Path) -> None:
-    first = Run(options(moonshine, cache, tmp_path))
-    first.report()
-    again = Run(replace(options(moonshine, cache, tmp_path / "again"), start=tmp_path / "draft.safetensors"))
-    assert all(torch.equal(value, first.averaged[name]) for name, value in again.state().items())
+    train(options(moonshine, cache, tmp_path))
+    start = tmp_path / "weights.safetensors"
+    train(replace(options(moonshine, cache, tmp_path / "again"), start=start, minutes=0))
+    first, again = load_file(start), load_file(tmp_path / "again" / "weights.safetensors")
+    assert first.keys() == again.keys()
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
 
 
 def test_a_run_adds_what_only_its_texts_say(moonshine: Path, cache: Path, tmp_path: Path) -> None:
-    first = Run(options(moonshine, cache, tmp_path))
+    first = Lessons(options(moonshine, cache, tmp_path))
     table = load_moonshine(moonshine).decoder.embed_tokens.weight
     few, every = first.drafter.ids[:2], first.drafter.ids
     drafter = extended(Drafter(few, table[few]), every, table)
@@ -146,4 +165,4 @@ def reduced(drafter: Drafter, ids: torch.Tensor, table: torch.Tensor) -> Drafter
 
 def test_no_shard_is_told(moonshine: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no shard to train on; run `python -m unmask"):
-        Run(options(moonshine, tmp_path, tmp_path / "run"))
+        Lessons(options(moonshine, tmp_path, tmp_path / "run"))
