@@ -18,6 +18,7 @@ from unmask.bundle.task_template import AnswerSpan
 from unmask.codecs import Codecs, Kept
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
+from unmask.doubts import doubts
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import Caption, Captioner
@@ -150,6 +151,10 @@ class Session:
         given = self.codecs.encode(known.inputs, inputs)
         (scored,) = self.codecs.encode({"answer": known.outputs[0]}, {"answer": answer}).values()
         return log_likelihood(self.generator, task, given, scored)
+
+    def doubts(self, task: str, inputs: Given) -> tuple[str, ...]:
+        """Sentences on inputs that lie outside the model's world, which are answered all the same: `unmask.doubts.doubts`."""
+        return doubts(self.bundle, self.codecs, self.task(task).inputs, inputs)
 
     def _drawn(self, task: str, options: RunOptions) -> int | None:
         """As `Codecs.encode` takes it: published decodings also read as it was published."""

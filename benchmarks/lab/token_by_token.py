@@ -1,6 +1,6 @@
 """The same weights in the same engine, writing one token a pass with a cache: the base that unmasking is compared with.
 
-A captioner decodes an empty draft; a backbone is run under a causal mask.
+A captioner decodes an empty draft; a backbone is run under a causal mask, after a prompt that it sees as it always does.
 """
 
 import shutil
@@ -60,16 +60,24 @@ def causal(bundle: Bundle, folder: Path) -> Bundle:
     return Bundle(folder, manifest)
 
 
+class InOrder(BackboneDenoiser):
+    """Rows of an answer see those before them and themselves; a prompt that never sees its answer sees itself whole."""
+
+    def _seen(self, last: int) -> int:
+        return self._prompt if last < self._prompt else last + 1
+
+
 def write_in_order(generator: Generator, request: Request) -> Written:
     """The most probable token at each position from left to right, up to an end of text; every settled row is computed once.
 
-    generator: of a `causal` bundle. Raises InputError for an answer in several spans.
+    generator: of a `causal` bundle, or of one with prefix attention. Raises InputError for an answer in several spans.
     """
     if len(request.canvas.spans) != 1:
         raise InputError(f"task {request.task} answers in {len(request.canvas.spans)} spans; it needs one")
     (span,), manifest = request.canvas.spans, generator.bundle.manifest
     ends = {span.end_id, *manifest.end_ids}
-    denoiser = BackboneDenoiser(generator.engine, len(request.canvas.ids), request.prompt)
+    kind = InOrder if manifest.attention == "prefix" else BackboneDenoiser
+    denoiser = kind(generator.engine, len(request.canvas.ids), request.prompt, request.canvas.rows, request.places)
     ids, settled, passes, rows = request.canvas.ids.copy(), 0, 0, 0
     for position in range(span.start, span.stop):
         predicted = np.array([position])

@@ -13,10 +13,12 @@ from unmask.export.bundle_writer import WEIGHTS, WeightsFile, externalize
 from unmask.export.codecs.tensor_file import find_file, fitting, read_tensors
 from unmask.export.modules.sticker_codec import CODES, NUMBERS, PATCH, Decode, Encode, StickerCodec
 from unmask.export.onnx.trace import trace
+from unmask.image.codec import LEAST_LIKENESS
 
 NAME, WHAT = "stickers", "the sticker codec (squares.safetensors)"
 LICENSE = "Apache-2.0; made of drawings of Noto emoji, (c) Google, Apache-2.0"
 SIDE = 64  # pixels of a picture
+KEPT = 0.6  # of 1,500 pictures of its world, 0.4 % keep less; of photos and patterns tried, none keeps more
 MOST = 128  # codes of a side, in the graphs' signatures
 
 
@@ -34,7 +36,7 @@ def write(source: Path, checkpoint: Path | None, folder: Path, say: Callable[[st
         files,
         LICENSE,
         {"architecture": "nearest squares", "file": path.name},
-        {"read_pixels": SIDE, "write_codes": (SIDE // PATCH) ** 2},
+        {"read_pixels": SIDE, "write_codes": (SIDE // PATCH) ** 2, LEAST_LIKENESS: KEPT},
     )
 
 

@@ -40,7 +40,8 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
     ranges, places = (_ranges(raw, key) for key in KEYS)
     longest = need(raw, "max_position_embeddings")
     sizes = {name: stop - start for name, (start, stop) in places.items()}
-    return Traits(mask_id(raw, tokenizer, MASK_TOKEN), end, 0, "prefix", None, longest, _tasks(sizes, end), ranges, places=places)
+    mask, tasks = mask_id(raw, tokenizer, MASK_TOKEN), _tasks(sizes, end)
+    return Traits(mask, end, 0, "prefix", None, longest, tasks, ranges, places=places, whole_words=True)
 
 
 def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[str, Schedule]]:

@@ -15,15 +15,26 @@ class StickerCodec(nn.Module):
     def __init__(self, squares: Tensor) -> None:
         """squares: (CODES, NUMBERS) uint8, as `patches` lays them out."""
         super().__init__()
-        self.register_buffer("squares", squares.float() / 127.5 - 1)
+        self.register_buffer("stored", squares.byte())
+
+    @property
+    def squares(self) -> Tensor:
+        """(CODES, NUMBERS) in -1 to 1."""
+        return unit(self.stored)
 
     def codes(self, pixels: Tensor) -> Tensor:
         """(B, 3, H, W) in -1 to 1 -> (B, H / PATCH, W / PATCH) int64."""
-        return ((self.squares**2).sum(1) - 2 * patches(pixels) @ self.squares.T).argmin(-1)
+        squares = self.squares
+        return ((squares**2).sum(1) - 2 * patches(pixels) @ squares.T).argmin(-1)
 
     def pixels(self, codes: Tensor) -> Tensor:
         """(B, rows, columns) -> (B, 3, H, W) in -1 to 1."""
-        return whole(self.squares[codes])
+        return whole(unit(self.stored[codes]))
+
+
+def unit(stored: Tensor) -> Tensor:
+    """Bytes of colors -> -1 to 1. Graphs keep the bytes, a quarter of the numbers' size."""
+    return stored.float() / 127.5 - 1
 
 
 def patches(pixels: Tensor) -> Tensor:

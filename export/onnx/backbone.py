@@ -261,4 +261,5 @@ def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
         positions=traits.positions,
         templates=templates,
         places=dict(traits.places),
+        whole_words=traits.whole_words,
     )

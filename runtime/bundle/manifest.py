@@ -118,6 +118,7 @@ class Manifest:
     templates: dict[str, Template] = field(default_factory=dict)  # task -> prompt and answer
     buckets: tuple[Bucket, ...] = ()  # the same graphs in fixed sizes, in addition to `graphs` or instead of them
     places: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop), rows (`text.places`)
+    whole_words: bool = False  # a word that is not one token is none that the model knows (`unmask.doubts`)
     codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`codec_spec.CODECS`)
 
     @property

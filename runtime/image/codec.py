@@ -11,6 +11,9 @@ from unmask.engines.engine import Engine
 from unmask.errors import InputError
 from unmask.image.preprocess import cells, square
 
+LEAST_LIKENESS = "least_likeness"
+"""Setting of a codec that knows one kind of pictures only: a picture of which it keeps less (`ImageCodec.likeness`) is of another."""
+
 
 class ImageCodec:
     """The encoder and decoder of MAGVIT-v2, or of omni-tiny's stickers. Its graphs are opened when they are first run."""
@@ -33,6 +36,13 @@ class ImageCodec:
             codes = self._codes(media, self._side * rows // len(codes))
         again = cells(anew, rows).ravel().tolist()
         return [None if hidden else int(code) for code, hidden in zip(codes.ravel(), again, strict=True)]
+
+    def likeness(self, media: NDArray[np.uint8]) -> float:
+        """The share of a picture's variance, (H, W, 3) RGB, that comes back of its codes: at most 1, below 0 for a worse guess
+        than its mean color."""
+        own = square(media, self._side).astype(np.float32)
+        error, contrast = (float(np.square(own - other).sum()) for other in (self.decode(self.encode(media)), own.mean((0, 1))))
+        return 1 - error / contrast if contrast else 1.0
 
     def _codes(self, media: NDArray[np.uint8], side: int) -> NDArray[np.int64]:
         """(rows, rows), of the square in the middle with `side` pixels."""

@@ -10,10 +10,11 @@ from unmask.training.codecs.stickers import sheet
 from unmask.training.omni.batches import Examples
 from unmask.training.omni.fill import fill, stacked
 from unmask.training.omni.model import Omni
+from unmask.training.stickers.exam import held_out_cases
 from unmask.training.stickers.pictures import read, render
-from unmask.training.stickers.scene import Scene, draw_scene, facts
+from unmask.training.stickers.scene import Scene, facts
 from unmask.training.stickers.scores import right_facts
-from unmask.training.stickers.words import describe, draw_question, draw_wording, understand
+from unmask.training.stickers.words import describe, understand
 
 PASSES = (1, 8)
 SHOWN = 16
@@ -23,13 +24,11 @@ class Exam:
     """Scenes and questions, the same in every report."""
 
     def __init__(self, examples: Examples, count: int, seed: int, out: Path | None = None) -> None:
-        rng = np.random.default_rng([seed, 4])
         self._examples, self._out = examples, out
-        self.scenes = [draw_scene(rng, held=True) for _ in range(count)]
-        self.texts = [describe(scene, draw_wording(rng, held=True), rng) for scene in self.scenes]
-        self.questions = [draw_question(scene, rng, held=True) for scene in self.scenes]
+        cases = held_out_cases(count, seed)
+        self.scenes, self.questions = [case.scene for case in cases], [case.question for case in cases]
         codes = [examples.picture(scene) for scene in self.scenes]
-        self._draw = [examples.draw(text, picture) for text, picture in zip(self.texts, codes, strict=True)]
+        self._draw = [examples.draw(text, picture) for text, picture in zip((case.text for case in cases), codes, strict=True)]
         self._tell = [examples.tell(picture, describe(scene)) for picture, scene in zip(codes, self.scenes, strict=True)]
         self._answer = [examples.answer(picture, q.text, q.answer) for picture, q in zip(codes, self.questions, strict=True)]
 

@@ -48,6 +48,14 @@ def overlap(first: str, second: str) -> bool:
     return all(abs(a - b) < CELL for a, b in zip(PLACES[first], PLACES[second], strict=True))
 
 
+def possible(scene: Scene) -> bool:
+    """Whether the world has such a scene: its groups exist, and their things and places are apart."""
+    known = set(every_group())
+    exist = all((group.thing, group.color, group.size, group.count) in known for group in scene.groups)
+    pairs = list(combinations(scene.groups, 2))
+    return exist and not any(a.thing == b.thing or overlap(a.place, b.place) for a, b in pairs)
+
+
 def ordered(groups: tuple[Group, ...]) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: PLACES[group.place]))
 

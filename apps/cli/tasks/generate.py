@@ -95,6 +95,9 @@ def generate(
         session.codecs.runner(output.modality, "writes")
     given = read_inputs(task.inputs, options)
     keep = read_kept(options)
+    if not options.quiet:
+        for sentence in session.doubts(task.name, given):
+            print(f"Note: {sentence}.", file=sys.stderr)
     player = Player(session.codecs, task.outputs) if options.play else None
     used: Schedule | Reference
     if options.reference:

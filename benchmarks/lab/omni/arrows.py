@@ -1,0 +1,174 @@
+"""omni-tiny's tasks on held-out scenes, in the fewest passes to token by token: how much is right, and how long it takes.
+
+    python -m benchmarks.lab.omni.arrows models/omni-tiny --bundles FP32 --scenes 200
+
+Facts are counted by the reader that knows no model (docs/omni-tiny.md). All ways of all bundles answer one scene before the next
+scene, so that what slows one slows the others. Token by token is the same weights from left to right with a cache: each row sees
+the prompt and what is before it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Annotated, Literal
+
+import cyclopts
+import numpy as np
+
+from benchmarks.lab.program import run
+from benchmarks.lab.token_by_token import write_in_order
+from unmask.benchmarks.measure.machine import describe_machine
+from unmask.benchmarks.measure.statistics import bootstrap_rate
+from unmask.engines.engine_options import EngineOptions
+from unmask.session import Given, RunOptions, Session, open_model
+from unmask.text.generator import Answer
+from unmask.training.stickers.exam import Case, held_out_cases, near
+from unmask.training.stickers.pictures import read, render
+from unmask.training.stickers.scene import Scene
+from unmask.training.stickers.scores import right_facts
+from unmask.training.stickers.words import describe, understand
+
+SINGLE = "token by token"
+CANDIDATES = 10
+CAPTION, PICTURE = "a caption", "a picture"
+TASK = Literal["t2i", "i2t", "vqa", "retrieval"]
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A task, what it is given of a case, and which share of its answer is right."""
+
+    given: Callable[[Case], Given]
+    right: Callable[[Case, Answer], float]
+
+
+ARROWS = {
+    "t2i": Arrow(lambda case: {"text": case.text}, lambda case, made: right_facts(case.scene, read(made.media["image"]))),
+    "i2t": Arrow(lambda case: {"image": render(case.scene)}, lambda case, made: right_facts(case.scene, understand(made.text))),
+    "vqa": Arrow(
+        lambda case: {"text": case.question.text, "image": render(case.scene)},
+        lambda case, made: float(made.text == case.question.answer),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ArrowOptions:
+    bundles: tuple[Path, ...] = ()
+    """More bundles to compare."""
+    tasks: tuple[TASK, ...] = ("t2i", "i2t", "vqa", "retrieval")
+    passes: tuple[int, ...] = (1, 2, 4, 8, 16)
+    guidance: tuple[float, ...] = (0.0,)
+    """Of pictures."""
+    scenes: int = 200
+    seed: int = 1
+    """Of the scenes. Reports of a training run have seed 0."""
+    threads: int = 1
+
+
+@dataclass
+class Column:
+    """What one way of one bundle did: a number for each case."""
+
+    right: list[float] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+
+    def line(self) -> str:
+        rate, spread = bootstrap_rate(np.array(self.right), np.ones(len(self.right)))
+        ms, cpu = np.percentile(self.ms, [50, 90]), np.median(self.cpu_ms)
+        share = f"{100 * rate:.1f} ({100 * spread.low:.1f} to {100 * spread.high:.1f})"
+        return f"{share} | {ms[0]:.1f} | {ms[1]:.1f} | {cpu:.1f} | {np.mean(self.rows):.0f}"
+
+
+def main(bundle: Path, /, *, options: Annotated[ArrowOptions, cyclopts.Parameter(name="*")] = ArrowOptions()) -> None:
+    sessions = {one.name: open_model(one, EngineOptions(threads=options.threads)) for one in (bundle, *options.bundles)}
+    cases = held_out_cases(options.scenes, options.seed)
+    print(describe_machine(), f"{options.threads} threads, {len(cases)} held-out scenes\n", sep="\n")
+    print("| task | bundle | way | right, % | ms | p90 | CPU ms | rows |\n|---|---|---|---|---|---|---|---|")
+    for task in options.tasks:
+        columns = retrieved(sessions, cases) if task == "retrieval" else measured(sessions, task, cases, options)
+        for (name, way), column in columns.items():
+            print(f"| {task} | {name} | {way} | {column.line()} |", flush=True)
+
+
+def measured(sessions: dict[str, Session], task: str, cases: list[Case], options: ArrowOptions) -> dict[tuple[str, str], Column]:
+    arrow = ARROWS[task]
+    ways = ways_of(next(iter(sessions.values())), task, options)
+    columns = {(name, way): Column() for way in ways for name in sessions}
+    for number, case in enumerate((cases[0], *cases)):  # the first opens the graphs and does not count
+        for (name, way), column in columns.items():
+            given, began, worked = arrow.given(case), perf_counter(), process_time()
+            answer = ways[way](sessions[name], given)
+            spent = perf_counter() - began, process_time() - worked
+            if number:
+                note(column, arrow.right(case, answer), spent, answer.rows)
+    return columns
+
+
+def note(column: Column, right: float, spent: tuple[float, float], rows: int) -> None:
+    column.right.append(right)
+    column.ms.append(1000 * spent[0])
+    column.cpu_ms.append(1000 * spent[1])
+    column.rows.append(rows)
+
+
+def ways_of(session: Session, task: str, options: ArrowOptions) -> dict[str, Callable[[Session, Given], Answer]]:
+    own = session.task(task).schedule
+
+    def filled(passes: int, guidance: float) -> Callable[[Session, Given], Answer]:
+        schedule = replace(own, passes=passes, guidance=guidance)
+        return lambda session, given: session.run(task, given, RunOptions(schedule))  # type: ignore[return-value]
+
+    ways = {
+        f"{passes} passes" + (f", guidance {guidance:g}" if guidance else ""): filled(passes, guidance)
+        for guidance in (options.guidance if task == "t2i" else (0.0,))
+        for passes in options.passes
+    }
+    length = session.bundle.manifest.templates[task].length
+    return {**ways, "one a pass, surest first": filled(length, 0.0), SINGLE: lambda session, given: single(session, task, given)}
+
+
+def single(session: Session, task: str, given: Given) -> Answer:
+    assert session.generator is not None
+    request = session.generator.request(task, session.codecs.encode(session.task(task).inputs, given))
+    made = write_in_order(session.generator, request)
+    answer = session.generator.read(request, made.ids, made.passes, made.rows)
+    return replace(answer, media=session.codecs.decode(answer.codes))
+
+
+# ---- retrieval
+
+
+def retrieved(sessions: dict[str, Session], cases: list[Case]) -> dict[tuple[str, str], Column]:
+    """Which of ten captions is of the picture, and which of ten pictures is of the caption, by likelihood.
+
+    The other nine are of other scenes, or of scenes that differ from the right one in one fact.
+    """
+    ways = [f"{which} of ten, {others}" for which in (CAPTION, PICTURE) for others in ("others", "one fact differs")]
+    columns = {(name, way): Column() for way in ways for name in sessions}
+    for number, case in enumerate(cases):
+        rng = np.random.default_rng([number, CANDIDATES])
+        others = [cases[(number + i) % len(cases)].scene for i in range(1, CANDIDATES)]
+        alike = near(case.scene, CANDIDATES - 1, rng)
+        for (name, way), column in columns.items():
+            several = [case.scene, *(others if "others" in way else alike)]  # the first is the right one
+            began, worked = perf_counter(), process_time()
+            scores = [likelihood(sessions[name], *pair) for pair in pairs(several, way)]
+            note(column, float(np.argmax(scores) == 0), (perf_counter() - began, process_time() - worked), 0)
+    return columns
+
+
+def pairs(several: list[Scene], way: str) -> list[tuple[Scene, Scene]]:
+    """(scene of the caption, scene of the picture) of each candidate."""
+    return [(scene, several[0]) if way.startswith(CAPTION) else (several[0], scene) for scene in several]
+
+
+def likelihood(session: Session, said: Scene, seen: Scene) -> float:
+    return session.log_likelihood("t2i", {"text": describe(said)}, render(seen))
+
+
+if __name__ == "__main__":
+    run(main)
