@@ -12,7 +12,7 @@ from unmask.errors import InputError
 from unmask.image.preprocess import cells, square
 
 LEAST_LIKENESS = "least_likeness"
-"""Setting of a codec that knows one kind of pictures only: a picture of which it keeps less (`ImageCodec.likeness`) is of another."""
+"""Setting of a codec that knows one kind of pictures only: one of which it keeps less (`ImageCodec.likeness`) is of another."""
 
 
 class ImageCodec:
