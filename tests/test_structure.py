@@ -31,6 +31,7 @@ ROOMS = (
     "runtime/text",
     "runtime/speech",
     "runtime",
+    "apps/ui",  # what a panel is, which its training has to know
     "export",
     "quant",
     "benchmarks/measure",

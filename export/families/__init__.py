@@ -19,8 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from unmask.errors import InputError
-from unmask.export.families import a2d, block, dream, fast_dllm, llada, omni_tiny
-from unmask.export.families.unsupported import why_not
+from unmask.export.families import a2d, block, dream, fast_dllm, llada, omni_tiny, ui_tiny
+from unmask.export.unsupported import why_not
 
 FAMILIES: dict[str, ModuleType] = {
     "dream": dream,
@@ -29,6 +29,7 @@ FAMILIES: dict[str, ModuleType] = {
     "a2d": a2d,
     "fast_dllm": fast_dllm,
     "omni_tiny": omni_tiny,
+    "ui_tiny": ui_tiny,
 }
 DEFAULT = "dream"
 """The family of random weights when only sizes are given."""

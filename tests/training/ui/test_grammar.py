@@ -1,0 +1,63 @@
+"""The grammar: pointers lead to the words that were meant, held-back phrasings stay out of training."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, NEW, UNCLEAR, UNDO
+from unmask.apps.ui.surface import read
+from unmask.training.ui.grammar import names
+from unmask.training.ui.grammar.examples import draw
+from unmask.training.ui.grammar.panels import draw_panel
+from unmask.training.ui.grammar.phrasing import Phrases, Talk, parsed, resolved, tagged
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_answers_are_what_they_say(held: bool) -> None:
+    rng, kinds = np.random.default_rng(0), Counter[str]()
+    for _ in range(400):
+        example = draw(rng, held)
+        outcome = read(example.filled, example.words, example.panel)
+        kinds[outcome.kind] += 1
+        assert outcome.kind == example.filled.kind, example.text
+        assert bool(example.strange) >= held
+        if outcome.kind == NEW:
+            assert outcome.panel is not None
+            meant = [row for row in example.filled.rows if row.type != "Row"]
+            assert len([row for row in outcome.panel.rows if row.type != "Row"]) == len(meant), example.text
+    assert {NEW, EDIT, UNDO, CLOSE, CANNOT, UNCLEAR} == kinds.keys()
+
+
+def test_training_sees_no_phrasing_that_is_held_back() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        talk = Talk(rng, held=False)
+        draw_panel(talk)
+        assert talk.strange == 0
+    only = Phrases(("seen",), ("unseen",))
+    assert {Talk(rng, False).say(only) for _ in range(50)} == {"seen"}
+    assert "unseen" in {Talk(rng, True).say(only) for _ in range(50)}
+
+
+def test_names_for_tests_are_not_for_training() -> None:
+    for group in (names.ROOMS, names.DEVICES, names.LEVELS, names.ITEMS, names.OPTIONS):
+        seen, held = set(names.part(group, False)), set(names.part(group, True))
+        assert seen and held
+        assert not seen & held
+
+
+def test_parts_are_found_again() -> None:
+    marked = f"from {tagged('a', 'minus five')} to {tagged('b', 'twenty five')} for {tagged('c', 'the big lamp')}"
+    words, spans, text = resolved(marked)
+    assert text == "from minus five to twenty five for the big lamp"
+    assert [words[first].number for first, _ in (spans["a"], spans["b"])] == [-5, 25]
+    assert [word.text for word in words[spans["c"][0] : spans["c"][1] + 1]] == ["the", "big", "lamp"]
+
+
+def test_patterns() -> None:
+    talk = Talk(np.random.default_rng(0), False)
+    found = {talk.expand("(a|b (c|d)) [e|f] {x}", {"x": "y"}) for _ in range(200)}
+    assert found == {f"{left}{right} y" for left in ("a", "b c", "b d") for right in ("", " e", " f")}
+    with pytest.raises(ValueError, match="unbalanced"):
+        parsed("a)")

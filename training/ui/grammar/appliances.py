@@ -1,0 +1,174 @@
+"""Requests for what a house has: thermostats, lights, switches, timers, alarms, players."""
+
+from unmask.apps.ui.slots import DEPTHS, NONE, OPTION, READING
+from unmask.training.ui.grammar import names
+from unmask.training.ui.grammar.controls import RANGE, choices, picker, ranged, slider, switch
+from unmask.training.ui.grammar.phrasing import Phrases
+from unmask.training.ui.grammar.sketch import Sketch
+from unmask.training.ui.grammar.titles import HEAD, buttons, expanded, fused, named
+
+
+def thermostat(s: Sketch) -> str:
+    said, tag = named(s, s.talk.one(("thermostat", "thermostat", "heating control", "temperature control", "heater control")))
+    s.add("Text", tag, look=HEAD)
+    said = expanded(s, said) + ranged(s, "Temperature", share=0.75, low="=10", high="=30")
+    return said + buttons(s, 0.4)
+
+
+def dimmer(s: Sketch) -> str:
+    said, tag = named(s, s.talk.one(("dimmer", "dimmer", "light dimmer", "brightness control")), names.ROOMS + names.DEVICES)
+    s.add("Text", tag, look=HEAD)
+    return expanded(s, said) + ranged(s, "Brightness", share=0.35, low="=0", high="=100") + buttons(s, 0.15)
+
+
+def sliders(s: Sketch) -> str:
+    """Several of one kind, or one."""
+    if s.talk.chance(0.5):
+        return slider(s) + buttons(s, 0.3)
+    count = int(s.talk.rng.integers(2, 5))
+    marked = [s.mark(name) for name in names.draw_names(s.talk.rng, names.LEVELS, count, s.held)]
+    number = s.talk.one(("", "", f"{count} "))
+    said = f"{number}sliders for {s.talk.listed([text for text, _ in marked])}"
+    low = high = NONE
+    if s.talk.chance(0.3):
+        (a, low), (b, high) = s.number(0), s.number(float(s.talk.rng.integers(5, 300)))
+        said += " " + s.talk.say(RANGE, low=a, high=b, unit="percent")
+    for _, tag in marked:
+        s.add("Slider", tag, low=low, high=high)
+    return said
+
+
+LIGHTS = Phrases(
+    (
+        "[{n}] switches for {list}",
+        "[{n}] toggles for {list}",
+        "a switch (each for|for each of) {list}",
+        "on off switches for {list}",
+        "switches to control {list}",
+        "a switch for {list}",
+    ),
+    ("{list} with a switch each", "switches so i can turn on {list}"),
+)
+
+
+def switches(s: Sketch) -> str:
+    own = names.DEVICES if s.talk.chance(0.6) else names.ROOMS
+    if s.talk.chance(0.25):
+        return switch(s) + buttons(s, 0.1)
+    count = int(s.talk.rng.integers(2, 7))
+    the = s.talk.one(("", "the "))
+    marked = [s.mark(name) for name in names.draw_names(s.talk.rng, own, count, s.held)]
+    said = s.talk.say(LIGHTS, list=s.talk.listed([the + text for text, _ in marked]), n=f"{count}")
+    if own is names.ROOMS and s.talk.chance(0.6):
+        text, tag = s.mark(s.talk.one(("lights", "light switches", "lamps")))
+        s.add("Text", tag, look=HEAD)
+        said = expanded(s, f"({text} for {{l}}|{text} in {{l}})").replace(
+            "{l}", s.talk.listed([the + text for text, _ in marked])
+        )
+    for _, tag in marked:
+        s.add("CheckBox", tag)
+    return said + buttons(s, 0.1)
+
+
+CHOOSE = Phrases(
+    (
+        "let me (choose|pick|select) (between|from) {options}",
+        "(a choice|a selection|options|a menu) (of|with|between) {options}",
+        "a picker with {options}",
+        "i want to (choose|pick|select) (between|from) {options}",
+        "a (menu|dropdown|selector) (of|with) {options}",
+    ),
+    ("offer me {options}", "which one {options}", "a vote on {options}"),
+)
+
+
+def pick(s: Sketch) -> str:
+    if s.talk.chance(0.55):
+        return picker(s) + buttons(s, 0.25)
+    s.add("ChoicePicker")
+    return s.talk.say(CHOOSE, options=choices(s, DEPTHS[1])) + buttons(s, 0.25)
+
+
+TIMERS = Phrases(
+    (
+        "[set|start] a [{name}] timer (for|of) {count} {unit}",
+        "a {count} {unit} [{name}] timer",
+        "a [{name}] timer for {count} {unit}",
+        "a countdown (of|from) {count} {unit}",
+    ),
+    ("time {count} {unit} for me", "a {name} timer that runs {count} {unit}", "remind me when {count} {unit} are over"),
+)
+
+
+def timer(s: Sketch) -> str:
+    rng = s.talk.rng
+    unit = s.talk.one(("minute", "minutes", "minutes", "seconds", "hours", "second"))
+    name = s.name(("egg", "pizza", "tea", "laundry", "pasta", "workout", "nap", "cookie", "homework", "plank", "rice", "bread"))
+    count, number = s.number(float(rng.integers(1, 13) if s.talk.chance(0.5) else 5 * rng.integers(3, 19)))
+    said, title = fused(s, s.talk.say(TIMERS, count=count, unit=unit), name, "timer", "Timer")
+    s.add("Text", title, look=HEAD)
+    s.add(READING, "Remaining", value=number, look=f"<style {unit.rstrip('s')}s>")
+    s.add("Row")
+    for label in ("Start", "Pause", "Reset"):
+        s.add("Button", label, place=DEPTHS[1], look="<style primary>" if label == "Start" else NONE)
+    return said
+
+
+ALARMS = Phrases(
+    (
+        "[set] an alarm (for|at) {time} [{days}]",
+        "wake me [up] at {time} [{days}]",
+        "an alarm clock (for|at) {time} [{days}]",
+        "alarm {time} [{days}]",
+        "[set] [a|the] {name} alarm (for|at) {time} [{days}]",
+    ),
+    ("get me up at {time} [{days}]", "i have to be up by {time} [{days}]", "ring at {time} [{days}]"),
+)
+
+
+DAYS = (("monday", "friday"), ("saturday", "sunday"), ("monday", "wednesday", "friday"), ("tuesday", "thursday"), ("sunday",))
+
+
+def alarm(s: Sketch) -> str:
+    rng = s.talk.rng
+    hour, minute = int(rng.integers(1, 13)), int(rng.integers(0, 12)) * 5
+    half = s.talk.one(("am", "pm", "a m", "p m", "am"))
+    time = s.talk.one(
+        (
+            f"{hour} {minute} {half}" if minute >= 10 else f"{hour} {half}",
+            f"{hour}:{minute:02d}",
+            f"half past {hour}",
+            f"{hour} {half}",
+        )
+    )
+    text, tag = s.mark(time)
+    name = s.name(("work", "school", "gym", "morning", "nap", "medicine", "early", "weekend", "second", "sunday", "holiday"))
+    days = DAYS[rng.integers(len(DAYS))]
+    marked = [s.mark(day) for day in days]
+    said = s.talk.say(ALARMS, time=text, days="on " + s.talk.listed([day for day, _ in marked]))
+    said, title = fused(s, said, name, "alarm", "Alarm")
+    s.add("Text", title, look=HEAD)
+    s.add("DateTimeInput", "Time", value=tag, look="<style time>")
+    if "\x01" + marked[0][1][1:] + "\x02" in said:
+        s.add("ChoicePicker", "Days", look="<style multipleSelection>")
+        for _, day in marked:
+            s.add(OPTION, day, place=DEPTHS[1], value="<on>")
+    return said
+
+
+def player(s: Sketch) -> str:
+    what, tag = s.mark(
+        s.talk.one(("music player", "media player", "player", "radio", "audio player", "music controls", "remote"))
+    )
+    song, other = s.name(names.SONGS)
+    pattern = s.talk.one((f"a {what}", f"a {what} for {song}", f"a {what} playing {song}", f"(the|a) {what}"))
+    said = expanded(s, pattern)
+    s.add("Text", other if "\x01" + other[1:] + "\x02" in said else tag, look=HEAD)
+    s.add("Row")
+    for label, icon in (("Previous", "skipPrevious"), ("Play", "play"), ("Next", "skipNext")):
+        s.add("Button", label, place=DEPTHS[1], look=f"<icon {icon}>")
+    if s.talk.chance(0.5):
+        text, volume = s.mark("volume")
+        said += s.talk.one((f" with {text}", f" with a {text} slider", f" and {text} [control]", f" and a {text} slider"))
+        said = expanded(s, said) + ranged(s, volume, share=0.15, low="=0", high="=100")
+    return said

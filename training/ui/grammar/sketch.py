@@ -1,0 +1,80 @@
+"""A request with its answer while both are drawn: parts of the sentence are marked, and slots point to them."""
+
+from dataclasses import dataclass
+
+from unmask.apps.ui.slots import NONE, POINTERS, WORDS, Filled, Slots
+from unmask.apps.ui.surface import Panel
+from unmask.apps.ui.words import Word
+from unmask.training.ui.grammar.names import draw_name
+from unmask.training.ui.grammar.phrasing import Phrases, Talk, resolved, tagged
+
+CORRECTED = Phrases(
+    (
+        "{wrong} [uh] (no|sorry|wait|i mean|no wait|no make that|no sorry) {right}",
+        "{wrong} actually [make that] {right}",
+        "{wrong} no no {right}",
+    ),
+    ("{wrong} oh no i meant {right}", "{wrong} scratch that {right}", "{wrong} or rather {right}"),
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request, the panel that it is said to, and the canvas that answers it."""
+
+    words: list[Word]
+    panel: Panel | None
+    filled: Filled
+    text: str
+    task: str
+    strange: int = 0  # phrasings in it that training never sees
+
+
+class TooLong(Exception):
+    """The request has more words, or the answer more rows, than a canvas takes; draw another."""
+
+
+class Sketch:
+    def __init__(self, talk: Talk) -> None:
+        self.talk, self.rows = talk, list[Slots]()
+        self._count = 0
+
+    @property
+    def held(self) -> bool:
+        return self.talk.held
+
+    def mark(self, text: str) -> tuple[str, str]:
+        """The text marked, and what slots write to point to it."""
+        self._count += 1
+        return tagged(f"t{self._count}", text), f"@t{self._count}"
+
+    def name(self, names: tuple[str, ...], made_up: float = 0.2) -> tuple[str, str]:
+        return self.mark(draw_name(self.talk.rng, names, self.held, made_up))
+
+    def number(self, value: float) -> tuple[str, str]:
+        """A number, now and then after one that is taken back."""
+        text, tag = self.mark(f"{value:g}")
+        if self.talk.chance(0.05):
+            wrong = value + float(self.talk.rng.integers(1, 9))
+            text = self.talk.say(CORRECTED, wrong=f"{wrong:g}", right=text)
+        return text, tag
+
+    def add(self, type: str = NONE, start: str = NONE, **more: str) -> None:
+        self.rows.append(Slots(type, start=start if start[0] in "@<" else f"<label {start}>", **more))
+
+    def finish(self, kind: str, marked: str, panel: Panel | None, task: str) -> Example:
+        words, spans, text = resolved(" ".join(marked.split()))
+        if len(words) > WORDS or len(self.rows) > 16:
+            raise TooLong
+        rows = tuple(Slots(*(_pointed(row, field, spans) for field in Slots._fields)) for row in self.rows)
+        return Example(words, panel, Filled(kind, rows), text, task, self.talk.strange)
+
+
+def _pointed(row: Slots, field: str, spans: dict[str, tuple[int, int]]) -> str:
+    token: str = getattr(row, field)
+    if field == "end":
+        return POINTERS[spans[row.start[1:]][1]] if row.start.startswith("@") else NONE
+    if not token.startswith("@"):
+        return token
+    first, last = spans[token[1:]]
+    return POINTERS[first if field == "start" else last]

@@ -1,0 +1,54 @@
+"""Train ui-tiny: requests become panels, and changes of panels.
+
+    python -m unmask.training.ui.train --out RUN --minutes 60
+
+Everything it reads is made while it trains. Goes on from RUN/last.pt when it is there; RUN/log.jsonl has the curves.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import cyclopts
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unmask.apps.ui.slots import COUNT
+from unmask.training.run import Run, RunOptions
+from unmask.training.ui.batches import Batch, Batches
+from unmask.training.ui.exam import Exam
+from unmask.training.ui.model import UiConfig, UiModel
+from unmask.training.ui.pieces import Encoder, learned
+
+
+@dataclass(frozen=True)
+class TrainUi(RunOptions):
+    model: UiConfig = field(default_factory=UiConfig)
+    batch: int = 32
+    """Canvases of an update."""
+    peak: float = 2e-3
+    exam: int = 96
+    """Requests of each half of a report: of phrasings that training sees, and of those held back."""
+
+
+def main(options: Annotated[TrainUi, cyclopts.Parameter(name="*")]) -> None:
+    torch.manual_seed(options.seed)
+    tokenizer = learned(options.out)
+    encode = Encoder(tokenizer)
+    model = UiModel(options.model, tokenizer.get_vocab_size() - COUNT)
+    run = Run(model, options, model.matrices)
+    batches, exam = Batches(encode, options.batch, options.seed), Exam(encode, options.exam, options.seed)
+    run.go(lambda step: {"slots": loss(model, batches.batch(step))}, lambda: exam.scores(model))
+
+
+def loss(model: UiModel, batch: Batch) -> Tensor:
+    """Mean nats of what is masked."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model(batch.canvas)
+        logits = model.logits(hidden[batch.at[:, 0], batch.at[:, 1]])
+    nats = F.cross_entropy(logits.float(), batch.wanted, reduction="none")
+    return (nats * batch.weights).sum() / batch.weights.sum()
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)
