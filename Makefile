@@ -8,7 +8,7 @@ CLIPS := apps/clips/lj-jail.flac apps/clips/austen-dashwood.flac apps/clips/libr
 QUICK := not convert and not browser and not slow
 PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
-.PHONY: demo test test-rest test-all lint format train-drafts train-omni clean
+.PHONY: demo test test-rest test-all lint format train-drafts train-omni train-ui clean
 
 demo: .venv/apps
 	.venv/bin/unmask caption $(CLIPS)
@@ -48,6 +48,15 @@ OMNI_OPTIONS ?= $(if $(filter cpu,$(DEVICE)),,--workers 15 --draw 512 --tell 128
 train-omni: .venv/training
 	test -f $(OMNI)/codec/squares.safetensors || .venv/bin/python -m unmask.training.codecs.stickers --out $(OMNI)/codec
 	.venv/bin/python -m unmask.training.omni.train --codec $(OMNI)/codec/squares.safetensors --out $(OMNI)/run --minutes $(MINUTES) --device $(DEVICE) $(OMNI_OPTIONS) $(if $(OMNI_START),--start $(OMNI_START))
+
+# ui-tiny: everything it reads is made while it trains. UI_START: weights to go on from.
+UI ?= .cache/ui-tiny
+UI_START ?=
+train-ui: .venv/training
+	.venv/bin/python -m unmask.training.ui.train --out $(UI)/run --minutes $(MINUTES) $(if $(UI_START),--start $(UI_START))
+	.venv/bin/python -m unmask.training.ui.checkpoint --run $(UI)/run --out $(UI)/checkpoint
+	.venv/bin/unmask export $(UI)/checkpoint --out $(UI)/fp32 --name ui-tiny --replace
+	.venv/bin/unmask quantize $(UI)/fp32 --out $(UI)/ui-tiny --replace
 
 # Optimum, which wants an older transformers than ours and so an environment of its own (docs/optimum.md). Without accelerate its
 # exports hold tied weights twice.
