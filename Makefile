@@ -39,15 +39,16 @@ train-drafts: .venv/training
 	.venv/bin/python -m unmask.training.drafting.prepare --data $(DATA) --moonshine $(MOONSHINE) --cache $(DRAFTS)
 	.venv/bin/python -m unmask.training.drafting.train --moonshine $(MOONSHINE) --cache $(DRAFTS) --out $(DRAFTS)/run --minutes $(MINUTES) $(if $(START),--start $(START))
 
-# omni-tiny (docs/omni-tiny.md): its codec in a minute, then the model. Needs no data. DEVICE: cpu or cuda. OMNI_START: weights to
+# omni-tiny (docs/omni-tiny.md): its codecs in minutes, then the model. Needs no data. DEVICE: cpu or cuda. OMNI_START: weights to
 # go on from. A GPU takes larger batches, which other processes make.
 OMNI ?= .cache/omni-tiny
 DEVICE ?= cpu
 OMNI_START ?=
-OMNI_OPTIONS ?= $(if $(filter cpu,$(DEVICE)),,--workers 15 --draw 512 --tell 128 --answer 128 --peak 3e-3)
+OMNI_OPTIONS ?= $(if $(filter cpu,$(DEVICE)),,--workers 15 --draw 512 --tell 128 --answer 128 --speak 128 --peak 3e-3)
 train-omni: .venv/training
 	test -f $(OMNI)/codec/squares.safetensors || .venv/bin/python -m unmask.training.codecs.stickers --out $(OMNI)/codec
-	.venv/bin/python -m unmask.training.omni.train --codec $(OMNI)/codec/squares.safetensors --out $(OMNI)/run --minutes $(MINUTES) --device $(DEVICE) $(OMNI_OPTIONS) $(if $(OMNI_START),--start $(OMNI_START))
+	test -f $(OMNI)/speech/log.jsonl || .venv/bin/python -m unmask.training.codecs.speech --out $(OMNI)/speech
+	.venv/bin/python -m unmask.training.omni.train --codec $(OMNI)/codec/squares.safetensors --speech $(OMNI)/speech --out $(OMNI)/run --minutes $(MINUTES) --device $(DEVICE) $(OMNI_OPTIONS) $(if $(OMNI_START),--start $(OMNI_START))
 
 # ui-tiny: everything it reads is made while it trains. UI_START: weights to go on from.
 UI ?= .cache/ui-tiny

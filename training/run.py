@@ -24,7 +24,7 @@ class RunOptions:
     until: float = math.inf
     """Stop after this many minutes, to resume later; the learning rate still falls over `minutes`."""
     start: Path | None = None
-    """Begin with these weights (safetensors) instead of random ones."""
+    """Begin with these weights (safetensors) instead of random ones. What is not in them is told, and begins at random."""
     peak: float = 1e-3
     warmup_steps: int = 100
     average: float = 0.998
@@ -41,7 +41,7 @@ class Run:
     def __init__(self, model: nn.Module, options: RunOptions, matrices: Sequence[nn.Parameter] = ()) -> None:
         """matrices: parameters that Muon trains (Jordan et al. 2024), which is worth twice the updates; AdamW trains the others.
 
-        Raises SystemExit when the start's tensors are not the model's.
+        Raises SystemExit when the start's tensors have other shapes than the model's, or other names.
         """
         options.out.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(options.threads)
@@ -64,9 +64,12 @@ class Run:
 
     def _begin_with(self, tensors: Mapping[str, Tensor]) -> None:
         own = self._state()
-        if strange := {name for name in own if name not in tensors or tensors[name].shape != own[name].shape}:
+        known = own.keys() & tensors.keys()
+        if strange := {name for name in known if tensors[name].shape != own[name].shape} or (set() if known else set(own)):
             raise SystemExit(f"{self.options.start}: {min(strange)} is not as this model has it; leave out --start")
-        self._load({name: tensors[name].to(own[name].dtype) for name in own})
+        if new := sorted(own.keys() - known):
+            print(f"{self.options.start} has no {', '.join(new)}: these begin as in a new model", flush=True)
+        self._load({name: tensors[name].to(own[name].dtype) for name in known})
 
     def _state(self) -> dict[str, Tensor]:
         return {name: value.detach() for name, value in self.model.state_dict().items() if name not in self._given}

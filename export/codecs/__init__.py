@@ -15,6 +15,7 @@ CODECS = {
     "stickers": "unmask.export.codecs.stickers",
     "sensevoice": "unmask.export.codecs.sensevoice",
     "glm-voice": "unmask.export.codecs.glm_voice",
+    "hibari": "unmask.export.codecs.hibari",
 }
 """Name in `unmask.bundle.codec_spec.CODECS` -> module, imported when it is asked for."""
 

@@ -36,6 +36,7 @@ class Traits:
     ranges: dict[str, tuple[int, int]] = field(default_factory=dict)  # modality -> ids [start, stop); empty: all ids are text
     places: dict[str, tuple[int, int]] = field(default_factory=dict)  # modality -> rows of the embedding that stand for places
     whole_words: bool = False  # a word that is not one token is none that the model knows
+    spoken: tuple[int, ...] = ()  # codes of speech that say each id of text
     blocks_after_prompt: bool = False  # a block begins where the prompt ends; otherwise one begins at position 0
     notes: tuple[str, ...] = ()  # what nothing in the folder says, and how to ask for the other
 

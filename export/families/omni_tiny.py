@@ -1,4 +1,4 @@
-"""Omni-tiny, which this project trains: words and pictures of stickers, on Qwen's layers. Knows its tasks and its marks.
+"""Omni-tiny, which this project trains: words, pictures of stickers and speech, on Qwen's layers. Knows its tasks and its marks.
 
 The prompt never sees the answer. Ranges of ids, and the places that are added to spans, are in config.json.
 """
@@ -18,8 +18,12 @@ from unmask.export.modules.backbone import BackboneConfig
 MODEL_TYPES = ("omni_tiny",)
 SKIPPED: tuple[str, ...] = ()
 MASK_TOKEN = "<mask>"
-DRAW, TELL, ANSWER = "<draw>", "<tell>", "<answer>"  # what is wanted; a prompt begins with it
+SPEECH_LENGTH = 400  # codes, more than most texts have
+SPEECH_PASSES = 4
+DRAW, TELL, ANSWER, SAY = "<draw>", "<tell>", "<answer>", "<say>"  # what is wanted; a prompt begins with it
+END = "<end>"
 KEYS = ("modalities", "places")
+SPOKEN = "spoken"
 TINY = {
     "model_type": MODEL_TYPES[0],
     **qwen.TINY,
@@ -40,8 +44,11 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
     ranges, places = (_ranges(raw, key) for key in KEYS)
     longest = need(raw, "max_position_embeddings")
     sizes = {name: stop - start for name, (start, stop) in places.items()}
+    spoken = tuple(raw.get(SPOKEN) or ())
+    if not all(isinstance(count, int) and count >= 0 for count in spoken) or bool(spoken) != ("speech" in places):
+        raise InputError(f"config.json has no {SPOKEN} that fits its places of speech; write the checkpoint again")
     mask, tasks = mask_id(raw, tokenizer, MASK_TOKEN), _tasks(sizes, end)
-    return Traits(mask, end, 0, "prefix", None, longest, tasks, ranges, places=places, whole_words=True)
+    return Traits(mask, end, 0, "prefix", None, longest, tasks, ranges, places=places, whole_words=True, spoken=spoken)
 
 
 def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[str, Schedule]]:
@@ -52,6 +59,9 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
         "vqa": Template(ANSWER + "{text}{image}", {"text": "text", "image": "image"}, (AnswerSpan("text", 4, end),)),
     }
     passes = {"t2i": 8, "i2t": 8, "vqa": 1}
+    if "speech" in sizes:  # an answer of as many codes as say the text
+        templates["t2s"] = Template(SAY + "{text}" + END, {"text": "text"}, (AnswerSpan("speech", SPEECH_LENGTH),))
+        passes["t2s"] = SPEECH_PASSES
     # A window of the whole answer: the prompt's keys and values are exact, so nothing is approximated.
     return templates, {
         name: Schedule(passes=count, rule="quota", reuse=True, window="block", block=templates[name].length)
@@ -62,8 +72,11 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
 def _ranges(raw: dict[str, Any], key: str) -> dict[str, tuple[int, int]]:
     """Modality -> ids [start, stop). Raises InputError for another value."""
     value = need(raw, key)
-    if not isinstance(value, dict) or value.keys() != {"text", "image"} or not all(map(_is_range, value.values())):
-        raise InputError(f"config.json has {key} {value!r}, which are not ranges of text and image; write the checkpoint again")
+    known = ({"text", "image"}, {"text", "image", "speech"})
+    if not isinstance(value, dict) or value.keys() not in known or not all(map(_is_range, value.values())):
+        raise InputError(
+            f"config.json has {key} {value!r}, which are not ranges of text, image and perhaps speech; write the checkpoint again"
+        )
     return {name: (start, stop) for name, (start, stop) in value.items()}
 
 

@@ -262,4 +262,5 @@ def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
         templates=templates,
         places=dict(traits.places),
         whole_words=traits.whole_words,
+        spoken=traits.spoken,
     )

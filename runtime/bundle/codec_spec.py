@@ -106,6 +106,22 @@ CODECS = {
             },
             int8=("flow_encoder", "flow_estimator"),
         ),
+        CodecKind(
+            "hibari",
+            "speech",
+            ("writes",),
+            "unmask.speech.synthesis.voice:VoiceWriter",
+            {
+                "voice": GraphSpec(
+                    (Tensor("codes", ("spoken_codes",), "int64"),),
+                    (
+                        *(Tensor(name, ("1", "bins", "voice_frames")) for name in ("lh", "theta", "ln", "lr", "phi")),
+                        Tensor("pitch", ("1", "voice_frames")),
+                    ),
+                    "spoken_codes",
+                ),
+            },
+        ),
     )
 }
 """The one table of codecs that bundles may hold."""

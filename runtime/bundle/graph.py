@@ -24,6 +24,7 @@ VARYING = {
     "spoken_codes": "codes of speech",
     "spoken_frames": "frames of the mel spectrogram that they become, at 22,050 / 256 Hz",
     "spoken_samples": "samples of their sound, at 22,050 Hz",
+    "voice_frames": "frames of a speech codec's spectra, at 80 Hz",
     "guided": "velocities: one with the codes, and with guidance a second one without",
 }
 """Dimensions that differ from call to call; all others are sizes of the model."""

@@ -120,6 +120,7 @@ class Manifest:
     places: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop), rows (`text.places`)
     whole_words: bool = False  # a word that is not one token is none that the model knows (`unmask.doubts`)
     codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`codec_spec.CODECS`)
+    spoken: tuple[int, ...] = ()  # codes of speech that say each id of text, the first ids only; () without such a pace
 
     @property
     def roles(self) -> set[str]:
@@ -226,6 +227,7 @@ def _check(manifest: Manifest) -> None:
     for modality, rows in manifest.places.items():
         if len(rows) != 2 or not 0 <= rows[0] < rows[1] <= manifest.embedding.total:
             raise BundleError(f"the places {list(rows)} of {modality!r} are not rows of the embedding")
+    _check_spoken(manifest)
     for task, template in manifest.templates.items():
         _check_template(task, template, manifest)
     if manifest.transcript:
@@ -261,6 +263,12 @@ def _check_ids(manifest: Manifest) -> None:
     for modality, ids in vocabulary.ranges.items():
         if len(ids) != 2 or not 0 <= ids[0] < ids[1] <= vocabulary.size:
             raise BundleError(f"the range {list(ids)} of {modality!r} is not within 0..{vocabulary.size}")
+
+
+def _check_spoken(manifest: Manifest) -> None:
+    first, stop = manifest.places.get("speech", (0, 0))
+    if manifest.spoken and (min(manifest.spoken) < 0 or sum(manifest.spoken) != stop - first):
+        raise BundleError(f"texts are said in {sum(manifest.spoken)} codes, and speech has {stop - first} places")
 
 
 def _check_transcript(text: Transcript, manifest: Manifest) -> None:

@@ -30,7 +30,7 @@ from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
 from unmask.text.denoiser import BackboneDenoiser, attention_layout
 from unmask.text.guidance import Guided, Unconditional
-from unmask.text.places import NONE, place_rows
+from unmask.text.places import NONE, SPEECH, place_rows, said_rows
 
 Floats = NDArray[np.float32]
 Input = str | Sequence[int] | Floats
@@ -121,8 +121,8 @@ class Generator:
         """
         template = self.template(task)
         prompt, rows = self._encode_prompt(template, inputs)
-        pieces = template.resized(length)
         manifest = self.bundle.manifest
+        pieces = template.resized(self._length(template, prompt, length))
         most = manifest.positions
         total = len(prompt) + sum(piece.size for piece in pieces)
         if most is not None and total > most:
@@ -160,6 +160,15 @@ class Generator:
         order = np.argsort(np.array(at, np.int64))
         at_floats = np.array(at, np.float64)[order]
         return canvas.with_draft(Draft(np.array(ids, np.int64)[order], np.ones(len(at), np.float32), at_floats))
+
+    def _length(self, template: Template, prompt: list[int], length: int | None) -> int | None:
+        """Positions of the answer: those that are asked for, but as many as it takes to say the prompt at the model's pace."""
+        if not (self.bundle.manifest.spoken and [piece.modality for piece in template.answer] == [SPEECH]):
+            return length
+        said = len(said_rows(self.bundle.manifest, np.array(prompt, np.int64)))
+        if length not in (None, said):
+            raise InputError(f"this text is said in {said} codes, and not in {length}; leave the length out")
+        return said
 
     def template(self, task: str) -> Template:
         """The template of a task. Raises InputError for a task that the bundle does not have."""

@@ -13,13 +13,15 @@ from unmask.bundle.task_template import AnswerSpan
 from unmask.errors import InputError
 
 NONE = -1
+SPEECH = "speech"
 
 
 def place_rows(manifest: Manifest, prompt: Sequence[int], answer: Sequence[AnswerSpan]) -> NDArray[np.int64] | None:
     """(N,) for each position of prompt and answer, the row of the embedding that is added to its own; NONE for no row.
 
-    Spans of an answer have places, and runs of codes in a prompt, each counted from its first position. None for a model without
-    them. Raises InputError for a span that has more positions than the model has places.
+    Spans of an answer have places, and runs of codes in a prompt, each counted from its first position; those of a text that is
+    said at a pace belong to its tokens. None for a model without places. Raises InputError for a span that has more positions
+    than the model has places.
     """
     if not manifest.places:
         return None
@@ -34,9 +36,18 @@ def place_rows(manifest: Manifest, prompt: Sequence[int], answer: Sequence[Answe
     at = len(prompt)
     for piece in answer:
         if piece.modality in manifest.places:
-            rows[at : at + piece.size] = _span(manifest, piece.modality, piece.size)
+            paced = piece.modality == SPEECH and manifest.spoken
+            rows[at : at + piece.size] = said_rows(manifest, ids) if paced else _span(manifest, piece.modality, piece.size)
         at += piece.size
     return rows
+
+
+def said_rows(manifest: Manifest, prompt: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) the row of each code that says a prompt: every token has as many of them, one after the other, as codes say it."""
+    counts = np.zeros(manifest.vocabulary.size, np.int64)
+    counts[: len(manifest.spoken)] = manifest.spoken
+    first = manifest.places[SPEECH][0] + np.cumsum(counts) - counts
+    return np.concatenate([np.arange(first[i], first[i] + counts[i]) for i in prompt])
 
 
 def _span(manifest: Manifest, modality: str, count: int) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from unmask.training.stickers.things import GROUNDS
 
 FILE = "squares.safetensors"
 SHOWN = 16  # pictures on the sheet
+PART = 8192  # points that are compared at once
 
 
 def main(out: Path, rounds: int = 30, held_out: int = 128, seed: int = 0) -> None:
@@ -64,12 +65,19 @@ def means(points: Tensor, weights: Tensor, count: int, rounds: int, seed: int) -
     found = points[torch.multinomial(weights, count, generator=random)].clone()
     lengths = (points**2).sum(1)
     for _ in range(rounds):
-        near, at = ((found**2).sum(1) - 2 * points @ found.T).min(1)
+        near, at = nearest(points, found)
         shares = torch.bincount(at, weights, minlength=count).float()
         found = torch.zeros_like(found).index_add_(0, at, points * weights[:, None]) / shares.clamp(min=1)[:, None]
         empty = shares == 0
         found[empty] = points[((near + lengths) * weights).topk(int(empty.sum())).indices]
     return found
+
+
+def nearest(points: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each point (N, d), the squared distance to the nearest center (K, d) without the point's own square, and its index."""
+    lengths = (centers**2).sum(1)
+    parts = [(lengths - 2 * part @ centers.T).min(1) for part in points.split(PART)]
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
 def tensor(pictures: list[Pixels]) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unmask.training.codecs.speech import load_speech
 from unmask.training.codecs.stickers import load_codec
 from unmask.training.omni.batches import Batch, Examples, task_batches
 from unmask.training.omni.vocabulary import make_tokenizer
@@ -21,18 +22,19 @@ class Recipe:
     """What the batches of a step are made of; the same in every process."""
 
     codec: Path
+    speech: Path | None
     sizes: tuple[tuple[str, int], ...]
     """(task, examples) of a step."""
     seed: int
 
     def batches(self, step: int) -> list[Batch]:
-        return task_batches(examples_of(self.codec), dict(self.sizes), np.random.default_rng([self.seed, 3, step]))
+        return task_batches(examples_of(self.codec, self.speech), dict(self.sizes), np.random.default_rng([self.seed, 3, step]))
 
 
 @cache
-def examples_of(codec: Path) -> Examples:
+def examples_of(codec: Path, speech: Path | None) -> Examples:
     """Once for each process."""
-    return Examples(load_codec(codec), make_tokenizer())
+    return Examples(load_codec(codec), make_tokenizer(), None if speech is None else load_speech(speech))
 
 
 class Ahead:

@@ -10,9 +10,25 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from unmask.export.modules.sticker_codec import StickerCodec
+from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
-from unmask.training.omni.model import IGNORED, NO_PLACE, Sequences
-from unmask.training.omni.vocabulary import ANSWER, DRAW, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, SIDE_CODES, TELL
+from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN, Sequences
+from unmask.training.omni.vocabulary import (
+    ANSWER,
+    DRAW,
+    END,
+    END_ID,
+    IMAGE,
+    LONGEST,
+    MASK_ID,
+    PICTURE,
+    SAY,
+    SIDE_CODES,
+    SPEECH,
+    TELL,
+    TOKENS,
+    WORDS,
+)
 from unmask.training.stickers.pictures import Pixels, drawn
 from unmask.training.stickers.scene import Group, Scene, draw_scene
 from unmask.training.stickers.things import BY_NAME, CELL, CODE, COLORS, GROUNDS, PLACES, SIZES, SPREAD, THINGS
@@ -78,8 +94,12 @@ def shown_by(group: Group) -> Ids:
 class Examples:
     """Makes examples of tasks."""
 
-    def __init__(self, codec: StickerCodec, tokenizer: Tokenizer) -> None:
-        self._codec, self._tokenizer = codec, tokenizer
+    def __init__(self, codec: StickerCodec, tokenizer: Tokenizer, speech: SpeechCodec | None = None) -> None:
+        """speech: None without the task `speak`."""
+        self._codec, self._tokenizer, self.speech = codec, tokenizer, speech
+        self.paces = np.array(
+            [speech.pace.codes.get(token, 0) if speech else 0 for token in TOKENS] + [0] * (WORDS - len(TOKENS))
+        )
         self._known: dict[tuple[str | int, ...], Ids] = {}
 
     def words(self, text: str) -> Ids:
@@ -127,12 +147,27 @@ class Examples:
         """A question on a picture."""
         return self._said(self.words(ANSWER + question), picture, text, ANSWER_LENGTH)
 
+    def speak(self, text: str, codes: Ids) -> Example:
+        """Text to speech. codes: from 0, as many as the text's tokens have."""
+        prompt = self.words(SAY + text + END)
+        counts = self.paces[prompt]
+        first = np.cumsum(self.paces) - self.paces
+        in_token = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = SPOKEN + np.repeat(first[prompt], counts) + in_token
+        shown = _nothing(len(prompt) + len(codes))
+        return Example(prompt, np.full(len(prompt), NO_PLACE), codes + SPEECH, places, shown)
+
     def _said(self, before: Ids, picture: Picture, text: str, length: int) -> Example:
         words = self.words(text)
         answer = np.concatenate([words, np.full(length - len(words), END_ID)])
         places = np.concatenate([np.full(len(before), NO_PLACE), np.arange(PICTURE)])
         shown = np.concatenate([_nothing(len(before)), picture.shown, _nothing(length)])
         return Example(np.concatenate([before, picture.codes]), places, answer, PICTURE + np.arange(length), shown)
+
+
+def _order(places: Ids) -> Ids:
+    """Where in its answer each place is."""
+    return np.arange(len(places)) if places[0] >= SPOKEN else places % PICTURE
 
 
 def _nothing(count: int) -> Ids:
@@ -156,10 +191,19 @@ def answers(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -
     return [examples.answer(examples.picture(scene), q.text, q.answer) for scene, q in zip(scenes, asked, strict=True)]
 
 
+def speeches(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
+    """As many sentences as scenes: what is said is made beforehand."""
+    assert examples.speech is not None, "give the speech codec"
+    said = examples.speech.train
+    chosen = rng.integers(len(said.texts), size=len(scenes)).tolist()
+    return [examples.speak(said.texts[i], said.codes[i]) for i in chosen]
+
+
 TASKS: dict[str, Callable[[Examples, list[Scene], np.random.Generator], list[Example]]] = {
     "draw": drawings,
     "tell": captions,
     "answer": answers,
+    "speak": speeches,
 }
 
 
@@ -203,7 +247,7 @@ def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
 
 def thinned(example: Example, rng: np.random.Generator) -> Example:
     """A picture to draw without most of its bare ground, which is learned in minutes; other examples as they are."""
-    if example.answer[0] < IMAGE:
+    if not IMAGE <= example.answer[0] < SPEECH:
         return example
     codes, counts = np.unique(example.answer, return_counts=True)
     bare = example.answer == codes[counts.argmax()]
@@ -219,7 +263,7 @@ def laid_out(made: list[Example]) -> Sequences:
     columns = [
         [np.concatenate([e.prompt, e.answer]) for e in made],
         [np.concatenate([e.prompt_places, e.answer_places]) for e in made],
-        [np.concatenate([np.arange(len(e.prompt)), len(e.prompt) + e.answer_places % PICTURE]) for e in made],
+        [np.concatenate([np.arange(len(e.prompt)), len(e.prompt) + _order(e.answer_places)]) for e in made],
     ]
     pad = torch.nn.utils.rnn.pad_sequence
     ids, places, positions = (

@@ -10,6 +10,8 @@ from unmask.training.codecs.stickers import sheet
 from unmask.training.omni.batches import Examples
 from unmask.training.omni.fill import fill, stacked
 from unmask.training.omni.model import Omni
+from unmask.training.omni.spoken import Listener
+from unmask.training.omni.vocabulary import SPEECH
 from unmask.training.stickers.exam import held_out_cases
 from unmask.training.stickers.pictures import read, render
 from unmask.training.stickers.scene import Scene, facts
@@ -18,19 +20,27 @@ from unmask.training.stickers.words import describe, understand
 
 PASSES = (1, 8)
 SHOWN = 16
+HEARD = 6  # sentences that the captioner hears, of more words than
+SHORT = 4
 
 
 class Exam:
     """Scenes and questions, the same in every report."""
 
-    def __init__(self, examples: Examples, count: int, seed: int, out: Path | None = None) -> None:
-        self._examples, self._out = examples, out
+    def __init__(
+        self, examples: Examples, count: int, seed: int, out: Path | None = None, listener: Listener | None = None
+    ) -> None:
+        """listener: None leaves out what is said."""
+        self._examples, self._out, self._listener = examples, out, listener
         cases = held_out_cases(count, seed)
         self.scenes, self.questions = [case.scene for case in cases], [case.question for case in cases]
         codes = [examples.picture(scene) for scene in self.scenes]
         self._draw = [examples.draw(text, picture) for text, picture in zip((case.text for case in cases), codes, strict=True)]
         self._tell = [examples.tell(picture, describe(scene)) for picture, scene in zip(codes, self.scenes, strict=True)]
         self._answer = [examples.answer(picture, q.text, q.answer) for picture, q in zip(codes, self.questions, strict=True)]
+        said = examples.speech.held if examples.speech else None
+        self._spoken = list(zip(said.texts, said.codes, strict=True))[:count] if said else []
+        self._speak = [examples.speak(text, codes) for text, codes in self._spoken]
 
     def scores(self, model: Omni) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -47,6 +57,21 @@ class Exam:
         found["tell"] = self._right([understand(text) for text in told])
         said = [self._examples.text(ids) for ids in fill(model, self._answer, 1)]
         found["answer"] = _share([a == q.answer for a, q in zip(said, self.questions, strict=True)])
+        return found | self._speech(model)
+
+    def _speech(self, model: Omni) -> dict[str, float]:
+        """Share of the codes that are the voice's own, and words that the captioner hears wrong."""
+        found: dict[str, float] = {}
+        if not self._speak:
+            return found
+        for passes in PASSES:
+            made = [ids - SPEECH for ids in fill(model, self._speak, passes)]
+            right = np.concatenate([codes == own for codes, (_, own) in zip(made, self._spoken, strict=True)])
+            found[f"speak_{passes}"] = _share(right.tolist())
+        if self._listener:
+            long = [i for i, (text, _) in enumerate(self._spoken) if len(text.split()) > SHORT][:HEARD]
+            texts = [self._spoken[i][0] for i in long]
+            found["speak_wer"] = self._listener.word_errors(texts, [made[i] for i in long])
         return found
 
     def _right(self, found: list[Scene]) -> float:

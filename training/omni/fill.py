@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.training.omni.batches import Example, Ids, laid_out
 from unmask.training.omni.model import Omni, Sequences
-from unmask.training.omni.vocabulary import IMAGE, MASK_ID, TOKENS
+from unmask.training.omni.vocabulary import MASK_ID, TOKENS, WORDS
 
 
 @torch.no_grad()
@@ -19,11 +20,11 @@ def fill(model: Omni, made: list[Example], passes: int) -> list[Ids]:
     ids = canvas.ids.clone()
     at = torch.arange(ids.shape[1], device=device)
     open_ = (at >= canvas.prompt[:, None]) & (at < canvas.length[:, None])
-    coded = open_ & (ids >= IMAGE)
+    kinds = torch.where(open_, ids, -1)
     ids[open_] = MASK_ID
     total = open_.sum(1)
     for number in range(1, passes + 1):
-        best, sure = best_ids(model, replace(canvas, ids=ids), coded)
+        best, sure = best_ids(model, replace(canvas, ids=ids), kinds)
         left = (total * (passes - number)).div(passes, rounding_mode="floor")
         order = sure.masked_fill(ids != MASK_ID, -torch.inf).argsort(1, descending=True)
         rank = torch.empty_like(order).scatter_(1, order, at.expand_as(order).contiguous())
@@ -33,15 +34,18 @@ def fill(model: Omni, made: list[Example], passes: int) -> list[Ids]:
     return [row[p:n].cpu().numpy() for row, p, n in zip(ids, canvas.prompt.tolist(), canvas.length.tolist(), strict=True)]
 
 
-def best_ids(model: Omni, canvas: Sequences, coded: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, N) the best id at each position and its log-probability. coded: (B, N) where it is a code, elsewhere a word."""
+def best_ids(model: Omni, canvas: Sequences, kinds: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, N) the best id at each position and its log-probability. kinds: (B, N) an id of the modality that is wanted, or -1."""
     hidden = model(canvas).float()
-    words = model.word_logits(hidden)[..., : len(TOKENS)]
-    words[..., MASK_ID] = -torch.inf
-    sure, best = words.log_softmax(-1).max(-1)
-    if bool(coded.any()):
-        sure[coded], codes = model.code_logits(hidden[coded]).log_softmax(-1).max(-1)
-        best[coded] = codes + IMAGE
+    best, sure = torch.zeros_like(kinds), torch.full(kinds.shape, -torch.inf, device=kinds.device)
+    for first, head in model.heads():
+        own = (kinds >= first) & (kinds < first + len(head))
+        if bool(own.any()):
+            logits = F.linear(hidden[own], head)
+            if first == 0:
+                logits[:, [MASK_ID, *range(len(TOKENS), WORDS)]] = -torch.inf
+            sure[own], ids = logits.log_softmax(-1).max(-1)
+            best[own] = first + ids
     return best, sure
 
 

@@ -5,20 +5,22 @@ look alike begin alike. Rows of an answer, and of codes in a prompt, also have t
 all else is in RoPE.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unmask.export.codecs.hibari import SPEECH_CODES
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, Layer, rotation
 from unmask.export.modules.sticker_codec import CODES
-from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, WORDS
+from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, SPEECH, WORDS
 from unmask.training.stickers.things import COLORS, PARTS, THINGS
 
 SHOWN = (1 + len(THINGS), 1 + len(COLORS), PARTS)  # things, colors and parts of a drawing that a square can show; 0 is none
 LOOKS = 64  # numbers that describe a code's pixels
-NO_PLACE = PICTURE + LONGEST  # index of the row of zeros among places: picture, then words
+NO_PLACE = PICTURE + LONGEST  # index of the row of zeros among places: picture, words, zeros, speech
+SPOKEN = NO_PLACE + 1  # index of the first place of speech, in the first token that is said
 
 IGNORED = -100
 
@@ -29,6 +31,8 @@ class OmniConfig:
     width: int = 192
     heads: int = 6
     ffn: int = 512
+    spoken: int = 0
+    """Places of speech: the codes that each token is said in, added up."""
 
     @property
     def middle(self) -> int:
@@ -44,7 +48,7 @@ class OmniConfig:
             kv_heads=self.heads,
             head_width=self.width // self.heads,
             ffn=self.ffn,
-            vocabulary=SIZE + NO_PLACE,
+            vocabulary=SIZE + NO_PLACE + self.spoken,
             eps=1e-6,
             rope_theta=1000.0,
             qk_norm=True,
@@ -66,13 +70,23 @@ class Sequences:
 
 
 class Omni(nn.Module):
-    def __init__(self, config: OmniConfig = OmniConfig(), looks: Tensor | None = None) -> None:
-        """looks: (CODES, LOOKS), as `looks_of` gives them. None: they come with the weights."""
+    def __init__(
+        self,
+        config: OmniConfig = OmniConfig(),
+        looks: Tensor | None = None,
+        sounds: Tensor | None = None,
+        paces: Tensor | None = None,
+    ) -> None:
+        """looks, sounds: (CODES, LOOKS) and (SPEECH_CODES, LOOKS), as `looks_of` gives them. paces: (WORDS,) codes of speech that
+        each id is said in. None: they come with the weights, and config.spoken says how many places there are."""
         super().__init__()
+        config = config if paces is None else replace(config, spoken=int(paces.sum()))
         self.config, width = config, config.width
         self.backbone = BackboneModel(config.backbone)
         self.register_buffer("looks", torch.zeros(CODES, LOOKS) if looks is None else looks)
-        sizes = {"words": WORDS, "rows": SIDE_CODES, "columns": SIDE_CODES, "answer": LONGEST}
+        self.register_buffer("sounds", torch.zeros(SPEECH_CODES, LOOKS) if sounds is None else sounds)
+        self.register_buffer("paces", torch.zeros(WORDS, dtype=torch.int64) if paces is None else paces)
+        sizes = {"words": WORDS, "rows": SIDE_CODES, "columns": SIDE_CODES, "answer": LONGEST, "spoken": config.spoken}
         for name, count in sizes.items():
             setattr(self, name, nn.Parameter(torch.randn(count, width) / 2))
         self.code_look = nn.Parameter(torch.randn(LOOKS, width) / (2 * LOOKS**0.5))
@@ -81,6 +95,10 @@ class Omni(nn.Module):
         self.word_head = nn.Parameter(torch.randn(WORDS, width) / width**0.5)
         self.code_head_look = nn.Parameter(torch.randn(LOOKS, width) / (LOOKS * width) ** 0.5)
         self.code_head_own = nn.Parameter(torch.zeros(CODES, width))
+        self.sound_look = nn.Parameter(torch.randn(LOOKS, width) / (2 * LOOKS**0.5))
+        self.sound_own = nn.Parameter(torch.zeros(SPEECH_CODES, width))
+        self.sound_head_look = nn.Parameter(torch.randn(LOOKS, width) / (LOOKS * width) ** 0.5)
+        self.sound_head_own = nn.Parameter(torch.zeros(SPEECH_CODES, width))
         for layer in self.backbone.layers:
             for linear in (layer.attention.o, layer.down):
                 nn.init.normal_(linear.weight, std=(2 * config.layers * linear.in_features) ** -0.5)
@@ -92,16 +110,21 @@ class Omni(nn.Module):
 
     def table(self) -> Tensor:
         """(SIZE, d) the embeddings of all ids."""
-        return torch.cat([self.words, self.looks @ self.code_look + self.code_own])
+        codes, sounds = self.looks @ self.code_look + self.code_own, self.sounds @ self.sound_look + self.sound_own
+        return torch.cat([self.words, codes, sounds])
 
     def code_head(self) -> Tensor:
         """(CODES, d) the head's rows of codes."""
         return self.looks @ self.code_head_look + self.code_head_own
 
+    def sound_head(self) -> Tensor:
+        """(SPEECH_CODES, d) the head's rows of codes of speech."""
+        return self.sounds @ self.sound_head_look + self.sound_head_own
+
     def place_table(self) -> Tensor:
-        """(NO_PLACE + 1, d)"""
+        """(SPOKEN + config.spoken, d)"""
         picture = (self.rows[:, None] + self.columns).flatten(0, 1)
-        return torch.cat([picture, self.answer, self.answer.new_zeros(1, self.config.width)])
+        return torch.cat([picture, self.answer, self.answer.new_zeros(1, self.config.width), self.spoken])
 
     def forward(self, canvas: Sequences) -> Tensor:
         """Hidden rows (B, N, d) after the final norm. Those of padding mean nothing."""
@@ -125,13 +148,9 @@ class Omni(nn.Module):
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         return rotation(positions, self.config.backbone.head_width, self.config.backbone.rope_theta)
 
-    def word_logits(self, hidden: Tensor) -> Tensor:
-        """(..., d) -> (..., WORDS)"""
-        return F.linear(hidden, self.word_head)
-
-    def code_logits(self, hidden: Tensor) -> Tensor:
-        """(..., d) -> (..., CODES)"""
-        return F.linear(hidden, self.code_head())
+    def heads(self) -> tuple[tuple[int, Tensor], ...]:
+        """(first id, rows (K, d) of the head) of words, codes of pictures, and codes of speech."""
+        return (0, self.word_head), (IMAGE, self.code_head()), (SPEECH, self.sound_head())
 
 
 def looks_of(squares: Tensor) -> Tensor:
@@ -162,11 +181,10 @@ def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Te
 def losses_at(model: Omni, hidden: Tensor, wanted: Tensor) -> Tensor:
     """(M,) nats of each wanted id, given its hidden rows (M, d)."""
     found = hidden.new_zeros(len(wanted), dtype=torch.float32)
-    coded = wanted >= IMAGE
-    if bool((~coded).any()):
-        found[~coded] = F.cross_entropy(model.word_logits(hidden[~coded]).float(), wanted[~coded], reduction="none")
-    if bool(coded.any()):
-        found[coded] = F.cross_entropy(model.code_logits(hidden[coded]).float(), wanted[coded] - IMAGE, reduction="none")
+    for first, head in model.heads():
+        own = (wanted >= first) & (wanted < first + len(head))
+        if bool(own.any()):
+            found[own] = F.cross_entropy(F.linear(hidden[own], head).float(), wanted[own] - first, reduction="none")
     return found
 
 

@@ -1,6 +1,7 @@
-"""Train omni-tiny: descriptions become pictures, pictures captions, and questions on pictures answers.
+"""Train omni-tiny: descriptions become pictures, pictures captions, questions on pictures answers, and texts
+speech.
 
-    python -m unmask.training.omni.train --codec CODEC/squares.safetensors --out RUN --minutes 600
+    python -m unmask.training.omni.train --codec CODEC/squares.safetensors --speech SPEECH --out RUN --minutes 600
 
 Everything it reads is made while it trains. Goes on from RUN/last.pt when it is there; RUN/log.jsonl has the curves. Runs on a
 CPU, and unchanged on a GPU with `--device cuda --workers 15` and a larger batch (`--draw 512 --tell 128 --answer 128`).
@@ -19,6 +20,7 @@ from unmask.training.omni.ahead import Ahead, Recipe, examples_of
 from unmask.training.omni.batches import Batch
 from unmask.training.omni.evaluate import Exam
 from unmask.training.omni.model import Omni, OmniConfig, looks_of, losses_at, shown_losses
+from unmask.training.omni.spoken import Listener
 from unmask.training.run import Run, RunOptions
 
 SHOWN_WEIGHT = 0.5
@@ -28,28 +30,42 @@ SHOWN_WEIGHT = 0.5
 class TrainOmni(RunOptions):
     codec: Path = Path("codec/squares.safetensors")
     """The picture codec, as `unmask.training.codecs.stickers` writes them."""
+    speech: Path | None = None
+    """Folder of the speech codec, as `unmask.training.codecs.speech` writes it. None: nothing is spoken."""
     model: OmniConfig = field(default_factory=OmniConfig)
     draw: int = 16
     """Canvases of an update: pictures of descriptions,"""
     tell: int = 4
     """captions of pictures,"""
     answer: int = 4
-    """and answers to questions on pictures."""
+    """answers to questions on pictures,"""
+    speak: int = 4
+    """and speech of sentences."""
     peak: float = 2e-3
     warmup_steps: int = 100
     exam: int = 48
     """Held-out scenes of each report."""
+    captioner: Path = Path(__file__).parents[2] / "models" / "moonshine-tiny-en"
+    """Hears what is said, in reports."""
     workers: int = 0
     """Processes that make batches; a GPU needs one for each core."""
 
 
 def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:
     torch.manual_seed(options.seed)
-    sizes = (("draw", options.draw), ("tell", options.tell), ("answer", options.answer))
-    model = Omni(options.model, looks_of(load_codec(options.codec).squares))
+    examples = examples_of(options.codec, options.speech)
+    speak = options.speak if options.speech else 0
+    sizes = (("draw", options.draw), ("tell", options.tell), ("answer", options.answer), ("speak", speak))
+    sounds = looks_of(examples.speech.means) if examples.speech else None
+    paces = torch.from_numpy(examples.paces)
+    model = Omni(options.model, looks_of(load_codec(options.codec).squares), sounds, paces)
     run = Run(model, options, model.matrices)
-    exam = Exam(examples_of(options.codec), options.exam, options.seed, options.out)
-    ahead = Ahead(Recipe(options.codec, sizes, options.seed), options.workers)
+    if not torch.equal(model.paces.cpu(), paces):
+        raise SystemExit(f"{options.start or options.out}: has another speech codec than {options.speech}; leave out --start")
+    exam = Exam(
+        examples, options.exam, options.seed, options.out, Listener(options.speech, options.captioner) if options.speech else None
+    )
+    ahead = Ahead(Recipe(options.codec, options.speech, sizes, options.seed), options.workers)
     try:
         run.go(lambda step: task_losses(model, ahead.batches(step), options.device), lambda: exam.scores(model))
     finally:

@@ -1,17 +1,18 @@
-"""The one vocabulary: words, marks, codes of pictures, and the places of an answer. Ids, and the tokenizer of the words."""
+"""The one vocabulary: words, marks, codes of pictures and speech, and the places of an answer. Ids, and the words' tokenizer."""
 
 import json
 import string
 
 from tokenizers import Tokenizer
 
-from unmask.export.families.omni_tiny import ANSWER, DRAW, MASK_TOKEN, TELL
+from unmask.export.codecs.hibari import SPEECH_CODES
+from unmask.export.families.omni_tiny import ANSWER, DRAW, MASK_TOKEN, SAY, TELL
 from unmask.export.modules.sticker_codec import CODES
 from unmask.training.stickers.things import CODE, SIDE
 from unmask.training.stickers.words import every_word
 
 MASK, END, UNKNOWN = MASK_TOKEN, "<end>", "<unknown>"
-MARKS = (MASK, END, UNKNOWN, DRAW, TELL, ANSWER, *(f"<spare{i}>" for i in range(10)))
+MARKS = (MASK, END, UNKNOWN, DRAW, TELL, ANSWER, SAY, *(f"<spare{i}>" for i in range(1, 10)))
 SPACE = "▁"
 TOKENS = (
     *MARKS,
@@ -21,7 +22,8 @@ TOKENS = (
 MASK_ID, END_ID = MARKS.index(MASK), MARKS.index(END)
 WORDS = 1024  # ids of text, some of them not used yet
 IMAGE = WORDS  # the first code
-SIZE = IMAGE + CODES  # ids
+SPEECH = IMAGE + CODES
+SIZE = SPEECH + SPEECH_CODES  # ids
 SIDE_CODES = SIDE // CODE
 PICTURE = SIDE_CODES**2  # codes of a picture
 LONGEST = 40  # tokens of an answer in words

@@ -42,6 +42,8 @@ class ExportOptions:
     and the bundle then takes and gives pictures."""
     stickers: Path | None = None
     """Image codec of omni-tiny: the folder or file of squares.safetensors, which `unmask.training.codecs.stickers` writes."""
+    hibari: Path | None = None
+    """Speech codec of omni-tiny: the folder with speech.safetensors, which `unmask.training.codecs.speech` writes."""
     sensevoice: Path | None = None
     """Speech encoder of Omni-Diffusion: the folder of SenseVoiceSmall (FunAudioLLM/SenseVoiceSmall), of which am.mvn is read, and
     model.pt when the checkpoint does not hold the encoder itself. The bundle then takes recordings."""

@@ -6,10 +6,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.tiny_speech import write_speech
 from unmask.apps.cli.main import main
 from unmask.export.modules.sticker_codec import CODES, NUMBERS, StickerCodec
+from unmask.training.codecs.speech import SpeechCodec, load_speech
+from unmask.training.omni.batches import Examples
 from unmask.training.omni.checkpoint import write_checkpoint
 from unmask.training.omni.model import Omni, OmniConfig, looks_of
+from unmask.training.omni.vocabulary import make_tokenizer
 
 CONFIG = OmniConfig(layers=2, width=64, heads=2, ffn=96)
 
@@ -20,20 +24,32 @@ def codec() -> StickerCodec:
 
 
 @pytest.fixture(scope="session")
-def model(codec: StickerCodec) -> Omni:
+def speech_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_speech(tmp_path_factory.mktemp("speech"))
+
+
+@pytest.fixture(scope="session")
+def speech(speech_folder: Path) -> SpeechCodec:
+    return load_speech(speech_folder)
+
+
+@pytest.fixture(scope="session")
+def model(codec: StickerCodec, speech: SpeechCodec) -> Omni:
     torch.manual_seed(0)
-    made = Omni(CONFIG, looks_of(codec.squares)).eval().requires_grad_(False)
-    for rows in (made.code_own, made.code_head_own):
+    paces = torch.from_numpy(Examples(codec, make_tokenizer(), speech).paces)
+    made = Omni(CONFIG, looks_of(codec.squares), looks_of(speech.means), paces).eval().requires_grad_(False)
+    for rows in (made.code_own, made.code_head_own, made.sound_own, made.sound_head_own):
         torch.nn.init.normal_(rows, std=0.1)
     return made
 
 
 @pytest.fixture(scope="session")
-def bundle(model: Omni, codec: StickerCodec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle(model: Omni, codec: StickerCodec, speech_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("omni-tiny")
     write_checkpoint(model, folder / "checkpoint")
     (folder / "codec").mkdir()
     save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, folder / "codec" / "squares.safetensors")
-    arguments = ["export", folder / "checkpoint", "--stickers", folder / "codec", "--out", folder / "bundle", "--quiet"]
+    arguments = ["export", folder / "checkpoint", "--stickers", folder / "codec", "--hibari", speech_folder]
+    arguments += ["--out", folder / "bundle", "--quiet"]
     assert main([str(argument) for argument in arguments]) == 0
     return folder / "bundle"

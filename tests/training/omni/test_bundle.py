@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import torch
 
+from tests.tiny_speech import TEXTS
 from unmask import Kept
 from unmask.bundle.manifest import load_bundle, read_manifest
 from unmask.errors import BundleError, InputError
 from unmask.export.modules.sticker_codec import StickerCodec
 from unmask.session import RunOptions, open_model
+from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
 from unmask.training.omni.batches import Example, Examples
 from unmask.training.omni.fill import fill
 from unmask.training.omni.model import Omni
-from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, make_tokenizer
+from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, SPEECH, make_tokenizer
 from unmask.training.stickers.pictures import render
 from unmask.training.stickers.scene import draw_scene
 from unmask.training.stickers.words import describe
@@ -26,14 +28,17 @@ PIXELS, TEXT, QUESTION = render(SCENE), describe(SCENE), "tell me, what is on th
 
 
 @pytest.mark.parametrize("passes", [1, 4])
-@pytest.mark.parametrize("task", ["t2i", "i2t", "vqa"])
-def test_the_runtime_fills_as_pytorch_does(bundle: Path, model: Omni, codec: StickerCodec, task: str, passes: int) -> None:
-    examples = Examples(codec, make_tokenizer())
+@pytest.mark.parametrize("task", ["t2i", "i2t", "vqa", "t2s"])
+def test_the_runtime_fills_as_pytorch_does(
+    bundle: Path, model: Omni, codec: StickerCodec, speech: SpeechCodec, task: str, passes: int
+) -> None:
+    examples = Examples(codec, make_tokenizer(), speech)
     picture = examples.picture(SCENE)
     cases: dict[str, tuple[dict[str, object], Example]] = {
         "t2i": ({"text": TEXT}, examples.draw(TEXT, picture)),
         "i2t": ({"image": PIXELS}, examples.tell(picture, TEXT)),
         "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(picture, QUESTION, "no")),
+        "t2s": ({"text": TEXTS[0]}, examples.speak(TEXTS[0], speech.train.codes[0])),
     }
     inputs, example = cases[task]
     session = open_model(bundle)
@@ -46,12 +51,14 @@ def test_the_runtime_fills_as_pytorch_does(bundle: Path, model: Omni, codec: Sti
     if task == "t2i":
         drawn = from_codes(codec, torch.from_numpy(expected - IMAGE).reshape(1, SIDE_CODES, SIDE_CODES))[0]
         assert np.abs(answer.media["image"].astype(int) - drawn).max() <= 1
+    if task == "t2s":
+        assert len(answer.media["speech"]) == len(speech.train.codes[0]) * 22_050 // 20
 
 
 def test_the_codec_reads_what_it_wrote(bundle: Path, codec: StickerCodec) -> None:
     runner = open_model(bundle).codecs.runner("image", "reads")
     assert runner.encode(PIXELS) == to_codes(codec, [PIXELS]).flatten().tolist()
-    codes = np.random.default_rng(1).integers(0, SIZE - IMAGE, PICTURE).tolist()
+    codes = np.random.default_rng(1).integers(0, SPEECH - IMAGE, PICTURE).tolist()
     pixels = runner.decode(codes)
     assert pixels.shape == PIXELS.shape
     assert runner.encode(pixels) == codes
@@ -92,8 +99,34 @@ def test_places_are_checked(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"{4 * PICTURE} positions of image are too many; checkpoint knows {PICTURE} places"):
         session.run("t2i", {"text": "a cat"}, RunOptions(length=4 * PICTURE))
     manifest = load_bundle(bundle).manifest
-    assert manifest.places == {"image": (SIZE, SIZE + PICTURE), "text": (SIZE + PICTURE, SIZE + PICTURE + LONGEST)}
+    first = SIZE + PICTURE + LONGEST
+    assert manifest.places["text"] == (SIZE + PICTURE, first)
+    assert manifest.places == {
+        "image": (SIZE, SIZE + PICTURE),
+        "text": (SIZE + PICTURE, first),
+        "speech": (first, first + sum(manifest.spoken)),
+    }
     wrong = replace(manifest, places={"image": (SIZE, SIZE + 5000)})
     (tmp_path / "bundle.json").write_text(wrong.to_json(), encoding="utf-8")
     with pytest.raises(BundleError, match=r"the places .* of 'image' are not rows of the embedding"):
         read_manifest(tmp_path)
+    unlike = replace(manifest, spoken=(1, *manifest.spoken[1:]))
+    (tmp_path / "bundle.json").write_text(unlike.to_json(), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"said in \d+ codes, and speech has \d+ places"):
+        read_manifest(tmp_path)
+
+
+def test_a_text_is_said_in_the_codes_of_its_tokens(bundle: Path, speech: SpeechCodec) -> None:
+    session = open_model(bundle)
+    codes = session.run("t2s", {"text": TEXTS[3]}).codes["speech"]
+    assert len(codes) == len(speech.train.codes[3])
+    with pytest.raises(InputError, match=f"said in {len(codes)} codes, and not in 7"):
+        session.run("t2s", {"text": TEXTS[3]}, RunOptions(length=7))
+    runner = session.codecs.runner("speech", "writes")
+    whole = runner.decode(codes)
+    assert np.array_equal(whole, np.concatenate([*runner.stream(codes)]))
+    assert runner.ends(len(codes)) == [len(whole)]
+    with pytest.raises(InputError, match=r"speech code 1024 is outside 0\.\.1023"):
+        runner.decode([1024])
+    with pytest.raises(InputError, match="no speech codes"):
+        runner.decode([])

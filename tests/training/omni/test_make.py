@@ -24,7 +24,9 @@ def test_the_documented_command_runs_programs_with_options_that_they_have(tmp_pa
         _, bound, _ = app.parse_args(command[command.index("-m") + 2 :], exit_on_error=False, print_error=False)
         found[name] = bound.args[0]
     assert found["unmask.training.codecs.stickers"] == tmp_path / "codec"
+    assert found["unmask.training.codecs.speech"] == tmp_path / "speech"
     train = found["unmask.training.omni.train"]
     assert (train.out, train.codec) == (tmp_path / "run", tmp_path / "codec" / "squares.safetensors")
+    assert train.speech == tmp_path / "speech"
     assert (train.minutes, train.device, train.workers > 0) == (600, "cuda" if more else "cpu", bool(more))
     assert train.start == (Path("some.safetensors") if more else None)

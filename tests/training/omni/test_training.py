@@ -6,29 +6,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from tests.tiny_speech import TEXTS
 from tests.training.omni.conftest import CONFIG
+from unmask.export.codecs.hibari import SPEECH_CODES
 from unmask.export.modules.sticker_codec import StickerCodec
+from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
 from unmask.training.omni.ahead import Ahead, Recipe
 from unmask.training.omni.batches import TASKS, Examples, Picture, laid_out, masked, shown_by, task_batches, thinned
 from unmask.training.omni.checkpoint import load_model
 from unmask.training.omni.evaluate import Exam
-from unmask.training.omni.model import NO_PLACE, Omni, losses_at
+from unmask.training.omni.model import NO_PLACE, SPOKEN, Omni, losses_at
 from unmask.training.omni.train import TrainOmni, main, task_losses
 from unmask.training.omni.vocabulary import END_ID, IMAGE, MASK_ID, PICTURE, make_tokenizer
 from unmask.training.stickers.pictures import render
 from unmask.training.stickers.scene import Group, draw_scene
 from unmask.training.stickers.things import THINGS
 
+NEW = ["paces", "sound_head_look", "sound_head_own", "sound_look", "sound_own", "sounds", "spoken"]
+
 
 def picture(codes: np.ndarray) -> Picture:
     return Picture(codes, np.zeros((PICTURE, 3), np.int64))
 
 
-def examples(codec: StickerCodec) -> Examples:
-    return Examples(codec, make_tokenizer())
+def examples(codec: StickerCodec, speech: SpeechCodec | None = None) -> Examples:
+    return Examples(codec, make_tokenizer(), speech)
 
 
 def test_a_prompt_does_not_see_the_answer_and_rows_see_no_padding(model: Omni, codec: StickerCodec) -> None:
@@ -113,10 +118,28 @@ def test_codes_of_a_scene_are_those_of_its_picture(codec: StickerCodec) -> None:
         assert (made.pictures(made.picture(scene).codes[None])[0] == from_codes(codec, codes)[0]).all()
 
 
-def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec) -> None:
+def test_places_of_speech_belong_to_the_tokens_that_are_said(codec: StickerCodec, speech: SpeechCodec) -> None:
+    made = examples(codec, speech)
+    example = made.speak(TEXTS[0], speech.train.codes[0])
+    first = np.cumsum(made.paces) - made.paces
+    tokens = np.searchsorted(first, example.answer_places - SPOKEN, "right") - 1
+    tokens = np.array([np.flatnonzero(first == first[i])[-1] for i in tokens])  # tokens without codes share a first place
+    counts = made.paces[example.prompt]
+    assert tokens.tolist() == np.repeat(example.prompt, counts).tolist()
+    again = np.flatnonzero(example.prompt == made.words("on")[0])
+    ends = np.cumsum(counts)
+    one, other = (example.answer_places[ends[i] - counts[i] : ends[i]].tolist() for i in again)
+    assert one == other
+    canvas = laid_out([example])
+    assert canvas.positions[0].tolist() == list(range(len(example.prompt) + len(example.answer)))
+    assert thinned(example, np.random.default_rng(0)) is example
+
+
+def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec, speech: SpeechCodec) -> None:
     torch.manual_seed(0)
-    model = Omni(CONFIG, torch.randn(codec.squares.shape[0], 64))
-    made, rng = examples(codec), np.random.default_rng(0)
+    made, rng = examples(codec, speech), np.random.default_rng(0)
+    sounds, paces = torch.randn(SPEECH_CODES, 64), torch.from_numpy(made.paces)
+    model = Omni(CONFIG, torch.randn(codec.squares.shape[0], 64), sounds, paces)
     parts = task_batches(made, dict.fromkeys(TASKS, 3), rng)
     assert {task for batch in parts for task in batch.weights} == set(TASKS)
     optimizer = torch.optim.AdamW(model.parameters(), 0.01)
@@ -130,22 +153,25 @@ def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec) -> None
     assert losses[-1] < losses[0] / 3
 
 
-def test_a_model_that_knows_all_passes_the_exam(codec: StickerCodec, model: Omni, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = examples(codec)
+def test_a_model_that_knows_all_passes_the_exam(
+    codec: StickerCodec, speech: SpeechCodec, model: Omni, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = examples(codec, speech)
     exam = Exam(made, 4, 0)
-    answers = iter([*[[e.answer for e in exam._draw]] * 2, [e.answer for e in exam._tell], [e.answer for e in exam._answer]])
+    kinds = (exam._draw, exam._draw, exam._tell, exam._answer, exam._speak, exam._speak)
+    answers = iter([[example.answer for example in kind] for kind in kinds])
     monkeypatch.setattr("unmask.training.omni.evaluate.fill", lambda *_: next(answers))
     monkeypatch.setattr(made, "pictures", lambda ids: [render(scene) for scene in exam.scenes])
     scores = exam.scores(model)
-    assert {name: scores[name] for name in ("draw_1", "draw_8", "tell", "answer")} == dict.fromkeys(
-        ("draw_1", "draw_8", "tell", "answer"), 1.0
-    )
+    names = ("draw_1", "draw_8", "tell", "answer", "speak_1", "speak_8")
+    assert {name: scores[name] for name in names} == dict.fromkeys(names, 1.0)
 
 
-def test_a_run(tmp_path: Path, codec: StickerCodec) -> None:
+def test_a_run(tmp_path: Path, codec: StickerCodec, speech_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """First without speech, and from there with it."""
     save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, tmp_path / "squares.safetensors")
     options = {"out": tmp_path / "run", "codec": tmp_path / "squares.safetensors", "model": CONFIG, "exam": 2}
-    sizes = {"draw": 2, "tell": 1, "answer": 1}
+    sizes = {"draw": 2, "tell": 1, "answer": 1, "speak": 2}
     main(TrainOmni(minutes=0.01, **options, **sizes))
     main(TrainOmni(minutes=0.02, **options, **sizes))
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
@@ -155,14 +181,24 @@ def test_a_run(tmp_path: Path, codec: StickerCodec) -> None:
     model = load_model(tmp_path / "run" / "weights.safetensors")
     assert model.config == CONFIG
     again = tmp_path / "again"
-    main(TrainOmni(**{**options, "out": again}, **sizes, minutes=0.0, start=tmp_path / "run" / "weights.safetensors"))
-    assert torch.equal(load_model(again / "weights.safetensors").words, model.words)
+    start = tmp_path / "run" / "weights.safetensors"
+    save_file({name: value for name, value in load_file(start).items() if name not in NEW}, start)
+    assert torch.equal(load_model(start).words, model.words)
+    main(TrainOmni(**{**options, "out": again, "speech": speech_folder}, **sizes, minutes=0.0, start=start))
+    assert f"has no {', '.join(NEW)}: these begin as in a new model" in capsys.readouterr().out
+    spoken = load_model(again / "weights.safetensors")
+    assert torch.equal(spoken.words, model.words)
+    assert spoken.config.spoken == spoken.paces.sum() > 0
+    log = json.loads((again / "log.jsonl").read_text())
+    assert 0 <= log["speak_8"] < 1
+    with pytest.raises(SystemExit, match=r"paces|another speech codec|not as this model has it"):
+        main(TrainOmni(**{**options, "out": tmp_path / "third"}, **sizes, minutes=0.0, start=again / "weights.safetensors"))
 
 
 @pytest.mark.slow  # a process of its own imports PyTorch
-def test_batches_that_are_made_ahead_are_the_same(tmp_path: Path, codec: StickerCodec) -> None:
+def test_batches_that_are_made_ahead_are_the_same(tmp_path: Path, codec: StickerCodec, speech_folder: Path) -> None:
     save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, tmp_path / "squares.safetensors")
-    recipe = Recipe(tmp_path / "squares.safetensors", (("draw", 2), ("answer", 1)), 0)
+    recipe = Recipe(tmp_path / "squares.safetensors", speech_folder, (("draw", 2), ("answer", 1), ("speak", 1)), 0)
     ahead = Ahead(recipe, 1)
     for step in range(2):
         for mine, other in zip(recipe.batches(step), ahead.batches(step), strict=True):
