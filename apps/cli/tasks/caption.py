@@ -15,6 +15,7 @@ from unmask.apps.audio.microphone import list_devices
 from unmask.apps.captions.recordings import Form, Writer
 from unmask.apps.captions.replaced_file import check_outputs
 from unmask.apps.captions.word_list import read_word_list
+from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import (
     FLAG,
     SHIPPED,
@@ -30,7 +31,6 @@ from unmask.apps.cli.options import (
 from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.apps.terminal.listen import ListenOptions, Outputs, listen, open_source
 from unmask.apps.terminal.progress import DelayedProgress
-from unmask.bundle.manifest import load_bundle
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError, InputError
@@ -57,8 +57,11 @@ class CaptionOptions:
     one is possible, it is raised."""
     quiet: Annotated[bool, FLAG] = False
     """Print no progress and no timings on stderr; errors are still printed."""
+    model: Name = "tiny"
+    """tiny: the captioner that ships. base: Moonshine base, which is larger and right more often; it is made once on this machine
+    (docs/captions.md), and has no drafter: it writes token by token, and words over noise are not left out."""
     bundle: Path = SHIPPED
-    """Folder of the bundle."""
+    """Folder of a bundle, instead of a model's name."""
 
     @property
     def form(self) -> Form:
@@ -96,7 +99,7 @@ def caption(
     engine.options()  # refuses options that contradict each other before the bundle is read
     live_captions = not files or listening.realtime or Path("-") in files
     check_mode(live_captions, options, listening, live)
-    chosen = setting(load_bundle(options.bundle), TASK, engine, tuned, options.quiet)
+    chosen = setting(open_named(options.model, options.bundle, options.quiet), TASK, engine, tuned, options.quiet)
     chosen = dataclasses.replace(chosen, schedule=schedule.over(chosen.schedule))
     if not live_captions:
         with Writer(options.form, options.output, files) as writer:

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 
 from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.captions.word_list import read_word_list
+from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import (
     MANY,
     SHIPPED,
@@ -30,7 +31,6 @@ from unmask.apps.cli.options import (
 )
 from unmask.apps.web.access import Access, is_everywhere, is_loopback, own_names, read_origin
 from unmask.apps.web.session import Limits
-from unmask.bundle.manifest import load_bundle
 from unmask.errors import InputError
 from unmask.speech.captioner import TASK, Captioner
 from unmask.speech.live import LiveCaptioner, LiveOptions
@@ -58,8 +58,10 @@ class ServeOptions:
     """Clients served at once; they take turns."""
     words: Path | None = None
     """Text file of names and other words that may be said, as for `unmask caption`."""
+    model: Name = "tiny"
+    """tiny: the captioner that ships. base: Moonshine base, as for `unmask caption`."""
     bundle: Path = SHIPPED
-    """Folder of the bundle."""
+    """Folder of a bundle, instead of a model's name."""
 
 
 def serve(
@@ -87,7 +89,7 @@ def serve(
     alone = is_loopback(options.host) and not origins
     access = Access(options.host, options.token or (None if alone else secrets.token_urlsafe()), origins)
     Silero()  # raises now if its package is missing
-    chosen = setting(load_bundle(options.bundle), TASK, engine, tuned)
+    chosen = setting(open_named(options.model, options.bundle), TASK, engine, tuned)
     live_options = replace(live_options, schedule=schedule.over(chosen.schedule))
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
