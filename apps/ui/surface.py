@@ -178,6 +178,12 @@ def block_end(rows: Sequence[Row], at: int) -> int:
     return next((i for i in range(at + 1, len(rows)) if rows[i].depth <= rows[at].depth), len(rows))
 
 
+def block(panel: Panel, id: str) -> tuple[Row, ...]:
+    """A row of the panel with all that it holds."""
+    at = panel.index(id)
+    return () if at is None else panel.rows[at : block_end(panel.rows, at)]
+
+
 def _first_place(rows: Sequence[Row], at: int, depth: int) -> int:
     """Where the first of the rows begins that are held by the same row, a heading left aside."""
     while at and rows[at - 1].depth >= depth:

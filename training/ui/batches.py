@@ -11,6 +11,7 @@ from unmask.apps.ui.prompt import Encode, prompt_of
 from unmask.apps.ui.slots import FIELDS, MASK_ID, NONE_ID, POINTERS, ROWS, WORDS, Slots
 from unmask.apps.ui.words import Word, words_of
 from unmask.training.ui.grammar.examples import draw
+from unmask.training.ui.grammar.names import invented
 from unmask.training.ui.grammar.sketch import Example
 from unmask.training.ui.model import NO_PLACE, Canvases
 
@@ -18,7 +19,7 @@ WIDTH = len(FIELDS)
 ALL_MASKED = 0.5  # share of canvases of which all is masked
 EMPTY_WEIGHT = 0.2  # of slots that say nothing
 DROPPED = 0.5  # share of the empty slots of the last four fields that a canvas of training leaves out
-HEARD = 0.25  # share of requests in which words are misheard
+HEARD = 0.35  # share of requests in which words are misheard
 MISHEARD = {
     **{"to": "two", "for": "four", "from": "form", "and": "an", "a": "the", "the": "a", "with": "which", "slider": "glider"},
     **{"switch": "which", "show": "so", "timer": "time", "set": "said", "button": "but an", "between": "be twin", "add": "at"},
@@ -68,7 +69,7 @@ def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
     words = heard(example, rng) if rng.random() < HEARD else example.words
     ids, places = prompt_of(words, example.panel, encode)
     prompt = len(ids)
-    rows = min(ROWS, len(example.filled.rows) + int(rng.choice((1, 1, 1, 1, 2, 3, 6, 16))))
+    rows = min(ROWS, len(example.filled.rows) + int(rng.choice((1, 1, 1, 1, 2, 3, 4, 10))))
     answer = np.array(replace_rows(example, rows), np.int64)
     at = np.arange(len(answer))
     optional = (answer == NONE_ID) & (at > 0) & ((at - 1) % WIDTH >= WIDTH - 4)
@@ -125,6 +126,9 @@ def _misheard(word: Word, rng: np.random.Generator) -> Word:
         return words_of(MISHEARD[word.text])[0]
     if len(word.text) < 3:
         return word
+    if rng.random() < 0.4:
+        text = invented(rng).split(" ")[0]  # a word that it does not know
+        return replace(word, text=text, shown=text)
     at = int(rng.integers(len(word.text)))
     letter = "abcdefghijklmnopqrstuvwxyz"[rng.integers(26)]
     kind = rng.integers(3)

@@ -15,6 +15,7 @@ from unmask.training.ui.grammar.sketch import Example
 from unmask.training.ui.model import UiModel
 
 PASSES = 6
+MEANT = ("date", "multipleSelection", "obscured", "seconds", "minutes", "hours")  # styles that are asked for; others are taste
 
 
 @torch.no_grad()
@@ -67,7 +68,7 @@ def facts(panel: Panel | None) -> Counter[tuple[object, ...]]:
             found["value", row.label.lower(), row.value] += 1
         if row.icon:
             found["icon", row.label.lower(), row.icon] += 1
-        if row.style:
+        if row.style in MEANT:
             found["style", row.label.lower(), row.style] += 1
     return found
 

@@ -46,6 +46,9 @@ LIGHTS = Phrases(
         "on off switches for {list}",
         "switches to control {list}",
         "a switch for {list}",
+        "(let me|i want to) turn {list} on and off",
+        "{list} (switches|toggles)",
+        "controls to switch {list}",
     ),
     ("{list} with a switch each", "switches so i can turn on {list}"),
 )
@@ -77,6 +80,8 @@ CHOOSE = Phrases(
         "a picker with {options}",
         "i want to (choose|pick|select) (between|from) {options}",
         "a (menu|dropdown|selector) (of|with) {options}",
+        "(ask me|let me decide) (between|whether i want) {options}",
+        "(i can|we should) (choose|pick) {options}",
     ),
     ("offer me {options}", "which one {options}", "a vote on {options}"),
 )
@@ -95,6 +100,8 @@ TIMERS = Phrases(
         "a {count} {unit} [{name}] timer",
         "a [{name}] timer for {count} {unit}",
         "a countdown (of|from) {count} {unit}",
+        "(count|timer) [down] {count} {unit}",
+        "remind me in {count} {unit}",
     ),
     ("time {count} {unit} for me", "a {name} timer that runs {count} {unit}", "remind me when {count} {unit} are over"),
 )
@@ -120,6 +127,8 @@ ALARMS = Phrases(
         "wake me [up] at {time} [{days}]",
         "an alarm clock (for|at) {time} [{days}]",
         "alarm {time} [{days}]",
+        "i (want|need) to (wake|get) up at {time} [{days}]",
+        "(my|the) alarm [should be] at {time} [{days}]",
         "[set] [a|the] {name} alarm (for|at) {time} [{days}]",
     ),
     ("get me up at {time} [{days}]", "i have to be up by {time} [{days}]", "ring at {time} [{days}]"),

@@ -67,6 +67,9 @@ BOUND = Phrases(
         "the maximum [of {it}] (should be|is) {n}",
         "(maximum|max) [of {it}] {n}",
         "(raise|lower|increase|reduce) the (maximum|limit) [of {it}] to {n}",
+        "limit {it} to {n}",
+        "{it} (at most|no more than) {n}",
+        "(use|take) {n} as the (maximum|max) [of {it}]",
     ),
     ("cap {it} at {n}", "{it} must not exceed {n}", "the top of {it} is {n}"),
 )
@@ -77,6 +80,8 @@ FLOOR = Phrases(
         "the minimum [of {it}] (should be|is) {n}",
         "(minimum|min) [of {it}] {n}",
         "(raise|lower) the minimum [of {it}] to {n}",
+        "{it} (at least|no less than) {n}",
+        "(use|take) {n} as the (minimum|min) [of {it}]",
     ),
     ("{it} must not go below {n}", "the bottom of {it} is {n}", "nothing lower than {n} for {it}"),
 )
@@ -92,6 +97,9 @@ SETTING = Phrases(
         "change {it} to {n}",
         "make {it} {n} [{unit}]",
         "set the value [of {it}] to {n}",
+        "{it} should be [at] {n}",
+        "(bring|get) {it} to {n} [{unit}]",
+        "{it} {n}",
     ),
     ("{it} at {n} [{unit}]", "move {it} to {n}", "i want {it} on {n}"),
 )
@@ -173,6 +181,9 @@ RENAME = Phrases(
         "(change|set) the (name|label) of {it} to {new}",
         "{it} should be (called|named) {new}",
         "label {it} {new}",
+        "name {it} {new}",
+        "(make|let) {it} say {new}",
+        "{it} (is now|becomes) {new}",
         "(change|rename) {it} to {new}",
     ),
     ("{it} is really {new}", "give {it} the name {new}", "let {it} read {new}"),
@@ -197,7 +208,15 @@ def rename(s: Sketch, panel: Panel, at: int) -> str:
 
 
 DROP = Phrases(
-    ("(remove|delete|drop) {it}", "take {it} (away|out|off)", "get rid of {it}", "i don't need {it}", "without {it}", "no {it}"),
+    (
+        "(remove|delete|drop) {it}",
+        "take {it} (away|out|off)",
+        "get rid of {it}",
+        "i don't (need|want) {it}",
+        "(leave out|erase|clear) {it}",
+        "without {it}",
+        "no {it}",
+    ),
     ("lose {it}", "{it} can go", "throw {it} out"),
 )
 
@@ -228,6 +247,7 @@ ADD = Phrases(
     (
         "add {what}",
         "(also|and) {what}",
+        "(there should also be|we also need|insert) {what}",
         "(add|put in|include) {what} [too|as well]",
         "i also (want|need) {what}",
         "give me {what} too",
@@ -278,6 +298,8 @@ def extend(s: Sketch, panel: Panel, at: int) -> str:
 CHOOSE = Phrases(
     (
         "(choose|select|pick) {it}",
+        "{it} please",
+        "(change|turn) [the] {holder} to {it}",
         "set (it|the {holder}) to {it}",
         "{holder} {it}",
         "switch to {it}",

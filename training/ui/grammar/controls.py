@@ -19,6 +19,10 @@ RANGE = Phrases(
         "from {low} {unit} to {high} {unit}",
         "with a range from {low} to {high}",
         "minimum {low} maximum {high}",
+        "(starting|that starts) at {low} and (going|that goes) [up] to {high}",
+        "limited to {low} to {high} [{unit}]",
+        "{low} {unit} to {high} {unit}",
+        "{low} through {high}",
         "(with|in) the range {low} to {high}",
     ),
     (
@@ -47,6 +51,8 @@ VALUE = Phrases(
         "with [a] value [of] {value}",
         "initially {value}",
         "with a default of {value}",
+        "(beginning|begin) (at|with) {value}",
+        "default {value}",
     ),
     ("with {value} as the default", "that begins at {value}", "preset to {value}"),
 )
@@ -59,6 +65,10 @@ SLIDER = Phrases(
         "a {name} (control|knob|dial|bar)",
         "a (knob|dial) for [the] {name}",
         "a slider to (set|change|adjust|control) [the] {name}",
+        "a slider (that controls|which sets|controlling|setting) [the] {name}",
+        "[a] {name} (level|range|regulator|setting)",
+        "(let me|i want to) (adjust|change|set) the {name} with a slider",
+        "an adjustable {name}",
     ),
     ("something to adjust the {name}", "a slide control for {name}", "a way to regulate the {name}", "a fader for [the] {name}"),
 )
@@ -72,6 +82,10 @@ SWITCH = Phrases(
         "a (check box|checkbox|tick box) for [the] {name}",
         "an on off switch for [the] {name}",
         "a switch to turn the {name} on and off",
+        "[a] {name} on [and] off [switch]",
+        "let me (switch|turn) the {name} on and off",
+        "a switch (that controls|which turns on|controlling) [the] {name}",
+        "(something|a control) to turn [the] {name} on [or off]",
     ),
     ("a way to turn the {name} on and off", "something to switch the {name}", "an on and off button for the {name}"),
 )
@@ -83,6 +97,9 @@ BUTTON = Phrases(
         "a button (called|labeled|named) {name}",
         "a button (that says|saying|with the text) {name}",
         "a button to {name}",
+        "a button which (says|reads) {name}",
+        "(the|one) button {name}",
+        "a {name} (key|push button)",
     ),
     ("a push button reading {name}", "a big {name} button", "a button for {name}"),
 )
@@ -95,6 +112,10 @@ PICKER = Phrases(
         "a {name} picker (offering|having|with the options) {options}",
         "a (selection|choice) for [the] {name} {options}",
         "let me (choose|pick|select) the {name} from {options}",
+        "a {name} (choice|selection|list) (of|between|with) {options}",
+        "[a] (way|control) to (choose|select) the {name} from {options}",
+        "a dropdown (called|named) {name} with {options}",
+        "{name} (either|can be) {options}",
     ),
     ("a {name} chooser that offers {options}", "a way to pick the {name} {options}", "{name} which can be {options}"),
 )
@@ -109,6 +130,8 @@ FIELD = Phrases(
         "[a] {name} field",
         "a text (field|box|input) (called|for|labeled) {name}",
         "an (entry|input) for [the] {name}",
+        "a (space|line|spot) for (the|my|your) {name}",
+        "let me (type|enter|write) [in] (the|my|a) {name}",
     ),
     ("a place to type the {name}", "somewhere to enter [my] {name}", "a blank for the {name}"),
 )
@@ -126,6 +149,9 @@ SHOWN = Phrases(
         "the [current] {name}",
         "a {name} (reading|display|readout|gauge|meter)",
         "(show|display) the {name}",
+        "a display (showing|with|that shows) [the] {name}",
+        "the {name} (value|now)",
+        "a {name} indicator",
     ),
     ("a meter showing the {name}", "how much {name} there is", "a live {name} value"),
 )

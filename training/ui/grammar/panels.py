@@ -20,6 +20,13 @@ ASK = Phrases(
         "(we need|let's have|let me have|i want to see) {what}",
         "(hey|ok|okay|so|well) [please] (show|give) [me] {what}",
         "i want a (panel|screen|page) with {what}",
+        "(let me see|just|now) {what}",
+        "(i'd like|i would like|we would like) to (have|see|get) {what}",
+        "(there should be|we could use|i could use|i am looking for) {what}",
+        "[please] (render|generate|prepare|design|start) {what} [for me]",
+        "(will you|can i|may i) (have|get|show me|make me) {what}",
+        "a (panel|screen|page) (with|that has|containing) {what}",
+        "{what} (for me|on the screen|right here|if you can)",
     ),
     (
         "could i (get|have) {what}",
@@ -40,6 +47,8 @@ FORM = Phrases(
         "a form (called|named) {name} with {fields}",
         "a form for {name} with {fields}",
         "a {name} (page|screen) (with|asking for) {fields}",
+        "[a] {name} form {fields}",
+        "a {name} form (containing|where i enter|that has) {fields}",
     ),
     ("a {name} sheet where people enter {fields}", "collect {fields} in a {name} form"),
 )
@@ -77,6 +86,8 @@ LISTED = Phrases(
         "[my] {name} list {items}",
         "a list (called|named) {name} with {items}",
         "a (checklist|check list|list) for {name} with {items}",
+        "put {items} on (my|the|a) {name} list",
+        "a {name} list where i can tick off {items}",
     ),
     ("{items} on a {name} list", "a {name} list that has {items} on it", "write down {items} as a {name} list"),
 )
@@ -100,6 +111,8 @@ DASH = Phrases(
         "a dashboard (with|for) {list} [please]",
         "(show|display) [the] {list}",
         "an overview of {list}",
+        "a (board|screen) (showing|that shows) {list}",
+        "i want to (see|watch) {list}",
     ),
     ("a display that reads out {list}", "let me see {list} at a glance", "a monitor for {list}"),
 )
@@ -124,6 +137,8 @@ MIXED = Phrases(
         "{title} settings with {list}",
         "a (panel|page) for [the] {title} with {list}",
         "controls for [the] {title} {list}",
+        "a (panel|screen) for [the] {title} that has {list}",
+        "[the] {title} with {list}",
     ),
     ("a {title} board that has {list}", "one page about {title} holding {list}"),
 )
@@ -149,6 +164,8 @@ CONFIRM = Phrases(
         "ask [me] to confirm {deed}",
         "confirm {deed}",
         "(check|ask) if i really want to {deed}",
+        "(should i|do you want to|shall we) {deed}",
+        "a (question|dialog|card) (whether|asking) to {deed}",
     ),
     ("make sure i want to {deed}", "a yes or no question {deed}", "double check before you {deed}"),
 )

@@ -1,0 +1,1 @@
+"""Programs that wrote docs/voice-ui.md: how well requests are understood."""
