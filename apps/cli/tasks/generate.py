@@ -14,17 +14,19 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from unmask.apps.cli.options import FLAG, MANY, EngineChoice, ScheduleChoice, TunedChoice, refuse_unread, setting
+from unmask.apps.cli.options import FLAG, MANY, SHIPPED, EngineChoice, ScheduleChoice, TunedChoice, refuse_unread, setting
 from unmask.apps.modalities.files import Output, read_input
+from unmask.apps.modalities.heard import heard, in_words_of
 from unmask.apps.modalities.pictures import read_picture
 from unmask.apps.modalities.spoken import SPEECH, Player
 from unmask.apps.terminal.canvas_view import CanvasView
 from unmask.apps.terminal.picture_view import PictureView
+from unmask.bundle.manifest import Bundle
 from unmask.codecs import Codecs, Kept
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
-from unmask.session import RunOptions, open_model
+from unmask.session import RunOptions, Session, Task, open_model
 from unmask.text.generator import Answer, Generator, Input, Request
 from unmask.text.partial import partial
 
@@ -42,13 +44,13 @@ class GenerateOptions:
     """Text input of the task; - reads it from standard input. One that begins with a dash is written --prompt=-x."""
     speech: Path | None = None
     """Speech, an input of the task: a recording (WAV, FLAC, MP3, ...), with - from standard input; or speech codes as a file of
-    whole numbers, where 0 is the first code."""
+    whole numbers, where 0 is the first code. A task that takes text gets the words that the shipped captioner hears."""
     image: Path | None = None
     """Picture, an input of the task: PNG, JPEG or WebP, of which the middle is used; or image codes as a file of whole numbers,
     row by row."""
     output: Path | None = None
     """File for the picture (.png) or the sound (.wav) of the answer. Without it, codes are printed as numbers. Text is always
-    printed."""
+    printed, and said by models that can say a text."""
     play: Annotated[bool, FLAG] = False
     """Play the sound of the answer, which begins before all of it is made. Needs the extra `live` and a sound device."""
     keep: Path | None = None
@@ -90,15 +92,17 @@ def generate(
     if session.generator is None:
         raise InputError(f"{bundle}: this bundle writes captions; run unmask caption --bundle {bundle}")
     task = session.task(options.task or next(iter(session.tasks), ""))
-    output = Output.of(options.output, task.outputs) if options.output else None
+    aloud = saying_task(session, task) if options.output or options.play else None
+    gives = (*task.outputs, SPEECH) if aloud else task.outputs
+    output = Output.of(options.output, gives) if options.output else None
     if output:
         session.codecs.runner(output.modality, "writes")
-    given = read_inputs(task.inputs, options)
+    given = read_inputs(task.inputs, options, session.bundle)
     keep = read_kept(options)
     if not options.quiet:
         for sentence in session.doubts(task.name, given):
             print(f"Note: {sentence}.", file=sys.stderr)
-    player = Player(session.codecs, task.outputs) if options.play else None
+    player = Player(session.codecs, gives) if options.play else None
     used: Schedule | Reference
     if options.reference:
         generator = Generator(session.bundle, engine.options())
@@ -113,11 +117,21 @@ def generate(
     view = view_of(generator, request, session.codecs.written(task.outputs), decode) if options.show else None
     answer = run(generator, request, used, options, view)
     print(written(answer, task.name, options), end="", flush=True)
+    if aloud:
+        answer = dataclasses.replace(answer, codes=generator.generate(aloud, {"text": answer.text}).codes)
     if player:
         played = player.play(answer.codes.get(SPEECH, ()))
         decode = decode if output is None or output.modality != SPEECH else lambda modality, codes: played
     if output:
         save(answer, output, decode, options.quiet)
+
+
+def saying_task(session: Session, task: Task) -> str | None:
+    """The task that says the answer of one that gives text alone, if the model has such."""
+    if task.outputs != ("text",) or not session.codecs.written([SPEECH]):
+        return None
+    says = [name for name, own in session.tasks.items() if (own.inputs, own.outputs) == ({"text": "text"}, (SPEECH,))]
+    return says[0] if says else None
 
 
 def cached(codecs: Codecs) -> Decode:
@@ -173,9 +187,11 @@ def run(
     return answer()
 
 
-def read_inputs(wanted: Mapping[str, str], options: GenerateOptions) -> dict[str, Input | NDArray[Any]]:
+def read_inputs(wanted: Mapping[str, str], options: GenerateOptions, bundle: Bundle) -> dict[str, Input | NDArray[Any]]:
     """The inputs of the task, from the options. Raises InputError that names the option of a missing or an unused input."""
     given = {"text": options.prompt, "speech": options.speech, "image": options.image}
+    if options.speech and options.prompt is None and wanted.get("text") == "text" and SPEECH not in wanted:
+        given |= {"text": heard_request(options.speech, bundle, options.quiet), "speech": None}
     inputs: dict[str, Input | NDArray[Any]] = {}
     for name in wanted:
         value = given.get(name)
@@ -188,6 +204,15 @@ def read_inputs(wanted: Mapping[str, str], options: GenerateOptions) -> dict[str
     if surplus:
         raise InputError(f"this task takes {', '.join(wanted)}, not {', '.join(surplus)}")
     return inputs
+
+
+def heard_request(recording: Path, bundle: Bundle, quiet: bool) -> str:
+    """A spoken request as text, which is told. Raises InputError and AudioError for one that cannot be heard."""
+    said = heard(recording, SHIPPED)
+    text = in_words_of(bundle, said)
+    if not quiet:
+        print(f"Heard: {said}" + (f" Taken as: {text}" if text != said else ""), file=sys.stderr)
+    return text
 
 
 def read_kept(options: GenerateOptions) -> dict[str, Kept]:

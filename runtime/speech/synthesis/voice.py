@@ -1,6 +1,7 @@
 """Codes of speech to sound: the codec `hibari` of a bundle. Knows its graph. Knows no files and no devices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class VoiceWriter:
         return [codes * SAMPLE_RATE_HZ // CODES_PER_SECOND]
 
 
-def sound(made: dict[str, NDArray[np.float32]]) -> Floats:
+def sound(made: Mapping[str, NDArray[Any]]) -> Floats:
     """What the graph gives -> samples (N,) in [-1, 1] at 22,050 Hz."""
     spectra = {name: own[0] for name, own in made.items() if name != PITCH}
     samples = samples_of(spectra, made[PITCH][0], np.random.default_rng(0))
