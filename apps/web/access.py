@@ -68,6 +68,14 @@ def read_origin(text: str) -> str:
     return f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, PORTS[parts.scheme]) else "")
 
 
+def read_root_path(text: str) -> str:
+    """/live of /live or /live/; empty for /. Raises InputError for what is no path."""
+    path = text.rstrip("/")
+    if path and (not path.startswith("/") or "//" in path or not path.isascii() or any(mark in path for mark in "?#% \\")):
+        raise InputError(f"--root-path {text!r} is not a path such as /captions")
+    return path
+
+
 def own_names() -> tuple[str, ...]:
     """This machine's name, and as its neighbors find it; nothing is looked up."""
     name = socket.gethostname().lower()

@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,12 +21,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 
 from unmask.apps.web.access import Access
 from unmask.apps.web.protocol import SERVER_STOPS, Closing, RefusedError, read_rate
+from unmask.apps.web.root_path import RootPath
 from unmask.apps.web.session import Limits, Session
 from unmask.errors import InputError
 from unmask.speech.live import LiveCaptioner
@@ -53,10 +55,25 @@ WRONG_TOKEN = Closing(1008, "the token is missing or wrong")
 BUSY = Closing(1013, "the server is full")
 
 
-def make_app(open_live: Callable[[], LiveCaptioner], access: Access | None = None, limits: Limits | None = None) -> Starlette:
+class Service(Protocol):
+    """What is served beside the page of captions."""
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]: ...
+
+
+def make_app(
+    open_live: Callable[[], LiveCaptioner],
+    access: Access | None = None,
+    limits: Limits | None = None,
+    services: Callable[["Sessions"], Sequence[Service]] = lambda _: (),
+    root_path: str = "",
+) -> Starlette:
     """The application. Its `state.sessions` must be drained before it stops, as `Server` does.
 
     open_live: called in the worker thread for each session; the live captioners that it returns may share one captioner.
+    services: made of the sessions, whose worker thread is the one that uses that captioner. root_path: below which a proxy serves
+    all of it, as `read_root_path` gives it.
     """
     access = access or Access()
     sessions = Sessions(open_live, access, limits or Limits())
@@ -66,10 +83,11 @@ def make_app(open_live: Callable[[], LiveCaptioner], access: Access | None = Non
         yield
         sessions.worker.shutdown(wait=False, cancel_futures=True)
 
-    routes = [_page(f"/{name}", name) for name in PAGE]
+    routes: list[BaseRoute] = [_page(f"/{name}", name) for name in PAGE]
+    routes += [route for service in services(sessions) for route in service.routes]
     app = Starlette(
         routes=[_page("/", "index.html"), *routes, WebSocketRoute("/captions", sessions.serve)],
-        middleware=[Middleware(Guard, access=access)],
+        middleware=[Middleware(Guard, access=access), Middleware(RootPath, path=root_path)],
         lifespan=lifespan,
     )
     app.state.sessions = sessions

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import socket
 import sys
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.captions.word_list import read_word_list
 from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import (
+    FLAG,
     MANY,
     SHIPPED,
     CheckChoice,
@@ -29,9 +31,10 @@ from unmask.apps.cli.options import (
     require,
     setting,
 )
-from unmask.apps.web.access import Access, is_everywhere, is_loopback, own_names, read_origin
+from unmask.apps.web.access import Access, is_everywhere, is_loopback, own_names, read_origin, read_root_path
 from unmask.apps.web.session import Limits
 from unmask.errors import InputError
+from unmask.session import Session, open_model
 from unmask.speech.captioner import TASK, Captioner
 from unmask.speech.live import LiveCaptioner, LiveOptions
 
@@ -50,12 +53,20 @@ class ServeOptions:
     """Secret that clients must send. If one is needed and none is given, a random one is made and printed."""
     origin: Annotated[tuple[str, ...], MANY] = ()
     """Address of the page where a proxy in front of this server serves it, as in https://captions.example.org. Needs a token."""
-    certificate: Path | None = None
+    root_path: str = ""
+    """Path below which a proxy serves all of it and which it leaves in addresses, such as /captions."""
+    certificate: Annotated[Path | None, Parameter(name=("--certificate", "--tls-cert"))] = None
     """Certificate file in PEM form: the page is served over https."""
-    key: Path | None = None
+    key: Annotated[Path | None, Parameter(name=("--key", "--tls-key"))] = None
     """The certificate's private key, if it is in a file of its own."""
     clients: int = 4
-    """Clients served at once; they take turns."""
+    """Live captions at once; they take turns."""
+    requests: int = 16
+    """Requests to the endpoints below /v1 that may be read, wait or be computed at once."""
+    metrics: Annotated[bool, FLAG] = False
+    """Serve figures for Prometheus at /metrics."""
+    generator: Path | None = None
+    """Folder of a bundle that generates: it draws for /v1/images/generations and speaks for /v1/audio/speech, where it can."""
     words: Path | None = None
     """Text file of names and other words that may be said, as for `unmask caption`."""
     model: Name = "tiny"
@@ -75,30 +86,49 @@ def serve(
     """Serve a web page with live captions of the browser's microphone.
 
     Prints the page's address on stderr and runs until Ctrl-C; open segments are finished first. With ?overlay=1 the page shows
-    nothing but captions, for OBS. Programs can connect too: docs/live.md describes the protocol.
+    nothing but captions, for OBS. Programs send recordings to /v1/audio/transcriptions, as to OpenAI's API, or stream to the
+    WebSocket /captions: docs/endpoints.md, docs/realtime.md.
     """
     engine.options()  # refuses options that contradict each other before anything is opened
     limits, origins = Limits(clients=options.clients), tuple(map(read_origin, options.origin))
     if options.certificate is None:
         refuse_unread(changed(options), {"key": "read only with --certificate"})
     live_options = live.over(LiveOptions())
-    require("starlette", "uvicorn", "websockets", extra="serve")
-    from unmask.apps.web.server import Server, Tls, make_app
+    root_path = read_root_path(options.root_path)
+    require("starlette", "uvicorn", "websockets", "python_multipart", "prometheus_client", extra="serve")
+    from unmask.apps.web.endpoints.service import EndpointLimits, Endpoints
+    from unmask.apps.web.server import Server, Sessions, Tls, make_app
 
     tls = Tls(options.certificate, options.key) if options.certificate else None
     alone = is_loopback(options.host) and not origins
     access = Access(options.host, options.token or (None if alone else secrets.token_urlsafe()), origins)
+    endpoint_limits = EndpointLimits(options.requests)
     Silero()  # raises now if its package is missing
     chosen = setting(open_named(options.model, options.bundle), TASK, engine, tuned)
-    live_options = replace(live_options, schedule=schedule.over(chosen.schedule))
+    checks = schedule.over(chosen.schedule)
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
+    generator = opened_generator(options.generator, engine) if options.generator else None
+
+    def services(sessions: Sessions) -> list[Endpoints]:
+        live_clients = sessions.__len__ if options.metrics else None
+        return [Endpoints(captioner, checks, sessions.worker, access, endpoint_limits, generator, live_clients)]
+
     with listen(options.host, options.port) as listener:
-        app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits)
-        found = addresses(access, listener, tls is not None)
+        live_options = replace(live_options, schedule=checks)
+        app = make_app(lambda: LiveCaptioner(captioner, Silero(), live_options), access, limits, services, root_path)
+        found = addresses(access, listener, tls is not None, root_path)
         print(f"unmask: captions at {'  or  '.join(found)}  (Ctrl-C stops)", file=sys.stderr, flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown
             Server(app, limits, tls).run([listener])
+
+
+def opened_generator(folder: Path, engine: EngineChoice) -> tuple[Session, Executor]:
+    """A session, and the one thread that uses it. Raises InputError for a bundle that captions."""
+    session = open_model(folder, engine.options())
+    if session.generator is None:
+        raise InputError(f"--generator {folder}: this bundle captions; --bundle takes it")
+    return session.load(), ThreadPoolExecutor(1, thread_name_prefix="generator")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -111,7 +141,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise InputError(f"cannot listen on {host}, port {port} ({error}); try --host 127.0.0.1 --port 0") from error
 
 
-def addresses(access: Access, listener: socket.socket, tls: bool) -> list[str]:
+def addresses(access: Access, listener: socket.socket, tls: bool, root_path: str = "") -> list[str]:
     """The page's URLs: of the proxy, or of this machine. The token is in the fragment, which browsers do not send."""
     hosts = [access.host]
     if is_everywhere(access.host):
@@ -120,7 +150,7 @@ def addresses(access: Access, listener: socket.socket, tls: bool) -> list[str]:
     scheme, port = "https" if tls else "http", listener.getsockname()[1]
     places = access.origins or [f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}" for host in dict.fromkeys(hosts)]
     token = f"#token={quote(access.token, safe='')}" if access.token else ""
-    return [f"{place}/{token}" for place in places]
+    return [f"{place}{root_path}/{token}" for place in places]
 
 
 def takes_ipv4(listener: socket.socket) -> bool:

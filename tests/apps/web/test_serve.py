@@ -375,6 +375,9 @@ def test_a_taken_port_is_said_in_one_line(command: Command) -> None:
         (("--threads", "0"), "threads is 0"),
         (("--stability", "2"), "stability"),
         (("--bundle", "absent"), "absent"),
+        (("--requests", "0"), "requests is 0"),
+        (("--root-path", "live"), "is not a path such as"),
+        (("--generator", "models/moonshine-tiny-en"), "this bundle captions"),
     ],
 )
 def test_options_that_cannot_be(command: Command, options: tuple[str, ...], reason: str) -> None:

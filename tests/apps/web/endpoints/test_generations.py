@@ -1,0 +1,98 @@
+"""Pictures and speech by OpenAI's own client, from a bundle that makes both."""
+
+import base64
+import io
+import wave
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openai
+import pytest
+import soundfile
+from PIL import Image
+
+from tests.apps.web.endpoints.conftest import Serve, Served
+from unmask.session import Session, open_model
+
+
+@pytest.fixture(scope="module")
+def session(media: Path) -> Session:
+    return open_model(media).load()
+
+
+@pytest.fixture(scope="module")
+def generating(serve: Serve, session: Session) -> Iterator[Served]:
+    with ThreadPoolExecutor(1) as worker, serve(generator=(session, worker)) as served:
+        yield served
+
+
+def test_a_picture_is_what_the_session_draws(generating: Served, session: Session) -> None:
+    made = generating.client().images.generate(model=session.bundle.manifest.name, prompt="a bike")
+    assert made.data
+    assert made.data[0].b64_json
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(made.data[0].b64_json))))
+    np.testing.assert_array_equal(pixels, session.run("t2i", {"text": "a bike"}).media["image"])  # type: ignore[union-attr]
+
+
+def spoken(generating: Served, session: Session, form: str) -> bytes:
+    name = session.bundle.manifest.name
+    options: dict[str, Any] = {"response_format": form}
+    return generating.client().audio.speech.create(model=name, voice="default", input="Hi.", **options).content
+
+
+def test_speech_comes_in_each_format(generating: Served, session: Session) -> None:
+    samples = session.run("tts", {"text": "Hi."}).media["speech"]  # type: ignore[union-attr]
+    with wave.open(io.BytesIO(spoken(generating, session, "wav"))) as file:
+        assert (file.getframerate(), file.getnframes()) == (22_050, len(samples))
+    pcm = spoken(generating, session, "pcm")
+    assert len(pcm) // 2 == pytest.approx(len(samples) * 24_000 / 22_050, abs=2)
+    for form, known in (("flac", "FLAC"), ("mp3", "MP3"), ("opus", "OGG")):
+        with soundfile.SoundFile(io.BytesIO(spoken(generating, session, form))) as sound:
+            assert sound.format == known
+            assert sound.frames / sound.samplerate == pytest.approx(len(samples) / 22_050, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"size": "1024x1024"}, "size"),
+        ({"response_format": "url"}, "response_format"),
+        ({"quality": "hd"}, "quality"),
+        ({"prompt": " "}, "prompt"),
+        ({"prompt": "x" * 5000}, "prompt"),
+        ({"extra_body": {"seed": -1}}, "seed"),
+    ],
+)
+def test_what_is_not_drawn_is_refused(generating: Served, session: Session, options: dict[str, Any], param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        generating.client().images.generate(**{"model": session.bundle.manifest.name, "prompt": "a bike", **options})
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"voice": "alloy"}, "voice"),
+        ({"speed": 2.0}, "speed"),
+        ({"response_format": "aac"}, "response_format"),
+        ({"input": ""}, "input"),
+    ],
+)
+def test_what_is_not_said_is_refused(generating: Served, session: Session, options: dict[str, Any], param: str) -> None:
+    given = {"model": session.bundle.manifest.name, "voice": "default", "input": "Hi.", **options}
+    with pytest.raises(openai.BadRequestError) as refused:
+        generating.client().audio.speech.create(**given)
+    assert refused.value.param == param
+
+
+def test_a_bundle_without_the_codec_or_the_task_is_told(serve: Serve, omni: Path, backbones: dict[str, Path]) -> None:
+    for folder, reason in ((omni, "has no codec for image"), (backbones["dream"], "has no task that makes image")):
+        session = open_model(folder)
+        with ThreadPoolExecutor(1) as worker, serve(generator=(session, worker)) as served:
+            client = served.client()
+            with pytest.raises(openai.NotFoundError, match=reason):
+                client.images.generate(model=session.bundle.manifest.name, prompt="a bike")
