@@ -48,6 +48,7 @@ ROOMS = (
     "apps/modalities",
     "apps/terminal",
     "apps/web",
+    "apps/wyoming",
     "apps/cli",
     LAB,
 )

@@ -52,6 +52,7 @@ FOLDERS = {
         "generate": "Answer a prompt, or run another task of a model that generates (Dream, LLaDA, SDAR, Omni-Diffusion).",
         "rank": "Rank texts by how well they fit a picture, or pictures by how well they fit a text.",
         "serve": "Serve a web page with live captions of the browser's microphone.",
+        "wyoming": "Serve speech to text for Home Assistant, by the Wyoming protocol.",
     },
 }
 """Folder of commands -> name of a command, which is also its module and its function -> the first sentence of its help."""

@@ -7,7 +7,6 @@ import contextlib
 import secrets
 import socket
 import sys
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from cyclopts import Parameter
 
 from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.captions.word_list import read_word_list
+from unmask.apps.cli.generators import opened_generator
 from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import (
     FLAG,
@@ -34,7 +34,6 @@ from unmask.apps.cli.options import (
 from unmask.apps.web.access import Access, is_everywhere, is_loopback, own_names, read_origin, read_root_path
 from unmask.apps.web.session import Limits
 from unmask.errors import InputError
-from unmask.session import Session, open_model
 from unmask.speech.captioner import TASK, Captioner
 from unmask.speech.live import LiveCaptioner, LiveOptions
 
@@ -121,14 +120,6 @@ def serve(
         print(f"unmask: captions at {'  or  '.join(found)}  (Ctrl-C stops)", file=sys.stderr, flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown
             Server(app, limits, tls).run([listener])
-
-
-def opened_generator(folder: Path, engine: EngineChoice) -> tuple[Session, Executor]:
-    """A session, and the one thread that uses it. Raises InputError for a bundle that captions."""
-    session = open_model(folder, engine.options())
-    if session.generator is None:
-        raise InputError(f"--generator {folder}: this bundle captions; --bundle takes it")
-    return session.load(), ThreadPoolExecutor(1, thread_name_prefix="generator")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,82 @@
+"""The models of one service and the threads that use them: captions for each client, and what a generator says and answers.
+
+Knows captioners and sessions. Knows no protocol.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.apps.audio.voice_activity import Silero
+from unmask.errors import InputError
+from unmask.session import Session
+from unmask.speech.captioner import Captioner
+from unmask.speech.live import LiveCaptioner, LiveOptions
+from unmask.speech.words import Phrase
+from unmask.text.generator import Answer
+
+ANSWERING = ("chat", "generate")
+Result = TypeVar("Result")
+
+
+@dataclass
+class Models:
+    """captioner: loaded. words: may be said, in every utterance. generator: a session and the thread that uses it."""
+
+    captioner: Captioner
+    live: LiveOptions
+    words: Sequence[Phrase] = ()
+    generator: tuple[Session, Executor] | None = None
+
+    def __post_init__(self) -> None:
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="captions")
+
+    async def caption(self, work: Callable[[], Result]) -> Result:
+        """Call in the thread of the captioner, after what was asked before."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def open_live(self, words: Sequence[Phrase] = ()) -> LiveCaptioner:
+        """Of one client. words: may be said besides those of every utterance. Raises InputError for too many."""
+        own = self.captioner
+        if words:
+            own = Captioner(own.bundle, engine=own.engine, words=[*self.words, *words])
+        return LiveCaptioner(own, Silero(), replace(self.live))
+
+    def task(self, modality: str) -> str | None:
+        """The generator's task that makes text or speech of a text."""
+        if self.generator is None:
+            return None
+        session = self.generator[0]
+        found = [
+            name
+            for name, task in session.tasks.items()
+            if tuple(task.inputs.values()) == ("text",) and task.outputs == (modality,)
+            if modality == "text" or session.codecs.written((modality,))
+        ]
+        return min(found, key=lambda name: ANSWERING.index(name) if name in ANSWERING else len(ANSWERING), default=None)
+
+    async def speak(self, text: str) -> NDArray[np.float32]:
+        """(N,) samples at the codec's rate. Raises InputError."""
+        answer = await self._run("speech", text)
+        if "speech" not in answer.media:
+            raise InputError("the answer has no speech in it; ask for something else")
+        return answer.media["speech"]
+
+    async def answer(self, text: str) -> str:
+        """Raises InputError."""
+        return (await self._run("text", text)).text.strip()
+
+    async def _run(self, modality: str, text: str) -> Answer:
+        task = self.task(modality)
+        if self.generator is None or task is None:
+            raise InputError(f"no bundle here makes {modality} of a text; start it with --generator and the folder of one")
+        session, worker = self.generator
+        (name,) = session.tasks[task].inputs
+        answer = await asyncio.get_running_loop().run_in_executor(worker, lambda: session.run(task, {name: text}))
+        assert isinstance(answer, Answer)
+        return answer
