@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ WIDEST = 4.0  # a square from the middle of a longer picture would show less tha
 WHITE = (255, 255, 255, 255)
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB, upright as its EXIF orientation says; what is transparent is white.
+def read_picture(file: Path | BinaryIO, name: str | None = None) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB, upright as its EXIF orientation says; what is transparent is white. name: in messages, by default the path.
 
     Raises InputError that names the file for one that is no PNG, JPEG or WebP, is damaged, moves, holds other colors, or has
     sides that a model would not see.
@@ -26,18 +26,18 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path, formats=FORMATS) as picture:
-            _check(path, picture)
+        with Image.open(file, formats=FORMATS) as picture:
+            _check(picture)
             picture.load()
             upright = ImageOps.exif_transpose(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: {_reason(path, error)}") from error
+        raise InputError(f"{name or file}: {_reason(error)}") from error
     if upright.has_transparency_data:
         upright = Image.alpha_composite(Image.new("RGBA", upright.size, WHITE), upright.convert("RGBA"))
     return np.asarray(upright.convert("RGB"))
 
 
-def _check(path: Path, picture: Any) -> None:
+def _check(picture: Any) -> None:
     """Of what is known before the pixels are read. Raises ValueError."""
     width, height = picture.size
     if getattr(picture, "n_frames", 1) > 1:
@@ -55,7 +55,7 @@ def _check(path: Path, picture: Any) -> None:
         )
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _reason(error: Exception) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

@@ -1,6 +1,7 @@
-"""The web server of `unmask serve`: the page, the headers that protect it, and the WebSocket `/captions`.
+"""The web server of `unmask serve`: pages, the headers that protect them, and the WebSocket `/captions`.
 
-Knows HTTP and WebSockets. Knows no model: a function opens one for each session. Needs the extra `unmask[serve]`.
+Knows HTTP and WebSockets. Knows no model: a function opens one for each session, and other pages bring their routes. Needs the
+extra `unmask[serve]`.
 `unmask.apps.web.protocol` describes what goes through the WebSocket.
 """
 
@@ -19,28 +20,19 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose, WebSocketDisconnect
 
 from unmask.apps.web.access import Access
+from unmask.apps.web.files import file_routes
 from unmask.apps.web.protocol import SERVER_STOPS, Closing, RefusedError, read_rate
 from unmask.apps.web.root_path import RootPath
 from unmask.apps.web.session import Limits, Session
 from unmask.errors import InputError
 from unmask.speech.live import LiveCaptioner
 
-PAGE = {
-    "index.html": "text/html",
-    "style.css": "text/css",
-    "captions.js": "text/javascript",
-    "microphone.js": "text/javascript",
-    "stream.js": "text/javascript",
-    "worklet.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -62,45 +54,55 @@ class Service(Protocol):
     def routes(self) -> Sequence[BaseRoute]: ...
 
 
+class Page(Service, Protocol):
+    """A page beside that of captions."""
+
+    name: str
+    """What people call it."""
+    path: str
+    """Its address without the first slash."""
+
+    def close(self) -> None:
+        """The server has stopped."""
+        ...
+
+
 def make_app(
-    open_live: Callable[[], LiveCaptioner],
+    open_live: Callable[[], LiveCaptioner] | None,
     access: Access | None = None,
     limits: Limits | None = None,
     services: Callable[["Sessions"], Sequence[Service]] = lambda _: (),
     root_path: str = "",
+    pages: Sequence[Page] = (),
 ) -> Starlette:
     """The application. Its `state.sessions` must be drained before it stops, as `Server` does.
 
-    open_live: called in the worker thread for each session; the live captioners that it returns may share one captioner.
-    services: made of the sessions, whose worker thread is the one that uses that captioner. root_path: below which a proxy serves
-    all of it, as `read_root_path` gives it.
+    open_live: called in the worker thread for each session; the live captioners that it returns may share one captioner. None:
+    without captions, and / leads to the first of the other pages. services: made of the sessions, whose worker thread is the one
+    that uses that captioner. root_path: below which a proxy serves all of it, as `read_root_path` gives it.
     """
     access = access or Access()
-    sessions = Sessions(open_live, access, limits or Limits())
+    sessions = Sessions(open_live, access, limits or Limits()) if open_live else None
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        sessions.worker.shutdown(wait=False, cancel_futures=True)
+        if sessions is not None:
+            sessions.close()
+        for page in pages:
+            page.close()
 
-    routes: list[BaseRoute] = [_page(f"/{name}", name) for name in PAGE]
-    routes += [route for service in services(sessions) for route in service.routes]
-    app = Starlette(
-        routes=[_page("/", "index.html"), *routes, WebSocketRoute("/captions", sessions.serve)],
-        middleware=[Middleware(Guard, access=access), Middleware(RootPath, path=root_path)],
-        lifespan=lifespan,
-    )
+    own: list[BaseRoute] = [*file_routes("/", files("unmask.apps.web") / "page")]
+    if sessions is None:
+        own[0] = Route("/", lambda request: RedirectResponse(pages[0].path))
+    else:
+        own += [route for service in services(sessions) for route in service.routes]
+        own.append(WebSocketRoute("/captions", sessions.serve))
+    routes = [*own, *(route for page in pages for route in page.routes)]
+    middleware = [Middleware(Guard, access=access), Middleware(RootPath, path=root_path)]
+    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
     app.state.sessions = sessions
     return app
-
-
-def _page(path: str, name: str) -> Route:
-    content = (files("unmask.apps.web") / "page" / name).read_bytes()
-
-    async def answer(_: Request) -> Response:
-        return Response(content, media_type=PAGE[name])
-
-    return Route(path, answer)
 
 
 class Guard:
@@ -136,6 +138,9 @@ class Sessions:
         self._open_live, self._access, self._limits = open_live, access, limits
         self._open: dict[Session, asyncio.Task[None] | None] = {}
         self._draining = False
+
+    def close(self) -> None:
+        self.worker.shutdown(wait=False, cancel_futures=True)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -220,7 +225,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: Starlette, limits: Limits | None = None, tls: Tls | None = None) -> None:
         limits = limits or Limits()
-        self._sessions: Sessions = app.state.sessions
+        self._sessions: Sessions | None = app.state.sessions
         config = uvicorn.Config(
             app,
             ws="websockets-sansio",
@@ -236,5 +241,6 @@ class Server(uvicorn.Server):
         super().__init__(config)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._sessions.drain()
+        if self._sessions is not None:
+            await self._sessions.drain()
         await super().shutdown(sockets)

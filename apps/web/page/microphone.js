@@ -36,7 +36,7 @@ async function listen() {
 async function play(media, onBlock) {
   const context = new AudioContext(); // Firefox takes a microphone only at its own rate; the server resamples
   const source = context.createMediaStreamSource(media);
-  await context.audioWorklet.addModule("worklet.js");
+  await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
   const blocks = new AudioWorkletNode(context, "blocks", { channelCount: 1, channelCountMode: "explicit" });
   blocks.port.onmessage = ({ data }) => onBlock(data);
   source.connect(blocks).connect(context.destination); // its output is silence; unconnected nodes may not run

@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 from tests.apps.conftest import Command
 from tests.apps.web.proxy import Proxy
 from unmask import LiveCaptioner
-from unmask.apps.cli.tasks.serve import addresses, listen
+from unmask.apps.cli.tasks.network import addresses, listen
 from unmask.apps.web.access import Access, own_names, read_origin
 from unmask.apps.web.server import Server, Tls, make_app
 from unmask.apps.web.session import Limits

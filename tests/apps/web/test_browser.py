@@ -1,40 +1,20 @@
 """The page in a real Chromium that hears a demo clip as its microphone; skipped where there is no browser."""
 
-import importlib.util
 import itertools
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
-from tests.apps.conftest import CLIPS
+from tests.apps.web.chromium import MARKS, launched
 from tests.apps.web.proxy import Proxy
 from unmask import LiveCaptioner
-from unmask.apps.audio.files import read_recording
-from unmask.apps.cli.tasks.serve import listen
+from unmask.apps.cli.tasks.network import listen
 from unmask.apps.web.server import Server, make_app
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
-]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-]
+pytestmark = MARKS
 Page = Any
 # What the page shows of a segment that is still open is gone when it ends, which a busy machine may do before anyone looks.
 SHOWN = """
@@ -78,16 +58,8 @@ def served(open_live: Callable[[], LiveCaptioner]) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Its microphone hears a clip and a second of silence, over and over."""
-    from playwright.sync_api import sync_playwright
-
-    wav = tmp_path_factory.mktemp("microphone") / "jail.wav"
-    speech = read_recording(CLIPS / "lj-jail.flac")[: round(3.6 * 16000)]
-    soundfile.write(wav, np.concatenate([speech, np.zeros(20_000, np.float32)]), 16000, subtype="PCM_16")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-audio-capture={wav}"])
+    with launched(tmp_path_factory.mktemp("microphone")) as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture

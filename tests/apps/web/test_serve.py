@@ -28,7 +28,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.apps.conftest import CLIPS, Command, start
 from unmask import LiveCaptioner
 from unmask.apps.audio.files import read_recording
-from unmask.apps.cli.tasks.serve import listen
+from unmask.apps.cli.tasks.network import listen
 from unmask.apps.web.access import Access
 from unmask.apps.web.server import HEADERS, Server, make_app
 from unmask.apps.web.session import Limits

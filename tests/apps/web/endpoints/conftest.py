@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from unmask import Captioner, LiveCaptioner
-from unmask.apps.cli.tasks.serve import listen
+from unmask.apps.cli.tasks.network import listen
 from unmask.apps.web.access import Access
 from unmask.apps.web.endpoints.service import EndpointLimits, Endpoints
 from unmask.apps.web.server import Server, Tls, make_app

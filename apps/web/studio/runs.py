@@ -1,0 +1,86 @@
+"""Runs of the studio, one after another on one model: who waits, whose turn it is, and what is computed in the one thread.
+
+A run whose client leaves is cancelled: its coroutine is, and no further pass begins. Knows sessions and queues. Knows no web
+framework.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from unmask.apps.web.studio import shown
+from unmask.apps.web.studio.asked import Asked
+from unmask.apps.web.studio.shown import Json
+from unmask.errors import InputError
+from unmask.session import Session
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class StudioLimits:
+    """What the studio gives to its clients. Checked on construction; InputError names the limit."""
+
+    waiting: int = 16
+    """Requests that may be computed or wait at once, of all clients."""
+    body_bytes: int = 16 << 20
+    """Bytes of one request: a picture, or a minute of sound."""
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
+
+
+class FullError(Exception):
+    """As many requests wait as the limit allows."""
+
+
+class Runs:
+    """All work on one session. Runs take turns in the order in which they came; what is shown of them is made between passes."""
+
+    def __init__(self, session: Session, limits: StudioLimits) -> None:
+        self.session = session
+        self._limits, self._turn = limits, asyncio.Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="studio")
+        self.open = 0
+        """Requests that are computed or wait."""
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def place(self) -> Iterator[int]:
+        """A place among those who wait; gives how many are before it. Raises FullError if there is none."""
+        if self.open >= self._limits.waiting:
+            raise FullError
+        self.open += 1
+        try:
+            yield self.open - 1
+        finally:
+            self.open -= 1
+
+    async def work(self, work: Callable[[], Result]) -> Result:
+        """Call in the model's thread, after what was asked before."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    async def run(self, asked: Asked) -> AsyncIterator[Json]:
+        """Events of one run: queued if others are before it, started, a step after each pass, done. Raises UnmaskError."""
+        if self._turn.locked():
+            yield {"event": "queued"}
+        async with self._turn:
+            session, generator = self.session, self.session.generator
+            assert generator is not None
+            request = await self.work(lambda: session.request(asked.task, asked.inputs, asked.options))
+            notes = await self.work(lambda: session.doubts(asked.task, asked.inputs))
+            yield shown.started(generator, request, notes)
+            began, rows, passes = time.perf_counter(), 0, 0
+            steps, ids = generator.steps(request, asked.options.schedule), request.canvas.ids
+            while (now := await self.work(lambda: next(steps, None))) is not None:
+                ids, rows, passes = now.ids, rows + now.rows, now.number
+                yield shown.step(generator, request, now)
+            yield shown.done(generator.read(request, ids, passes, rows, time.perf_counter() - began))
