@@ -19,11 +19,11 @@ MODEL_TYPES = ("omni_tiny",)
 SKIPPED: tuple[str, ...] = ()
 MASK_TOKEN = "<mask>"
 SPEECH_LENGTH = 400  # codes, more than most texts have
-SPEECH_PASSES = 4
+SPEECH_PASSES = 1
 DRAW, TELL, ANSWER, SAY = "<draw>", "<tell>", "<answer>", "<say>"  # what is wanted; a prompt begins with it
 END = "<end>"
-KEYS = ("modalities", "places")
-SPOKEN = "spoken"
+RANGES, SPOKEN = ("modalities", "places"), "spoken"
+KEYS = (*RANGES, SPOKEN)
 TINY = {
     "model_type": MODEL_TYPES[0],
     **qwen.TINY,
@@ -41,7 +41,7 @@ def config(raw: dict[str, Any]) -> BackboneConfig:
 
 def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Traits:
     end = one(need(raw, "eos_token_id"))
-    ranges, places = (_ranges(raw, key) for key in KEYS)
+    ranges, places = (_ranges(raw, key) for key in RANGES)
     longest = need(raw, "max_position_embeddings")
     sizes = {name: stop - start for name, (start, stop) in places.items()}
     spoken = tuple(raw.get(SPOKEN) or ())

@@ -9,7 +9,7 @@ training and, apart, for measuring. CODEC/log.jsonl has what the captioner hears
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,11 +101,17 @@ class Maker:
             made[f"{name}_lengths"] = np.array([len(codes) for _, codes in said])
         np.savez_compressed(self._out / SAID, **made)
 
-    def _said(self, texts: Iterator[str]) -> Iterator[tuple[str, Floats]]:
+    def _said(self, texts: Iterable[str]) -> Iterator[tuple[str, Floats]]:
         """Each text, and its stretches (N, NUMBERS)."""
-        pace = read_pace(self._out)
-        for text in texts:
-            yield text, pace.frames(self._voice, pronounced(self._voice, self._tokenizer, text)).reshape(-1, NUMBERS)
+        every = list(texts)
+        return zip(every, said_stretches(self._voice, read_pace(self._out), every), strict=True)
+
+
+def said_stretches(voice: Voice, pace: Pace, texts: Iterable[str]) -> Iterator[Floats]:
+    """(N, NUMBERS) of each text."""
+    tokenizer = make_tokenizer()
+    for text in texts:
+        yield pace.frames(voice, pronounced(voice, tokenizer, text)).reshape(-1, NUMBERS)
 
 
 def heard_by(decoder: onnx.ModelProto, points: Floats, components: int) -> Floats:

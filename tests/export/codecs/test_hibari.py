@@ -1,5 +1,6 @@
 """The speech codec's graph: its table is what was written, int8 is near fp32, and it refuses other files."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,21 @@ from safetensors.torch import load_file, save_file
 from tests.tiny_speech import write_speech
 from unmask.bundle.codec_spec import CODECS
 from unmask.errors import InputError
-from unmask.export.codecs.hibari import CODE_FRAMES, DECODER, FILE, FRAME_NUMBERS, MEANS, NAME, ROLE, SPECTRA, graph, write
+from unmask.export.codecs.hibari import (
+    CODE_FRAMES,
+    CONTEXT,
+    DECODER,
+    FILE,
+    FRAME_NUMBERS,
+    MEANS,
+    NAME,
+    ROLE,
+    SPECTRA,
+    SPEECH_CODES,
+    graph,
+    write,
+)
+from unmask.export.modules.speech_context import Context
 
 CODES = np.random.default_rng(3).integers(0, 1024, 9)
 
@@ -39,6 +54,27 @@ def test_the_graph_is_what_pytorch_computes(folder: Path) -> None:
     np.testing.assert_allclose(made["pitch"][0], hz, rtol=1e-3, atol=1e-3)
     assert len(hz) == CODE_FRAMES * len(CODES)
     assert [*made] == CODECS[NAME].graphs[ROLE].output_names
+
+
+def test_neighbors_change_a_stretch_as_in_pytorch(folder: Path, tmp_path: Path) -> None:
+    for file in (FILE, DECODER):
+        shutil.copy(folder / file, tmp_path / file)
+    torch.manual_seed(0)
+    context = Context(SPEECH_CODES, CODE_FRAMES * FRAME_NUMBERS)
+    torch.nn.init.normal_(context.out.weight, std=0.1)
+    (tmp_path / CONTEXT).parent.mkdir()
+    save_file(context.state_dict(), tmp_path / CONTEXT)
+    codes = torch.from_numpy(CODES)
+    with torch.no_grad():
+        frames = (load_file(folder / FILE)[MEANS].float()[codes] + context(codes[None])[0]).reshape(-1, FRAME_NUMBERS)
+    weight = torch.from_numpy(onnx.numpy_helper.to_array(onnx.load(folder / DECODER).graph.initializer[0]).copy())
+    wanted = torch.cat(torch.nn.functional.conv1d(frames.T[None], weight, padding=1).chunk(len(SPECTRA), 1))
+    for form, most in (("fp32", 1e-5), ("int8", 0.03)):
+        made = run(graph(tmp_path, form))
+        found = np.concatenate([made[name] for name in SPECTRA])
+        assert np.abs(found - wanted.numpy()).mean() < most * np.abs(found).mean()
+    other = run(graph(folder, "fp32"))
+    assert np.abs(made["lh"] - other["lh"]).mean() > 0.1 * np.abs(other["lh"]).mean()
 
 
 def test_int8_is_near_and_small(folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The speech codec: sentences said at that pace, and the program that makes it, with a voice of letters."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 from onnx import numpy_helper
 
 from tests.tiny_speech import decoder
-from unmask.export.codecs.hibari import CODE_FRAMES, FILE, FRAME_NUMBERS, MEANS, SPEECH_CODES
-from unmask.training.codecs import speech
-from unmask.training.codecs.pace import PAUSES, UNITS, Pace, Sentence, pronounced, spread
+from unmask.export.codecs.hibari import CODE_FRAMES, FILE, FRAME_NUMBERS, MEANS, SPEECH_CODES, graph
+from unmask.export.modules.speech_context import Context
+from unmask.training.codecs import context, speech
+from unmask.training.codecs.context import Sounds, TrainContext, error
+from unmask.training.codecs.pace import PAUSES, UNITS, Pace, pronounced, spread
 from unmask.training.codecs.sentences import every_sound, sentences
 from unmask.training.codecs.speech import heard_by, load_speech
 from unmask.training.omni.vocabulary import END, SAY, TOKENS, make_tokenizer
@@ -37,7 +40,8 @@ class Letters:
         assert len(durations) == len(phonemes) + 2
         self.said.append((phonemes, list(durations)))
         rows = np.random.default_rng(0).normal(size=(128, FRAME_NUMBERS)).astype(np.float32)
-        return np.repeat(rows[[0, *map(ord, phonemes), 0]], 2 * np.array(durations), axis=0)
+        own = rows[[0, *map(ord, phonemes), 0]]
+        return np.repeat(own + np.roll(own, 1, axis=0), 2 * np.array(durations), axis=0)  # a letter also sounds of the one before
 
     def decoder(self) -> onnx.ModelProto:
         model = decoder(np.random.default_rng(1))
@@ -117,4 +121,31 @@ def test_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speech.main(tmp_path, count=99)  # what is there stays
     assert (tmp_path / FILE).read_bytes() == before
     assert MEANS.encode() in before
-    assert isinstance(pronounced(Letters(), tokenizer, "a cat"), Sentence)  # type: ignore[arg-type]
+    monkeypatch.setattr(context, "Voice", Letters)
+    context.main(TrainContext(out=tmp_path / "context", codec=tmp_path, minutes=0.005, batch=2))
+    assert json.loads((tmp_path / "context" / "log.jsonl").read_text())["left"] > 0
+    alone = shutil.copytree(tmp_path, tmp_path / "alone", ignore=shutil.ignore_patterns("context", "alone"))
+    assert len(graph(tmp_path).SerializeToString()) > len(graph(alone).SerializeToString())
+
+
+def test_what_neighbors_change_is_learned() -> None:
+    torch.manual_seed(0)
+    means, shifts, projection = torch.randn(SPEECH_CODES, 6), torch.randn(9, 6), torch.eye(6)
+    codes = [torch.randint(0, 9, (length,)) for length in (7, 12, 9, 30)]
+    sounds = Sounds(codes, [(means[own] + shifts[own.roll(1)]).half() for own in codes])
+    batch = sounds.batch([0, 1, 2, 3])
+    assert batch[0].shape == (4, 30)
+    assert (batch[0][0, 7:] == SPEECH_CODES).all()
+    model = Context(SPEECH_CODES, 6, 16, 32)
+    alone = float(error(None, means, projection, *batch))
+    assert alone == pytest.approx(float(shifts[torch.cat(codes)].square().sum(-1).mean()), rel=0.2)
+    assert float(error(model, means, projection, *batch).detach()) == pytest.approx(alone)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01)
+    for _ in range(60):
+        loss = error(model, means, projection, *batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.2 * alone
+    padded = torch.cat([codes[0], torch.full((5,), SPEECH_CODES)])
+    assert torch.allclose(model(padded[None])[0, :7], model(codes[0][None])[0], atol=1e-5)

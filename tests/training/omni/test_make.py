@@ -25,6 +25,8 @@ def test_the_documented_command_runs_programs_with_options_that_they_have(tmp_pa
         found[name] = bound.args[0]
     assert found["unmask.training.codecs.stickers"] == tmp_path / "codec"
     assert found["unmask.training.codecs.speech"] == tmp_path / "speech"
+    learned = found["unmask.training.codecs.context"]
+    assert (learned.codec, learned.out) == (tmp_path / "speech", tmp_path / "speech" / "context")
     train = found["unmask.training.omni.train"]
     assert (train.out, train.codec) == (tmp_path / "run", tmp_path / "codec" / "squares.safetensors")
     assert train.speech == tmp_path / "speech"
