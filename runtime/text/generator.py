@@ -165,7 +165,12 @@ class Generator:
         """Positions of the answer: those that are asked for, but as many as it takes to say the prompt at the model's pace."""
         if not (self.bundle.manifest.spoken and [piece.modality for piece in template.answer] == [SPEECH]):
             return length
-        said = len(said_rows(self.bundle.manifest, np.array(prompt, np.int64)))
+        said, silent = (
+            len(said_rows(self.bundle.manifest, np.array(ids, np.int64)))
+            for ids in (prompt, self._encode(PLACEHOLDER.sub("", template.prompt)))
+        )
+        if said <= silent:
+            raise InputError("nothing of this text can be said; give words")
         if length not in (None, said):
             raise InputError(f"this text is said in {said} codes, and not in {length}; leave the length out")
         return said

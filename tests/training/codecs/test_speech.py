@@ -138,7 +138,7 @@ def test_what_neighbors_change_is_learned() -> None:
     assert (batch[0][0, 7:] == SPEECH_CODES).all()
     model = Context(SPEECH_CODES, 6, 16, 32)
     alone = float(error(None, means, projection, *batch))
-    assert alone == pytest.approx(float(shifts[torch.cat(codes)].square().sum(-1).mean()), rel=0.2)
+    assert alone == pytest.approx(np.mean([float(shifts[own].square().sum(-1).mean()) for own in codes]), rel=1e-2)
     assert float(error(model, means, projection, *batch).detach()) == pytest.approx(alone)
     optimizer = torch.optim.AdamW(model.parameters(), 0.01)
     for _ in range(60):

@@ -122,6 +122,8 @@ def test_a_text_is_said_in_the_codes_of_its_tokens(bundle: Path, speech: SpeechC
     assert len(codes) == len(speech.train.codes[3])
     with pytest.raises(InputError, match=f"said in {len(codes)} codes, and not in 7"):
         session.run("t2s", {"text": TEXTS[3]}, RunOptions(length=7))
+    with pytest.raises(InputError, match="nothing of this text can be said; give words"):
+        session.run("t2s", {"text": "... ?!"})
     runner = session.codecs.runner("speech", "writes")
     whole = runner.decode(codes)
     assert np.array_equal(whole, np.concatenate([*runner.stream(codes)]))
