@@ -49,6 +49,7 @@ ROOMS = (
     "apps/terminal",
     "apps/web",
     "apps/wyoming",
+    "apps/batch",
     "apps/cli",
     LAB,
 )

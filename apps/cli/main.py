@@ -48,6 +48,7 @@ FOLDERS = {
         "tune": "Measure settings of a bundle on this device and store the best one for runs of caption, serve and generate.",
     },
     "tasks": {
+        "batch": "Caption many recordings, one text each, on every core of this machine or of a Ray cluster.",
         "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.",
         "generate": "Answer a prompt, or run another task of a model that generates (Dream, LLaDA, SDAR, Omni-Diffusion).",
         "rank": "Rank texts by how well they fit a picture, or pictures by how well they fit a text.",
