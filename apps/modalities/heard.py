@@ -6,18 +6,42 @@ Knows the captioner's bundle and words. Knows no task.
 import difflib
 import re
 from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unmask.apps.modalities.files import read_input
 from unmask.bundle.manifest import Bundle
 from unmask.doubts import unknown_words
 from unmask.errors import AudioError, InputError
 from unmask.session import open_model
+from unmask.speech.captioner import Captioner
 
 ALIKE = 0.5  # of 1: what sounds alike is often spelled less alike
 SPEECH = "speech"
+
+
+class Listener:
+    """Hears what is said. The captioner is opened when it is first asked. Two threads must not ask one at the same time."""
+
+    def __init__(self, captioner: Path) -> None:
+        """captioner: folder of a bundle that captions."""
+        self._folder = captioner
+
+    @cached_property
+    def _captioner(self) -> Captioner:
+        listener = open_model(self._folder).captioner
+        assert listener is not None, self._folder
+        return listener
+
+    def __call__(self, samples: NDArray[np.float32], name: str) -> str:
+        """(N,) float32 in [-1, 1] at 16 kHz -> its text. Raises AudioError that names a sound without words."""
+        text = self._captioner.caption(samples).text.strip()
+        if not text:
+            raise AudioError(f"{name}: no words are heard in it; record the request again, or write it")
+        return text
 
 
 def heard(recording: Path, captioner: Path) -> str:
@@ -28,12 +52,7 @@ def heard(recording: Path, captioner: Path) -> str:
     samples = read_input(SPEECH, recording)
     if not isinstance(samples, np.ndarray):
         raise InputError(f"--speech {recording}: codes cannot be heard for a task that takes text; give a recording or --prompt")
-    listener = open_model(captioner).captioner
-    assert listener is not None, captioner
-    text = listener.caption(samples).text.strip()
-    if not text:
-        raise AudioError(f"{recording}: no words are heard in it; record the request again, or give it as --prompt")
-    return text
+    return Listener(captioner)(samples, str(recording))
 
 
 def in_words_of(bundle: Bundle, text: str) -> str:

@@ -17,6 +17,7 @@ from unmask.apps.cli.generators import opened_generator
 from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import FLAG, SHIPPED, CheckChoice, EngineChoice, LiveChoice, TunedChoice, setting
 from unmask.apps.cli.tasks.network import NetworkOptions, run_server
+from unmask.apps.modalities.heard import Listener
 from unmask.apps.web.session import Limits
 from unmask.session import open_model
 from unmask.speech.captioner import TASK, Captioner
@@ -71,7 +72,8 @@ def serve(
 
     endpoint_limits = EndpointLimits(options.requests)
     Silero()  # raises now if its package is missing
-    pages = [Studio(open_model(options.studio, engine.options()).load(), access)] if options.studio else []
+    shown = open_model(options.studio, engine.options()).load() if options.studio else None
+    pages = [Studio(shown, access, listener=Listener(SHIPPED))] if shown else []
     chosen = setting(open_named(options.model, options.bundle), TASK, engine, tuned)
     checks = schedule.over(chosen.schedule)
     words = read_word_list(options.words) if options.words else ()

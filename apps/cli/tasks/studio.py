@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import EngineChoice
+from unmask.apps.cli.options import SHIPPED, EngineChoice
 from unmask.apps.cli.tasks.network import NetworkOptions, run_server
+from unmask.apps.modalities.heard import Listener
 from unmask.apps.web.session import Limits
 from unmask.session import open_model
 
@@ -44,6 +45,6 @@ def studio(
     access = network.access()
     from unmask.apps.web.studio.service import Studio
 
-    page = Studio(open_model(bundle, engine.options()), access)
+    page = Studio(open_model(bundle, engine.options()), access, listener=Listener(SHIPPED))
     page.runs.session.load()
     run_server(network, access, None, Limits(), pages=[page], opened=options.browser)

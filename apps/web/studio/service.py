@@ -7,6 +7,8 @@ Below /studio/, with the server's token in the header Authorization (Bearer) whe
   {"passes", "rule", "order", "guidance", "temperature", "seed"}, "keep": {modality: [code, or null where it is made anew]}}. The
   answer is a line of JSON for each event (queued, started, step, done, error) as it happens; who closes it cancels the run.
 - POST show: {"modality", "codes"} as a picture, or as sound and its spectrogram.
+- POST hear: float32 at 16 kHz as a text, where the server has a captioner: {"heard", "text"}, the second in words that the model
+  knows.
 - POST look?modality=image or speech, &count=N for a picture that becomes an answer of N codes: what the model sees of a file.
 
 What is refused is {"error": a sentence}, with the status 400, 401 (token), 403 (origin), 413 (too long) or 503 (too many wait).
@@ -21,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from unmask.apps.modalities.heard import Listener, in_words_of
 from unmask.apps.web.access import Access
 from unmask.apps.web.files import file_routes
 from unmask.apps.web.studio import shown
@@ -45,10 +48,13 @@ class Studio:
 
     name, path = "studio", "studio/"
 
-    def __init__(self, session: Session, access: Access, limits: StudioLimits | None = None) -> None:
+    def __init__(
+        self, session: Session, access: Access, limits: StudioLimits | None = None, listener: Listener | None = None
+    ) -> None:
+        """listener: hears texts that are spoken; None: texts are written."""
         if session.generator is None:
             raise InputError(f"{session.bundle.manifest.name} writes captions; the studio shows bundles that generate")
-        self._access, self._limits = access, limits or StudioLimits()
+        self._access, self._limits, self._listener = access, limits or StudioLimits(), listener
         self.runs = Runs(session, self._limits)
         self.routes: list[BaseRoute] = [
             Route("/studio", lambda request: RedirectResponse("studio/")),
@@ -56,7 +62,7 @@ class Studio:
             Route("/studio/model", self._guarded(self._model)),
             *(
                 Route(f"/studio/{name}", self._guarded(answer), methods=["POST"])
-                for name, answer in (("run", self._run), ("show", self._show), ("look", self._look))
+                for name, answer in (("run", self._run), ("show", self._show), ("look", self._look), ("hear", self._hear))
             ),
         ]
 
@@ -94,7 +100,7 @@ class Studio:
         return bytes(data)
 
     async def _model(self, request: Request) -> Response:
-        return JSONResponse(shown.model(self.runs.session))
+        return JSONResponse({**shown.model(self.runs.session), "hears": self._listener is not None})
 
     async def _run(self, request: Request) -> Response:
         body = await self._body(request)
@@ -129,6 +135,14 @@ class Studio:
                 return JSONResponse(await self.runs.work(lambda: shown.heard(read_samples(body))))
             number = int(count) if count else None
             return JSONResponse(await self.runs.work(lambda: shown.seen_picture(self.runs.session, read_pixels(body), number)))
+
+    async def _hear(self, request: Request) -> Response:
+        listener, body = self._listener, await self._body(request)
+        if listener is None:
+            raise InputError("this server has no captioner, so write the text")
+        with self.runs.place():
+            said = await self.runs.work(lambda: listener(read_samples(body), "this sound"))
+            return JSONResponse({"heard": said, "text": in_words_of(self.runs.session.bundle, said)})
 
 
 def _refusal(sentence: str, status: int) -> Response:

@@ -1,6 +1,7 @@
 // What a task takes: a text, a picture or a sound for each of its inputs. Pictures and sounds stay when another task is chosen.
 
 import { Pad } from "./pad.js";
+import { record } from "./sound.js";
 import { Voice } from "./voice.js";
 
 const LABELS = { text: "Text", image: "Picture", speech: "Sound" };
@@ -8,7 +9,7 @@ const LABELS = { text: "Text", image: "Picture", speech: "Sound" };
 export class Inputs {
   // tell(words): an error for people, or null
   constructor(element, server, tell) {
-    Object.assign(this, { element, texts: {} });
+    Object.assign(this, { element, server, tell, texts: {}, hears: false });
     this.made = { image: new Pad(server, tell), speech: new Voice(server, tell) };
   }
 
@@ -48,6 +49,35 @@ export class Inputs {
     area.maxLength = 4000;
     area.setAttribute("aria-label", "Text");
     area.oninput = () => (this.texts[name] = area.value);
-    return area;
+    const whole = document.createElement("div");
+    whole.append(area, ...(this.hears ? [this.#microphone(area)] : []));
+    return whole;
+  }
+
+  // A button that writes what is said into the text.
+  #microphone(area) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Speak" });
+    let recording = null;
+    const end = async () => {
+      const ended = recording;
+      recording = null;
+      Object.assign(button, { textContent: "Listening…", disabled: true });
+      try {
+        const { heard, text } = await this.server.hear(await ended.stop());
+        Object.assign(area, { value: text, title: heard === text ? "" : `Heard: ${heard}` });
+        area.oninput();
+      } finally {
+        Object.assign(button, { textContent: "Speak", disabled: false });
+      }
+    };
+    const begin = async () => {
+      recording = await record((words) => this.tell(words.replace("Start", "Speak")));
+      button.textContent = "Done speaking";
+    };
+    button.onclick = () => {
+      this.tell(null);
+      return (recording ? end() : begin()).catch((error) => this.tell(error.message.replace("Start", "Speak")));
+    };
+    return button;
   }
 }

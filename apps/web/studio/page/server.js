@@ -17,6 +17,9 @@ export class Server {
     return this.#post(`look?modality=${modality}${count ? `&count=${count}` : ""}`, bytes).then((answer) => answer.json());
   }
 
+  // {heard, text} of samples at 16 kHz.
+  hear = (samples) => this.#post("hear", samples).then((answer) => answer.json());
+
   // Runs until the end, or until the signal aborts: then it throws an AbortError, and the server stops computing.
   async run(asked, onEvent, signal) {
     const answer = await this.#post("run", JSON.stringify(asked), signal);

@@ -14,6 +14,7 @@ let running = null; // AbortController
 
 async function open() {
   model = await server.model();
+  inputs.hears = model.hears;
   by("model").textContent = `${model.name}, on the machine that serves this page`;
   document.title = `Studio: ${model.name}`;
   panels = ["A", "B"].map((title) => new Panel(title, model, server, tell, fill));

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from unmask import Session, open_model
+from unmask.apps.cli.options import SHIPPED
 from unmask.apps.cli.tasks.network import listen
+from unmask.apps.modalities.heard import Listener
 from unmask.apps.web.access import Access
 from unmask.apps.web.server import Server, make_app
 from unmask.apps.web.studio.runs import Runs, StudioLimits
@@ -30,9 +32,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(session: Session, access: Access | None = None, limits: StudioLimits | None = None) -> Iterator[Running]:
+def running(
+    session: Session, access: Access | None = None, limits: StudioLimits | None = None, listener: Listener | None = None
+) -> Iterator[Running]:
     access = access or Access()
-    studio = Studio(session, access, limits)
+    studio = Studio(session, access, limits, listener)
     listener = listen("127.0.0.1", 0)
     server = Server(make_app(None, access, pages=[studio]))
     thread = threading.Thread(target=server.run, args=([listener],))
@@ -62,5 +66,5 @@ def session(media: Path) -> Session:
 
 @pytest.fixture(scope="module")
 def served(session: Session) -> Iterator[Running]:
-    with running(session) as server:
+    with running(session, listener=Listener(SHIPPED)) as server:
         yield server

@@ -246,6 +246,21 @@ def test_a_recorded_question_is_answered_aloud(page: Page, tmp_path: Path) -> No
     assert download.value.suggested_filename == f"sqa-pass-{passes}.wav"
 
 
+def test_a_text_is_spoken(page: Page) -> None:
+    choose(page, "t2i")
+    page.get_by_role("button", name="Speak").click()
+    page.get_by_role("button", name="Done speaking").wait_for()
+    page.wait_for_timeout(3000)
+    page.get_by_role("button", name="Done speaking").click()
+    page.wait_for_function("() => document.querySelector('textarea').value.length > 10")
+    page.get_by_role("button", name="Speak").wait_for()
+    with page.expect_response(lambda answer: answer.url.endswith("/run")) as answer:
+        page.get_by_role("button", name="Run").click()
+    heard = page.get_by_role("textbox", name="Text").input_value()
+    assert answer.value.request.post_data_json["inputs"] == {"text": heard}
+    panel(page).get_by_text("Done:").wait_for()
+
+
 def test_what_is_wrong_is_told_in_a_sentence(page: Page, tmp_path: Path) -> None:
     choose(page, "t2i")
     page.get_by_role("textbox", name="Text").fill("   ")

@@ -14,8 +14,10 @@ import pytest
 import soundfile
 from PIL import Image
 
+from tests.apps.conftest import CLIPS
 from tests.apps.web.studio.conftest import Running, running, wait_for
 from unmask import RunOptions, Session, Step
+from unmask.apps.audio.files import read_recording
 from unmask.apps.web.access import Access
 from unmask.apps.web.studio.runs import StudioLimits
 from unmask.apps.web.studio.shown import FADED, HOP, WINDOW, spectrogram
@@ -96,6 +98,18 @@ def test_a_sound_is_taken_and_given(served: Running) -> None:
         assert picture.size == (1 + (len(sound) - WINDOW) // HOP, WINDOW // 2 + 1)
     heard = served.client.post("look?modality=speech", content=samples.tobytes())
     assert heard.json().keys() == {"picture"}
+
+
+def test_what_is_said_becomes_a_text(served: Running, session: Session) -> None:
+    jail = read_recording(CLIPS / "lj-jail.flac")[: round(3.6 * 16000)]
+    told = served.client.post("hear", content=jail.astype("<f4").tobytes()).json()
+    assert "jail" in told["heard"]
+    assert told["text"] == told["heard"]  # of a model that knows any word
+    silent = served.client.post("hear", content=np.zeros(16000, "<f4").tobytes())
+    assert (silent.status_code, silent.json()["error"][:40]) == (400, "This sound: no words are heard in it; re")
+    with running(session) as mute:
+        assert not mute.client.get("model").json()["hears"]
+        assert "write the text" in mute.client.post("hear", content=jail.astype("<f4").tobytes()).json()["error"]
 
 
 def test_what_is_kept_stays(served: Running) -> None:
