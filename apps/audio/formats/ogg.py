@@ -3,6 +3,7 @@
 libsndfile reads the first link of a chain only, passes over damaged pages as if nothing had been there, and knows no FLAC in Ogg.
 """
 
+import contextlib
 import io
 import struct
 import zlib
@@ -169,6 +170,9 @@ def _link(link: Link, source: Ahead) -> Iterator[Decoded]:
         link.headers.append(page.data)
     else:
         return
+    if page.flags & LAST:
+        yield from _short(link, page)
+        return
     run = Run(page, rest, number)
     while run.first is not None:
         ahead = run.until_time()
@@ -184,6 +188,15 @@ def _link(link: Link, source: Ahead) -> Iterator[Decoded]:
             for _ in run:  # what cannot be decoded lacks in the times of the pages that follow
                 pass
         run.next_run()
+
+
+def _short(link: Link, page: Page) -> Iterator[Decoded]:
+    """A link with a single page of sound, about a second: libsndfile takes one only with its true length."""
+    import soundfile
+
+    data = b"".join([*link.headers, page.data])
+    with contextlib.suppress(soundfile.LibsndfileError):  # what cannot be decoded is told as no sound
+        yield from decoded([data], length=len(data))
 
 
 def _end_s(link: Link, data: list[bytes]) -> float:

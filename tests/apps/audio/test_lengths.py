@@ -78,6 +78,15 @@ def test_all_links_of_chained_ogg_are_heard(tmp_path: Path, saved: Saved, babble
         assert fit == pytest.approx(800, abs=3)
 
 
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 0.9, 1.5])
+def test_a_word_in_one_page_of_ogg_is_heard(
+    tmp_path: Path, saved: Saved, babble: NDArray[np.float32], subtype: str, seconds: float
+) -> None:
+    samples = heard(tmp_path / "a", saved("OGG", subtype, babble[: round(seconds * RATE)]))
+    assert len(samples) / RATE == pytest.approx(seconds, abs=0.001)
+
+
 @pytest.mark.parametrize("junk", [b"", b"JUNK\x04\0\0\0abcd"])
 @pytest.mark.parametrize("sizes", [(0, 0), (36, 0), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFFFFF, 0x7FFFFFDB), (0, 0x7FFFF000)])
 def test_wav_of_a_recorder_that_was_killed(
