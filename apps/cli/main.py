@@ -55,6 +55,7 @@ FOLDERS = {
         "serve": "Serve a web page with live captions of the browser's microphone.",
         "studio": "Open a page that runs every task of a model and shows each pass.",
         "wyoming": "Serve speech to text for Home Assistant, by the Wyoming protocol.",
+        "ui": "Make a panel of what is said or typed, and change it by what is said next.",
     },
 }
 """Folder of commands -> name of a command, which is also its module and its function -> the first sentence of its help."""

@@ -6,14 +6,15 @@ for each word of a request, one for each row of the present panel, and one for e
 
 from collections.abc import Callable, Iterator, Sequence
 
-from unmask.apps.ui.slots import IDS, ROWS, SIZE, WORDS
+from unmask.apps.ui.slots import IDS, NAMED, PARTLY_NAMED, ROWS, SIZE, WORDS
 from unmask.apps.ui.surface import Panel, Row
-from unmask.apps.ui.words import Word
+from unmask.apps.ui.words import Word, words_of
 
 PLACES = WORDS + ROWS + SIZE
 Encode = Callable[[str], Sequence[int]]
 """A word -> ids of its pieces."""
 LONGEST_LABEL = 12  # pieces of a label in the prompt
+LONG_ENOUGH = 4  # letters of a word that names a row by itself
 
 
 def prompt_of(words: Sequence[Word], panel: Panel | None, encode: Encode) -> tuple[list[int], list[int]]:
@@ -24,8 +25,9 @@ def prompt_of(words: Sequence[Word], panel: Panel | None, encode: Encode) -> tup
         own = list(_word(word, encode))
         ids += own
         places += [at] * len(own)
+    said = [word.text for word in words]
     for at, row in enumerate(panel.rows if panel else ()):
-        own = list(_row(row, encode))
+        own = list(_row(row, said, encode))
         ids += own
         places += [WORDS + at] * len(own)
     return ids, places
@@ -40,7 +42,13 @@ def _word(word: Word, encode: Encode) -> Iterator[int]:
         yield from encode(word.text)
 
 
-def _row(row: Row, encode: Encode) -> Iterator[int]:
+def _row(row: Row, said: Sequence[str], encode: Encode) -> Iterator[int]:
+    """The row's type, whether the request names it, and the pieces of its label."""
     yield IDS[row.type]
+    label = [word.text for word in words_of(row.label)]
+    if label and any(said[i : i + len(label)] == label for i in range(len(said) - len(label) + 1)):
+        yield IDS[NAMED]
+    elif any(len(word) >= LONG_ENOUGH and word in said for word in label):
+        yield IDS[PARTLY_NAMED]
     found = [i for word in row.label.lower().split() for i in encode(word)]
     yield from found[:LONGEST_LABEL]

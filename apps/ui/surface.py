@@ -68,8 +68,10 @@ def read(filled: Filled, words: Sequence[Word], panel: Panel | None) -> Outcome:
         return Outcome(slots.NEW, made, True) if made.rows else Outcome(slots.UNCLEAR, panel)
     if filled.kind == slots.EDIT and panel is not None:
         edited = edit_panel(filled.rows, words, panel)
-        if not edited.rows or not filled.rows:
+        if not filled.rows:
             return Outcome(slots.UNCLEAR, panel)
+        if not edited.rows:  # the last control is removed
+            return Outcome(slots.CLOSE, None, True)
         return Outcome(slots.EDIT, edited, edited.rows != panel.rows)
     if filled.kind == slots.CLOSE and panel is not None:
         return Outcome(slots.CLOSE, None, True)

@@ -17,14 +17,18 @@ from unmask.apps.cli.generators import opened_generator
 from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import FLAG, SHIPPED, CheckChoice, EngineChoice, LiveChoice, TunedChoice, setting
 from unmask.apps.cli.tasks.network import NetworkOptions, run_server
+from unmask.apps.cli.tasks.ui import PANELS
 from unmask.apps.modalities.heard import Listener
+from unmask.apps.ui.board import Board
+from unmask.apps.ui.filler import Filler
 from unmask.apps.web.session import Limits
+from unmask.bundle.manifest import load_bundle
 from unmask.session import open_model
 from unmask.speech.captioner import TASK, Captioner
 from unmask.speech.live import LiveCaptioner, LiveOptions
 
 if TYPE_CHECKING:
-    from unmask.apps.web.server import Service, Sessions
+    from unmask.apps.web.server import Page, Service, Sessions
 
 
 @Parameter(name="*")
@@ -62,18 +66,21 @@ def serve(
     """Serve a web page with live captions of the browser's microphone.
 
     Prints the page's address on stderr and runs until Ctrl-C; open segments are finished first. With ?overlay=1 the page shows
-    nothing but captions, for OBS. Programs send recordings to /v1/audio/transcriptions, as to OpenAI's API, or stream to the
-    WebSocket /captions: docs/endpoints.md, docs/realtime.md.
+    nothing but captions, for OBS; the page panels/ makes panels of what is said or typed. Programs send recordings to
+    /v1/audio/transcriptions, as to OpenAI's API, or stream to the WebSocket /captions: docs/endpoints.md, docs/realtime.md.
     """
     engine.options()  # refuses options that contradict each other before anything is opened
     limits, live_options, access = Limits(clients=options.clients), live.over(LiveOptions()), network.access()
     from unmask.apps.web.endpoints.service import EndpointLimits, Endpoints
+    from unmask.apps.web.panels.service import Panels
     from unmask.apps.web.studio.service import Studio
 
     endpoint_limits = EndpointLimits(options.requests)
     Silero()  # raises now if its package is missing
     shown = open_model(options.studio, engine.options()).load() if options.studio else None
-    pages = [Studio(shown, access, listener=Listener(SHIPPED))] if shown else []
+    filler = Filler(load_bundle(PANELS)).load()
+    pages: list[Page] = [Panels(lambda: Board(filler), access, options.clients)]
+    pages += [Studio(shown, access, listener=Listener(SHIPPED))] if shown else []
     chosen = setting(open_named(options.model, options.bundle), TASK, engine, tuned)
     checks = schedule.over(chosen.schedule)
     words = read_word_list(options.words) if options.words else ()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.apps.ui.conftest import TEXT, random_canvas
 from unmask.apps.ui.catalog import basic
@@ -58,7 +59,8 @@ def test_every_filling_of_an_edit_is_valid_and_keeps_ids() -> None:
         for _ in range(4):
             before = compiled(panel, CATALOG)
             after = read(random_canvas(rng, len(WORDS), len(panel.rows), EDIT), WORDS, panel).panel
-            assert after is not None
+            if after is None:  # all of it is removed
+                break
             made = compiled(after, CATALOG)
             assert list(CATALOG.faults(list(made.components.values()))) == []
             assert reachable(made.components) == made.components.keys()
@@ -68,14 +70,16 @@ def test_every_filling_of_an_edit_is_valid_and_keeps_ids() -> None:
             panel, edits = after, edits + 1
 
 
-def test_the_official_schemas_agree(official: Callable[[dict[str, Any]], list[str]]) -> None:
+@pytest.mark.parametrize("canvases", [200, pytest.param(CANVASES, marks=pytest.mark.slow)])
+def test_the_official_schemas_agree(official: Callable[[dict[str, Any]], list[str]], canvases: int) -> None:
     rng = np.random.default_rng(2)
-    for _ in range(300):
+    for _ in range(canvases):
         panel = read(random_canvas(rng, len(WORDS), 0, NEW), WORDS, None).panel
         if panel is None:
             continue
         edited = read(random_canvas(rng, len(WORDS), len(panel.rows), EDIT), WORDS, panel).panel
-        assert edited is not None
+        if edited is None:
+            continue
         before, after = compiled(panel, CATALOG), compiled(edited, CATALOG)
         for message in [*opened(before, CATALOG), *changes(before, after)]:
             assert official(message) == [], message

@@ -65,6 +65,12 @@ def test_rows_are_added_removed_and_moved(thermostat: Panel) -> None:
     assert again.rows[2].id == "fan_2"  # an id is never given twice
 
 
+def test_a_panel_without_its_last_control_closes(thermostat: Panel) -> None:
+    rows = tuple(Slots(slots.REMOVE, TARGETS[i]) for i in range(3))
+    outcome = read(Filled(EDIT, rows), THERMOSTAT, thermostat)
+    assert (outcome.kind, outcome.panel, outcome.changed) == (slots.CLOSE, None, True)
+
+
 def test_options_follow_their_picker() -> None:
     panel = shown(
         "mode eco and boost",

@@ -20,7 +20,8 @@ def test_answers_are_what_they_say(held: bool) -> None:
         example = draw(rng, held)
         outcome = read(example.filled, example.words, example.panel)
         kinds[outcome.kind] += 1
-        assert outcome.kind == example.filled.kind, example.text
+        emptied = example.filled.kind == EDIT and outcome.panel is None  # the last control is removed
+        assert outcome.kind == example.filled.kind or emptied, example.text
         assert bool(example.strange) >= held
         if outcome.kind == NEW:
             assert outcome.panel is not None

@@ -63,6 +63,9 @@ BOUND = Phrases(
     (
         "(make|set|change) the (maximum|max) [of {it}] [to] {n} [{unit}]",
         "{it} (should|must) go up to {n}",
+        "(cap|limit) the (maximum|value) of {it} at {n}",
+        "{it} must not go (over|above) {n}",
+        "the (top|upper end|limit) of {it} should be {n}",
         "let {it} go up to {n} [{unit}]",
         "the maximum [of {it}] (should be|is) {n}",
         "(maximum|max) [of {it}] {n}",
@@ -77,6 +80,8 @@ FLOOR = Phrases(
     (
         "(make|set|change) the (minimum|min) [of {it}] [to] {n} [{unit}]",
         "{it} should (start|begin) (at|from) {n}",
+        "{it} must not be (below|lower than|under) {n}",
+        "the (bottom|lower end) of {it} should be {n}",
         "the minimum [of {it}] (should be|is) {n}",
         "(minimum|min) [of {it}] {n}",
         "(raise|lower) the minimum [of {it}] to {n}",
@@ -95,6 +100,8 @@ SETTING = Phrases(
         "(put|turn) {it} (to|on|at) {n}",
         "{it} to {n} [{unit}]",
         "change {it} to {n}",
+        "(move|shift|slide) {it} (up|down) to {n}",
+        "i want {it} at {n}",
         "make {it} {n} [{unit}]",
         "set the value [of {it}] to {n}",
         "{it} should be [at] {n}",
@@ -104,7 +111,15 @@ SETTING = Phrases(
     ("{it} at {n} [{unit}]", "move {it} to {n}", "i want {it} on {n}"),
 )
 UPWARD = Phrases(
-    ("turn {it} up", "(increase|raise) {it}", "turn up {it}", "make {it} (higher|louder|brighter|warmer)", "a bit more {it}"),
+    (
+        "(bring|move) {it} up [a bit|a notch]",
+        "bump up {it}",
+        "turn {it} up",
+        "(increase|raise) {it}",
+        "turn up {it}",
+        "make {it} (higher|louder|brighter|warmer)",
+        "a bit more {it}",
+    ),
     ("bump {it} up", "{it} up a notch"),
 )
 DOWNWARD = Phrases(
@@ -154,7 +169,16 @@ def slide(s: Sketch, panel: Panel, at: int) -> str:
 
 
 TURN = Phrases(
-    ("turn {it} on", "switch {it} on", "switch on {it}", "turn on {it}", "(enable|activate) {it}", "{it} on"),
+    (
+        "(put|get|have) {it} switched on",
+        "i want {it} on",
+        "turn {it} on",
+        "switch {it} on",
+        "switch on {it}",
+        "turn on {it}",
+        "(enable|activate) {it}",
+        "{it} on",
+    ),
     ("let {it} be on", "put {it} on"),
 )
 
@@ -177,6 +201,8 @@ def turn(s: Sketch, panel: Panel, at: int) -> str:
 RENAME = Phrases(
     (
         "rename {it} [to] {new}",
+        "{it} is really called {new}",
+        "give {it} (another|the) label {new}",
         "call {it} {new} [instead]",
         "(change|set) the (name|label) of {it} to {new}",
         "{it} should be (called|named) {new}",
@@ -215,6 +241,9 @@ DROP = Phrases(
         "i don't (need|want) {it}",
         "(leave out|erase|clear) {it}",
         "without {it}",
+        "throw {it} (away|off)",
+        "{it} can go away",
+        "let's lose {it} too",
         "no {it}",
     ),
     ("lose {it}", "{it} can go", "throw {it} out"),

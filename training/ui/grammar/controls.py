@@ -19,6 +19,9 @@ RANGE = Phrases(
         "from {low} {unit} to {high} {unit}",
         "with a range from {low} to {high}",
         "minimum {low} maximum {high}",
+        "(never|not) (below|under|lower than) {low} (or|and) (above|over|higher than) {high}",
+        "the lowest is {low} and the highest [is] {high}",
+        "(starting|running|beginning) (at|from) {low} and (ending|stopping) at {high}",
         "(starting|that starts) at {low} and (going|that goes) [up] to {high}",
         "limited to {low} to {high} [{unit}]",
         "{low} {unit} to {high} {unit}",
@@ -46,6 +49,8 @@ VALUE = Phrases(
     (
         "set to {value}",
         "(starting|start) at {value}",
+        "preset (at|on) {value}",
+        "which begins at {value}",
         "at {value}",
         "[currently] on {value}",
         "with [a] value [of] {value}",
@@ -59,6 +64,10 @@ VALUE = Phrases(
 SLIDER = Phrases(
     (
         "a slider for [the] {name}",
+        "a (fader|slide control|slide) (called|labeled|to set) {name}",
+        "[a] {name} (fader|regulator|slide control)",
+        "(something|a way) to (set|change|control) the {name}",
+        "i want to (regulate|adjust) the {name}",
         "a {name} slider",
         "[a] {name} slider",
         "a slider (called|named|labeled) {name}",
@@ -75,6 +84,8 @@ SLIDER = Phrases(
 SWITCH = Phrases(
     (
         "a switch for [the] {name}",
+        "a way to switch [the] {name} [on and off]",
+        "a button to turn the {name} on and off",
         "a {name} switch",
         "[a] {name} (switch|toggle)",
         "a toggle for [the] {name}",
@@ -93,6 +104,8 @@ IS_ON = Phrases(("turned on", "that is on", "switched on", "on by default", "alr
 BUTTON = Phrases(
     (
         "a {name} button",
+        "a (big|push|large|small) button (called|labeled|saying) {name}",
+        "something to press (called|labeled) {name}",
         "[a] {name} button",
         "a button (called|labeled|named) {name}",
         "a button (that says|saying|with the text) {name}",
@@ -106,6 +119,8 @@ BUTTON = Phrases(
 PICKER = Phrases(
     (
         "a {name} (picker|selector|menu|dropdown) with {options}",
+        "a (chooser|way to choose) for the {name} with {options}",
+        "a {name} menu (that offers|which offers|offering) {options}",
         "a choice of {name} (between|with|from) {options}",
         "a (picker|selector|menu|dropdown) for [the] {name} with [the options] {options}",
         "{name} (options|choices) {options}",
@@ -127,6 +142,9 @@ FIELD = Phrases(
     (
         "a [text] field for [the] {name}",
         "a {name} (field|box|input)",
+        "(somewhere|a place) to (put|write|type) (the|my) {name}",
+        "a (blank|place|line) (called|labeled) {name}",
+        "people (enter|type) their {name}",
         "[a] {name} field",
         "a text (field|box|input) (called|for|labeled) {name}",
         "an (entry|input) for [the] {name}",
@@ -136,17 +154,30 @@ FIELD = Phrases(
     ("a place to type the {name}", "somewhere to enter [my] {name}", "a blank for the {name}"),
 )
 CLOCK = Phrases(
-    ("a time picker for [the] {name}", "a {name} time picker", "a time (field|input) (called|for) {name}"),
+    (
+        "a (clock|time) (setting|control|input) (called|labeled) {name}",
+        "a time picker for [the] {name}",
+        "a {name} time picker",
+        "a time (field|input) (called|for) {name}",
+    ),
     ("a way to set the time of {name}", "a clock setting for {name}"),
 )
 DAY = Phrases(
-    ("a date picker for [the] {name}", "a {name} date [picker]", "a date (field|input) (called|for) {name}"),
+    (
+        "a (calendar|day) (setting|control|input) (called|labeled) {name}",
+        "a date picker for [the] {name}",
+        "a {name} date [picker]",
+        "a date (field|input) (called|for) {name}",
+    ),
     ("a way to choose the day of {name}", "a calendar for {name}"),
 )
 SHOWN = Phrases(
     (
         "a (reading|display|readout) (of|for) [the] {name}",
         "the [current] {name}",
+        "a (live|current) {name} (reading|display)",
+        "a (meter|monitor) for the {name}",
+        "show how much {name} we have",
         "a {name} (reading|display|readout|gauge|meter)",
         "(show|display) the {name}",
         "a display (showing|with|that shows) [the] {name}",
