@@ -339,7 +339,7 @@ def test_a_server_that_stops_finishes_open_captions(open_live: Callable[[], Live
         assert rest(silent)[1] == 1001
 
 
-def test_the_command_prints_one_line_and_ends_cleanly() -> None:
+def test_the_command_prints_a_line_for_each_page_and_ends_cleanly() -> None:
     process = start("serve", "--port", "0", "--host", "0.0.0.0")
     try:
         assert process.stderr
@@ -347,7 +347,9 @@ def test_the_command_prints_one_line_and_ends_cleanly() -> None:
         found = re.search(r"http://127\.0\.0\.1:(\d+)/#token=([\w-]{20,})", line)
         assert found, line
         port, token = found.groups()
-        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+        assert f"http://127.0.0.1:{port}/panels/#token={token}" in process.stderr.readline()
+        for page in ("", "panels/"):
+            assert httpx.get(f"http://127.0.0.1:{port}/{page}").status_code == 200
         with connect(f"ws://127.0.0.1:{port}/captions?token={token}") as client:
             client.send(bytes(64000))
             process.send_signal(signal.SIGINT)
