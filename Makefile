@@ -10,8 +10,16 @@ PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test test-rest test-all lint format train-drafts train-omni train-ui clean
 
+# Captions, then arrows of omni-tiny: a text becomes a picture, the picture a text, a question on it a spoken answer.
+DEMO ?= .cache/demo
+WISH ?= three small red cars in the top left and a big cat on the right on a sand background
+ASK ?= how many cars are there?
 demo: .venv/apps
 	.venv/bin/unmask caption $(CLIPS)
+	mkdir -p $(DEMO)
+	.venv/bin/unmask generate --task t2i --text "$(WISH)" --output $(DEMO)/picture.png
+	.venv/bin/unmask generate --task i2t --image $(DEMO)/picture.png
+	.venv/bin/unmask generate --task vqa --image $(DEMO)/picture.png --text "$(ASK)" --output $(DEMO)/answer.wav
 
 # What needs no converter, no browser and no waiting: minutes. `test-rest` runs what it leaves out, in the same .venv with more in it.
 test: lint

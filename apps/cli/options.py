@@ -40,9 +40,11 @@ FLAG = Parameter(negative="", show_default=False)
 MANY = Parameter(consume_multiple=True, negative="", show_default=False)
 """For an option that takes several values."""
 
-# Resolved by its manifest: an editable installation links every file, and a bundle holds no links.
-SHIPPED = (Path(str(files("unmask.models"))) / "moonshine-tiny-en" / MANIFEST).resolve().parent
-"""Folder of the caption bundle that the package ships."""
+# Resolved by their manifests: an editable installation links every file, and a bundle holds no links.
+SHIPPED, SHIPPED_OMNI = (
+    (Path(str(files("unmask.models"))) / name / MANIFEST).resolve().parent for name in ("moonshine-tiny-en", "omni-tiny")
+)
+"""Folders of the bundles that the package ships: one captions, the other draws, tells, answers and speaks."""
 
 
 def refuse_unread(given: Iterable[str], why: Mapping[str, str]) -> None:

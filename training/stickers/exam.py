@@ -25,6 +25,16 @@ def held_out_cases(count: int, seed: int) -> list[Case]:
     return [Case(*parts) for parts in zip(scenes, texts, questions, strict=True)]
 
 
+def edited(scene: Scene, rng: np.random.Generator) -> tuple[Scene, str]:
+    """The scene with another group in the place of one of its own, and that place."""
+    while True:
+        at = int(rng.integers(len(scene.groups)))
+        group = replace(draw_scene(rng).groups[0], place=scene.groups[at].place)
+        made = replace(scene, groups=(*scene.groups[:at], group, *scene.groups[at + 1 :]))
+        if made != scene and possible(made):
+            return made, group.place
+
+
 def near(scene: Scene, count: int, rng: np.random.Generator) -> list[Scene]:
     """So many different scenes in which one fact of one group, its place, or the ground is another."""
     found: dict[Scene, None] = {}

@@ -1,7 +1,7 @@
 """Scenes in words: descriptions in many wordings, the one wording of captions and its reader, and questions with answers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,11 +57,17 @@ def draw_wording(rng: np.random.Generator, held: bool = False) -> Wording:
             return wording
 
 
-def describe(scene: Scene, wording: Wording = CAPTION, rng: np.random.Generator | None = None, left_out: float = 0.0) -> str:
+def describe(
+    scene: Scene,
+    wording: Wording = CAPTION,
+    rng: np.random.Generator | None = None,
+    left_out: float = 0.0,
+    places: bool = True,
+) -> str:
     """The scene in words.
 
     rng: shuffles the groups, and leaves out ground, places, sizes and colors with the probability `left_out` each. Without it
-    everything is said in the order of reading.
+    everything is said in the order of reading. places: False leaves out all of them.
     """
 
     def said() -> bool:
@@ -72,7 +78,7 @@ def describe(scene: Scene, wording: Wording = CAPTION, rng: np.random.Generator 
     for group in groups:
         phrase = noun_phrase(group, wording, said(), said())
         where = PLACE_WORDS[group.place][wording.place]
-        parts.append(phrase if not said() else f"{where} {phrase}" if wording.place_first else f"{phrase} {where}")
+        parts.append(phrase if not (said() and places) else f"{where} {phrase}" if wording.place_first else f"{phrase} {where}")
     between, last = JOINS[wording.join]
     text = OPENINGS[wording.opening] + last.join(filter(None, (between.join(parts[:-1]), parts[-1])))
     return f"{text} {GROUND_WORDS[wording.ground].format(scene.ground)}" if said() else text
@@ -129,9 +135,15 @@ class Question:
     answer: str
 
 
-def draw_question(scene: Scene, rng: np.random.Generator, held: bool = False) -> Question:
-    """A question about a scene, in a wording that is held out or is not. A third of some kinds are about what is absent."""
-    kind = str(rng.choice(list(QUESTIONS)))
+def draw_question(
+    scene: Scene, rng: np.random.Generator, held: bool = False, shares: Mapping[str, float] | None = None
+) -> Question:
+    """A question about a scene, in a wording that is held out or is not. A third of some kinds are about what is absent.
+
+    shares: how often each kind is drawn, in any unit; all alike if None.
+    """
+    weights = np.array([(shares or {}).get(kind, 1.0) for kind in QUESTIONS])
+    kind = str(rng.choice(list(QUESTIONS), p=weights / weights.sum()))
     while True:
         asking, form = int(rng.integers(len(ASKING))), int(rng.integers(len(QUESTIONS[kind])))
         if one_in(6, kind, asking, form) == held:

@@ -14,7 +14,17 @@ import numpy as np
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from unmask.apps.cli.options import FLAG, MANY, SHIPPED, EngineChoice, ScheduleChoice, TunedChoice, refuse_unread, setting
+from unmask.apps.cli.options import (
+    FLAG,
+    MANY,
+    SHIPPED,
+    SHIPPED_OMNI,
+    EngineChoice,
+    ScheduleChoice,
+    TunedChoice,
+    refuse_unread,
+    setting,
+)
 from unmask.apps.modalities.files import Output, read_input
 from unmask.apps.modalities.heard import heard, in_words_of
 from unmask.apps.modalities.pictures import read_picture
@@ -73,7 +83,7 @@ class GenerateOptions:
 
 
 def generate(
-    bundle: Path,
+    bundle: Path = SHIPPED_OMNI,
     /,
     *,
     options: GenerateOptions = GenerateOptions(),
@@ -86,7 +96,7 @@ def generate(
     Parameters
     ----------
     bundle
-        Folder of the bundle, as `unmask export` writes it.
+        Folder of the bundle, as `unmask export` writes it. Default: omni-tiny, which ships.
     """
     session = open_model(bundle, engine.options())
     if session.generator is None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from unmask.apps.cli.options import FLAG, MANY, EngineChoice
+from unmask.apps.cli.options import FLAG, MANY, SHIPPED_OMNI, EngineChoice
 from unmask.apps.modalities.files import read_input
 from unmask.errors import InputError
 from unmask.session import Session, Task, open_model
@@ -37,7 +37,7 @@ class RankOptions:
 
 
 def rank(
-    bundle: Path,
+    bundle: Path = SHIPPED_OMNI,
     /,
     *,
     options: RankOptions = RankOptions(),
@@ -51,7 +51,7 @@ def rank(
     Parameters
     ----------
     bundle
-        Folder of a bundle that generates.
+        Folder of a bundle that generates. Default: omni-tiny, which ships.
     """
     session = open_model(bundle, engine.options())
     if session.generator is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import cyclopts
 import numpy as np
@@ -20,35 +20,68 @@ from benchmarks.lab.program import run
 from benchmarks.lab.token_by_token import write_in_order
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.measure.statistics import bootstrap_rate
+from unmask.codecs import Kept
+from unmask.decoding.schedule import Schedule
 from unmask.engines.engine_options import EngineOptions
 from unmask.session import Given, RunOptions, Session, open_model
 from unmask.text.generator import Answer
-from unmask.training.stickers.exam import Case, held_out_cases, near
-from unmask.training.stickers.pictures import read, render
+from unmask.training.stickers.exam import Case, edited, held_out_cases, near
+from unmask.training.stickers.pictures import place_of, read, render
 from unmask.training.stickers.scene import Scene
 from unmask.training.stickers.scores import right_facts
 from unmask.training.stickers.words import describe, understand
 
 SINGLE = "token by token"
 CANDIDATES = 10
+MANY = 1 << 20  # passes: more than an answer has positions
 CAPTION, PICTURE = "a caption", "a picture"
-TASK = Literal["t2i", "i2t", "vqa", "retrieval"]
+ARROW = Literal["text to picture", "picture to text", "question to answer", "edit", "retrieval"]
+
+
+Way = Callable[[Session, Given, dict[str, Kept]], Answer]
 
 
 @dataclass(frozen=True)
 class Arrow:
     """A task, what it is given of a case, and which share of its answer is right."""
 
+    task: str
     given: Callable[[Case], Given]
     right: Callable[[Case, Answer], float]
+    keep: Callable[[Case], dict[str, Kept]] = lambda case: {}
+
+
+def edit_of(case: Case) -> tuple[Scene, str]:
+    return edited(case.scene, np.random.default_rng(len(case.text)))
+
+
+def kept(case: Case) -> dict[str, Kept]:
+    """The picture but for one place."""
+    pixels, (_, place) = render(case.scene), edit_of(case)
+    anew = np.zeros(pixels.shape[:2], bool)
+    anew[place_of(place)] = True
+    return {"image": Kept(pixels, anew)}
+
+
+def drawn(scene: Scene, made: Answer) -> float:
+    return right_facts(scene, read(made.media["image"]))
 
 
 ARROWS = {
-    "t2i": Arrow(lambda case: {"text": case.text}, lambda case, made: right_facts(case.scene, read(made.media["image"]))),
-    "i2t": Arrow(lambda case: {"image": render(case.scene)}, lambda case, made: right_facts(case.scene, understand(made.text))),
-    "vqa": Arrow(
+    "text to picture": Arrow("t2i", lambda case: {"text": case.text}, lambda case, made: drawn(case.scene, made)),
+    "picture to text": Arrow(
+        "i2t", lambda case: {"image": render(case.scene)}, lambda case, made: right_facts(case.scene, understand(made.text))
+    ),
+    "question to answer": Arrow(
+        "vqa",
         lambda case: {"text": case.question.text, "image": render(case.scene)},
         lambda case, made: float(made.text == case.question.answer),
+    ),
+    "edit": Arrow(
+        "t2i",
+        lambda case: {"text": describe(edit_of(case)[0])},
+        lambda case, made: drawn(edit_of(case)[0], made),
+        kept,
     ),
 }
 
@@ -57,10 +90,12 @@ ARROWS = {
 class ArrowOptions:
     bundles: tuple[Path, ...] = ()
     """More bundles to compare."""
-    tasks: tuple[TASK, ...] = ("t2i", "i2t", "vqa", "retrieval")
+    arrows: tuple[ARROW, ...] = get_args(ARROW)
     passes: tuple[int, ...] = (1, 2, 4, 8, 16)
     guidance: tuple[float, ...] = (0.0,)
     """Of pictures."""
+    one_a_pass: bool = False
+    """Also as many passes as positions, each committing the surest."""
     scenes: int = 200
     seed: int = 1
     """Of the scenes. Reports of a training run have seed 0."""
@@ -88,20 +123,22 @@ def main(bundle: Path, /, *, options: Annotated[ArrowOptions, cyclopts.Parameter
     cases = held_out_cases(options.scenes, options.seed)
     print(describe_machine(), f"{options.threads} threads, {len(cases)} held-out scenes\n", sep="\n")
     print("| task | bundle | way | right, % | ms | p90 | CPU ms | rows |\n|---|---|---|---|---|---|---|---|")
-    for task in options.tasks:
-        columns = retrieved(sessions, cases) if task == "retrieval" else measured(sessions, task, cases, options)
-        for (name, way), column in columns.items():
-            print(f"| {task} | {name} | {way} | {column.line()} |", flush=True)
+    for name in options.arrows:
+        columns = retrieved(sessions, cases) if name == "retrieval" else measured(sessions, ARROWS[name], cases, options)
+        for (own, way), column in columns.items():
+            print(f"| {name} | {own} | {way} | {column.line()} |", flush=True)
 
 
-def measured(sessions: dict[str, Session], task: str, cases: list[Case], options: ArrowOptions) -> dict[tuple[str, str], Column]:
-    arrow = ARROWS[task]
-    ways = ways_of(next(iter(sessions.values())), task, options)
+def measured(
+    sessions: dict[str, Session], arrow: Arrow, cases: list[Case], options: ArrowOptions
+) -> dict[tuple[str, str], Column]:
+    ways = ways_of(next(iter(sessions.values())), arrow, options)
     columns = {(name, way): Column() for way in ways for name in sessions}
     for number, case in enumerate((cases[0], *cases)):  # the first opens the graphs and does not count
+        given, keep = arrow.given(case), arrow.keep(case)
         for (name, way), column in columns.items():
-            given, began, worked = arrow.given(case), perf_counter(), process_time()
-            answer = ways[way](sessions[name], given)
+            began, worked = perf_counter(), process_time()
+            answer = ways[way](sessions[name], given, keep)
             spent = perf_counter() - began, process_time() - worked
             if number:
                 note(column, arrow.right(case, answer), spent, answer.rows)
@@ -115,25 +152,30 @@ def note(column: Column, right: float, spent: tuple[float, float], rows: int) ->
     column.rows.append(rows)
 
 
-def ways_of(session: Session, task: str, options: ArrowOptions) -> dict[str, Callable[[Session, Given], Answer]]:
-    own = session.task(task).schedule
+def ways_of(session: Session, arrow: Arrow, options: ArrowOptions) -> dict[str, Way]:
+    task, own = arrow.task, session.task(arrow.task).schedule
 
-    def filled(passes: int, guidance: float) -> Callable[[Session, Given], Answer]:
-        schedule = replace(own, passes=passes, guidance=guidance)
-        return lambda session, given: session.run(task, given, RunOptions(schedule))  # type: ignore[return-value]
+    def filled(schedule: Schedule) -> Way:
+        return lambda session, given, keep: session.run(task, given, RunOptions(schedule, keep=keep))  # type: ignore[return-value]
 
-    ways = {
-        f"{passes} passes" + (f", guidance {guidance:g}" if guidance else ""): filled(passes, guidance)
-        for guidance in (options.guidance if task == "t2i" else (0.0,))
+    def even(passes: int, guidance: float = 0.0) -> Way:
+        return filled(replace(own, rule="quota", passes=passes, guidance=guidance))
+
+    ways = {"default": filled(own)} | {
+        f"{passes} passes" + (f", guidance {guidance:g}" if guidance else ""): even(passes, guidance)
+        for guidance in (options.guidance if arrow.task == "t2i" else (0.0,))
         for passes in options.passes
     }
-    length = session.bundle.manifest.templates[task].length
-    return {**ways, "one a pass, surest first": filled(length, 0.0), SINGLE: lambda session, given: single(session, task, given)}
+    if arrow.keep is not Arrow.keep:
+        return ways
+    if options.one_a_pass:
+        ways["one a pass, surest first"] = even(MANY)
+    return {**ways, SINGLE: lambda session, given, keep: single(session, task, given)}
 
 
 def single(session: Session, task: str, given: Given) -> Answer:
     assert session.generator is not None
-    request = session.generator.request(task, session.codecs.encode(session.task(task).inputs, given))
+    request = session.request(task, given)
     made = write_in_order(session.generator, request)
     answer = session.generator.read(request, made.ids, made.passes, made.rows)
     return replace(answer, media=session.codecs.decode(answer.codes))

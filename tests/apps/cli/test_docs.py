@@ -16,10 +16,8 @@ from tests.conftest import Variants
 from unmask.apps.cli.main import make_app
 
 ROOT = Path(__file__).parents[3]
-PAGES = [
-    ROOT / name
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/moonshine-tiny-en/README.md", "apps/clips/README.md")
-]
+CARDS = ("models/moonshine-tiny-en/README.md", "models/omni-tiny/README.md", "apps/clips/README.md")
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *CARDS)]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
@@ -54,7 +52,8 @@ def tiny_models(
     for name, source in made.items():
         shutil.rmtree(ROOT / ".cache" / name, ignore_errors=True)
         shutil.copytree(source, ROOT / ".cache" / name)
-    Image.new("RGB", (64, 48), "red").save(ROOT / ".cache" / "omni" / "bicycle.png")
+    for picture in ("omni/bicycle.png", "owl.png", "picture.png"):  # the last two are of omni-tiny
+        Image.new("RGB", (64, 48), "red").save(ROOT / ".cache" / picture)
 
 
 @pytest.mark.parametrize("line", UNMASK)

@@ -42,7 +42,7 @@ def test_the_runtime_fills_as_pytorch_does(
     }
     inputs, example = cases[task]
     session = open_model(bundle)
-    schedule = replace(session.task(task).schedule, passes=passes)
+    schedule = replace(session.task(task).schedule, rule="quota", passes=passes)
     answer = session.run(task, inputs, RunOptions(schedule=schedule))
     expected = fill(model, [example], passes)[0]
     ends = np.flatnonzero(expected == 1)
@@ -70,7 +70,7 @@ def test_a_part_that_is_made_anew_sees_the_part_that_is_kept(bundle: Path, guida
     session = open_model(bundle)
     anew = np.zeros(PIXELS.shape[:2], bool)
     anew[24:48, 8:41] = True
-    schedule = replace(session.task("t2i").schedule, passes=4, guidance=guidance)
+    schedule = replace(session.task("t2i").schedule, rule="quota", passes=4, guidance=guidance)
     made = [
         session.run("t2i", {"text": TEXT}, RunOptions(schedule=one, keep={"image": Kept(PIXELS, anew)})).codes["image"]
         for one in (schedule, replace(schedule, reuse=False, window="masked"))
@@ -86,7 +86,7 @@ def test_a_part_that_is_made_anew_sees_the_part_that_is_kept(bundle: Path, guida
 
 def test_guidance_leads_away_from_pictures_without_a_text(bundle: Path) -> None:
     session = open_model(bundle)
-    schedule = replace(session.task("t2i").schedule, passes=2)
+    schedule = replace(session.task("t2i").schedule, rule="quota", passes=2)
     plain, guided = (
         session.run("t2i", {"text": "a cat"}, RunOptions(schedule=replace(schedule, guidance=g))) for g in (0.0, 2.0)
     )
