@@ -31,11 +31,19 @@ def options(kind: type) -> list[tuple[str, str]]:
     return found
 
 
+def required(record: type) -> list[str]:
+    """Names of the fields of a record of options that have no default."""
+    fields = dataclasses.fields(record) if dataclasses.is_dataclass(record) else ()
+    return [field.name for field in fields if field.default is field.default_factory is dataclasses.MISSING]
+
+
 def refused(command: Command, name: str, option: str, value: str) -> str:
     """What the command says to a value, which must be one line that names the option."""
     function = function_of(name)
-    places = [p for p in inspect.signature(function).parameters.values() if p.kind is inspect.Parameter.POSITIONAL_ONLY]
-    told = command(name, *("nowhere" for p in places if p.default is p.empty), f"{option}={value}")
+    known = list(inspect.signature(function).parameters.values())
+    places = [p for p in known if p.kind is inspect.Parameter.POSITIONAL_ONLY and p.default is p.empty]
+    needed = [f"--{field}=nowhere" for p in known if p.default is p.empty for field in required(get_type_hints(function)[p.name])]
+    told = command(name, *("nowhere" for _ in places), *needed, f"{option}={value}")
     assert (told.code, told.out, told.err.count("\n")) == (2, "", 1), told
     assert option.strip("-").replace("-", " ") in told.err.replace("-", " ").replace("_", " "), told.err
     return told.err
