@@ -219,7 +219,7 @@ TRIALS = (
         "R4",
         "one model_type, several decodings",
         "refused, naming the key",
-        "export/test_families.py::test_what_would_be_computed_wrongly_is_refused",
+        "export/test_family_configs.py::test_what_would_be_computed_wrongly_is_refused",
         other_decoding,
     ),
     Trial(
@@ -269,7 +269,7 @@ TRIALS = (
         "R20",
         "values of another type in JSON",
         "one line",
-        "export/test_families.py::test_a_value_of_another_type_is_named",
+        "export/test_family_configs.py::test_a_value_of_another_type_is_named",
         other_types,
     ),
     Trial(

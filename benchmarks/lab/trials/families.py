@@ -12,8 +12,8 @@ from benchmarks.lab.trials.trial import Outcome, Trial, unmask
 from unmask.benchmarks.scenarios.checkpoints import write_checkpoint
 
 AGREE = "agreement/test_families.py"
-TOLD = "export/test_families.py::test_what_is_known_and_cannot_be_exported_is_told_the_reason"
-KEY = "export/test_families.py::test_what_would_be_computed_wrongly_is_refused"
+TOLD = "export/test_family_configs.py::test_what_is_known_and_cannot_be_exported_is_told_the_reason"
+KEY = "export/test_family_configs.py::test_what_would_be_computed_wrongly_is_refused"
 PROMPT = ("--prompt", "Why is the sky blue?", "--length", "48", "--json")
 NO_MASK = {"mask_token_id": None}  # the tokenizer alone names it
 

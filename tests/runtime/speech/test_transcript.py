@@ -202,7 +202,9 @@ def test_nothing_is_read_where_nothing_was_drafted(reader: TranscriptReader) -> 
     assert reader.decode(silent, draft=known).text.ids.tolist() == [260, 261]
 
 
-@pytest.mark.parametrize("name", [path.parent.name for path in sorted(MODELS.glob("*/bundle.json"))])
+@pytest.mark.parametrize(
+    "name", [path.parent.name for path in sorted(MODELS.glob("*/bundle.json")) if '"transcript": {' in path.read_text()]
+)
 def test_what_ships_writes_no_words_over_hiss_and_hum(name: str) -> None:
     captioner = Captioner(load_bundle(MODELS / name))
     hum = np.sin(2 * np.pi * 120 * np.arange(4 * RATE) / RATE).astype(np.float32)
