@@ -2,7 +2,7 @@
 
     python -m benchmarks.lab.omni.gallery --out docs/arrows.png
 
-Needs the extra `bench` for matplotlib, and espeak-ng for the spoken request. Nothing is chosen: these are the first answers.
+Needs the extra `bench` for matplotlib, and espeak-ng for the spoken request. How often it is wrong is in docs/omni-tiny.md.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ from matplotlib import pyplot
 Pixels = NDArray[np.uint8]
 Axes = Any
 WISH = "three small red cars in the top left and a big cat on the right on a sand background"
-SPOKEN = "draw two small blue stars and a big owl on a gray background"
+SPOKEN = "draw two small blue fish in the top left and a big owl on the right on a gray background"
 EDIT = "three small red cars in the top left and a big dog on the right on a sand background"
 ASKED = "how many cars are there?"
 RIGHT_THIRD = (slice(16, 48), slice(32, 64))
@@ -37,7 +37,7 @@ TITLES = ("text to picture", "picture to text", "question to answer", "speech to
 
 def main(out: Path) -> None:
     model, captioner = open_model(SHIPPED_OMNI), open_model(SHIPPED)
-    figure, axes = pyplot.subplots(2, len(TITLES), figsize=(13, 4.6), gridspec_kw={"hspace": 0.45, "wspace": 0.15})
+    figure, axes = pyplot.subplots(2, len(TITLES), figsize=(13, 4.6), gridspec_kw={"hspace": 0.5, "wspace": 0.15})
     picture = draw(model, WISH)
     show_text(axes[0, 0], WISH)
     show_pixels(axes[1, 0], picture)
@@ -58,7 +58,7 @@ def main(out: Path) -> None:
     show_pixels(axes[1, 4], draw(model, EDIT, {"image": Kept(picture, anew)}))
     for column, title in enumerate(TITLES):
         axes[0, column].set_title(title, fontweight="bold", fontsize=11)
-        axes[1, column].annotate("↓", (0.5, 1.06), xycoords="axes fraction", ha="center", fontsize=18)
+        axes[1, column].annotate("↓", (0.5, 1.03), xycoords="axes fraction", ha="center", fontsize=18)
     figure.savefig(out, dpi=110, bbox_inches="tight")
 
 
@@ -88,14 +88,14 @@ def show_text(axis: Axes, text: str) -> None:
 def show_pixels(axis: Axes, pixels: NDArray[Any], below: str = "") -> None:
     bare(axis)
     axis.imshow(pixels.astype(np.uint8), interpolation="nearest")
-    axis.set_xlabel(fill(below, 30), fontsize=9)
+    axis.set_xlabel(fill(below, 34), fontsize=8)
 
 
 def show_sound(axis: Axes, samples: NDArray[np.float32], below: str) -> None:
     bare(axis)
     axis.plot(samples, linewidth=0.4)
     axis.set_box_aspect(1)
-    axis.set_xlabel(fill(below, 30), fontsize=9)
+    axis.set_xlabel(fill(below, 34), fontsize=8)
 
 
 def bare(axis: Axes) -> None:
