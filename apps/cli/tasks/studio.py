@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from unmask.apps.cli.options import SHIPPED, EngineChoice
+from unmask.apps.cli.options import SHIPPED, SHIPPED_OMNI, EngineChoice
 from unmask.apps.cli.tasks.network import NetworkOptions, run_server
 from unmask.apps.modalities.heard import Listener
 from unmask.apps.web.session import Limits
@@ -25,7 +25,7 @@ class StudioOptions:
 
 
 def studio(
-    bundle: Path,
+    bundle: Path = SHIPPED_OMNI,
     /,
     *,
     options: StudioOptions = StudioOptions(),
@@ -40,7 +40,7 @@ def studio(
     Parameters
     ----------
     bundle
-        Folder of a bundle that generates, as `unmask export` writes it.
+        Folder of a bundle that generates, as `unmask export` writes it. Default: omni-tiny, which ships.
     """
     access = network.access()
     from unmask.apps.web.studio.service import Studio
