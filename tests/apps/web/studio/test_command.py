@@ -16,7 +16,7 @@ from unmask.apps.web.server import Server
     ("line", "pages"),
     [
         (("studio", "BUNDLE", "--no-browser"), ["studio"]),
-        pytest.param(("serve", "--studio", "BUNDLE"), ["captions", "studio"], marks=pytest.mark.slow),
+        pytest.param(("serve", "--studio", "BUNDLE"), ["captions", "panels", "studio"], marks=pytest.mark.slow),
     ],
 )
 def test_pages_are_where_it_says_until_it_is_stopped(media: Path, line: tuple[str, ...], pages: list[str]) -> None:
