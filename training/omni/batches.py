@@ -12,7 +12,8 @@ from torch import Tensor
 from unmask.export.modules.sticker_codec import StickerCodec
 from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
-from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN, Sequences
+from unmask.training.denoiser import Sequences
+from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN
 from unmask.training.omni.vocabulary import (
     ANSWER,
     DRAW,

@@ -4,16 +4,16 @@ python -m unmask.training.omni.checkpoint --weights RUN/weights.safetensors --ou
 unmask export CHECKPOINT --stickers CODEC --out BUNDLE
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import cyclopts
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from unmask.export.families import omni_tiny
+from unmask.training.denoiser import sizes_of, write_folder
 from unmask.training.omni.model import LOOKS, NO_PLACE, SPOKEN, Omni, OmniConfig
 from unmask.training.omni.vocabulary import END_ID, IMAGE, PICTURE, SIZE, SPEECH, WORDS, make_tokenizer
 
@@ -28,28 +28,16 @@ def main(weights: Path, out: Path) -> None:
 def load_model(weights: Path) -> Omni:
     """The model with the weights of a run, whose sizes are read from them. Those of a run without speech make one without it."""
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in load_file(weights).items()}
-    layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("backbone.layers."))
-    width, head_width = tensors["words"].shape[1], len(tensors["backbone.layers.0.attention.q_norm.weight"])
-    ffn = len(tensors["backbone.layers.0.gate.weight"])
+    sizes = sizes_of(tensors)
     paces = tensors.get("paces")
-    model = Omni(OmniConfig(layers, width, width // head_width, ffn), torch.zeros(len(tensors["looks"]), LOOKS), paces=paces)
+    model = Omni(OmniConfig(**vars(sizes)), torch.zeros(len(tensors["looks"]), LOOKS), paces=paces)
     model.load_state_dict(tensors, strict=paces is not None)
     return model.eval().requires_grad_(False)
 
 
 def write_checkpoint(model: Omni, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    tokenizer, sizes = make_tokenizer(), model.config.backbone
     config: dict[str, Any] = {
         "model_type": omni_tiny.MODEL_TYPES[0],
-        "license": "Apache-2.0",
-        "hidden_size": sizes.width,
-        "intermediate_size": sizes.ffn,
-        "num_hidden_layers": sizes.layers,
-        "num_attention_heads": sizes.heads,
-        "rms_norm_eps": sizes.eps,
-        "rope_theta": sizes.rope_theta,
-        "vocab_size": sizes.vocabulary,
         "max_position_embeddings": POSITIONS,
         "eos_token_id": END_ID,
         "modalities": {"text": [0, WORDS], "image": [IMAGE, SPEECH]},
@@ -59,9 +47,7 @@ def write_checkpoint(model: Omni, out: Path) -> None:
         config["modalities"] |= {"speech": [SPEECH, SIZE]}
         config["places"] |= {"speech": [SIZE + NO_PLACE, SIZE + NO_PLACE + model.config.spoken]}
         config[omni_tiny.SPOKEN] = model.paces.tolist()
-    (out / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    tokenizer.save(str(out / "tokenizer.json"))
-    save_file({name: value.contiguous() for name, value in tensors(model).items()}, out / "model.safetensors")
+    write_folder(out, model.config.backbone, config, make_tokenizer(), tensors(model))
 
 
 @torch.no_grad()

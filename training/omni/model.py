@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.export.codecs.hibari import SPEECH_CODES
-from unmask.export.modules.backbone import BackboneConfig, BackboneModel, Layer, rotation
+from unmask.export.modules.backbone import BackboneConfig, BackboneModel
 from unmask.export.modules.sticker_codec import CODES
+from unmask.training.denoiser import Sequences, Sizes, begin, matrices, passed
 from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, SPEECH, WORDS
 from unmask.training.stickers.things import COLORS, PARTS, THINGS
 
@@ -26,11 +27,8 @@ IGNORED = -100
 
 
 @dataclass(frozen=True)
-class OmniConfig:
+class OmniConfig(Sizes):
     layers: int = 8
-    width: int = 192
-    heads: int = 6
-    ffn: int = 512
     spoken: int = 0
     """Places of speech: the codes that each token is said in, added up."""
 
@@ -41,32 +39,7 @@ class OmniConfig:
 
     @property
     def backbone(self) -> BackboneConfig:
-        return BackboneConfig(
-            layers=self.layers,
-            width=self.width,
-            heads=self.heads,
-            kv_heads=self.heads,
-            head_width=self.width // self.heads,
-            ffn=self.ffn,
-            vocabulary=SIZE + NO_PLACE + self.spoken,
-            eps=1e-6,
-            rope_theta=1000.0,
-            qk_norm=True,
-        )
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """B canvases of N positions, padded at the end: each is a prompt and an answer."""
-
-    ids: Tensor  # (B, N) int64
-    places: Tensor  # (B, N) int64: index of the place's row, NO_PLACE for none
-    positions: Tensor  # (B, N) int64: on the whole canvas, of which training may leave out a part
-    prompt: Tensor  # (B,) positions of the prompt, which does not see the answer
-    length: Tensor  # (B,) positions that are not padding
-
-    def to(self, device: str) -> "Sequences":
-        return Sequences(*(getattr(self, name).to(device) for name in ("ids", "places", "positions", "prompt", "length")))
+        return self.config(SIZE + NO_PLACE + self.spoken)
 
 
 class Omni(nn.Module):
@@ -99,14 +72,12 @@ class Omni(nn.Module):
         self.sound_own = nn.Parameter(torch.zeros(SPEECH_CODES, width))
         self.sound_head_look = nn.Parameter(torch.randn(LOOKS, width) / (LOOKS * width) ** 0.5)
         self.sound_head_own = nn.Parameter(torch.zeros(SPEECH_CODES, width))
-        for layer in self.backbone.layers:
-            for linear in (layer.attention.o, layer.down):
-                nn.init.normal_(linear.weight, std=(2 * config.layers * linear.in_features) ** -0.5)
+        begin(self.backbone)
 
     @property
     def matrices(self) -> list[nn.Parameter]:
         """The matrices between layers."""
-        return [parameter for parameter in self.backbone.layers.parameters() if parameter.ndim == 2]
+        return matrices(self.backbone)
 
     def table(self) -> Tensor:
         """(SIZE, d) the embeddings of all ids."""
@@ -133,20 +104,7 @@ class Omni(nn.Module):
     def passed(self, canvas: Sequences) -> tuple[Tensor, Tensor]:
         """Rows (B, N, d) in the middle of the layers, and after the final norm."""
         rows = F.embedding(canvas.ids, self.table()) + F.embedding(canvas.places, self.place_table())
-        count = canvas.ids.shape[1]
-        at = torch.arange(count, device=rows.device)
-        seen = torch.where(at[:, None] < canvas.prompt[:, None, None], canvas.prompt[:, None, None], canvas.length[:, None, None])
-        mask = (at < seen)[:, None]  # (B, 1, N, N)
-        turn = tuple(part.unflatten(0, canvas.ids.shape)[:, :, None] for part in self._rotation(canvas.positions.flatten()))
-        middle = rows
-        for number, layer in enumerate(self.backbone.layers, 1):
-            rows = layer.ffn(rows + _attention(layer, rows, turn, mask))
-            if number == self.config.middle:
-                middle = rows
-        return middle, self.backbone.norm(rows)
-
-    def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        return rotation(positions, self.config.backbone.head_width, self.config.backbone.rope_theta)
+        return passed(self.backbone, canvas, rows, self.config.middle)
 
     def heads(self) -> tuple[tuple[int, Tensor], ...]:
         """(first id, rows (K, d) of the head) of words, codes of pictures, and codes of speech."""
@@ -159,23 +117,6 @@ def looks_of(squares: Tensor) -> Tensor:
     left, sizes, _ = torch.linalg.svd(centered, full_matrices=False)
     looks = left[:, :LOOKS] * sizes[:LOOKS].sqrt()
     return looks / looks.square().mean().sqrt()
-
-
-def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-    """As `unmask.export.modules.backbone.Attention`, for a batch. On CPUs it is in fp32, which is faster there than bf16."""
-    kind = torch.float32 if rows.device.type == "cpu" else torch.bfloat16
-    own = layer.attention
-    x = layer.attention_norm(rows)
-    q, k, v = (part(x).unflatten(-1, (own.config.heads, -1)).to(kind) for part in (own.q, own.k, own.v))
-    cosine, sine = turn  # (B, N, 1, head_width)
-
-    def turned(heads: Tensor) -> Tensor:
-        low, high = heads.chunk(2, -1)
-        return (heads * cosine + torch.cat([-high, low], -1) * sine).transpose(1, 2).to(kind)
-
-    with torch.autocast(rows.device.type, enabled=False):
-        out = F.scaled_dot_product_attention(turned(own.q_norm(q)), turned(own.k_norm(k)), v.transpose(1, 2), mask)
-    return own.o(out.transpose(1, 2).flatten(2))
 
 
 def losses_at(model: Omni, hidden: Tensor, wanted: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ from torch import Tensor
 from unmask.apps.ui.prompt import Encode, prompt_of
 from unmask.apps.ui.slots import FIELDS, MASK_ID, NONE_ID, POINTERS, ROWS, WORDS, Slots
 from unmask.apps.ui.words import Word, words_of
+from unmask.training.denoiser import Sequences
 from unmask.training.ui.grammar.examples import draw
 from unmask.training.ui.grammar.names import invented
 from unmask.training.ui.grammar.sketch import Example
-from unmask.training.ui.model import NO_PLACE, Canvases
+from unmask.training.ui.model import NO_PLACE
 
 WIDTH = len(FIELDS)
 ALL_MASKED = 0.5  # share of canvases of which all is masked
@@ -30,7 +31,7 @@ POOL = 8  # batches that are drawn together, so that canvases of one batch have 
 
 @dataclass(frozen=True)
 class Batch:
-    canvas: Canvases
+    canvas: Sequences
     at: Tensor  # (M, 2) rows and columns of what is masked
     wanted: Tensor  # (M,) ids
     weights: Tensor  # (M,)
@@ -95,7 +96,7 @@ def stacked(made: Sequence[Laid]) -> Batch:
     def padded(name: str, fill: int) -> Tensor:
         return torch.tensor([getattr(each, name) + [fill] * (longest - len(each.ids)) for each in made])
 
-    canvas = Canvases(
+    canvas = Sequences(
         padded("ids", 0),
         padded("places", NO_PLACE),
         padded("positions", 0),

@@ -12,49 +12,22 @@ from torch import Tensor, nn
 
 from unmask.apps.ui.prompt import PLACES
 from unmask.apps.ui.slots import AFTER, COUNT, FIELDS, IDS, POINTERS, ROWS, TARGETS, WORDS
-from unmask.export.modules.backbone import BackboneConfig, BackboneModel, Layer, rotation
+from unmask.export.modules.backbone import BackboneModel
+from unmask.training.denoiser import Sequences, Sizes, begin, matrices, passed
 
 NO_PLACE = PLACES
 
 
 @dataclass(frozen=True)
-class UiConfig:
+class UiConfig(Sizes):
     layers: int = 5
-    width: int = 192
-    heads: int = 6
-    ffn: int = 512
-
-    def backbone(self, pieces: int) -> BackboneConfig:
-        return BackboneConfig(
-            layers=self.layers,
-            width=self.width,
-            heads=self.heads,
-            kv_heads=self.heads,
-            head_width=self.width // self.heads,
-            ffn=self.ffn,
-            vocabulary=COUNT + pieces + PLACES,
-            eps=1e-6,
-            rope_theta=1000.0,
-            qk_norm=True,
-        )
-
-
-@dataclass(frozen=True)
-class Canvases:
-    """B canvases of N positions, padded at the end: a prompt, and slots."""
-
-    ids: Tensor  # (B, N) int64
-    places: Tensor  # (B, N) int64: see `unmask.apps.ui.prompt`; NO_PLACE of padding
-    positions: Tensor  # (B, N) int64: on the whole canvas, of which training leaves out a part
-    prompt: Tensor  # (B,) positions of the prompt, which does not see the slots
-    length: Tensor  # (B,) positions that are not padding
 
 
 class UiModel(nn.Module):
     def __init__(self, config: UiConfig, pieces: int) -> None:
         super().__init__()
         self.config, self.pieces, width = config, pieces, config.width
-        self.backbone = BackboneModel(config.backbone(pieces))
+        self.backbone = BackboneModel(config.config(COUNT + pieces + PLACES))
         sizes = {
             "tokens": COUNT,
             "words": pieces,
@@ -67,14 +40,12 @@ class UiModel(nn.Module):
             setattr(self, name, nn.Parameter(torch.randn(count, width) / 2))
         self.head = nn.Parameter(torch.randn(COUNT, width) / width**0.5)
         self.point_in, self.point_out = (nn.Parameter(torch.eye(width) * scale) for scale in (0.5, width**-0.5))
-        for layer in self.backbone.layers:
-            for linear in (layer.attention.o, layer.down):
-                nn.init.normal_(linear.weight, std=(2 * config.layers * linear.in_features) ** -0.5)
+        begin(self.backbone)
 
     @property
     def matrices(self) -> list[nn.Parameter]:
         """The matrices between layers."""
-        return [parameter for parameter in self.backbone.layers.parameters() if parameter.ndim == 2]
+        return matrices(self.backbone)
 
     def _pointed(self, table: Tensor, projection: Tensor) -> Tensor:
         """(COUNT, d) the table with what pointers point to added."""
@@ -97,33 +68,11 @@ class UiModel(nn.Module):
         canvas = torch.cat([self.slots[:1], (self.rows[:, None] + self.slots[1:]).flatten(0, 1)])
         return torch.cat([self.word_places, self.row_places, canvas, canvas.new_zeros(1, self.config.width)])
 
-    def forward(self, canvas: Canvases) -> Tensor:
+    def forward(self, canvas: Sequences) -> Tensor:
         """Hidden rows (B, N, d) after the final norm. Those of padding mean nothing."""
         rows = F.embedding(canvas.ids, self.table()) + F.embedding(canvas.places, self.place_table())
-        at = torch.arange(canvas.ids.shape[1])
-        seen = torch.where(at[:, None] < canvas.prompt[:, None, None], canvas.prompt[:, None, None], canvas.length[:, None, None])
-        mask = (at < seen)[:, None]  # (B, 1, N, N)
-        sizes = self.backbone.config
-        turn = rotation(canvas.positions.flatten(), sizes.head_width, sizes.rope_theta)
-        turn = tuple(part.unflatten(0, canvas.ids.shape)[:, None] for part in turn)
-        for layer in self.backbone.layers:
-            rows = layer.ffn(rows + _attention(layer, rows, turn, mask))
-        return self.backbone.norm(rows)
+        return passed(self.backbone, canvas, rows)[1]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., d) -> (..., COUNT)"""
         return F.linear(hidden, self.head_rows()).float()
-
-
-def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, ...], mask: Tensor) -> Tensor:
-    """As `unmask.export.modules.backbone.Attention`, for a batch."""
-    own, x = layer.attention, layer.attention_norm(rows)
-    q, k, v = (part(x).unflatten(-1, (own.config.heads, -1)).transpose(1, 2).float() for part in (own.q, own.k, own.v))
-
-    def turned(heads: Tensor) -> Tensor:  # (B, heads, N, head_width)
-        low, high = heads.chunk(2, -1)
-        return heads * turn[0] + torch.cat([-high, low], -1) * turn[1]
-
-    with torch.autocast("cpu", enabled=False):
-        out = F.scaled_dot_product_attention(turned(own.q_norm(q)), turned(own.k_norm(k)), v, mask)
-    return own.o(out.transpose(1, 2).flatten(2))
