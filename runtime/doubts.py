@@ -59,8 +59,8 @@ def _of_words(bundle: Bundle, text: str) -> list[str]:
 
 def _of_picture(bundle: Bundle, codecs: Codecs, pixels: NDArray[Any]) -> list[str]:
     kind = codec_kind(bundle.manifest, "image", "reads")
-    runner, least = codecs.runner("image", "reads"), bundle.manifest.codecs[kind.name].settings.get(LEAST_LIKENESS)
-    if least is None or not isinstance(runner, ImageCodec):
+    least = bundle.manifest.codecs[kind.name].settings.get(LEAST_LIKENESS)
+    if least is None or not isinstance(runner := codecs.runner("image", "reads"), ImageCodec):
         return []
     share = runner.likeness(pixels)
     if share >= least:

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.apps.audio.resampler import Resampler
+from unmask.apps.web.limits import AboveZero
 from unmask.apps.web.protocol import SERVER_STOPS, TOO_SLOW, Closing, RefusedError, read_samples, read_stop, write_event
-from unmask.errors import InputError
 from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(AboveZero):
     """What one server gives to its clients. Checked on construction; InputError names the limit."""
 
     clients: int = 4
@@ -45,11 +45,6 @@ class Limits:
     """Events of one client that may wait to be sent, after newer updates have replaced older ones."""
     drain_s: float = 5.0
     """Seconds that open sessions have to end when the server stops, and that a client has to take the last events."""
-
-    def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
 
 
 class TooSlowError(Exception):

@@ -53,6 +53,15 @@ class Request:
     reference: bool  # the canvas is laid out for the published decoding
     places: NDArray[np.int64] | None = None  # `place_rows` of the canvas
 
+    def after(self, prompt: NDArray[np.int64]) -> "Request":
+        """The same answer, all of it masked, after another prompt (U,) of which no position has a place."""
+        moved = len(prompt) - self.prompt
+        spans = tuple(replace(span, start=span.start + moved, stop=span.stop + moved) for span in self.canvas.spans)
+        ids = np.concatenate([prompt, self.canvas.ids[self.prompt :]])
+        places = None if self.places is None else np.concatenate([np.full(len(prompt), NONE), self.places[self.prompt :]])
+        canvas = Canvas(ids, spans, self.canvas.mask_id)
+        return replace(self, canvas=canvas, prompt=len(prompt), places=places)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -288,26 +297,26 @@ class Generator:
         chosen = schedule or self.bundle.schedule(request.task)
         layout = attention_layout(self.bundle.manifest, request.prompt)
         if not chosen.guidance:
-            return fill(request.canvas, self._denoiser(request), chosen, layout=layout)
-        if (prompt := self._unconditional(request)) is None:
+            return fill(request.canvas, self.denoiser(request), chosen, layout=layout)
+        if (prompt := self.unconditional(request)) is None:
             raise InputError(f"guidance leads away from an unconditional prompt, and {request.task} has none; leave it out")
         return self._guided_steps(request, prompt, chosen, layout)
 
     def _guided_steps(
         self, request: Request, prompt: NDArray[np.int64], schedule: Schedule, layout: AttentionLayout
     ) -> Iterator[Step]:
-        own = request.prompt
-        places = None if request.places is None else np.concatenate([np.full(len(prompt), NONE), request.places[own:]])
-        away = BackboneDenoiser(self.engine, len(request.canvas.ids) - own + len(prompt), len(prompt), places=places)
-        guided = Guided(self._denoiser(request), away, prompt, own, schedule.guidance, schedule.guided_passes)
+        own, away = self.denoiser(request), self.denoiser(request.after(prompt))
+        guided = Guided(own, away, prompt, request.prompt, schedule.guidance, schedule.guided_passes)
         for step in fill(request.canvas, guided, schedule, layout=layout):
             yield replace(step, rows=step.rows + guided.rows)
 
-    def _unconditional(self, request: Request) -> NDArray[np.int64] | None:
+    def unconditional(self, request: Request) -> NDArray[np.int64] | None:
+        """Ids of the task's unconditional prompt, if it has one."""
         prompt = request.template.unconditional
         return None if prompt is None else np.array(self._encode(prompt), dtype=np.int64)
 
-    def _denoiser(self, request: Request) -> BackboneDenoiser:
+    def denoiser(self, request: Request) -> BackboneDenoiser:
+        """The bundle's graphs on a request's canvas."""
         return BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows, request.places)
 
     def _published_steps(self, request: Request, given: Schedule | Reference | None) -> Iterator[Step]:
@@ -316,8 +325,8 @@ class Generator:
             raise InputError("a published decoding has options of its own; pass a Reference, or leave the schedule out")
         masks = int((request.canvas.ids == request.canvas.mask_id).sum())
         reference = adapted(own, given or own, masks)
-        denoiser = self._denoiser(request)
-        if reference.guidance and (prompt := self._unconditional(request)) is not None:
+        denoiser = self.denoiser(request)
+        if reference.guidance and (prompt := self.unconditional(request)) is not None:
             away = Unconditional(self.engine, denoiser, prompt, request.prompt)
         return reference_fill(request.canvas, denoiser, reference, away)
 

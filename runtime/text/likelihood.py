@@ -4,16 +4,12 @@ One pass over the wholly masked answer, so the positions are taken as independen
 and not the probability of a text. Knows generators and their canvases. Knows no files and no codec.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.decoding.denoiser import TopKScores
 from unmask.errors import InputError
-from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Input, Inputs, Request
-from unmask.text.places import NONE
 
 
 def log_likelihood(generator: Generator, task: str, inputs: Inputs, answer: Input) -> float:
@@ -26,11 +22,9 @@ def log_likelihood(generator: Generator, task: str, inputs: Inputs, answer: Inpu
     answer that does not fit the span.
     """
     request = generator.request(task, inputs)
-    ids = _answer_ids(generator, request, answer)
+    ids, away = _answer_ids(generator, request, answer), generator.unconditional(request)
     score = _mean(generator, request, ids)
-    if request.template.unconditional is None:
-        return score
-    return score - _mean(generator, _away(generator, request, request.template.unconditional), ids)
+    return score if away is None else score - _mean(generator, request.after(away), ids)
 
 
 def _answer_ids(generator: Generator, request: Request, answer: Input) -> NDArray[np.int64]:
@@ -57,22 +51,10 @@ def _answer_ids(generator: Generator, request: Request, answer: Input) -> NDArra
     return np.array(ids, np.int64)
 
 
-def _away(generator: Generator, request: Request, prompt: str) -> Request:
-    """The same canvas after the unconditional prompt."""
-    own, before = request.prompt, np.array(generator.tokenizer.encode(prompt, add_special_tokens=False).ids, np.int64)
-    (span,) = request.canvas.spans
-    moved = replace(span, start=span.start - own + len(before), stop=span.stop - own + len(before))
-    ids = np.concatenate([before, request.canvas.ids[own:]])
-    places = None if request.places is None else np.concatenate([np.full(len(before), NONE), request.places[own:]])
-    return replace(request, canvas=replace(request.canvas, ids=ids, spans=(moved,), rows=None), prompt=len(before), places=places)
-
-
 def _mean(generator: Generator, request: Request, answer: NDArray[np.int64]) -> float:
     (span,) = request.canvas.spans
-    canvas = request.canvas
-    denoiser = BackboneDenoiser(generator.engine, len(canvas.ids), request.prompt, canvas.rows, request.places)
-    wanted = np.arange(span.start, span.start + len(answer))
-    scores = denoiser.predict(canvas.ids, np.arange(len(canvas.ids)), wanted, (span.allowed,))
+    ids, wanted = request.canvas.ids, np.arange(span.start, span.start + len(answer))
+    scores = generator.denoiser(request).predict(ids, np.arange(len(ids)), wanted, (span.allowed,))
     return float(found(scores, answer).mean())
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -50,10 +51,15 @@ def overlap(first: str, second: str) -> bool:
 
 def possible(scene: Scene) -> bool:
     """Whether the world has such a scene: its groups exist, and their things and places are apart."""
-    known = set(every_group())
+    known = known_groups()
     exist = all((group.thing, group.color, group.size, group.count) in known for group in scene.groups)
     pairs = list(combinations(scene.groups, 2))
     return exist and not any(a.thing == b.thing or overlap(a.place, b.place) for a, b in pairs)
+
+
+@cache
+def known_groups() -> frozenset[tuple[str, str, str, int]]:
+    return frozenset(every_group())
 
 
 def ordered(groups: tuple[Group, ...]) -> tuple[Group, ...]:

@@ -1,5 +1,7 @@
 """How much of a scene is right: facts are counted, whoever tells them."""
 
+from dataclasses import replace
+
 from unmask.training.stickers.scene import Scene, facts
 
 
@@ -12,3 +14,10 @@ def right_facts(wanted: Scene, found: Scene) -> float:
     places = {group.place for group in wanted.groups}
     extra = sum(group.place not in places for group in found.groups)
     return sum(fact in told for fact in known) / (len(known) + extra)
+
+
+def right_groups(wanted: Scene, found: Scene) -> float:
+    """The share of groups that are right wherever they are: of those wanted, and of those found beyond their number."""
+    there = [replace(group, place="") for group in found.groups]
+    right = sum(replace(group, place="") in there for group in wanted.groups)
+    return right / max(len(wanted.groups), len(found.groups))

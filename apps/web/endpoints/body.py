@@ -12,14 +12,14 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
 from unmask.apps.web.endpoints.refusals import Refusal, gone
-from unmask.errors import InputError
+from unmask.apps.web.limits import AboveZero
 
 JSON_BYTES = 64 << 10
 FIELDS, FIELD_BYTES = 32, 16 << 10
 
 
 @dataclass(frozen=True)
-class BodyLimits:
+class BodyLimits(AboveZero):
     """What one request may bring. Checked on construction; InputError names the limit."""
 
     upload_bytes: int = 100 << 20
@@ -28,11 +28,6 @@ class BodyLimits:
     """Seconds in which more of a body has to come, and a client has to take more of its answer."""
     upload_s: float = 600.0
     """Seconds in which the whole body has to come."""
-
-    def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
 
 
 class Bounded(Request):

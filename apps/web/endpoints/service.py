@@ -38,7 +38,7 @@ NO_GENERATOR = "no bundle that generates is served; start the server with --gene
 
 @dataclass(frozen=True)
 class EndpointLimits:
-    """What the endpoints give to their clients. Checked on construction; InputError names the limit."""
+    """What the endpoints give to their clients. The limits of a body are checked on construction."""
 
     requests: int = 16
     """Requests of all clients that may be read, wait or be computed at once."""

@@ -12,28 +12,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from unmask.apps.web.limits import AboveZero
 from unmask.apps.web.studio import shown
 from unmask.apps.web.studio.asked import Asked
 from unmask.apps.web.studio.shown import Json
-from unmask.errors import InputError
 from unmask.session import Session
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class StudioLimits:
+class StudioLimits(AboveZero):
     """What the studio gives to its clients. Checked on construction; InputError names the limit."""
 
     waiting: int = 16
     """Requests that may be computed or wait at once, of all clients."""
     body_bytes: int = 16 << 20
     """Bytes of one request: a picture, or a minute of sound."""
-
-    def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
 
 
 class FullError(Exception):

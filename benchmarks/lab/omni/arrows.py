@@ -28,14 +28,14 @@ from unmask.text.generator import Answer
 from unmask.training.stickers.exam import Case, edited, held_out_cases, near
 from unmask.training.stickers.pictures import place_of, read, render
 from unmask.training.stickers.scene import Scene
-from unmask.training.stickers.scores import right_facts
+from unmask.training.stickers.scores import right_facts, right_groups
 from unmask.training.stickers.words import describe, understand
 
 SINGLE = "token by token"
 CANDIDATES = 10
 MANY = 1 << 20  # passes: more than an answer has positions
 CAPTION, PICTURE = "a caption", "a picture"
-ARROW = Literal["text to picture", "picture to text", "question to answer", "edit", "retrieval"]
+ARROW = Literal["text to picture", "text without places", "picture to text", "question to answer", "edit", "retrieval"]
 
 
 Way = Callable[[Session, Given, dict[str, Kept]], Answer]
@@ -69,6 +69,11 @@ def drawn(scene: Scene, made: Answer) -> float:
 
 ARROWS = {
     "text to picture": Arrow("t2i", lambda case: {"text": case.text}, lambda case, made: drawn(case.scene, made)),
+    "text without places": Arrow(
+        "t2i",
+        lambda case: {"text": describe(case.scene, places=False)},
+        lambda case, made: right_groups(case.scene, read(made.media["image"])),
+    ),
     "picture to text": Arrow(
         "i2t", lambda case: {"image": render(case.scene)}, lambda case, made: right_facts(case.scene, understand(made.text))
     ),
