@@ -9,19 +9,25 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from unmask.apps.ui.slots import COUNT, TOKENS
 from unmask.training.ui.grammar.examples import draw
 
+NAME = "tokenizer.json"
 PIECES = 1536
 SAMPLES = 6000
 SIGNS = "',.-+éèêäöüßñçå"
 
 
-def learned(folder: Path) -> Tokenizer:
-    """The tokenizer of a run, which is learned when it begins: a grammar that changes later does not change it."""
-    path = folder / "tokenizer.json"
+def learned(folder: Path, start: Path | None = None) -> Tokenizer:
+    """The tokenizer of a run, which is learned when it begins: a grammar that changes later does not change it.
+
+    start: weights that the run begins with, and the tokenizer beside them.
+    """
+    path = folder / NAME
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        learn_pieces().save(str(path))
-    found: Tokenizer = Tokenizer.from_file(str(path))
-    return found
+        known = start.with_name(NAME) if start else None
+        found = Tokenizer.from_file(str(known)) if known and known.exists() else learn_pieces()
+        found.save(str(path))
+    tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+    return tokenizer
 
 
 def learn_pieces(samples: int = SAMPLES) -> Tokenizer:

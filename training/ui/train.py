@@ -33,7 +33,7 @@ class TrainUi(RunOptions):
 
 def main(options: Annotated[TrainUi, cyclopts.Parameter(name="*")]) -> None:
     torch.manual_seed(options.seed)
-    tokenizer = learned(options.out)
+    tokenizer = learned(options.out, options.start)
     encode = Encoder(tokenizer)
     model = UiModel(options.model, tokenizer.get_vocab_size() - COUNT)
     run = Run(model, options, model.matrices)
