@@ -5,6 +5,9 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 unexport PYTHONDONTWRITEBYTECODE
 CLIPS := apps/clips/lj-jail.flac apps/clips/austen-dashwood.flac apps/clips/librispeech-533.flac
 
+# ONNX Runtime for browsers (docs/web.md): tests of the page run where npm is at hand.
+ORT_WEB := .cache/onnxruntime-web-1.30.0.tgz
+
 QUICK := not convert and not browser and not slow
 PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
@@ -25,7 +28,7 @@ demo: .venv/apps
 test: lint
 	$(PYTEST) -m "$(QUICK)"
 
-test-rest: .venv/dev-all
+test-rest: .venv/dev-all $(if $(shell command -v npm),$(ORT_WEB))
 	$(PYTEST) -m "not ($(QUICK))"
 
 test-all: test test-rest
@@ -87,6 +90,9 @@ funasr-env: .cache/funasr/bin/python
 	.cache/funasr/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt \
 	  kaldi-native-fbank kaldiio librosa pyyaml rapidfuzz requests six torch tqdm
 	touch $@
+
+$(ORT_WEB):
+	mkdir -p $(@D) && cd $(@D) && npm pack --silent onnxruntime-web@1.30.0
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,7 +1,7 @@
 """`unmask export`: a checkpoint folder becomes a bundle. Everything else that people read goes to stderr."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -55,9 +55,11 @@ class ExportOptions:
     glm_voice: Path | None = None
     """Speech codec of Omni-Diffusion: the folder of GLM-4-Voice's decoder (THUDM/glm-4-voice-decoder) with flow.pt and hift.pt.
     The bundle then gives sound."""
-    target: CheckpointTarget = "onnx"
-    """onnx: graphs of any size, for CPUs. The others have fixed sizes. litert: for boards and phones. coreml: for Macs, iPhones
-    and iPads."""
+    target: CheckpointTarget | Literal["web"] = "onnx"
+    """onnx: graphs of any size, for CPUs. litert and coreml have fixed sizes: for boards and phones; for Macs, iPhones and iPads.
+    web: a page that captions in the browser, made of a captioner's bundle."""
+    onnxruntime_web: Path | None = None
+    """web only: npm's package onnxruntime-web, the .tgz that `npm pack` writes or its folder. Default: in the current folder."""
     to: Literal["fp32", "fp16", "int8", "int4"] | None = None
     """Number format of a target of fixed sizes. litert: fp32 (default) or int8. coreml: fp16 (default), fp32, int8 or int4."""
     longest: int = 512
@@ -72,7 +74,8 @@ class ExportOptions:
 
 
 def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> None:
-    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to one.
+    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to one; or make a page
+    that captions in the browser.
 
     Prints the bundle's folder. The memory needed depends on the largest tensor, not on the model.
 
@@ -80,17 +83,42 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
     ----------
     checkpoint
         Folder with config.json, safetensors and tokenizer files, or a model's folder in the hub's cache. Of Moonshine also what
-        its own runtime reads (.ort files and tokenizer.bin), or what `optimum-cli export onnx` wrote. Or a bundle, to add codecs.
+        its own runtime reads (.ort files and tokenizer.bin), or what `optimum-cli export onnx` wrote. Or a bundle, to add codecs
+        or for --target web.
     """
-    refuse_unread(changed(options), unread_by(options.target))
+    refuse_unread(changed(options), unread(options))
     say = say_on_stderr(options.quiet, "")
     with undone():
-        if (checkpoint / MANIFEST).is_file() and sources(options):
+        if options.target == "web":
+            target = write_page(checkpoint, options, say)
+        elif (checkpoint / MANIFEST).is_file() and sources(options):
             target = add(checkpoint, options, say)
         else:
             made = options.out or beside(checkpoint, ".bundle")
             target = convert(snapshot(checkpoint), made, model_name(checkpoint), options, say)
     print(target)
+
+
+def unread(options: ExportOptions) -> dict[str, str]:
+    """Options that this target does not read -> what reads them."""
+    if options.target != "web":
+        return unread_by(options.target) | {"onnxruntime_web": "read only with --target web"}
+    others = {field.name for field in fields(options)} - {"target", "out", "onnxruntime_web", "replace", "quiet"}
+    return dict.fromkeys(others, "not read with --target web, which takes a bundle as it is")
+
+
+def write_page(bundle: Path, options: ExportOptions, say: Callable[[str], None]) -> Path:
+    """Write a page that captions in the browser, and return its folder."""
+    from unmask.apps.web.offline.folder import ORT_VERSION, PACK, write_folder
+
+    packages = (Path(f"onnxruntime-web-{ORT_VERSION}.tgz"), Path("node_modules/onnxruntime-web"))
+    package = options.onnxruntime_web or next((path for path in packages if path.exists()), None)
+    if package is None or not package.exists():
+        raise InputError(f"{package or packages[0]}: not here; {PACK} writes it, or pass --onnxruntime-web with its place")
+    folder = options.out or beside(bundle, "-web")
+    loaded = write_folder(load_bundle(bundle), folder, package, options.replace)
+    say(f"{loaded / 1e6:.0f} MB to load once; next: python3 -m http.server 8000 --bind 127.0.0.1 -d {folder}")
+    return folder
 
 
 def sources(options: ExportOptions) -> dict[str, Path]:

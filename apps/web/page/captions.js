@@ -24,28 +24,30 @@ let idleTimer;
 
 // ---- running
 
-async function start() {
+// opens: gives what is heard, as openMicrophone does; a page that reads recordings gives all `samples` of one, and its `name`.
+export async function start(opens = openMicrophone, words = "Asking for the microphone") {
   if (running) return;
   const run = (running = { microphone: null, stream: null, current: null, offset_s: 0 });
-  show("waiting", "Asking for the microphone");
+  show("waiting", words);
   tell(null);
   by("start").textContent = "Stop";
   by("start").setAttribute("aria-pressed", "true");
   heardAt = performance.now();
   try {
-    run.microphone = await openMicrophone((block) => onBlock(run, block), (words) => stop(words));
+    run.microphone = await opens((block) => onBlock(run, block), (words) => stop(words));
   } catch (error) {
     return halt(error.message);
   }
   if (running !== run) return run.microphone.close(); // stopped meanwhile
-  firstStart ??= performance.now();
+  if (!run.microphone.samples) firstStart ??= performance.now();
   show("waiting", "Connecting");
-  run.stream = new Stream(url, run.microphone.rate, {
+  const hears = {
     opened: () => onOpened(run),
     event: (event) => onEvent(run, event),
     waiting: (seconds, words) => onWaiting(run, seconds, words),
-    ended: (words) => (keep(run), halt(words ?? run.lost ?? null)),
-  });
+    ended: (words) => running === run && (keep(run), halt(words ?? run.lost ?? null)),
+  };
+  run.stream = new Stream(url, run.microphone.rate, hears, run.microphone.samples);
 }
 
 function stop(words = null) {
@@ -71,8 +73,8 @@ function halt(words) {
 
 function onOpened(run) {
   const last = ended.at(-1)?.cues.at(-1)?.end_s ?? 0;
-  run.offset_s = Math.max(last, (performance.now() - firstStart) / 1000);
-  show("listening", "Listening");
+  run.offset_s = Math.max(last, run.microphone.samples ? 0 : (performance.now() - firstStart) / 1000);
+  show("listening", run.microphone.name ? `Reading ${run.microphone.name}` : "Listening");
   tell(null);
 }
 
@@ -97,12 +99,13 @@ function onBlock(run, block) {
 
 function onEvent(run, event) {
   if (event.event === "closed") return;
-  by("lag").textContent = `${run.stream.behind_s(event.time_s).toFixed(2)} s behind`;
+  if (run.microphone?.samples) by("lag").textContent = `${event.time_s.toFixed(0)} of ${(run.microphone.samples.length / run.microphone.rate).toFixed(0)} s`;
+  else by("lag").textContent = `${run.stream.behind_s(event.time_s).toFixed(2)} s behind`;
   if (event.event === "dropped") return note(`${event.dropped_s.toFixed(1)} s were not heard`);
   run.current = event;
   if (event.event === "segment_ended") {
     keep(run);
-    return show("listening", "Listening");
+    return run.microphone?.samples ? null : show("listening", "Listening");
   }
   show("speech", "Hearing speech");
   by("stable").textContent = event.stable;
