@@ -8,9 +8,18 @@ from unmask.errors import InputError
 from unmask.session import Session, open_model
 
 
-def opened_generator(folder: Path, engine: EngineChoice) -> tuple[Session, Executor]:
-    """A session, loaded, and the one thread that uses it. Raises InputError for a bundle that captions."""
-    session = open_model(folder, engine.options())
-    if session.generator is None:
-        raise InputError(f"--generator {folder}: this bundle captions; --bundle takes it")
-    return session.load(), ThreadPoolExecutor(1, thread_name_prefix="generator")
+class Generators:
+    """Opens each folder once, however many options name it."""
+
+    def __init__(self, engine: EngineChoice) -> None:
+        self._engine, self._opened = engine, dict[Path, tuple[Session, Executor]]()
+
+    def __call__(self, option: str, folder: Path) -> tuple[Session, Executor]:
+        """A session, loaded, and the one thread that uses it. Raises InputError, which names the option, for a bundle that
+        captions."""
+        if (known := folder.resolve()) not in self._opened:
+            session = open_model(folder, self._engine.options())
+            if session.generator is None:
+                raise InputError(f"{option} {folder}: this bundle captions; --bundle takes it")
+            self._opened[known] = session.load(), ThreadPoolExecutor(1, thread_name_prefix="generator")
+        return self._opened[known]

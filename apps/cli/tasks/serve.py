@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.captions.word_list import read_word_list
-from unmask.apps.cli.generators import opened_generator
+from unmask.apps.cli.generators import Generators
 from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import FLAG, SHIPPED, CheckChoice, EngineChoice, LiveChoice, TunedChoice, setting
 from unmask.apps.cli.tasks.network import NetworkOptions, run_server
@@ -23,7 +23,6 @@ from unmask.apps.ui.board import Board
 from unmask.apps.ui.filler import Filler
 from unmask.apps.web.session import Limits
 from unmask.bundle.manifest import load_bundle
-from unmask.session import open_model
 from unmask.speech.captioner import TASK, Captioner
 from unmask.speech.live import LiveCaptioner, LiveOptions
 
@@ -77,15 +76,16 @@ def serve(
 
     endpoint_limits = EndpointLimits(options.requests)
     Silero()  # raises now if its package is missing
-    shown = open_model(options.studio, engine.options()).load() if options.studio else None
+    generators = Generators(engine)
+    shown = generators("--studio", options.studio) if options.studio else None
     filler = Filler(load_bundle(PANELS)).load()
     pages: list[Page] = [Panels(lambda: Board(filler), access, options.clients)]
-    pages += [Studio(shown, access, listener=Listener(SHIPPED))] if shown else []
+    pages += [Studio(shown[0], access, listener=Listener(SHIPPED), worker=shown[1])] if shown else []
     chosen = setting(open_named(options.model, options.bundle), TASK, engine, tuned)
     checks = schedule.over(chosen.schedule)
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
-    generator = opened_generator(options.generator, engine) if options.generator else None
+    generator = generators("--generator", options.generator) if options.generator else None
 
     def services(sessions: Sessions) -> list[Service]:
         live_clients = sessions.__len__ if options.metrics else None

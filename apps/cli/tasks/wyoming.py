@@ -9,7 +9,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from unmask.apps.captions.word_list import read_word_list
-from unmask.apps.cli.generators import opened_generator
+from unmask.apps.cli.generators import Generators
 from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import SHIPPED, CheckChoice, EngineChoice, LiveChoice, TunedChoice, require, setting
 from unmask.speech.captioner import TASK, Captioner
@@ -65,7 +65,7 @@ def wyoming(
     live_options = replace(live_options, schedule=schedule.over(chosen.schedule))
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
-    generator = opened_generator(options.generator, engine) if options.generator else None
+    generator = Generators(engine)("--generator", options.generator) if options.generator else None
     models = Models(captioner, live_options, words, generator)
     models.open_live()  # raises now if the package of the voice activity detector is missing
     print(f"unmask: speech to text at {options.uri}  (Ctrl-C stops)", file=sys.stderr, flush=True)

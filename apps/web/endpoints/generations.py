@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from unmask.apps.modalities.pictures import png
 from unmask.apps.web.endpoints.asked import SOUND_FORMS, Picture, Spoken, read_picture, read_spoken
 from unmask.apps.web.endpoints.body import BodyLimits, read_json
-from unmask.apps.web.endpoints.queue import Place, Queue
 from unmask.apps.web.endpoints.refusals import Refusal
+from unmask.apps.web.queue import Place, Queue
 from unmask.errors import InputError
 from unmask.session import RunOptions, Session
 from unmask.text.generator import Answer

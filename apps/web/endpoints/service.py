@@ -22,9 +22,9 @@ from unmask.apps.web.access import Access
 from unmask.apps.web.endpoints.body import BodyLimits
 from unmask.apps.web.endpoints.generations import Generations
 from unmask.apps.web.endpoints.metrics import Metrics
-from unmask.apps.web.endpoints.queue import Queue
-from unmask.apps.web.endpoints.refusals import Refusal, no_model, other_page, wrong_token
+from unmask.apps.web.endpoints.refusals import Refusal, full, no_model, other_page, wrong_token
 from unmask.apps.web.endpoints.transcriptions import Transcriber
+from unmask.apps.web.queue import FullError, Queue
 from unmask.bundle.manifest import MANIFEST, Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.errors import UnmaskError
@@ -93,6 +93,8 @@ class Endpoints:
                 response = await answer(request)
             except Refusal as refusal:
                 response = refusal.response()
+            except FullError:
+                response = full().response()
             except UnmaskError as error:
                 response = Refusal(500, str(error), "failed").response()
             except MemoryError:

@@ -18,8 +18,8 @@ from unmask.apps.audio.files import Recording
 from unmask.apps.web.endpoints import written
 from unmask.apps.web.endpoints.asked import Transcription, read_transcription
 from unmask.apps.web.endpoints.body import BodyLimits, file_of, read_form
-from unmask.apps.web.endpoints.queue import Place, Queue
 from unmask.apps.web.endpoints.refusals import Refusal, gone
+from unmask.apps.web.queue import Place, Queue
 from unmask.decoding.schedule import Schedule
 from unmask.errors import AudioError
 from unmask.speech.captioner import Caption, Captioner, whole

@@ -6,13 +6,13 @@ framework.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from unmask.apps.web.limits import AboveZero
+from unmask.apps.web.queue import Place, Queue
 from unmask.apps.web.studio import shown
 from unmask.apps.web.studio.asked import Asked
 from unmask.apps.web.studio.shown import Json
@@ -31,33 +31,20 @@ class StudioLimits(AboveZero):
     """Bytes of one request: a picture, or a minute of sound."""
 
 
-class FullError(Exception):
-    """As many requests wait as the limit allows."""
-
-
 class Runs:
     """All work on one session. Runs take turns in the order in which they came; what is shown of them is made between passes."""
 
-    def __init__(self, session: Session, limits: StudioLimits) -> None:
-        self.session = session
-        self._limits, self._turn = limits, asyncio.Lock()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="studio")
-        self.open = 0
-        """Requests that are computed or wait."""
+    def __init__(self, session: Session, limits: StudioLimits, worker: Executor | None = None) -> None:
+        """worker: the one thread that uses the session. None: an own one."""
+        self.session, self.queue = session, Queue(limits.waiting)
+        self._turn, self._worker = asyncio.Lock(), worker or ThreadPoolExecutor(1, thread_name_prefix="studio")
 
     def close(self) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    @contextmanager
-    def place(self) -> Iterator[int]:
-        """A place among those who wait; gives how many are before it. Raises FullError if there is none."""
-        if self.open >= self._limits.waiting:
-            raise FullError
-        self.open += 1
-        try:
-            yield self.open - 1
-        finally:
-            self.open -= 1
+    def place(self) -> Place:
+        """A place among those who wait. Raises FullError on entering if there is none."""
+        return Place(self.queue)
 
     async def work(self, work: Callable[[], Result]) -> Result:
         """Call in the model's thread, after what was asked before."""

@@ -17,6 +17,7 @@ What is refused is {"error": a sentence}, with the status 400, 401 (token), 403 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
 from importlib.resources import files
 
 from starlette.requests import Request
@@ -26,9 +27,10 @@ from starlette.routing import BaseRoute, Route
 from unmask.apps.modalities.heard import Listener, in_words_of
 from unmask.apps.web.access import Access
 from unmask.apps.web.files import file_routes
+from unmask.apps.web.queue import FullError
 from unmask.apps.web.studio import shown
 from unmask.apps.web.studio.asked import Asked, read_codes, read_object, read_pixels, read_run, read_samples
-from unmask.apps.web.studio.runs import FullError, Runs, StudioLimits
+from unmask.apps.web.studio.runs import Runs, StudioLimits
 from unmask.errors import InputError, UnmaskError
 from unmask.session import Session
 
@@ -49,13 +51,18 @@ class Studio:
     name, path = "studio", "studio/"
 
     def __init__(
-        self, session: Session, access: Access, limits: StudioLimits | None = None, listener: Listener | None = None
+        self,
+        session: Session,
+        access: Access,
+        limits: StudioLimits | None = None,
+        listener: Listener | None = None,
+        worker: Executor | None = None,
     ) -> None:
-        """listener: hears texts that are spoken; None: texts are written."""
+        """listener: hears texts that are spoken; None: texts are written. worker: as for `Runs`."""
         if session.generator is None:
             raise InputError(f"{session.bundle.manifest.name} writes captions; the studio shows bundles that generate")
         self._access, self._limits, self._listener = access, limits or StudioLimits(), listener
-        self.runs = Runs(session, self._limits)
+        self.runs = Runs(session, self._limits, worker)
         self.routes: list[BaseRoute] = [
             Route("/studio", lambda request: RedirectResponse("studio/")),
             *file_routes("/studio/", files("unmask.apps.web.studio") / "page"),

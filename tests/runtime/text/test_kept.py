@@ -116,3 +116,16 @@ def test_captions_keep_nothing(fp32_bundle: Path) -> None:
         captions.run("caption", {"speech": samples}, RunOptions(keep={"text": Kept([1], np.zeros(1, bool))}))
     with pytest.raises(InputError, match="fills no canvas; call run or steps"):
         captions.request("caption", {"speech": samples})
+
+
+def test_runs_in_turn_by_the_pass_are_as_one_after_another(model: Session) -> None:
+    """A session may be served to several: a pass of one between two of another."""
+    generator = model.generator
+    assert generator is not None
+    schedule = Schedule(passes=4, rule="quota", reuse=True, window="block")
+    requests = [model.request("t2i", {"text": text}, RunOptions(schedule)) for text in ("abc", "another and longer text")]
+    alone = [[step.ids for step in generator.steps(request, schedule)][-1] for request in requests]
+    both = zip(*(generator.steps(request, schedule) for request in requests), strict=True)
+    together = [[step.ids for step in steps] for steps in both][-1]
+    assert all((one == other).all() for one, other in zip(alone, together, strict=True))
+    assert (alone[0][-256:] != alone[1][-256:]).any()

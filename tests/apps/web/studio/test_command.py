@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from tests.apps.conftest import Command, start
-from unmask.apps.cli.options import SHIPPED
+from unmask.apps.cli.generators import Generators
+from unmask.apps.cli.options import SHIPPED, EngineChoice
 from unmask.apps.web.server import Server
+from unmask.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,12 @@ def test_what_has_no_studio_is_told(command: Command, tmp_path: Path) -> None:
         told = command("studio", *line, "--no-browser")
         assert (told.code, told.out, told.err.count("\n")) == (2, "", 1), told
         assert message in told.err
+
+
+def test_a_bundle_that_two_options_name_is_opened_once(media: Path) -> None:
+    generators = Generators(EngineChoice())
+    shown, drawing = generators("--studio", media), generators("--generator", media / "." / ".." / media.name)
+    assert shown[0] is drawing[0]
+    assert shown[1] is drawing[1]
+    with pytest.raises(InputError, match=r"--studio .*moonshine-tiny-en: this bundle captions; --bundle takes it"):
+        generators("--studio", SHIPPED)

@@ -275,9 +275,9 @@ def test_runs_take_turns_and_one_that_is_left_ends(session: Session, monkeypatch
         full = served.client.post("show", json={"modality": "image", "codes": [1]})
         assert (full.status_code, full.json()["error"][:30]) == (503, "As many others wait for the mo")
         first.close()
-        wait_for(lambda: served.runs.open == 1)
+        wait_for(lambda: served.runs.queue.open == 1)
         held.go.release(8)
         assert [json.loads(line)["event"] for line in lines] == ["started", "step", "done"]
         assert held.passes == 2  # the first of the first, which had begun, and the second's only one
-        wait_for(lambda: served.runs.open == 0)
+        wait_for(lambda: served.runs.queue.open == 0)
         read.close()

@@ -7,10 +7,13 @@ from concurrent.futures import Executor
 from types import TracebackType
 from typing import TypeVar
 
-from unmask.apps.web.endpoints.refusals import full
 from unmask.errors import InputError
 
 Result = TypeVar("Result")
+
+
+class FullError(Exception):
+    """As many requests wait as the queue allows."""
 
 
 class Queue:
@@ -23,7 +26,7 @@ class Queue:
 
 
 class Place:
-    """A request's place in a queue, while its context is open. Raises Refusal on entering if there is none."""
+    """A request's place in a queue, while its context is open. Raises FullError on entering if there is none."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
@@ -31,7 +34,7 @@ class Place:
 
     def __enter__(self) -> "Place":
         if self._queue.open >= self._queue._most:
-            raise full()
+            raise FullError
         self.ahead, self._queue.open = self._queue.open, self._queue.open + 1
         return self
 
