@@ -1,6 +1,6 @@
 """Our Wyoming server beside wyoming-faster-whisper, by wyoming-bench, which others wrote and which prints its own report.
 
-    python -m benchmarks.lab.peers.wyoming DATA/test/librispeech --environment ENV --whisper WEIGHTS --count 20
+    python -m benchmarks.lab.servers.wyoming DATA/test/librispeech --environment ENV --whisper WEIGHTS --count 20
 
 ENV: a virtual environment with the packages wyoming-bench and wyoming-faster-whisper. WEIGHTS: a Whisper in CTranslate2's form.
 Whole recordings to both servers in turn, then ours alone as people speak: the other does not stream.

@@ -1,6 +1,6 @@
 """`unmask batch`: time with one and with more workers, memory of each, and what is left when it is killed. Linux only.
 
-    python -m benchmarks.lab.batch DATA/test/librispeech --count 200 --workers 1 --workers 2 --kills 10
+    python -m benchmarks.lab.servers.batch DATA/test/librispeech --count 200 --workers 1 --workers 2 --kills 10
 
 Each kill ends the run, or one of its workers in turn, after a random time; the run is started again until it ends by itself, and
 its texts are compared with those of a run that nobody disturbed.
