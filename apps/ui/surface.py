@@ -84,7 +84,27 @@ def read(filled: Filled, words: Sequence[Word], panel: Panel | None) -> Outcome:
 
 
 def new_panel(given: Sequence[Slots], words: Sequence[Word]) -> Panel:
-    return settled(Panel(tuple(row for each in given if (row := _row(each, words)) is not None)))
+    return settled(Panel(tuple(row for each in once(given) if (row := _row(each, words)) is not None)))
+
+
+def once(given: Sequence[Slots]) -> list[Slots]:
+    """The rows without those whose label is made of words that an earlier row's label has: nobody asks for one thing twice."""
+    found, taken = list[Slots](), set[int]()
+    for each in given:
+        own = pointed(each)
+        if not taken & own:
+            found.append(each)
+        taken |= own
+    return found
+
+
+def pointed(given: Slots) -> set[int]:
+    """Numbers of the words that a label is made of; none for a label of the list."""
+    if given.start not in POINTERS:
+        return set()
+    first = POINTERS.index(given.start)
+    last = POINTERS.index(given.end) if given.end in POINTERS else first
+    return set(range(first, max(first, last) + 1))
 
 
 def _row(given: Slots, words: Sequence[Word]) -> Row | None:
@@ -100,11 +120,7 @@ def label(given: Slots, words: Sequence[Word]) -> str:
     if given.start.startswith("<label "):
         name = given.start.removeprefix("<label ").removesuffix(">")
         return name if name in LABELS else ""
-    if given.start not in POINTERS:
-        return ""
-    first = POINTERS.index(given.start)
-    last = POINTERS.index(given.end) if given.end in POINTERS else first
-    return label_of(list(words[first : max(first, last) + 1]))
+    return label_of([words[i] for i in sorted(pointed(given)) if i < len(words)])
 
 
 def number(token: str, words: Sequence[Word]) -> float | None:

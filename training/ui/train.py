@@ -24,9 +24,9 @@ from unmask.training.ui.pieces import Encoder, learned
 @dataclass(frozen=True)
 class TrainUi(RunOptions):
     model: UiConfig = field(default_factory=UiConfig)
-    batch: int = 32
+    batch: int = 48
     """Canvases of an update."""
-    peak: float = 2e-3
+    peak: float = 1.5e-3
     exam: int = 96
     """Requests of each half of a report: of phrasings that training sees, and of those held back."""
 

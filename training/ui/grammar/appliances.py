@@ -46,7 +46,8 @@ LIGHTS = Phrases(
         "on off switches for {list}",
         "switches to control {list}",
         "a switch for {list}",
-        "(let me|i want to) turn {list} on and off",
+        "!let me turn {list} on and off",
+        "?i want to turn {list} on and off",
         "{list} (switches|toggles)",
         "controls to switch {list}",
     ),
@@ -75,15 +76,15 @@ def switches(s: Sketch) -> str:
 
 CHOOSE = Phrases(
     (
-        "let me (choose|pick|select) (between|from) {options}",
+        "!let me (choose|pick|select) (between|from) {options}",
         "(a choice|a selection|options|a menu) (of|with|between) {options}",
         "a picker with {options}",
-        "i want to (choose|pick|select) (between|from) {options}",
+        "?i want to (choose|pick|select) (between|from) {options}",
         "a (menu|dropdown|selector) (of|with) {options}",
-        "(ask me|let me decide) (between|whether i want) {options}",
-        "(i can|we should) (choose|pick) {options}",
+        "!(ask me|let me decide) (between|whether i want) {options}",
+        "?(i can|we should) (choose|pick) {options}",
     ),
-    ("offer me {options}", "which one {options}", "a vote on {options}"),
+    ("!offer me {options}", "?which one {options}", "a vote on {options}"),
 )
 
 
@@ -96,14 +97,16 @@ def pick(s: Sketch) -> str:
 
 TIMERS = Phrases(
     (
-        "[set|start] a [{name}] timer (for|of) {count} {unit}",
+        "!(set|start) a [{name}] timer (for|of) {count} {unit}",
+        "a [{name}] timer (for|of) {count} {unit}",
         "a {count} {unit} [{name}] timer",
         "a [{name}] timer for {count} {unit}",
         "a countdown (of|from) {count} {unit}",
-        "(count|timer) [down] {count} {unit}",
-        "remind me in {count} {unit}",
+        "!count down {count} {unit}",
+        "?timer {count} {unit}",
+        "!remind me in {count} {unit}",
     ),
-    ("time {count} {unit} for me", "a {name} timer that runs {count} {unit}", "remind me when {count} {unit} are over"),
+    ("!time {count} {unit} for me", "a {name} timer that runs {count} {unit}", "!remind me when {count} {unit} are over"),
 )
 
 
@@ -123,15 +126,17 @@ def timer(s: Sketch) -> str:
 
 ALARMS = Phrases(
     (
-        "[set] an alarm (for|at) {time} [{days}]",
-        "wake me [up] at {time} [{days}]",
+        "!set an alarm (for|at) {time} [{days}]",
+        "an alarm (for|at) {time} [{days}]",
+        "!wake me [up] at {time} [{days}]",
         "an alarm clock (for|at) {time} [{days}]",
-        "alarm {time} [{days}]",
-        "i (want|need) to (wake|get) up at {time} [{days}]",
-        "(my|the) alarm [should be] at {time} [{days}]",
-        "[set] [a|the] {name} alarm (for|at) {time} [{days}]",
+        "?alarm {time} [{days}]",
+        "?i (want|need) to (wake|get) up at {time} [{days}]",
+        "?(my|the) alarm should be at {time} [{days}]",
+        "!set (a|the) {name} alarm (for|at) {time} [{days}]",
+        "(a|the) {name} alarm (for|at) {time} [{days}]",
     ),
-    ("get me up at {time} [{days}]", "i have to be up by {time} [{days}]", "ring at {time} [{days}]"),
+    ("!get me up at {time} [{days}]", "?i have to be up by {time} [{days}]", "!ring at {time} [{days}]"),
 )
 
 

@@ -18,7 +18,8 @@ from unmask.apps.ui.slots import (
 from unmask.apps.ui.surface import Panel, Row
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.controls import ICON_WORDS, RANGE, UNITS, control
-from unmask.training.ui.grammar.phrasing import Phrases, Talk
+from unmask.training.ui.grammar.panels import SENTENCE
+from unmask.training.ui.grammar.phrasing import ORDER, Phrases, Talk
 from unmask.training.ui.grammar.sketch import Example, Sketch
 
 NOUNS = {
@@ -35,10 +36,6 @@ NOUNS = {
     "Video": ("video", "camera"),
 }
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
-POLITE = Phrases(
-    ("{x}", "{x}", "{x} please", "[please|now|and] {x}", "(can|could) you {x}", "(ok|okay|now) {x}"),
-    ("would you {x}", "i'd like you to {x}", "hmm {x}"),
-)
 
 
 def pointed(s: Sketch, panel: Panel, at: int) -> str:
@@ -62,53 +59,53 @@ def pointed(s: Sketch, panel: Panel, at: int) -> str:
 BOUND = Phrases(
     (
         "(make|set|change) the (maximum|max) [of {it}] [to] {n} [{unit}]",
-        "{it} (should|must) go up to {n}",
+        "?{it} (should|must) go up to {n}",
         "(cap|limit) the (maximum|value) of {it} at {n}",
-        "{it} must not go (over|above) {n}",
-        "the (top|upper end|limit) of {it} should be {n}",
+        "?{it} must not go (over|above) {n}",
+        "?the (top|upper end|limit) of {it} should be {n}",
         "let {it} go up to {n} [{unit}]",
-        "the maximum [of {it}] (should be|is) {n}",
-        "(maximum|max) [of {it}] {n}",
+        "?the maximum [of {it}] (should be|is) {n}",
+        "?(maximum|max) [of {it}] {n}",
         "(raise|lower|increase|reduce) the (maximum|limit) [of {it}] to {n}",
         "limit {it} to {n}",
-        "{it} (at most|no more than) {n}",
+        "?{it} (at most|no more than) {n}",
         "(use|take) {n} as the (maximum|max) [of {it}]",
     ),
-    ("cap {it} at {n}", "{it} must not exceed {n}", "the top of {it} is {n}"),
+    ("cap {it} at {n}", "?{it} must not exceed {n}", "?the top of {it} is {n}"),
 )
 FLOOR = Phrases(
     (
         "(make|set|change) the (minimum|min) [of {it}] [to] {n} [{unit}]",
-        "{it} should (start|begin) (at|from) {n}",
-        "{it} must not be (below|lower than|under) {n}",
-        "the (bottom|lower end) of {it} should be {n}",
-        "the minimum [of {it}] (should be|is) {n}",
-        "(minimum|min) [of {it}] {n}",
+        "?{it} should (start|begin) (at|from) {n}",
+        "?{it} must not be (below|lower than|under) {n}",
+        "?the (bottom|lower end) of {it} should be {n}",
+        "?the minimum [of {it}] (should be|is) {n}",
+        "?(minimum|min) [of {it}] {n}",
         "(raise|lower) the minimum [of {it}] to {n}",
-        "{it} (at least|no less than) {n}",
+        "?{it} (at least|no less than) {n}",
         "(use|take) {n} as the (minimum|min) [of {it}]",
     ),
-    ("{it} must not go below {n}", "the bottom of {it} is {n}", "nothing lower than {n} for {it}"),
+    ("?{it} must not go below {n}", "?the bottom of {it} is {n}", "?nothing lower than {n} for {it}"),
 )
 SPAN = Phrases(
-    ("(make|let) {it} go {range}", "change the range [of {it}] {range}", "{it} (should|must) (go|be) {range}"),
-    ("i want {it} {range}", "rescale {it} {range}"),
+    ("(make|let) {it} go {range}", "change the range [of {it}] {range}", "?{it} (should|must) (go|be) {range}"),
+    ("?i want {it} {range}", "rescale {it} {range}"),
 )
 SETTING = Phrases(
     (
         "set {it} to {n} [{unit}]",
         "(put|turn) {it} (to|on|at) {n}",
-        "{it} to {n} [{unit}]",
+        "?{it} to {n} [{unit}]",
         "change {it} to {n}",
         "(move|shift|slide) {it} (up|down) to {n}",
-        "i want {it} at {n}",
+        "?i want {it} at {n}",
         "make {it} {n} [{unit}]",
         "set the value [of {it}] to {n}",
-        "{it} should be [at] {n}",
+        "?{it} should be [at] {n}",
         "(bring|get) {it} to {n} [{unit}]",
-        "{it} {n}",
+        "?{it} {n}",
     ),
-    ("{it} at {n} [{unit}]", "move {it} to {n}", "i want {it} on {n}"),
+    ("?{it} at {n} [{unit}]", "move {it} to {n}", "?i want {it} on {n}"),
 )
 UPWARD = Phrases(
     (
@@ -118,9 +115,9 @@ UPWARD = Phrases(
         "(increase|raise) {it}",
         "turn up {it}",
         "make {it} (higher|louder|brighter|warmer)",
-        "a bit more {it}",
+        "?a bit more {it}",
     ),
-    ("bump {it} up", "{it} up a notch"),
+    ("bump {it} up", "?{it} up a notch"),
 )
 DOWNWARD = Phrases(
     (
@@ -128,9 +125,9 @@ DOWNWARD = Phrases(
         "(decrease|lower|reduce) {it}",
         "turn down {it}",
         "make {it} (lower|quieter|darker|cooler)",
-        "a bit less {it}",
+        "?a bit less {it}",
     ),
-    ("bring {it} down", "{it} down a notch"),
+    ("bring {it} down", "?{it} down a notch"),
 )
 
 
@@ -171,13 +168,13 @@ def slide(s: Sketch, panel: Panel, at: int) -> str:
 TURN = Phrases(
     (
         "(put|get|have) {it} switched on",
-        "i want {it} on",
+        "?i want {it} on",
         "turn {it} on",
         "switch {it} on",
         "switch on {it}",
         "turn on {it}",
         "(enable|activate) {it}",
-        "{it} on",
+        "?{it} on",
     ),
     ("let {it} be on", "put {it} on"),
 )
@@ -190,8 +187,8 @@ def turn(s: Sketch, panel: Panel, at: int) -> str:
     s.rows.append(Slots(place=TARGETS[at], value=ON if on else OFF))
     if row.depth and s.talk.chance(0.7):
         label = row.label.lower()
-        done = ("(check|tick) [off] {it}", "{it} is done", "mark {it} as done", "i (have|got|did) {it}", "{it} done")
-        return s.talk.say(done if on else ("uncheck {it}", "{it} is not done", "untick {it}")).replace("{it}", label)
+        done = ("(check|tick) [off] {it}", "?{it} is done", "mark {it} as done", "?i (have|got|did) {it}", "?{it} done")
+        return s.talk.say(done if on else ("uncheck {it}", "?{it} is not done", "untick {it}")).replace("{it}", label)
     said = s.talk.say(TURN, it="{it}")
     if not on:
         said = said.replace(" on", " off").replace("enable", "disable").replace("activate", "deactivate")
@@ -201,18 +198,18 @@ def turn(s: Sketch, panel: Panel, at: int) -> str:
 RENAME = Phrases(
     (
         "rename {it} [to] {new}",
-        "{it} is really called {new}",
+        "?{it} is really called {new}",
         "give {it} (another|the) label {new}",
         "call {it} {new} [instead]",
         "(change|set) the (name|label) of {it} to {new}",
-        "{it} should be (called|named) {new}",
+        "?{it} should be (called|named) {new}",
         "label {it} {new}",
         "name {it} {new}",
         "(make|let) {it} say {new}",
-        "{it} (is now|becomes) {new}",
+        "?{it} (is now|becomes) {new}",
         "(change|rename) {it} to {new}",
     ),
-    ("{it} is really {new}", "give {it} the name {new}", "let {it} read {new}"),
+    ("?{it} is really {new}", "give {it} the name {new}", "let {it} read {new}"),
 )
 
 
@@ -238,15 +235,15 @@ DROP = Phrases(
         "(remove|delete|drop) {it}",
         "take {it} (away|out|off)",
         "get rid of {it}",
-        "i don't (need|want) {it}",
+        "?i don't (need|want) {it}",
         "(leave out|erase|clear) {it}",
-        "without {it}",
+        "?without {it}",
         "throw {it} (away|off)",
-        "{it} can go away",
-        "let's lose {it} too",
-        "no {it}",
+        "?{it} can go away",
+        "?let's lose {it} too",
+        "?no {it}",
     ),
-    ("lose {it}", "{it} can go", "throw {it} out"),
+    ("lose {it}", "?{it} can go", "throw {it} out"),
 )
 
 
@@ -257,11 +254,11 @@ def drop(s: Sketch, panel: Panel, at: int) -> str:
 
 MOVE = {
     FIRST: Phrases(
-        ("(move|put) {it} (first|to the top|at the top|up top)", "{it} (first|on top)", "{it} should be first"),
+        ("(move|put) {it} (first|to the top|at the top|up top)", "?{it} (first|on top)", "?{it} should be first"),
         ("start with {it}",),
     ),
     LAST: Phrases(
-        ("(move|put) {it} (last|to the (end|bottom)|at the (end|bottom))", "{it} (last|at the bottom)"), ("end with {it}",)
+        ("(move|put) {it} (last|to the (end|bottom)|at the (end|bottom))", "?{it} (last|at the bottom)"), ("end with {it}",)
     ),
 }
 
@@ -275,31 +272,35 @@ def move(s: Sketch, panel: Panel, at: int) -> str:
 ADD = Phrases(
     (
         "add {what}",
-        "(also|and) {what}",
-        "(there should also be|we also need|insert) {what}",
+        "?(also|and) {what}",
+        "?(there should also be|we also need) {what}",
+        "insert {what}",
         "(add|put in|include) {what} [too|as well]",
-        "i also (want|need) {what}",
+        "?i also (want|need) {what}",
         "give me {what} too",
     ),
-    ("there should be {what} as well", "throw in {what}", "it needs {what}"),
+    ("?there should be {what} as well", "throw in {what}", "?it needs {what}"),
 )
 
 
 def add(s: Sketch, panel: Panel, at: int) -> str:
     del at
-    return s.talk.say(ADD, what=control(s))
+    s.talk.parts_only = True
+    what = control(s)
+    s.talk.parts_only = False
+    return s.talk.say(ADD, what=what)
 
 
 MORE = Phrases(
     (
         "add {what} [to the list]",
         "(put|write) {what} on the list",
-        "{what} too",
-        "we (also|still) need {what}",
-        "and {what}",
-        "also {what}",
+        "?{what} too",
+        "?we (also|still) need {what}",
+        "?and {what}",
+        "?also {what}",
     ),
-    ("don't forget {what}", "{what} is missing", "append {what}"),
+    ("?don't forget {what}", "?{what} is missing", "append {what}"),
 )
 CHOICE = Phrases(
     (
@@ -308,7 +309,7 @@ CHOICE = Phrases(
         "also offer {what}",
         "include {what} as a choice",
     ),
-    ("let me also pick {what}", "one more option {what}"),
+    ("let me also pick {what}", "?one more option {what}"),
 )
 
 
@@ -327,15 +328,15 @@ def extend(s: Sketch, panel: Panel, at: int) -> str:
 CHOOSE = Phrases(
     (
         "(choose|select|pick) {it}",
-        "{it} please",
+        "?{it} please",
         "(change|turn) [the] {holder} to {it}",
         "set (it|the {holder}) to {it}",
-        "{holder} {it}",
+        "?{holder} {it}",
         "switch to {it}",
         "(take|use) {it}",
-        "i want {it}",
+        "?i want {it}",
     ),
-    ("go with {it}", "make it {it}", "{it} it is"),
+    ("go with {it}", "make it {it}", "?{it} it is"),
 )
 
 
@@ -346,7 +347,7 @@ def choose(s: Sketch, panel: Panel, at: int) -> str:
 
 
 ICON = Phrases(
-    ("(give|put) {it} a {word} icon", "add a {word} icon to {it}", "{it} with a {word} icon"), ("{it} needs a {word} symbol",)
+    ("(give|put) {it} a {word} icon", "add a {word} icon to {it}", "?{it} with a {word} icon"), ("?{it} needs a {word} symbol",)
 )
 
 
@@ -364,7 +365,7 @@ def targets(panel: Panel) -> list[tuple[object, int, float]]:
         found += {
             "Slider": [(slide, i, 9.0), (rename, i, 1.5), (drop, i, 1.5), (move, i, 0.7)],
             "CheckBox": [(turn, i, 3.0), (rename, i, 1.0), (drop, i, 1.0), (move, i, 0.4)],
-            "Button": [(rename, i, 1.0), (drop, i, 1.0), (icon, i, 0.7)],
+            "Button": [(rename, i, 1.0), (drop, i, 1.0), (icon, i, 1.5)],
             "TextField": [(rename, i, 0.7), (drop, i, 0.8)],
             OPTION: [(choose, i, 1.2), (drop, i, 0.6)],
             "Text": [(rename, i, 1.5)],
@@ -388,9 +389,9 @@ def draw_change(talk: Talk, panel: Panel) -> Example:
     s = Sketch(talk)
     possible = [each for each in targets(panel) if each[0] is add or told_apart(panel, panel.rows[each[1]])]
     weights = [each[2] for each in possible]
-    count = 2 if talk.chance(0.1) and len(possible) > 3 else 1
+    count = 2 if talk.chance(0.18) and len(possible) > 3 else 1
     which = talk.rng.choice(len(possible), count, replace=False, p=[w / sum(weights) for w in weights])
     said = [possible[i][0](s, panel, possible[i][1]) for i in which]  # type: ignore[operator]
     text = said[0] if count == 1 else talk.one(BOTH).replace("{a}", said[0]).replace("{b}", said[1])
     task = "edit " + (possible[which[0]][0].__name__ if count == 1 else "two")  # type: ignore[attr-defined]
-    return s.finish(EDIT, talk.say(POLITE, x=text), panel, task)
+    return s.finish(EDIT, talk.say(SENTENCE[talk.mood or ORDER], x=text), panel, task)

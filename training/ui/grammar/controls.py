@@ -67,7 +67,7 @@ SLIDER = Phrases(
         "a (fader|slide control|slide) (called|labeled|to set) {name}",
         "[a] {name} (fader|regulator|slide control)",
         "(something|a way) to (set|change|control) the {name}",
-        "i want to (regulate|adjust) the {name}",
+        "?i want to (regulate|adjust) the {name}",
         "a {name} slider",
         "[a] {name} slider",
         "a slider (called|named|labeled) {name}",
@@ -76,7 +76,8 @@ SLIDER = Phrases(
         "a slider to (set|change|adjust|control) [the] {name}",
         "a slider (that controls|which sets|controlling|setting) [the] {name}",
         "[a] {name} (level|range|regulator|setting)",
-        "(let me|i want to) (adjust|change|set) the {name} with a slider",
+        "!let me (adjust|change|set) the {name} with a slider",
+        "?i want to (adjust|change|set) the {name} with a slider",
         "an adjustable {name}",
     ),
     ("something to adjust the {name}", "a slide control for {name}", "a way to regulate the {name}", "a fader for [the] {name}"),
@@ -94,7 +95,7 @@ SWITCH = Phrases(
         "an on off switch for [the] {name}",
         "a switch to turn the {name} on and off",
         "[a] {name} on [and] off [switch]",
-        "let me (switch|turn) the {name} on and off",
+        "!let me (switch|turn) the {name} on and off",
         "a switch (that controls|which turns on|controlling) [the] {name}",
         "(something|a control) to turn [the] {name} on [or off]",
     ),
@@ -126,11 +127,11 @@ PICKER = Phrases(
         "{name} (options|choices) {options}",
         "a {name} picker (offering|having|with the options) {options}",
         "a (selection|choice) for [the] {name} {options}",
-        "let me (choose|pick|select) the {name} from {options}",
+        "!let me (choose|pick|select) the {name} from {options}",
         "a {name} (choice|selection|list) (of|between|with) {options}",
-        "[a] (way|control) to (choose|select) the {name} from {options}",
+        "a (way|control) to (choose|select) the {name} from {options}",
         "a dropdown (called|named) {name} with {options}",
-        "{name} (either|can be) {options}",
+        "?{name} (is either|can be) {options}",
     ),
     ("a {name} chooser that offers {options}", "a way to pick the {name} {options}", "{name} which can be {options}"),
 )
@@ -144,12 +145,12 @@ FIELD = Phrases(
         "a {name} (field|box|input)",
         "(somewhere|a place) to (put|write|type) (the|my) {name}",
         "a (blank|place|line) (called|labeled) {name}",
-        "people (enter|type) their {name}",
+        "?people (enter|type) their {name}",
         "[a] {name} field",
         "a text (field|box|input) (called|for|labeled) {name}",
         "an (entry|input) for [the] {name}",
         "a (space|line|spot) for (the|my|your) {name}",
-        "let me (type|enter|write) [in] (the|my|a) {name}",
+        "!let me (type|enter|write) [in] (the|my|a) {name}",
     ),
     ("a place to type the {name}", "somewhere to enter [my] {name}", "a blank for the {name}"),
 )
@@ -177,14 +178,14 @@ SHOWN = Phrases(
         "the [current] {name}",
         "a (live|current) {name} (reading|display)",
         "a (meter|monitor) for the {name}",
-        "show how much {name} we have",
+        "!show how much {name} we have",
         "a {name} (reading|display|readout|gauge|meter)",
-        "(show|display) the {name}",
+        "!(show|display) the {name}",
         "a display (showing|with|that shows) [the] {name}",
         "the {name} (value|now)",
         "a {name} indicator",
     ),
-    ("a meter showing the {name}", "how much {name} there is", "a live {name} value"),
+    ("a meter showing the {name}", "!show how much {name} there is", "a live {name} value"),
 )
 LINE = Phrases(
     ("a (text|line|label|note) (saying|that says|reading) {name}", "the (text|words|message) {name}"),
@@ -255,7 +256,7 @@ def switch(s: Sketch, depth: str = NONE) -> str:
 def button(s: Sketch, depth: str = NONE, style: str = NONE) -> str:
     text, tag = s.name(names.BUTTONS, 0.1)
     said, look = s.talk.say(BUTTON, name=text), style
-    if s.talk.chance(0.12):
+    if s.talk.chance(0.2):
         word = s.talk.one(tuple(ICON_WORDS))
         said += s.talk.one((f" with a {word} icon", f" with a {word} symbol", f" with the {word} icon"))
         look = f"<icon {ICON_WORDS[word]}>"
@@ -278,7 +279,7 @@ def choices(s: Sketch, depth: str, chosen: bool = True) -> str:
     else:
         own = tuple(names.draw_names(rng, sum(names.OPTIONS, ()), int(rng.integers(2, 5)), s.held, 0.4))
     marked = [s.mark(option) for option in own]
-    on = int(rng.integers(len(own))) if chosen and talk.chance(0.15) else -1
+    on = int(rng.integers(len(own))) if chosen and talk.chance(0.25) else -1
     said = talk.listed([text for text, _ in marked])
     said = said.replace(" and ", " or ") if talk.chance(0.35) else said
     for i, (_, tag) in enumerate(marked):

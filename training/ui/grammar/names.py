@@ -1,12 +1,16 @@
 """What panels are made of in requests: rooms, devices, options, fields. Some names are held back, others are made up."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
 
+from unmask.training.ui.grammar.made_up import made_up
+
 T = TypeVar("T")
 HELD_EVERY = 6  # of a list, this share of the names is for tests only
+INVENTED = 0.35  # share of names that are made up
 
 ROOMS = (
     *("bedroom", "kitchen", "living room", "bathroom", "office", "hall", "garage", "basement", "attic", "nursery"),
@@ -113,14 +117,6 @@ TITLES = (
     *("movie night", "test bench", "brew station", "beehive", "lab", "party room", "weather station", "fish tank"),
     *("model railway", "camper van", "boat", "drone"),
 )
-SYLLABLES = (
-    *("ba", "be", "bo", "bri", "ca", "cho", "da", "del", "di", "do", "fa", "fen", "fi", "flo", "ga", "gi", "gra"),
-    *("ha", "hol", "ja", "jo", "ka", "kel", "ki", "la", "len", "lo", "lu", "ma", "mer", "mi", "mo", "na", "nel"),
-    *("ni", "no", "pa", "per", "pi", "plo", "qua", "ra", "ri", "ro", "sa", "sel", "shi", "so", "sta", "ta", "ter"),
-    *("ti", "tra", "tu", "va", "ver", "vi", "wa", "win", "xo", "ya", "za", "zi", "thy", "ling", "ston", "ton", "der"),
-    *("mer", "sky", "ble", "ving", "sh", "ck", "nd", "ring", "let", "ster"),
-)
-DIGITS = ("a", "b", "c", "x", "y", "z")
 
 
 def part(names: Sequence[T], held: bool) -> list[T]:
@@ -128,28 +124,32 @@ def part(names: Sequence[T], held: bool) -> list[T]:
     return [name for i, name in enumerate(names) if (i % HELD_EVERY == HELD_EVERY - 1) == held]
 
 
-def draw_name(rng: np.random.Generator, names: Sequence[str], held: bool, made_up: float = 0.2) -> str:
+def draw_name(rng: np.random.Generator, names: Sequence[str], held: bool, invent: float = INVENTED) -> str:
     """A name of a list; in training, now and then a made-up one, so that any word can be a name."""
-    if held or rng.random() > made_up:
+    if held or rng.random() > invent:
         own = part(names, held) or list(names)
         return own[rng.integers(len(own))]
-    return invented(rng)
+    return made_up(rng, held_words())
 
 
-def invented(rng: np.random.Generator) -> str:
-    words = []
-    for _ in range(1 + (rng.random() < 0.35)):
-        words.append("".join(SYLLABLES[rng.integers(len(SYLLABLES))] for _ in range(rng.integers(1, 4))))
-    if rng.random() < 0.08:
-        words.append(DIGITS[rng.integers(len(DIGITS))])
-    return " ".join(words)
-
-
-def draw_names(rng: np.random.Generator, names: Sequence[str], count: int, held: bool, made_up: float = 0.2) -> list[str]:
+def draw_names(rng: np.random.Generator, names: Sequence[str], count: int, held: bool, invent: float = INVENTED) -> list[str]:
     """Different names."""
     found: list[str] = []
     while len(found) < count:
-        name = draw_name(rng, names, held, made_up)
+        name = draw_name(rng, names, held, invent)
         if name not in found:
             found.append(name)
     return found
+
+
+@cache
+def held_words() -> frozenset[str]:
+    """The words of names that are held back, except those of names for training."""
+    lists = (ROOMS, DEVICES, LEVELS, READINGS, PICKS, FIELDS, FORMS, ITEMS, LISTS, BUTTONS, DEEDS, SAYINGS, VIEWS, SONGS, TITLES)
+
+    def words(held: bool) -> set[str]:
+        own = [name for names in lists for name in part(names, held)]
+        own += [option for options in part(OPTIONS, held) for option in options]
+        return {word for name in own for word in name.split(" ")}
+
+    return frozenset(words(True) - words(False))

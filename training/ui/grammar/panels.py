@@ -4,14 +4,14 @@ from unmask.apps.ui.slots import DEPTHS, NEW, READING
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.appliances import alarm, dimmer, pick, player, sliders, switches, thermostat, timer
 from unmask.training.ui.grammar.controls import BUTTON, control, field_look
-from unmask.training.ui.grammar.phrasing import Phrases, Talk
+from unmask.training.ui.grammar.phrasing import ORDER, STATEMENT, Phrases, Talk
 from unmask.training.ui.grammar.sketch import Example, Sketch
 from unmask.training.ui.grammar.titles import AND, HEAD, buttons, expanded, fused
 
 ASK = Phrases(
     (
         "(show|give|get|make|build|draw) [me] {what} [please]",
-        "[please] (show|display|open|create|add|make) {what}",
+        "[please] (show|display|open|create|make) {what}",
         "i (want|need|would like|'d like) {what}",
         "(can|could) you (show|make|give|draw) [me] {what}",
         "{what}",
@@ -24,7 +24,8 @@ ASK = Phrases(
         "(i'd like|i would like|we would like) to (have|see|get) {what}",
         "(there should be|we could use|i could use|i am looking for) {what}",
         "[please] (render|generate|prepare|design|start) {what} [for me]",
-        "(will you|can i|may i) (have|get|show me|make me) {what}",
+        "(will you|can you) (show|make) me {what}",
+        "(can|may) i (have|get) {what}",
         "a (panel|screen|page) (with|that has|containing) {what}",
         "{what} (for me|on the screen|right here|if you can)",
     ),
@@ -46,14 +47,14 @@ FORM = Phrases(
         "a {name} form with [fields for] {fields}",
         "a form (called|named) {name} with {fields}",
         "a {name} sheet with {fields}",
-        "collect {fields} for the {name} form",
-        "people enter {fields} in a form for {name}",
+        "!collect {fields} for the {name} form",
+        "?people enter {fields} in a form for {name}",
         "a form for {name} with {fields}",
         "a {name} (page|screen) (with|asking for) {fields}",
         "[a] {name} form {fields}",
         "a {name} form (containing|where i enter|that has) {fields}",
     ),
-    ("a {name} sheet where people enter {fields}", "collect {fields} in a {name} form"),
+    ("a {name} sheet where people enter {fields}", "!collect {fields} in a {name} form"),
 )
 
 
@@ -86,15 +87,15 @@ LISTED = Phrases(
     (
         "a {name} list with {items}",
         "a {name} list that has {items}",
-        "write {items} on (my|the|a) {name} list",
+        "!write {items} on (my|the|a) {name} list",
         "a {name} list (containing|of|for|saying) {items}",
         "[my] {name} list {items}",
         "a list (called|named) {name} with {items}",
         "a (checklist|check list|list) for {name} with {items}",
-        "put {items} on (my|the|a) {name} list",
+        "!put {items} on (my|the|a) {name} list",
         "a {name} list where i can tick off {items}",
     ),
-    ("{items} on a {name} list", "a {name} list that has {items} on it", "write down {items} as a {name} list"),
+    ("{items} on a {name} list", "a {name} list that has {items} on it", "!write down {items} as a {name} list"),
 )
 
 
@@ -114,14 +115,14 @@ DASH = Phrases(
         "a [{name}] dashboard (with|of|showing|for) {list}",
         "a status (page|screen|board) with {list}",
         "a (monitor|display|page) (showing|with) {list}",
-        "(read out|let me watch) {list}",
+        "!(read out|let me watch) {list}",
         "a dashboard (with|for) {list} [please]",
-        "(show|display) [the] {list}",
+        "!(show|display) [the] {list}",
         "an overview of {list}",
         "a (board|screen) (showing|that shows) {list}",
-        "i want to (see|watch) {list}",
+        "?i want to (see|watch) {list}",
     ),
-    ("a display that reads out {list}", "let me see {list} at a glance", "a monitor for {list}"),
+    ("a display that reads out {list}", "!let me see {list} at a glance", "a monitor for {list}"),
 )
 
 
@@ -160,25 +161,27 @@ def mixed(s: Sketch) -> str:
     if title:
         text, tag = s.name(names.TITLES + names.ROOMS + names.DEVICES)
         s.add("Text", tag, look=HEAD)
+    s.talk.parts_only = title or count > 1
     parts = [control(s) for _ in range(count)]
+    s.talk.parts_only = False
     listed = s.talk.listed(parts)
     return s.talk.say(MIXED, title=text, list=listed) if title else listed
 
 
 CONFIRM = Phrases(
     (
-        "ask [me] (whether|if) (to|i should|we should) {deed}",
-        "[show] a confirmation to {deed}",
-        "ask for confirmation (before you|to) {deed}",
-        "ask [me] to confirm {deed}",
-        "confirm {deed}",
-        "(make sure|double check) before (you|we) {deed}",
+        "!ask [me] (whether|if) (to|i should|we should) {deed}",
+        "a confirmation to {deed}",
+        "!ask for confirmation (before you|to) {deed}",
+        "!ask [me] to confirm {deed}",
+        "?confirm {deed}",
+        "!(make sure|double check) before (you|we) {deed}",
         "a yes or no (card|question) whether to {deed}",
-        "(check|ask) if i really want to {deed}",
-        "(should i|do you want to|shall we) {deed}",
+        "!(check|ask) if i really want to {deed}",
+        "?(should i|do you want to|shall we) {deed}",
         "a (question|dialog|card) (whether|asking) to {deed}",
     ),
-    ("make sure i want to {deed}", "a yes or no question {deed}", "double check before you {deed}"),
+    ("!make sure i want to {deed}", "a yes or no question {deed}", "!double check before you {deed}"),
 )
 
 
@@ -242,11 +245,17 @@ def view(s: Sketch) -> str:
 
 KINDS = {
     **{thermostat: 9, dimmer: 4, sliders: 9, switches: 9, pick: 8, timer: 5, alarm: 5, player: 5, form: 7, login: 1, todo: 7},
-    **{dashboard: 6, mixed: 17, confirmation: 4, notice: 2, remote: 4, view: 2},
+    **{dashboard: 6, mixed: 26, confirmation: 4, notice: 2, remote: 4, view: 2},
 }
 
 
-BARE = (timer, alarm, confirmation, pick)  # may be whole sentences
+SENTENCE = {
+    ORDER: Phrases(
+        ("{x}", "{x}", "{x} please", "[please|now] {x}", "(can|could) you {x}", "(ok|okay|now|hey|so) {x}", "{x} for me"),
+        ("would you {x}", "i'd like you to {x}", "go ahead and {x}"),
+    ),
+    STATEMENT: Phrases(("{x}", "{x}", "{x} please", "(ok|okay|now|hey|so|well) {x}"), ("hmm {x}", "listen {x}")),
+}
 
 
 def draw_panel(talk: Talk, kind: object = None) -> Example:
@@ -256,23 +265,5 @@ def draw_panel(talk: Talk, kind: object = None) -> Example:
     make = kinds[int(talk.rng.choice(len(kinds), p=[w / sum(weights) for w in weights]))]
     s = Sketch(talk)
     what = make(s)
-    whole = make in BARE and what.split(" ")[0] in (
-        "set",
-        "start",
-        "wake",
-        "ask",
-        "confirm",
-        "check",
-        "let",
-        "i",
-        "get",
-        "ring",
-        "make",
-        "time",
-        "remind",
-        "offer",
-        "double",
-        "which",
-    )
-    said = what if whole else talk.say(ASK, what=what)
+    said = talk.say(SENTENCE[talk.mood], x=what) if talk.mood else talk.say(ASK, what=what)
     return s.finish(NEW, said, None, f"new {make.__name__}")

@@ -13,6 +13,9 @@ OPEN, MIDDLE, SHUT = "\x01", "\x02", "\x03"
 Tree = tuple[str, tuple["Tree", ...]]  # kind: text of a leaf, or "+" all in order, "|" one of them, "?" perhaps
 
 
+ORDER, STATEMENT = "!", "?"  # at the beginning of patterns that are whole sentences: "!let me ...", "?i want to ..."
+
+
 @dataclass(frozen=True)
 class Phrases:
     """Patterns of one meaning."""
@@ -28,14 +31,23 @@ class Talk:
         """held: prefer phrasings that are held back."""
         self.rng, self.held = rng, held
         self.strange = 0  # phrasings held back that were drawn
+        self.mood = ""  # ORDER or STATEMENT once a whole sentence was drawn, into which no "show me" fits any more
+        self.parts_only = False  # draw no whole sentences
 
     def say(self, phrases: Phrases | Sequence[str], **parts: str) -> str:
         """One of the phrasings, with {name} replaced by its part."""
         if isinstance(phrases, Phrases):
-            own = self.held and phrases.held and self.rng.random() < 0.4
+            held = self._fitting(phrases.held)
+            own = self.held and held and self.rng.random() < 0.4
             self.strange += bool(own)
-            phrases = phrases.held if own else phrases.train
-        return self.expand(phrases[self.rng.integers(len(phrases))], parts)
+            phrases = held if own else phrases.train
+        pattern = self.one(self._fitting(phrases))
+        if pattern[0] in (ORDER, STATEMENT):
+            self.mood, pattern = STATEMENT if self.mood == STATEMENT else pattern[0], pattern[1:]
+        return self.expand(pattern, parts)
+
+    def _fitting(self, patterns: Sequence[str]) -> Sequence[str]:
+        return [each for each in patterns if each[0] not in (ORDER, STATEMENT)] if self.parts_only else patterns
 
     def expand(self, pattern: str, parts: Mapping[str, str]) -> str:
         text = self._drawn(parsed(pattern))

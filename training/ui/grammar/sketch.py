@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from unmask.apps.ui.slots import NONE, POINTERS, WORDS, Filled, Slots
 from unmask.apps.ui.surface import Panel
 from unmask.apps.ui.words import Word
-from unmask.training.ui.grammar.names import draw_name
+from unmask.training.ui.grammar.names import INVENTED, draw_name
 from unmask.training.ui.grammar.phrasing import Phrases, Talk, resolved, tagged
 
 CORRECTED = Phrases(
@@ -48,13 +48,13 @@ class Sketch:
         self._count += 1
         return tagged(f"t{self._count}", text), f"@t{self._count}"
 
-    def name(self, names: tuple[str, ...], made_up: float = 0.2) -> tuple[str, str]:
-        return self.mark(draw_name(self.talk.rng, names, self.held, made_up))
+    def name(self, names: tuple[str, ...], invent: float = INVENTED) -> tuple[str, str]:
+        return self.mark(draw_name(self.talk.rng, names, self.held, invent))
 
     def number(self, value: float) -> tuple[str, str]:
         """A number, now and then after one that is taken back."""
         text, tag = self.mark(f"{value:g}")
-        if self.talk.chance(0.05):
+        if self.talk.chance(0.08):
             wrong = value + float(self.talk.rng.integers(1, 9))
             text = self.talk.say(CORRECTED, wrong=f"{wrong:g}", right=text)
         return text, tag
