@@ -22,6 +22,7 @@ from unmask.apps.ui.catalog import basic, read_catalog
 from unmask.apps.ui.drawing import drawn
 from unmask.apps.ui.filler import Filler
 from unmask.apps.ui.openhasp import HaspPanel
+from unmask.apps.ui.slots import WORDS
 from unmask.apps.ui.words import words_of
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
@@ -140,7 +141,7 @@ class Screen(Outputs):
         self._drawing = None if options.quiet or options.format == "text" else PanelView()
         self._width = self._drawing.width if self._drawing else 60
         self._hasp = HaspPanel(*options.pixels) if options.format == "openhasp" else None
-        self._heard = ""
+        self._heard = "", False  # stable text of the last update, and whether it was all
 
     def ask(self, text: str) -> None:
         """Answer a request. Raises InputError for one without words, or with too many."""
@@ -169,15 +170,16 @@ class Screen(Outputs):
 
     def publish(self, event: Event) -> None:
         """Show stable text's panel while somebody speaks, and answer when the segment ends."""
-        if event.event == "segment_ended" and words_of(event.stable):
-            try:
+        heard = event.stable, not event.tentative
+        try:
+            if event.event == "segment_ended" and words_of(event.stable):
                 self.ask(event.stable.strip())
-            except InputError as error:
-                print(f"unmask: {error}", file=sys.stderr)
-        elif event.event == "updated" and event.stable != self._heard and 1 < len(words_of(event.stable)) <= 64:
-            self._print(self._board.preview(event.stable))
-            self._state("thinking", event.text)
-        self._heard = "" if event.event == "segment_ended" else event.stable
+            elif event.event == "updated" and heard != self._heard and 1 < len(words_of(event.stable)) <= WORDS:
+                self._print(self._board.preview(*heard))
+                self._state("thinking", event.text)
+        except InputError as error:
+            print(f"unmask: {error}", file=sys.stderr)
+        self._heard = ("", False) if event.event == "segment_ended" else heard
 
     def show_level(self, samples: Any, lag_s: float) -> None:
         del samples, lag_s

@@ -123,11 +123,15 @@ def hear(texts: Sequence[str], options: ScoreOptions) -> list[str]:
     voices = [open_voice(name) for name in options.voices]
     found = []
     for i, text in enumerate(texts):
-        said = re.sub(r"-?\d+(\.\d+)?", lambda m: spoken(float(m[0])), text)
-        samples, rate = voices[i % len(voices)](said, 1.0)
+        samples, rate = voices[i % len(voices)](aloud(text), 1.0)
         heard = captioner.caption(soxr.resample(samples, rate, SAMPLE_RATE_HZ).astype(np.float32))
         found.append(heard.text)
     return found
+
+
+def aloud(text: str) -> str:
+    """The text with its numbers in words, which voices say in one way."""
+    return re.sub(r"-?\d+(\.\d+)?", lambda m: spoken(float(m[0])), text)
 
 
 def record(name: str, way: str, wanted: Wanted, text: str, answer: Answer) -> dict[str, object]:

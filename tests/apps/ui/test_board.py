@@ -117,6 +117,29 @@ def test_a_preview_that_was_nothing_is_taken_away(board: Board) -> None:
     assert board.past == []
 
 
+def test_at_a_pause_a_change_is_shown_and_the_end_of_the_request_says_no_more(board: Board) -> None:
+    board.ask("volume")
+    assert board.preview("volume seven").messages == ()
+    (shown,) = board.preview("volume seven", paused=True).messages
+    assert shown["updateDataModel"]["value"] == 7
+    assert board.ask("volume seven").messages == ()
+    assert (len(board.past), keys(board.ask("undo").messages)) == (2, ["updateDataModel"])
+
+
+def test_words_after_a_pause_start_from_what_was_there_before_it(board: Board) -> None:
+    sent = [*board.ask("volume").messages, *board.preview("volume seven", paused=True).messages]
+    board.take(change("/volume", 6))  # moved while somebody speaks
+    sent += board.ask("fan").messages
+    assert board.panel is not None
+    assert board.live is not None
+    assert [(row.label, row.value) for row in board.panel.rows] == [("Volume", 6), ("Fan", False)]
+    assert board.live.data == {"volume": 6, "fan": False}
+    sent += board.preview("ok button", paused=True).messages
+    sent += board.ask("book a flight").messages
+    assert [(row.label, row.value) for row in panel_of(sent, basic()).rows] == [("Volume", 6), ("Fan", False)]
+    assert board.live.data == {"volume": 6, "fan": False}
+
+
 def test_what_a_user_has_moved_stays_and_is_clamped(board: Board) -> None:
     board.ask("volume")
     board.take(change("/volume", 8))
