@@ -1,14 +1,14 @@
 """Messages of A2UI v0.9: a new panel, what an edit changes, and the panel that messages describe."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from unmask.apps.ui.catalog import Catalog
 from unmask.apps.ui.components import BODY, ROOT, Compiled
 from unmask.apps.ui.slots import OPTION, READING
 from unmask.apps.ui.surface import HOLDERS, Panel, Row, settled
 
-VERSION = "v0.9"
+VERSION: Final = "v0.9"
 SURFACE = "main"
 Message = dict[str, Any]
 

@@ -18,7 +18,7 @@ from unmask.training.ui.varied import varied
 WIDTH = len(FIELDS)
 ALL_MASKED = 0.3  # share of canvases of which all is masked
 EMPTY_WEIGHT = 0.2  # of slots that say nothing
-DROPPED = 0.5  # share of the empty slots of the last four fields that a canvas of training leaves out
+DROPPED = 0.6  # share of the empty slots of the last four fields that a canvas of training leaves out
 IN_ORDER = 0.35  # share of canvases of which the first rows are known, and the others are masked
 POOL = 8  # batches that are drawn together, so that canvases of one batch have one length
 
@@ -64,7 +64,7 @@ def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
     example = varied(example, rng)
     ids, places = prompt_of(example.words, example.panel, encode)
     prompt = len(ids)
-    rows = min(ROWS, len(example.filled.rows) + int(rng.choice((1, 1, 1, 1, 2, 3, 4, 10))))
+    rows = min(ROWS, len(example.filled.rows) + int(rng.choice((1, 1, 1, 1, 1, 1, 2, 8))))
     answer = np.array(replace_rows(example, rows), np.int64)
     at = np.arange(len(answer))
     optional = (answer == NONE_ID) & (at > 0) & ((at - 1) % WIDTH >= WIDTH - 4)

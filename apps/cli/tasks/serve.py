@@ -6,6 +6,7 @@ Knows options and models. The server is `unmask.apps.web.server`, which is impor
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,8 +79,8 @@ def serve(
     Silero()  # raises now if its package is missing
     generators = Generators(engine)
     shown = generators("--studio", options.studio) if options.studio else None
-    filler = Filler(load_bundle(PANELS)).load()
-    pages: list[Page] = [Panels(lambda: Board(filler), access, options.clients)]
+    filler = cache(lambda: Filler(load_bundle(PANELS)).load())  # opened when somebody opens the page
+    pages: list[Page] = [Panels(lambda: Board(filler()), access, options.clients)]
     pages += [Studio(shown[0], access, listener=Listener(SHIPPED), worker=shown[1])] if shown else []
     chosen = setting(open_named(options.model, options.bundle), TASK, engine, tuned)
     checks = schedule.over(chosen.schedule)

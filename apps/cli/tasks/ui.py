@@ -15,14 +15,17 @@ from cyclopts import Parameter
 from unmask.apps.audio.files import open_recording
 from unmask.apps.audio.sources import Source, Stdin
 from unmask.apps.cli.options import FLAG, MANY, SHIPPED, EngineChoice, LiveChoice, changed, refuse_unread
+from unmask.apps.modalities.files import Output
 from unmask.apps.terminal.listen import ListenOptions, Outputs, listen, open_source
 from unmask.apps.terminal.panel_view import PanelView, State
 from unmask.apps.ui.board import Board, Reply
 from unmask.apps.ui.catalog import basic, read_catalog
-from unmask.apps.ui.drawing import drawn
 from unmask.apps.ui.filler import Filler
-from unmask.apps.ui.openhasp import HaspPanel
+from unmask.apps.ui.screens.drawing import drawn
+from unmask.apps.ui.screens.openhasp import HaspPanel
+from unmask.apps.ui.screens.picture import picture
 from unmask.apps.ui.slots import WORDS
+from unmask.apps.ui.wire import Version, Wire
 from unmask.apps.ui.words import words_of
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
@@ -43,9 +46,13 @@ class UiOptions:
     """Typed requests in place of spoken ones, one after the other; - reads them from standard input, one a line. A line there
     that begins with a brace is an event of the screen."""
     format: Literal["a2ui", "openhasp", "text"] = "a2ui"
-    """a2ui: messages of A2UI v0.9 as JSON lines. openhasp: JSON lines that openHASP and HASPmota panels take. text: a drawing."""
+    """a2ui: messages of A2UI as JSON lines. openhasp: JSON lines that openHASP and HASPmota panels take. text: a drawing."""
+    a2ui: Version = "v0.9"
+    """With --format a2ui, the version of the protocol in which messages are written and events are read."""
+    output: Path | None = None
+    """PNG file that shows the panel as it is after each request."""
     size: str = "480x320"
-    """With --format openhasp, width and height of the panel in pixels."""
+    """With --format openhasp or --output, width and height of the panel in pixels."""
     catalog: Path | None = None
     """JSON file with the components that the screen can show. Default: A2UI's basic catalog."""
     quiet: Annotated[bool, FLAG] = False
@@ -81,8 +88,10 @@ def ui(
     files
         A recording with requests. - reads audio from standard input. Without a file and without --text the microphone is used.
     """
-    if options.format != "openhasp":
-        refuse_unread(changed(options), {"size": "read only with --format openhasp"})
+    if options.format != "openhasp" and not options.output:
+        refuse_unread(changed(options), {"size": "read only with --format openhasp and --output"})
+    if options.format != "a2ui":
+        refuse_unread(changed(options), {"a2ui": "read only with --format a2ui"})
     if options.text:
         given = [*changed(listening), *live.given()]
         refuse_unread(given, dict.fromkeys(given, "only for speech; leave out --text"))
@@ -141,6 +150,8 @@ class Screen(Outputs):
         self._drawing = None if options.quiet or options.format == "text" else PanelView()
         self._width = self._drawing.width if self._drawing else 60
         self._hasp = HaspPanel(*options.pixels) if options.format == "openhasp" else None
+        self._picture = Output.of(options.output, ("image",)) if options.output else None
+        self._wire, self._pixels = Wire(options.a2ui), options.pixels
         self._heard = "", False  # stable text of the last update, and whether it was all
 
     def ask(self, text: str) -> None:
@@ -148,6 +159,8 @@ class Screen(Outputs):
         self._state("thinking", text)
         reply = self._board.ask(text)
         self._print(reply)
+        if self._picture:
+            self._picture.write(picture(self._board.panel, *self._pixels))
         state: State = "not understood" if reply.kind in NOT_UNDERSTOOD else "showing"
         lines = drawn(self._board.panel, self._width)
         if self._drawing:
@@ -164,7 +177,7 @@ class Screen(Outputs):
                 event: Any = json.loads(line)
             except ValueError as error:
                 raise InputError(f"an event is one line of JSON ({error})") from error
-            self._board.take(event)
+            self._board.take(self._wire.event(event))
         except InputError as error:
             print(f"unmask: {error}", file=sys.stderr)
 
@@ -191,7 +204,7 @@ class Screen(Outputs):
     def _print(self, reply: Reply) -> None:
         if self._form == "text":
             return
-        shown: Iterable[dict[str, Any]] = reply.messages
+        shown: Iterable[dict[str, Any]] = self._wire.written(reply.messages)
         if self._hasp:
             shown = self._hasp.lines(self._board.panel)
         for each in shown:

@@ -57,7 +57,7 @@ def test_what_is_not_understood_changes_nothing(command: Command) -> None:
     [
         (("--text", "?!"), "there are no words in the request"),
         (("--text", "word " * 200), "the request has 200 words; at most 64"),
-        (("--text", "a slider", "--size", "9x9"), "--size: read only with --format openhasp"),
+        (("--text", "a slider", "--size", "9x9"), "--size: read only with --format openhasp and --output"),
         (("--text", "a slider", "--size", "big", "--format", "openhasp"), "--size is 'big'; write it as 480x320"),
         (("--text", "a slider", "--realtime"), "--realtime: only for speech; leave out --text"),
         (("clip.wav", "--text", "a slider"), "requests are either typed or spoken"),

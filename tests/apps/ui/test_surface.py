@@ -140,3 +140,11 @@ def test_ids_of_a_slot_are_those_that_mean_something() -> None:
     assert "Slider" not in {TOKENS[i] for low, high in allowed(words, 0, ("Text",))["type"] for i in range(low, high)}
     assert ranges([5, 3, 4, 9]) == ((3, 6), (9, 10))
     assert MASK_ID == 0
+
+
+def test_a_thing_that_two_rows_name_is_there_once() -> None:
+    words = words_of("sliders for the fan speed and volume")
+    rows = (Slots("Slider", start=W[3], end=W[4]), Slots("Slider", start=W[4]), Slots("Slider", start=W[6]), Slots("Slider"))
+    panel = read(Filled(NEW, rows), words, None).panel
+    assert panel is not None
+    assert [row.label for row in panel.rows] == ["Fan speed", "Volume", "Value"]

@@ -64,21 +64,23 @@ function log({ name, context }) {
   while (by("events").children.length > EVENTS) by("events").lastChild.remove();
 }
 
-function ask(text, final = true) {
+function ask(text, final = true, paused = false) {
   by("transcript").textContent = text;
   if (final) show("thinking");
-  send({ request: text, final });
+  send({ request: text, final, paused });
 }
 
 // ---- speech, through the captions of the same server
 
-let stable = "";
+let heard = ""; // the last update: whether its text was all stable, and the stable text
 
 function hear(event) {
   if (event.event === "updated") {
     by("transcript").textContent = event.stable + event.tentative;
-    if (event.stable.trim().includes(" ") && event.stable !== stable) ask(event.stable, false);
-    stable = event.stable;
+    const paused = !event.tentative;
+    const update = `${paused} ${event.stable}`;
+    if (event.stable.trim().includes(" ") && update !== heard) ask(event.stable, false, paused);
+    heard = update;
   } else if (event.event === "segment_ended" && /\w/.test(event.stable)) ask(event.stable.trim());
 }
 

@@ -12,7 +12,9 @@ from starlette.websockets import WebSocketDisconnect
 from tests.apps.ui.test_board import Scripted, change
 from unmask.apps.ui.board import Board
 from unmask.apps.web.access import Access
-from unmask.apps.web.panels.service import LONGEST_FRAME, Panels
+from unmask.apps.web.panels.screens import LONGEST_FRAME
+from unmask.apps.web.panels.service import Panels
+from unmask.errors import BundleError
 
 
 def client(access: Access | None = None, clients: int = 4) -> TestClient:
@@ -112,3 +114,26 @@ def test_the_page_is_there() -> None:
     ):
         answer = page.get(f"/panels/{name}")
         assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, kind)
+
+
+def test_panels_that_cannot_be_opened_are_told() -> None:
+    def broken() -> Board:
+        raise BundleError("models/ui-tiny: weights.bin is not as bundle.json says; fetch it again")
+
+    page = Panels(broken, Access())
+    with (
+        TestClient(Starlette(routes=list(page.routes))).websocket_connect("/panels/stream") as socket,
+        pytest.raises(WebSocketDisconnect) as ended,
+    ):
+        socket.receive_text()
+    assert (ended.value.code, ended.value.reason[:15]) == (1011, "models/ui-tiny:")
+
+
+def test_at_a_pause_a_change_is_shown() -> None:
+    with client().websocket_connect("/panels/stream") as socket:
+        socket.send_json({"request": "volume"})
+        assert [socket.receive_json() for _ in range(4)][-1]["state"] == "showing"
+        socket.send_json({"request": "volume seven", "final": False, "paused": True})
+        assert socket.receive_json()["updateDataModel"]["value"] == 7
+        socket.send_json({"request": "volume seven"})
+        assert socket.receive_json() == {"state": "showing", "said": "", "passes": 1}

@@ -52,7 +52,7 @@ class HaspPanel:
 
     def _objects(self, panel: Panel) -> Iterator[tuple[str, dict[str, Any]]]:
         y = GAP
-        for side in _lines_of(panel.rows):
+        for side in lines_of(panel.rows):
             wide = (self.width - GAP) // max(1, len(side))
             for i, (row, options) in enumerate(side):
                 box = {"x": GAP + i * wide, "y": y, "w": wide - GAP, "h": LINE - GAP}
@@ -60,7 +60,7 @@ class HaspPanel:
             y += LINE
 
 
-def _lines_of(rows: Sequence[Row]) -> Iterator[list[tuple[Row, Sequence[Row]]]]:
+def lines_of(rows: Sequence[Row]) -> Iterator[list[tuple[Row, Sequence[Row]]]]:
     """Rows that stand next to each other, each with its options."""
     at = 0
     while at < len(rows):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.apps.ui.conftest import TEXT, random_canvas
-from unmask.apps.ui.drawing import cells, drawn
-from unmask.apps.ui.openhasp import HaspPanel
+from unmask.apps.ui.screens.drawing import cells, drawn
+from unmask.apps.ui.screens.openhasp import HaspPanel
 from unmask.apps.ui.slots import NEW
 from unmask.apps.ui.surface import Panel, Row, read, settled
 from unmask.apps.ui.words import words_of
