@@ -52,7 +52,10 @@ class Batches:
         number, own = divmod(step, POOL)
         if number != self._number:
             rng = np.random.default_rng([self._seed, number])
-            made = sorted((laid(draw(rng), self._encode, rng) for _ in range(POOL * self._size)), key=lambda each: len(each.ids))
+            made = sorted(
+                (laid(varied(draw(rng), rng), self._encode, rng) for _ in range(POOL * self._size)),
+                key=lambda each: len(each.ids),
+            )
             order = rng.permutation(POOL)
             self._pool = [made[i * self._size : (i + 1) * self._size] for i in order]
             self._number = number
@@ -61,7 +64,6 @@ class Batches:
 
 def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
     """A canvas of training: rows after the answer's are partly left out, and a part of the rest is masked."""
-    example = varied(example, rng)
     ids, places = prompt_of(example.words, example.panel, encode)
     prompt = len(ids)
     rows = min(ROWS, len(example.filled.rows) + int(rng.choice((1, 1, 1, 1, 1, 1, 2, 8))))

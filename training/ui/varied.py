@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unmask.apps.ui.slots import POINTERS, WORDS
+from unmask.apps.ui.slots import POINTERS, WORDS, Slots
 from unmask.apps.ui.words import Word, words_of
 from unmask.training.ui.grammar.made_up import made_up
 from unmask.training.ui.grammar.names import held_words
@@ -14,17 +14,17 @@ from unmask.training.ui.misheard import MOST, misheard
 
 HEARD = 0.35  # share of requests in which words are misheard
 CONFUSED, UNKNOWN = 0.2, 0.03  # of these, share of words that are heard as the captioner may, or as any other word
-STRAY, STRAYS = (
-    0.12,
-    ("just", "like", "maybe", "well", "now", "really", "here", "so", "then", "the", "a"),
-)  # words that mean nothing
+STRAY = 0.12  # share of requests with one more word that means nothing
+STRAYS = ("just", "like", "maybe", "well", "now", "really", "here", "so", "then", "the", "a")
+Places = list[tuple[int, int]]
+"""For each word the first and the last of those that stand for it."""
 
 
 def varied(example: Example, rng: np.random.Generator) -> Example:
     """The example in other words of the same meaning, as a recognizer may hear them."""
     if rng.random() < HEARD:
-        words, at = heard(example.words, rng)
-        example = moved(example, words, at) if len(words) <= WORDS else example
+        words, places = heard(example.words, rng)
+        example = moved(example, words, places) if len(words) <= WORDS else example
     if rng.random() < STRAY and len(example.words) < WORDS:
         example = moved(example, *strewn(example.words, pointed(example), rng))
     return example
@@ -40,15 +40,16 @@ def pointed(example: Example) -> set[int]:
     return found
 
 
-def heard(words: Sequence[Word], rng: np.random.Generator) -> tuple[list[Word], list[int]]:
-    """The words as a recognizer may hear them, and where each of them begins among these (with the end after them)."""
-    found, at = list[Word](), list[int]()
-    while len(at) < len(words):
-        here = len(at)
+def heard(words: Sequence[Word], rng: np.random.Generator) -> tuple[list[Word], Places]:
+    """The words as a recognizer may hear them."""
+    found, places = list[Word](), Places()
+    while len(places) < len(words):
+        here = len(places)
         count, instead = _instead(words[here : here + MOST], rng)
-        at += [len(found), *[len(found) + len(instead) - 1] * (count - 1)]
+        first, last = len(found), len(found) + len(instead) - 1
+        places += [(first, last), *[(last, last)] * (count - 1)]
         found += instead
-    return found, [*at, len(found)]
+    return found, places
 
 
 def _instead(words: Sequence[Word], rng: np.random.Generator) -> tuple[int, list[Word]]:
@@ -69,23 +70,19 @@ def _changeable(word: Word) -> bool:
     return word.number is None and word.time is None and word.text != ","
 
 
-def strewn(words: Sequence[Word], pointed: Container[int], rng: np.random.Generator) -> tuple[list[Word], list[int]]:
-    """The words with one more that means nothing, outside of what the answer points to, and where each of them begins."""
-    places = [i for i in range(len(words) + 1) if not (i in pointed and i - 1 in pointed)]
-    to = places[rng.integers(len(places))]
+def strewn(words: Sequence[Word], pointed: Container[int], rng: np.random.Generator) -> tuple[list[Word], Places]:
+    """The words with one more that means nothing, outside of what the answer points to."""
+    free = [i for i in range(len(words) + 1) if not (i in pointed and i - 1 in pointed)]
+    to = free[rng.integers(len(free))]
     found = [*words[:to], *words_of(STRAYS[rng.integers(len(STRAYS))]), *words[to:]]
-    return found, [i + (i >= to) for i in range(len(words))] + [len(found)]
+    return found, [(i + (i >= to),) * 2 for i in range(len(words))]
 
 
-def moved(example: Example, words: list[Word], at: Sequence[int]) -> Example:
-    """The example with other words: at[i] is where the words begin that stand for word i."""
+def moved(example: Example, words: list[Word], places: Places) -> Example:
+    """The example with other words, which stand for its own."""
 
-    def last(token: str) -> str:
-        i = POINTERS.index(token)
-        return POINTERS[max(at[i], at[i + 1] - 1)]
+    def at(token: str, name: str) -> str:
+        return POINTERS[places[POINTERS.index(token)][name == "end"]] if token in POINTERS else token
 
-    rows = []
-    for row in example.filled.rows:
-        own = {name: POINTERS[at[POINTERS.index(token)]] for name, token in row._asdict().items() if token in POINTERS}
-        rows.append(row._replace(**own | ({"end": last(row.end)} if row.end in POINTERS else {})))
-    return replace(example, words=words, filled=example.filled._replace(rows=tuple(rows)))
+    rows = tuple(Slots(*(at(token, name) for name, token in row._asdict().items())) for row in example.filled.rows)
+    return replace(example, words=words, filled=example.filled._replace(rows=rows))
