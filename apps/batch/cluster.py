@@ -1,6 +1,6 @@
 """Workers on Ray: one on each core of this machine, or of a cluster that exists. Needs the extra `unmask[batch]`.
 
-Ray makes a worker again that dies, and gives its recording to it again; one that kills its worker three times is told. Knows Ray
+Ray makes a worker again that dies, and gives its job to it again; one that kills its worker three times is told. Knows Ray
 and workers. Knows no sound.
 """
 
@@ -15,7 +15,7 @@ from unmask.apps.batch.jobs import Job
 from unmask.apps.batch.work import Done, Work, Worker
 from unmask.errors import InputError, UnmaskError
 
-AHEAD = 2  # recordings that wait at each worker, so that none is idle
+AHEAD = 2  # jobs that wait at each worker, so that none is idle
 RETRIES = 2
 REACHED_S = 10.0
 STORE_BYTES = 100 << 20  # what workers exchange is a few hundred bytes
@@ -57,8 +57,8 @@ def check_reached(address: str) -> None:
         raise InputError(f"--address {address}: no Ray cluster is there ({error})") from error
 
 
-def caption_on_ray(work: Work, jobs: Sequence[Job], workers: int | None, address: str | None) -> Iterator[Done]:
-    """What became of each recording, in the order in which they are done. workers: by default one for each core.
+def done_on_ray(work: Work, jobs: Sequence[Job], workers: int | None, address: str | None) -> Iterator[Done]:
+    """What became of each job, in the order in which they are done. workers: by default one for each core.
 
     Raises InputError without a cluster, and UnmaskError if a worker cannot open the bundle.
     """
@@ -79,7 +79,7 @@ def caption_on_ray(work: Work, jobs: Sequence[Job], workers: int | None, address
 
 
 def _give(actor: Any, job: Job, running: dict[Any, tuple[Any, Job]]) -> None:
-    running[actor.caption.remote(job)] = (actor, job)
+    running[actor.make.remote(job)] = (actor, job)
 
 
 def _result(ray: Any, ref: Any, job: Job) -> Done:
@@ -89,4 +89,4 @@ def _result(ray: Any, ref: Any, job: Job) -> Done:
     except ray.exceptions.ActorDiedError as error:
         raise UnmaskError(f"a worker cannot begin ({' '.join(str(error).split())[-300:]})") from error
     except ray.exceptions.RayError as error:
-        return Done(job, error=f"its worker died {RETRIES + 1} times while it was captioned ({type(error).__name__})")
+        return Done(job, error=f"its worker died {RETRIES + 1} times over it ({type(error).__name__})")

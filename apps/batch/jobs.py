@@ -1,9 +1,10 @@
-"""Which recordings are captioned, and where each text goes. Knows names. Opens no sound."""
+"""What is captioned or answered, and where each result goes. Knows names. Opens no sound and no picture."""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from unmask.apps.batch.places import files_in, is_folder, is_remote, joined, read_text
 from unmask.errors import InputError
@@ -19,9 +20,11 @@ MANIFESTS = (".txt", ".jsonl")
 @dataclass(frozen=True)
 class Job:
     source: str
-    """Path or URL of a recording."""
+    """Path or URL of a recording, or the line of a manifest."""
     output: str
-    """Path of its text below the folder of all of them, with slashes."""
+    """Path of its result below the folder of all of them, with slashes."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Of a task that is no caption: name of each input -> a text, or the path of a file."""
 
 
 def jobs_of(inputs: Iterable[str], form: str) -> list[Job]:
@@ -59,10 +62,41 @@ def _listed(given: str) -> Iterator[tuple[str, str]]:
 def _named(manifest: str, number: int, line: str) -> str:
     if not manifest.lower().endswith(".jsonl"):
         return line
+    return _texts(f"{manifest}, line {number}", line, ["file"])["file"]
+
+
+def _texts(where: str, line: str, keys: Iterable[str]) -> dict[str, str]:
+    """These texts of a JSON object, and what else it holds. Raises InputError."""
     try:
-        name = json.loads(line)["file"]
+        found: dict[str, Any] = json.loads(line)
+        for key in keys:
+            if not isinstance(found[key], str):
+                raise InputError(f"{where}: `{key}` is no text")
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{manifest}, line {number}: no JSON object with the key `file`") from error
-    if not isinstance(name, str):
-        raise InputError(f"{manifest}, line {number}: `file` is no text")
-    return name
+        raise InputError(f"{where}: no JSON object with {' and '.join(f'the key `{key}`' for key in keys)}") from error
+    return found
+
+
+def prompts_of(manifests: Iterable[str], wanted: Mapping[str, str], suffix: str) -> list[Job]:
+    """The prompts of manifests: JSON lines with each input of a task, and `name` where its result is not to be named by number.
+
+    wanted: input -> its modality. Of text the line holds the text, of others a path, seen from the manifest. Raises InputError.
+    """
+    found: dict[str, Job] = {}
+    for given in manifests:
+        if PurePosixPath(given).suffix.lower() != ".jsonl":
+            raise InputError(f"{given}: prompts are lines of a .jsonl file, objects with {', '.join(wanted)}")
+        folder, stem = Path(given).absolute().parent, PurePosixPath(Path(given).as_posix()).stem
+        for number, line in enumerate(read_text(given).splitlines(), 1):
+            if line.strip():
+                where = f"{given}, line {number}"
+                texts = _texts(where, line, wanted)
+                inputs = {name: texts[name] if kind == "text" else str(folder / texts[name]) for name, kind in wanted.items()}
+                job = Job(where, f"{texts.get('name', f'{stem}-{number:06}')}{suffix}", inputs)
+                if not PurePosixPath(job.output).name or ".." in PurePosixPath(job.output).parts or job.output.startswith("/"):
+                    raise InputError(f"{where}: {texts['name']!r} is no name of a file below --out")
+                if found.setdefault(job.output, job) is not job:
+                    raise InputError(f"{found[job.output].source} and {where} would both be written to {job.output}; rename one")
+    if not found:
+        raise InputError("there are no prompts; name .jsonl files that have some")
+    return list(found.values())

@@ -13,10 +13,12 @@ EVERY_S = 5.0
 
 
 class Report:
-    """Counts results. clock: seconds."""
+    """Counts results. what: are done. clock: seconds."""
 
-    def __init__(self, folder: str, total: int, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._folder, self._total, self._quiet, self._clock = folder, total, quiet, clock
+    def __init__(
+        self, folder: str, total: int, quiet: bool, what: str = "recordings", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder, self._total, self._quiet, self._clock, self.what = folder, total, quiet, clock, what
         self.failed: list[Done] = []
         self.done, self.audio_s = 0, 0.0
         self._began = self._told = clock()
@@ -39,11 +41,11 @@ class Report:
     def line(self, seconds: float) -> str:
         left = round(seconds / self.done * (self._total - self.done)) if self.done else 0
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        pace = f"{self.audio_s / 3600:.2f} h of audio in {seconds:.0f} s"
+        pace = f"{f'{self.audio_s / 3600:.2f} h of audio' if self.audio_s else self.what} in {seconds:.0f} s"
         return f"{self.done} of {self._total}{failed}: {pace}, {left // 60}:{left % 60:02} left"
 
     def write(self) -> None:
-        """The failed recordings as JSON lines; without any, a report of an earlier run becomes empty. Raises OSError."""
+        """The failed ones as JSON lines; without any, a report of an earlier run becomes empty. Raises OSError."""
         lines = _lines(self.failed)
         write(self._folder, REPORT, lines.encode())
 

@@ -97,11 +97,18 @@ class Output:
 
     def write(self, media: NDArray[Any]) -> None:
         """Replaces an older file once the new one is complete. Raises InputError when it cannot be written."""
-        data: bytes = _function(FILES[self.modality].encoder)(media, self.path.suffix.lower())
+        data = encoded(self.modality, media, self.path.suffix.lower())
         try:
             replace_files({self.path: data})
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}); choose another --output") from error
+
+
+def encoded(modality: str, media: NDArray[Any], suffix: str | None = None) -> bytes:
+    """A file of a modality's own array, by default with the first of its suffixes."""
+    files = FILES[modality]
+    data: bytes = _function(files.encoder)(media, suffix or files.suffixes[0])
+    return data
 
 
 def _function(name: str) -> Callable[..., Any]:

@@ -49,7 +49,7 @@ def test_a_run_goes_on_and_bad_files_are_told(command: Command, talks: Path, tmp
     (talks / "broken.wav").write_bytes(b"RIFF" + bytes(40))
     first = command("batch", talks, "--out", out, "--workers", "1")
     assert (first.code, first.out) == (2, "")
-    assert first.err.splitlines()[-1].endswith(f"1 of 4 recordings could not be captioned; failed.jsonl in {out} has them")
+    assert first.err.splitlines()[-1].endswith(f"1 of 4 recordings could not be done; failed.jsonl in {out} has them")
     (line,) = (out / "failed.jsonl").read_text().splitlines()
     assert json.loads(line)["file"] == str(talks / "broken.wav")
     (out / f"{NAMES[0]}.jsonl").write_text("kept")
@@ -58,7 +58,7 @@ def test_a_run_goes_on_and_bad_files_are_told(command: Command, talks: Path, tmp
     (talks / "broken.wav").unlink()
     second = command("batch", talks, "--out", out, "--workers", "1")
     assert second.code == 0
-    assert "2 of 3 texts are there already" in second.err
+    assert "2 of 3 results are there already" in second.err
     found = texts(out)
     assert set(found) == {f"{NAMES[0]}.jsonl", f"{NAMES[1]}.jsonl", f"day 2/{NAMES[2]}.jsonl", "failed.jsonl"}
     assert (found[f"{NAMES[0]}.jsonl"], found["failed.jsonl"]) == ("kept", "")
@@ -106,6 +106,57 @@ def test_storage_of_other_places_by_url(command: Command, talks: Path) -> None:
     assert command("batch", "nosuch://talks", "--out", "memory://texts").code == 2
     memory.rm("/talks", recursive=True)
     memory.rm("/texts", recursive=True)
+
+
+def test_prompts_become_pictures_and_pictures_texts(command: Command, tmp_path: Path) -> None:
+    """There and back by two batches; a third leaves out what is there."""
+    texts_of = {
+        "one": "a big red car on the left on a white background",
+        "day 2/two": "a big cat on the right on a pink background",
+    }
+    lines = [json.dumps({"text": text, "name": name}) for name, text in texts_of.items()]
+    (tmp_path / "draw.jsonl").write_text("\n".join([*lines, json.dumps({"text": "a bee at the top"}), ""]))
+    drawn, told = tmp_path / "drawn", tmp_path / "told"
+    done = command("batch", tmp_path / "draw.jsonl", "--task", "t2i", "--out", drawn, "--workers", "1")
+    assert done.code == 0, done.err
+    assert "3 of 3: prompts in" in done.err
+    names = ["one.png", "day 2/two.png", "draw-000003.png"]
+    assert {path.relative_to(drawn).as_posix() for path in drawn.rglob("*.png")} == {*names}
+    (drawn / "tell.jsonl").write_text("".join(json.dumps({"image": name}) + "\n" for name in [*names, "no.png"]))
+    partly = command("batch", drawn / "tell.jsonl", "--task", "i2t", "--out", told, "--workers", "1")
+    assert partly.code == 2
+    assert f"1 of 4 prompts could not be done; failed.jsonl in {told} has them" in partly.err
+    found = texts(told)
+    assert json.loads(found.pop("failed.jsonl"))["file"].endswith("tell.jsonl, line 4")
+    assert [found["tell-000001.txt"], found["tell-000002.txt"]] == [f"{text}\n" for text in texts_of.values()]
+    again = command("batch", tmp_path / "draw.jsonl", "--task", "t2i", "--out", drawn, "--workers", "1")
+    assert "3 of 3 results are there already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "reason"),
+    [
+        ('{"text": "a cat"}', ("--task", "draw"), "has no task 'draw'"),
+        ('{"prompt": "a cat"}', ("--task", "t2i"), "line 1: no JSON object with the key `text`"),
+        ('{"text": 5}', ("--task", "t2i"), "line 1: `text` is no text"),
+        ('{"text": "a cat", "name": "../up"}', ("--task", "t2i"), "'../up' is no name of a file below --out"),
+        ('{"text": "a cat", "name": "a"}\n{"text": "b", "name": "a"}', ("--task", "t2i"), "would both be written to a.png"),
+        ("", ("--task", "t2i"), "there are no prompts"),
+        (
+            '{"text": "a cat"}',
+            ("--task", "t2i", "--format", "srt", "--verify", "3"),
+            "--format, --verify: only read for captions",
+        ),
+    ],
+)
+def test_prompts_that_cannot_be_asked_are_told(
+    command: Command, tmp_path: Path, lines: str, more: tuple[str, ...], reason: str
+) -> None:
+    (tmp_path / "asked.jsonl").write_text(lines)
+    told = command("batch", tmp_path / "asked.jsonl", "--out", tmp_path / "out", "--workers", "1", *more)
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert reason in told.err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
