@@ -3,7 +3,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +33,6 @@ from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.errors import AudioError, InputError
 from unmask.session import open_model
 from unmask.speech.captioner import TASK
-
-OF_CAPTIONS = ("format", "words", "model", *(field.name for field in fields(CheckChoice)))
 
 
 @Parameter(name="*")
@@ -117,9 +115,8 @@ def batch(
 def asked_jobs(inputs: Sequence[str], bundle: Bundle, options: BatchOptions, schedule: CheckChoice) -> list[Job]:
     """The prompts of a task. Raises InputError for a task that the bundle does not have, whose answer has no file, or that is
     given options of captions."""
-    refuse_unread(
-        [*changed(options), *schedule.given()], dict.fromkeys(OF_CAPTIONS, f"only read for captions, not for {options.task}")
-    )
+    why = f"only read for captions, not for {options.task}"
+    refuse_unread([*changed(options), *schedule.given()], dict.fromkeys(("format", "words", "model", *schedule.given()), why))
     session = open_model(bundle)
     task = session.task(options.task)
     if len(task.outputs) != 1:
