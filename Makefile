@@ -8,7 +8,7 @@ CLIPS := apps/clips/lj-jail.flac apps/clips/austen-dashwood.flac apps/clips/libr
 # ONNX Runtime for browsers (docs/web.md): tests of the page run where npm is at hand.
 ORT_WEB := .cache/onnxruntime-web-1.30.0.tgz
 
-QUICK := not convert and not browser and not slow
+QUICK := not convert and not browser and not slow and not devices
 PYTEST := .venv/bin/pytest -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: demo test test-rest test-all lint format train-drafts train-omni train-ui clean

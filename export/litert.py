@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
@@ -103,14 +104,41 @@ class Named(nn.Module):
     def __init__(self, graph: FixedGraph) -> None:
         super().__init__()
         self.module, self._inputs, self._outputs = graph.module, tuple(graph.example), graph.outputs
+        for part in self.module.modules():
+            if hasattr(part, "gathers"):
+                part.gathers = True
 
     def forward(self, **given: Tensor) -> dict[str, Tensor]:
-        return dict(zip(self._outputs, self.module(*(given[name] for name in self._inputs)), strict=True))
+        with ForGpus():
+            return dict(zip(self._outputs, self.module(*(given[name] for name in self._inputs)), strict=True))
+
+
+class ForGpus(TorchFunctionMode):
+    """Spells what LiteRT's GPU delegate refuses, or gets wrong, in operators that it computes as its CPU does.
+
+    Rows and columns by index would become GATHER_ND, which it has not. The best k of a row are wrong on it, without an error,
+    unless the row's width is a multiple of 4; what the row is widened by is below every logit.
+    """
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is Tensor.index_select:
+            x, axis, index = args
+            return torch.ops.tfl.gather(x, index, axis % x.ndim)
+        if function is Tensor.topk:
+            args = (widened(args[0]), *args[1:])
+        return function(*args, **(kwargs or {}))
+
+
+def widened(rows: Tensor) -> Tensor:
+    """(R, V) -> (R, the next multiple of 4), with columns below every number. As a concatenation: rows cannot be padded there."""
+    missing = -rows.shape[-1] % 4
+    return torch.cat((rows, rows.new_full((rows.shape[0], missing), torch.finfo(rows.dtype).min)), -1) if missing else rows
 
 
 def _convert(graphs: Sequence[FixedGraph], path: Path) -> None:
     with hushed():
         import litert_torch
+        from litert_torch.backend.experimental.torch_tfl import _ops  # noqa: F401  (makes torch.ops.tfl)
 
         add: Callable[..., Any] = litert_torch.signature
         for graph in graphs:

@@ -57,6 +57,18 @@ def int8_bundle(fp32_bundle: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def litert_bundle(fp32_bundle: Path) -> Path:
+    """The tiny captioner for LiteRT, in fp32. Needs the converter."""
+
+    def make(folder: Path) -> None:
+        from tests.tiny import export_litert
+
+        export_litert(folder, fp32_bundle)
+
+    return stored("tiny-litert", make)
+
+
+@pytest.fixture(scope="session")
 def tokenizer(fp32_bundle: Path) -> Tokenizer:
     return Tokenizer.from_file(str(fp32_bundle / "tokenizer.json"))
 

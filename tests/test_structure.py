@@ -24,6 +24,7 @@ ROOMS = (
     "runtime/errors.py",
     "runtime/system.py",
     "runtime/replaced_files.py",
+    "runtime/user_cache.py",
     "runtime/decoding",
     "runtime/bundle",
     "runtime/engines",

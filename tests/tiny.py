@@ -99,6 +99,27 @@ def export_captioner(folder: Path) -> None:
     write_transcript(model, make_drafter(model), tokenizer, folder, "tiny", "MIT", {"source": "random weights"})
 
 
+FIXED = (
+    ("context", {"samples": 30_000}),
+    ("window", {"tokens": 17, "past": 20, "frames": 80, "listed": 4}),
+    ("window", {"tokens": 20, "past": 20, "frames": 80, "listed": 4}),
+)
+
+
+def fixed_graphs() -> list[FixedGraph]:
+    """The captioner's graphs of fixed sizes."""
+    model = make_captioner()
+    return [transcript_graph(model, make_drafter(model), role, sizes, 2) for role, sizes in FIXED]
+
+
+def export_litert(folder: Path, source: Path) -> None:
+    """source: the bundle of `export_captioner`."""
+    from unmask import load_bundle
+    from unmask.export.litert import write_litert
+
+    write_litert(load_bundle(source), folder, fixed_graphs())
+
+
 def moonshine_checkpoint(folder: Path) -> tuple[Path, Path]:
     """The tiny captioner as a Hugging Face folder with a tokenizer.bin, and the file of its drafter beside it."""
     folder.mkdir()

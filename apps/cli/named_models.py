@@ -6,8 +6,8 @@ from typing import Literal
 
 from unmask.apps.cli.options import SHIPPED
 from unmask.bundle.manifest import MANIFEST, Bundle, load_bundle
-from unmask.engines.user_cache import cache_folder
 from unmask.errors import InputError
+from unmask.user_cache import cache_folder
 
 Name = Literal["tiny", "base"]
 BASE = "moonshine-base-en"

@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from unmask.engines.user_cache import cache_folder
 from unmask.errors import InputError
 from unmask.system import check_disk, check_memory
+from unmask.user_cache import cache_folder
 
 KEYS = {
     "d": "hidden_size",

@@ -17,7 +17,12 @@ from unmask.export.modules.static import FixedGraph, Sizes, fixed_graph, part_of
 
 
 class Turn(nn.Module):
-    """Rotary positions as a product and two factors: NPUs are slow at every other column."""
+    """Rotary positions as a product and two factors: NPUs are slow at every other column.
+
+    Where `gathers` is set, columns are taken by index instead: LiteRT's GPU multiplies many matrices by a constant one wrongly.
+    """
+
+    gathers = False
 
     def __init__(self, config: MoonshineConfig, positions: int) -> None:
         """positions: those of a text or of states, from 0."""
@@ -30,16 +35,21 @@ class Turn(nn.Module):
         even = torch.arange(0, rotary, 2)
         swap[0, even + 1, even], swap[0, even, even + 1] = -1, 1
         self.register_buffer("swap", swap)  # of 3 dimensions, so that it is not taken for weights
+        self.register_buffer("partner", swap[0].abs().argmax(0).int())
+        self.register_buffer("sign", swap[0].sum(0))
         self.cos: Tensor
         self.sin: Tensor
         self.swap: Tensor
+        self.partner: Tensor
+        self.sign: Tensor
 
     def at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines (N, d / H) of positions (N,)."""
         return self.cos.index_select(0, positions), self.sin.index_select(0, positions)
 
     def __call__(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:  # (H, N, d / H) -> the same
-        return x * angles[0] + (x @ self.swap) * angles[1]
+        swapped = x.index_select(-1, self.partner) * self.sign if self.gathers else x @ self.swap
+        return x * angles[0] + swapped * angles[1]
 
 
 def split(layer: Attention, x: Tensor) -> Tensor:  # (N, d) -> (H, N, d / H)

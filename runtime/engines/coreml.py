@@ -14,8 +14,8 @@ from typing import Any
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.runner import Arrays
-from unmask.engines.user_cache import cache_folder
 from unmask.errors import BundleError, InputError
+from unmask.user_cache import cache_folder
 
 UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu+gpu": "CPU_AND_GPU", "cpu+ne": "CPU_AND_NE"}  # options.units -> ct.ComputeUnit
 ELSEWHERE = "use the engine onnx with a bundle that has graphs for it"

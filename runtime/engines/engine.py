@@ -18,12 +18,14 @@ from unmask.bundle.embedding import Embedding, EmbeddingTable
 from unmask.bundle.graph_spec import BundleKind, kind_of
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.canvas import IdRange
+from unmask.engines.device_check import check_device, on_cpu
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
 from unmask.engines.padding import StaticShapes
 from unmask.engines.runner import Arrays, Runner
 from unmask.errors import BundleError, InputError
 
+LARGE_BYTES = 1 << 30
 FORBIDDEN = np.float32(-1e9)  # finite, so that a row in which every id is forbidden does not become NaN
 
 
@@ -62,11 +64,29 @@ class Engine:
     def load(self) -> "Engine":
         """Open every graph that this engine may run. Raises BundleError if one cannot be opened or a role has none.
 
-        Raises InputError if the engine is not installed or the device is missing.
+        Raises InputError if the engine is not installed, the device is missing, or it computes something else than the CPU.
         """
         for role in self.bundle.manifest.roles:
             self.inputs(role)
+        self._check_device()
         return self
+
+    def _check_device(self) -> None:
+        """Hold the smallest graph of each role against the CPU, if another device is chosen. Raises InputError.
+
+        Of a large bundle only graphs that give ids: a copy of the others for the CPU may not fit into memory.
+        """
+        plain = on_cpu(self.options)
+        if plain is None or self._given_runner is not None:
+            return
+        reference, option = self._runner(plain), ENGINES[self.options.engine].device_option
+        large = self.bundle.manifest.bytes > LARGE_BYTES
+        for role in sorted(self.bundle.manifest.roles):
+            if large and not any(tensor.dtype == "int64" for tensor in self.kind.graph(role).outputs):
+                continue
+            graph = min(self._graphs(role), key=lambda graph: sorted(graph.sizes.values()))
+            device = f"--{option} {getattr(self.options, option)}"
+            check_device(self.runner, reference, graph, self.kind.graph(role), device)
 
     def dynamic(self, role: str) -> bool:
         """Whether a graph of any size runs this role."""
@@ -99,8 +119,11 @@ class Engine:
         """The engine's implementation, made on first use."""
         if self._given_runner is not None:
             return self._given_runner
-        module, _, name = ENGINES[self.options.engine].runner.partition(":")
-        made: Runner = getattr(importlib.import_module(module), name)(self.bundle, self.options)
+        return self._runner(self.options)
+
+    def _runner(self, options: EngineOptions) -> Runner:
+        module, _, name = ENGINES[options.engine].runner.partition(":")
+        made: Runner = getattr(importlib.import_module(module), name)(self.bundle, options)
         return made
 
     def inputs(self, role: str) -> dict[str, tuple[Any, ...]]:

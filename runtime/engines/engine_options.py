@@ -33,7 +33,7 @@ class EngineOptions:
     units: str = "all"
     """CoreML: compute units, one of all, cpu, cpu+gpu or cpu+ne (the neural engine)."""
     delegate: str = "cpu"
-    """LiteRT: accelerator, cpu or gpu."""
+    """LiteRT: accelerator, one of cpu, gpu (in float32) and gpu-fp16."""
     provider: str = "cpu"
     """ONNX Runtime: execution provider, optionally with a device and options, such as openvino:npu or qnn:npu,soc_model=60."""
     strict: bool = False

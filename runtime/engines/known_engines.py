@@ -49,7 +49,7 @@ ENGINES = {
             needs="ai_edge_litert",
             distribution="ai-edge-litert",
             brought_by="pip install 'unmask[litert]'",
-            choices={"delegate": ("cpu", "gpu")},
+            choices={"delegate": ("cpu", "gpu", "gpu-fp16")},
             device_option="delegate",
         ),
         EngineKind(

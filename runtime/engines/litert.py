@@ -4,10 +4,15 @@ Knows .tflite files and their signatures; a bucket's `function` is a signature. 
 XNNPACK; on a GPU, in LiteRT's compiled model. The signatures of a file share its weights, in memory too.
 """
 
+import os
 import platform
-from collections.abc import Mapping
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +21,8 @@ from unmask.bundle.manifest import Bucket, Bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.runner import Arrays
 from unmask.errors import BundleError, InputError
+
+REFUSED = "not supported by GPU delegate"  # of what LiteRT writes; the line after it names an operator
 
 
 class Opened(Protocol):
@@ -100,22 +107,24 @@ class Compiled:
     """A file that runs as a compiled model, on the delegate of the options. Opening fails without a GPU; nothing falls back."""
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
-        from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, HardwareAccelerator, Options
+        from ai_edge_litert.compiled_model import CompiledModel, CpuOptions, GpuOptions, HardwareAccelerator, Options
 
         self._path = path
+        device, _, number = options.delegate.partition("-")
         wanted = Options(
-            hardware_accelerators=HardwareAccelerator[options.delegate.upper()],
+            hardware_accelerators=HardwareAccelerator[device.upper()],
             cpu_options=CpuOptions(num_threads=options.threads),
+            gpu_options=GpuOptions(enforce_f32=number != "fp16"),
         )
-        try:
-            self._model = CompiledModel.from_file(str(path), options=wanted)
-            self._signatures = self._model.get_signature_list()
-        except (ValueError, RuntimeError) as error:
-            if options.delegate == "cpu":
-                raise _refused(path, error) from error
-            raise InputError(
-                f"{path}: LiteRT finds no GPU that runs it on this {platform.system()} {platform.machine()}; leave --delegate out"
-            ) from error
+        with tempfile.TemporaryFile() as said:
+            try:
+                with _stderr_in(said):
+                    self._model = CompiledModel.from_file(str(path), options=wanted)
+                    self._signatures = self._model.get_signature_list()
+            except (ValueError, RuntimeError) as error:
+                if device == "cpu":
+                    raise _refused(path, error) from error
+                raise _without_gpu(path, device, said) from error
         self._buffers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
 
     def inputs(self, signature: str) -> dict[str, tuple[int, ...]]:
@@ -139,6 +148,33 @@ class Compiled:
         self._model.run_by_name(signature, given, made)
         details = self._model.get_output_tensor_details(signature)
         return {name: _read(buffer, details[name]) for name, buffer in made.items()}
+
+
+@contextmanager
+def _stderr_in(file: IO[bytes]) -> Iterator[None]:
+    """Send what libraries write to stderr meanwhile into a file: only there LiteRT says which operators its GPU refuses."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _without_gpu(path: Path, device: str, said: IO[bytes]) -> InputError:
+    """The error for a file that a device does not take. said: what LiteRT wrote to stderr."""
+    said.seek(0)
+    lines = said.read().decode("utf-8", errors="replace").splitlines()
+    refused = [line for heading, line in pairwise(lines) if REFUSED in heading]
+    if refused:
+        operators = ", ".join(dict.fromkeys(line.strip().rstrip(".") for line in refused))
+        return InputError(
+            f"{path}: LiteRT's {device} refuses operators of it ({operators}); leave --delegate out, or export it again"
+        )
+    system = f"{platform.system()} {platform.machine()}"
+    return InputError(f"{path}: LiteRT finds no {device.upper()} that runs it on this {system}; leave --delegate out")
 
 
 def _read(buffer: Any, detail: Mapping[str, Any]) -> NDArray[Any]:

@@ -15,9 +15,9 @@ from unmask.decoding.schedule import Schedule
 from unmask.engines.devices import describe_cpu, engine_version, read_cpu
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
-from unmask.engines.user_cache import NoCacheError, cache_folder
 from unmask.errors import BundleError, InputError
 from unmask.replaced_files import replace_files
+from unmask.user_cache import NoCacheError, cache_folder
 
 FORMAT = 2
 LARGEST_BYTES = 1 << 16

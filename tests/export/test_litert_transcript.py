@@ -7,30 +7,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.tiny import make_captioner, make_drafter
+from tests.tiny import fixed_graphs
 from unmask import Captioner, EngineOptions, load_bundle
 from unmask.bundle.manifest import Bundle
 from unmask.engines.litert import Interpreted, LitertRunner
 from unmask.errors import InputError
-from unmask.export.litert import check_calls, round_tflite, signature_of, write_litert
+from unmask.export.litert import check_calls, round_tflite, signature_of
 from unmask.export.modules.static import FixedGraph
-from unmask.export.modules.static_transcript import transcript_graph
 from unmask.quant.calibration.calibration_calls import record_calls
 
 pytestmark = pytest.mark.convert
 
 pytest.importorskip("litert_torch")
-SIZES = (
-    ("context", {"samples": 30_000}),
-    ("window", {"tokens": 17, "past": 20, "frames": 80, "listed": 4}),
-    ("window", {"tokens": 20, "past": 20, "frames": 80, "listed": 4}),
-)
 
 
 @pytest.fixture(scope="module")
 def graphs() -> list[FixedGraph]:
-    model = make_captioner()
-    return [transcript_graph(model, make_drafter(model), role, sizes, 2) for role, sizes in SIZES]
+    return fixed_graphs()
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +33,8 @@ def recordings() -> list[NDArray[np.float32]]:
 
 
 @pytest.fixture(scope="module")
-def litert(fp32_bundle: Path, graphs: list[FixedGraph], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_litert(load_bundle(fp32_bundle), tmp_path_factory.mktemp("litert") / "tiny", graphs))
+def litert(litert_bundle: Path) -> Bundle:
+    return load_bundle(litert_bundle)
 
 
 def texts(bundle: Bundle, engine: str, recordings: list[NDArray[np.float32]]) -> list[str]:

@@ -29,9 +29,9 @@ from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import describe_cpu, read_cpu
 from unmask.engines.tuned_settings import forget, write_tuned
-from unmask.engines.user_cache import cache_folder
 from unmask.errors import InputError
 from unmask.replaced_files import replace_files
+from unmask.user_cache import cache_folder
 
 NOTHING_FITS = 1
 

@@ -246,7 +246,7 @@ def test_what_cannot_be_run_is_told(fp32_bundle: Path) -> None:
         Engine(asked, EngineOptions(static=True)).inputs("window")
     with pytest.raises(InputError, match="delegate 'gpu' belongs to the engine litert; leave it out with onnx"):
         EngineOptions(delegate="gpu")
-    with pytest.raises(InputError, match="delegate 'npu' is not one of cpu, gpu"):
+    with pytest.raises(InputError, match="delegate 'npu' is not one of cpu, gpu, gpu-fp16"):
         EngineOptions(engine="litert", delegate="npu")
     with pytest.raises(InputError, match="engine 'abacus' is not one of onnx, litert, coreml"):
         EngineOptions(engine="abacus")

@@ -21,8 +21,8 @@ from unmask.engines.tuned_settings import (
     setting_file,
     write_tuned,
 )
-from unmask.engines.user_cache import cache_folder
 from unmask.errors import InputError
+from unmask.user_cache import cache_folder
 
 FIGURES = Figures("a window", 40.0, 50.0, "words right", 0.95, 0.95)
 

@@ -1,0 +1,84 @@
+"""Whether a device computes what the CPU computes: one small fixed call of each kind of graph, on both, when graphs are opened.
+
+A driver may give wrong numbers without an error. Ids are the worst of them: a wrong one is as good a word as a right one.
+Knows graphs and tensors. Knows no engine by name.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.bundle.graph import VARYING, GraphSpec
+from unmask.bundle.manifest import Bucket
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.known_engines import ENGINES
+from unmask.engines.runner import Arrays, Runner
+from unmask.errors import InputError
+
+SIZES = dict.fromkeys(VARYING, 6) | {"samples": 8000, "slots": 12}
+"""Of dimensions that a graph leaves open. A canvas has more slots than a pass has rows."""
+EQUAL = 0.75  # share of ids that have to be the CPU's: float16 and int8 decide near ties otherwise, a broken operator most rows
+FAR = 0.2  # relative distance of an output's numbers; float16 is at 1e-3, int8 encoders at 4e-2 to 6e-2 through rounding alone
+CPU = "cpu"
+
+
+def on_cpu(options: EngineOptions) -> EngineOptions | None:
+    """The same options on the CPU; None if they name it already, or if the engine has no device to choose."""
+    option = ENGINES[options.engine].device_option
+    if not option or getattr(options, option) == CPU:
+        return None
+    plain: dict[str, Any] = {option: CPU}
+    return replace(options, strict=False, **plain)
+
+
+def check_device(runner: Runner, reference: Runner, graph: Bucket, spec: GraphSpec, device: str) -> None:
+    """Run one call of a graph on both. Raises InputError if the device gives other ids than the CPU, or far other numbers.
+
+    runner: of the device. reference: of the CPU. device: for the message.
+    """
+    feeds = fixed_call(runner.inputs(graph), spec)
+    found, wanted = runner.run(graph, feeds), reference.run(graph, feeds)
+    for name, right in wanted.items():
+        fault = _fault(np.asarray(found[name]), np.asarray(right))
+        if fault:
+            raise InputError(
+                f"{graph.file}: {device} gives other {name} than the CPU in a call that both were given ({fault}), so all "
+                f"that it computes would be wrong without an error; leave {device} out, or update its driver"
+            )
+
+
+def _fault(found: NDArray[Any], wanted: NDArray[Any]) -> str:
+    """What is wrong with an output; empty if nothing is."""
+    if found.shape != wanted.shape:
+        return f"of the shape {found.shape} in place of {wanted.shape}"
+    if wanted.dtype.kind in "iu":
+        equal, count = int((found == wanted).sum()), wanted.size
+        return "" if equal >= EQUAL * count else f"{equal} of {count} are equal"
+    if not np.isfinite(found).all() and np.isfinite(wanted).all():
+        return "not finite"
+    distance = float(np.linalg.norm(found - wanted)) / max(float(np.linalg.norm(wanted)), 1e-6)
+    return "" if distance <= FAR else f"{distance:.0%} away"
+
+
+def fixed_call(shapes: dict[str, tuple[Any, ...]], spec: GraphSpec) -> Arrays:
+    """Inputs of a graph: noise, rows and positions in order, nothing hidden. The same on every machine.
+
+    shapes: of `Runner.inputs`; a size that is not fixed is taken from SIZES.
+    """
+    rng = np.random.default_rng(0)
+    known = {tensor.name: tensor for tensor in (*spec.inputs, *spec.fixed)}
+    feeds: dict[str, NDArray[Any]] = {}
+    for name, shape in shapes.items():
+        tensor = known[name]
+        dims = zip(shape, tensor.dims, strict=True)
+        size = tuple(axis if isinstance(axis, int) else SIZES.get(dim, 1) for axis, dim in dims)
+        fixed = all(isinstance(axis, int) for axis in shape)
+        if tensor.dtype == "int64":
+            feeds[name] = np.arange(int(np.prod(size))).reshape(size).astype(np.int32 if fixed else np.int64)
+        elif "mask" in name or name == "bias":
+            feeds[name] = np.zeros(size, np.float32)
+        else:
+            feeds[name] = np.ones(size, np.float32) if name == "scale" else rng.normal(0, 0.3, size).astype(np.float32)
+    return feeds
