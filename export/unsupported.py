@@ -20,7 +20,6 @@ BY_TYPE = {
     **dict.fromkeys(("llada_moe", "llada2_moe", "sdar_moe", "qwen3_moe", "rnd1"), EXPERTS),
     **dict.fromkeys(("bd3lm", "mdlm"), DIT),
     **dict.fromkeys(("llama", "qwen2", "mistral", "gemma", "gemma2", "gemma3_text", "phi3", "gpt2", "gpt_neox"), TOKEN_BY_TOKEN),
-    "omnivoice": "it fills eight codebooks of a speech codec in each position; a canvas here has one id in each",
     "wedlm": "it attends causally over rows in another order; the nearest are block-causal checkpoints (sdar)",
     "diffusion_gemma": "its noise is uniform over the vocabulary instead of a mask, and it is a mixture of experts",
     "dimple": "it sees pictures through a tower of its own; the nearest is Dream",

@@ -4,7 +4,7 @@ Knows the codecs of the manifest, and which class runs each. Knows no files, no 
 """
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -50,6 +50,32 @@ class CodecRunner(Protocol):
 
 
 @runtime_checkable
+class SoundReader(Protocol):
+    """A codec that reads sound: `CodecRunner.encode` at this rate."""
+
+    rate_hz: int
+
+
+@runtime_checkable
+class SoundWriter(Protocol):
+    """A codec that writes sound."""
+
+    rate_hz: int
+
+    def decode(self, codes: Sequence[int]) -> NDArray[np.float32]:
+        """(N,) in [-1, 1] at this rate."""
+        ...
+
+    def stream(self, codes: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+        """The same sound in parts, the first of them soon."""
+        ...
+
+    def ends(self, codes: int) -> list[int]:
+        """Samples up to the end of each part that `stream` gives. codes: their number."""
+        ...
+
+
+@runtime_checkable
 class KeepingRunner(Protocol):
     """A codec that reads codes as its decoder writes them, so that a part of them can be kept."""
 
@@ -80,6 +106,18 @@ class Codecs:
             made = getattr(importlib.import_module(module), name)
             self._made[kind.name] = cast(CodecRunner, made(self._engine, self.bundle.manifest.codecs[kind.name]))
         return self._made[kind.name]
+
+    def sound_writer(self) -> SoundWriter:
+        """The codec that writes speech. Raises InputError that names the command that adds a missing one."""
+        runner = self.runner("speech", "writes")
+        assert isinstance(runner, SoundWriter)
+        return runner
+
+    def heard_hz(self) -> int:
+        """The rate at which speech is given to the codec that reads it. Raises InputError as `runner`."""
+        runner = self.runner("speech", "reads")
+        assert isinstance(runner, SoundReader)
+        return runner.rate_hz
 
     def written(self, modalities: Iterable[str]) -> list[str]:
         """Those of the modalities that the bundle can turn codes into."""

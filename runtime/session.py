@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.graph_spec import kind_of
+from unmask.bundle.graph_spec import BACKBONE, STREAMS, kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.bundle.task_template import AnswerSpan
 from unmask.codecs import Codecs, Kept
@@ -25,6 +25,8 @@ from unmask.speech.captioner import Caption, Captioner
 from unmask.speech.words import Phrase
 from unmask.text.generator import Answer, Generator, Input, Request
 from unmask.text.likelihood import log_likelihood
+from unmask.voice.generator import StreamGenerator, StreamRequest
+from unmask.voice.saying import Said, Sayer, SayOptions
 
 SPEECH = "speech"
 Given = Mapping[str, Input | NDArray[Any]]
@@ -42,6 +44,13 @@ class Task:
     """Modalities of the answer."""
     schedule: Schedule
     """The default schedule."""
+    optional: tuple[str, ...] = ()
+    """Inputs that may be left out."""
+
+    @property
+    def required(self) -> dict[str, str]:
+        """The other inputs, with their modalities."""
+        return {name: kind for name, kind in self.inputs.items() if name not in self.optional}
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,8 @@ class Session:
         if words and kind.takes != SPEECH:
             raise InputError(f"{bundle.manifest.name} does not caption, so there are no words to raise; leave them out")
         self.captioner = Captioner(bundle, options, words=words) if kind.takes == SPEECH else None
-        self.generator = Generator(bundle, options) if self.captioner is None else None
+        self.streams = StreamGenerator(bundle, options) if kind is STREAMS else None
+        self.generator = Generator(bundle, options) if kind is BACKBONE else None
         self.codecs = Codecs(bundle, options)
         self.tasks = self._tasks()
 
@@ -83,13 +93,13 @@ class Session:
         if self.captioner is not None:
             return {name: Task(name, {SPEECH: SPEECH}, ("text",), schedule) for name, schedule in manifest.tasks.items()}
         return {
-            name: Task(name, template.inputs, _spans(template.answer), manifest.tasks[name])
+            name: Task(name, template.inputs, _spans(template.answer), manifest.tasks[name], tuple(template.defaults))
             for name, template in manifest.templates.items()
         }
 
     def load(self) -> "Session":
         """Open graphs and tokenizer now. Raises BundleError if one is damaged, InputError if the engine is not available."""
-        for worker in (self.captioner, self.generator):
+        for worker in (self.captioner, self.generator, self.streams):
             if worker is not None:
                 worker.load()
         return self
@@ -111,8 +121,11 @@ class Session:
         self._check(task, inputs)
         if self.captioner is not None:
             return self.captioner.caption(self._samples(inputs, options), _trimmed(options))
-        assert self.generator is not None
-        answer = self.generator.answer(self.request(task, inputs, options), options.schedule)
+        if self.streams is not None:
+            answer = self.streams.answer(self._frames(self.streams, task, inputs, options), options.schedule)
+        else:
+            assert self.generator is not None
+            answer = self.generator.answer(self.request(task, inputs, options), options.schedule)
         return replace(answer, media=self.codecs.decode(answer.codes))
 
     def steps(self, task: str, inputs: Given, options: RunOptions = RunOptions()) -> Iterator[Step]:
@@ -124,14 +137,63 @@ class Session:
         self._check(task, inputs)
         if self.captioner is not None:
             return self._caption_steps(self.captioner, self._samples(inputs, options), _trimmed(options))
+        if self.streams is not None:
+            return self.streams.steps(self._frames(self.streams, task, inputs, options), options.schedule)
         assert self.generator is not None
         return self.generator.steps(self.request(task, inputs, options), options.schedule)
+
+    def _frames(self, streams: StreamGenerator, task: str, inputs: Given, options: RunOptions) -> StreamRequest:
+        """The canvas of a task that fills streams."""
+        if options.keep:
+            raise InputError(f"{task} keeps no part of an answer; leave what is kept out")
+        given = self.codecs.encode(self.task(task).inputs, inputs)
+        return streams.request(task, given, options.length, options.reference)
+
+    def says(self) -> tuple[str | None, str | None]:
+        """The task that says a text aloud, and the one that says it in a given voice; None for one that the bundle lacks."""
+        if not self.codecs.written((SPEECH,)):
+            return None, None
+        tasks = [task for task in self.tasks.values() if task.outputs == (SPEECH,)]
+        plain = (task.name for task in tasks if tuple(task.required.values()) == ("text",))
+        voiced = (task.name for task in tasks if "transcript" in task.required and SPEECH in task.required.values())
+        return next(plain, None), next(voiced, None)
+
+    def say(self, text: str, options: SayOptions = SayOptions()) -> Iterator[Said]:  # noqa: B008  (frozen)
+        """Say a text of any length, and yield each part of the sound as soon as it is made.
+
+        A model that fills streams says sentence by sentence; others say it in one part, and take no option but the schedule.
+        Raises InputError for a bundle without a task and a codec for it, and for what it cannot say.
+        """
+        plain, voiced = self.says()
+        if plain is None:
+            raise InputError(
+                f"{self.bundle.manifest.name} has no task that says a text, or lacks the codec; unmask inspect shows both"
+            )
+        writer = self.codecs.sound_writer()
+        if self.streams is not None:
+            return Sayer(self.streams, writer.decode, writer.rate_hz, plain, voiced or plain).say(text, options)
+        return self._said_whole(plain, text, options, writer.rate_hz)
+
+    def _said_whole(self, task: str, text: str, options: SayOptions, rate_hz: int) -> Iterator[Said]:
+        if refused := [name for name in ("voice", "language", "style", "duration_s", "reference") if getattr(options, name)]:
+            raise InputError(f"{self.bundle.manifest.name} has one voice and one way to speak; leave out {' and '.join(refused)}")
+        if options.speed != 1:
+            raise InputError(f"{self.bundle.manifest.name} speaks at its own pace; leave out the speed")
+        (name,) = self.task(task).required
+        answer = self.run(task, {name: text}, RunOptions(options.schedule))
+        assert isinstance(answer, Answer)
+        if SPEECH not in answer.media:
+            raise InputError(f"the answer of {self.bundle.manifest.name} has no speech in it; give another text")
+        yield Said(answer.media[SPEECH], rate_hz, text, answer.passes, answer.rows, answer.codes[SPEECH])
 
     def request(self, task: str, inputs: Given, options: RunOptions = RunOptions()) -> Request:
         """The canvas of a task, for `Generator.steps`, with inputs and what is kept encoded. Raises as `run`."""
         self._check(task, inputs)
         if self.generator is None:
-            raise InputError(f"{self.bundle.manifest.name} captions, which fills no canvas; call run or steps")
+            what = (
+                "captions, which fills no canvas" if self.streams is None else "fills several streams, which have another canvas"
+            )
+            raise InputError(f"{self.bundle.manifest.name} {what}; call run or steps")
         pieces = self.generator.template(task).resized(options.length)
         given = self.codecs.encode(self.task(task).inputs, inputs, self._drawn(task, options))
         counts = {name: sum(piece.size for piece in pieces if piece.modality == name) for name in _spans(pieces)}
@@ -146,7 +208,9 @@ class Session:
         """
         self._check(task, inputs)
         if self.generator is None:
-            raise InputError(f"{self.bundle.manifest.name} writes captions; likelihoods are asked of one that generates")
+            raise InputError(
+                f"{self.bundle.manifest.name} {self._makes}; likelihoods are asked of one that generates one stream of ids"
+            )
         known = self.task(task)
         given = self.codecs.encode(known.inputs, inputs)
         (scored,) = self.codecs.encode({"answer": known.outputs[0]}, {"answer": answer}).values()
@@ -164,13 +228,17 @@ class Session:
         return (options.schedule if isinstance(options.schedule, Reference) else self.generator.published(task)).seed
 
     def _check(self, task: str, inputs: Given) -> None:
-        wanted = self.task(task).inputs
+        wanted, required = self.task(task).inputs, self.task(task).required
         for name in inputs:
             if name not in wanted:
                 raise InputError(f"the task {task} takes no input {name!r}{_nearest(name, wanted, 'it takes')}")
-        missing = [name for name in wanted if name not in inputs]
+        missing = [name for name in required if name not in inputs]
         if missing:
             raise InputError(f"the task {task} takes {', '.join(wanted)}; not given: {', '.join(missing)}")
+
+    @property
+    def _makes(self) -> str:
+        return "writes captions" if self.streams is None else "fills several streams of codes"
 
     @staticmethod
     def _samples(inputs: Given, options: RunOptions) -> NDArray[np.float32]:

@@ -31,6 +31,7 @@ ROOMS = (
     "runtime/image",
     "runtime/text",
     "runtime/speech",
+    "runtime/voice",
     "runtime",
     "apps/ui",  # what a panel is, which its training has to know
     "export",
@@ -56,9 +57,10 @@ ROOMS = (
 )
 # How many files may name an engine or a family: its own and the table that lists it, for each thing of that name. litert is an
 # engine (known_engines) and a conversion target (export/litert, quant/targets); coreml is also a provider of ONNX Runtime;
+# omnivoice is a family, a published decoding and the scenario of its random weights;
 # dream, llada and fast_dllm are families and published decodings (schedule, reference), and Omni-Diffusion decodes as Dream does.
 # The numbers only fall. ("onnx" is also a package's name, and "block" a kind of attention, so they cannot be counted.)
-NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "fast_dllm": 4, "a2d": 1}
+NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "fast_dllm": 4, "a2d": 1, "omnivoice": 5}
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "coremltools", "onnxruntime_qnn", "onnxruntime_ep_openvino", "onnxruntime_ep_webgpu")
 HEAVY = ("torch", "onnx", *ENGINES, "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")

@@ -16,6 +16,8 @@ CODECS = {
     "sensevoice": "unmask.export.codecs.sensevoice",
     "glm-voice": "unmask.export.codecs.glm_voice",
     "hibari": "unmask.export.codecs.hibari",
+    "higgs": "unmask.export.codecs.higgs",
+    "higgs-voice": "unmask.export.codecs.higgs_voice",
 }
 """Name in `unmask.bundle.codec_spec.CODECS` -> module, imported when it is asked for."""
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from unmask.bundle.manifest import MANIFEST, Bundle, Codec, File, read_manifest
 from unmask.export.bundle_writer import describe
+from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.export.codecs import module_of
+from unmask.export.families import FAMILIES, family_of
 from unmask.export.staging import staging
 
 Say = Callable[[str], None]
@@ -28,6 +30,12 @@ def write_codecs(sources: Mapping[str, Path], checkpoint: Path | None, folder: P
         codec: Codec = importlib.import_module(module_of(name)).write(source, checkpoint, folder / name, say)
         made[name] = replace(codec, graphs={role: f"{name}/{file}" for role, file in codec.graphs.items()})
     return made
+
+
+def codecs_inside(checkpoint: Path) -> dict[str, Path]:
+    """Name of each codec that lies in a folder of the checkpoint, as its family keeps it -> the folder."""
+    known: dict[str, str] = getattr(FAMILIES[family_of(open_checkpoint(checkpoint).config)], "CODECS", {})
+    return {name: checkpoint / folder for name, folder in known.items() if (checkpoint / folder).is_dir()}
 
 
 def add_codecs(target: Path, made: Path, codecs: Mapping[str, Codec]) -> Path:

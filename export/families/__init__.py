@@ -8,6 +8,9 @@ A family is a file in this folder with these names:
     config, names   read the sizes from config.json; translate our parameters' names into the checkpoint's
     KEYS            optional: keys of config.json that it reads itself although they would change another family's graphs, and
                     keys that only it knows (`unmask.export.checkpoint.config` has all others)
+    STREAMS         optional: name of the table of several streams of codes; HEAD then predicts these (`BackboneConfig.streams`)
+    CODECS          optional: name of a codec -> folder inside the checkpoint that holds it, if it is there
+    LICENSE         optional: that of the published weights, when config.json says none
     traits          reads ids, attention and tasks from config.json and the tokenizer
 For random weights:
     TINY            config.json of a tiny model
@@ -19,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from unmask.errors import InputError
-from unmask.export.families import a2d, block, dream, fast_dllm, llada, omni_tiny, ui_tiny
+from unmask.export.families import a2d, block, dream, fast_dllm, llada, omni_tiny, omnivoice, ui_tiny
 from unmask.export.unsupported import why_not
 
 FAMILIES: dict[str, ModuleType] = {
@@ -29,6 +32,7 @@ FAMILIES: dict[str, ModuleType] = {
     "a2d": a2d,
     "fast_dllm": fast_dllm,
     "omni_tiny": omni_tiny,
+    "omnivoice": omnivoice,
     "ui_tiny": ui_tiny,
 }
 DEFAULT = "dream"

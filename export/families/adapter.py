@@ -5,6 +5,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from unmask.bundle.manifest import Streams
 from unmask.bundle.task_template import AnswerSpan, Template
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
@@ -38,6 +39,7 @@ class Traits:
     whole_words: bool = False  # a word that is not one token is none that the model knows
     spoken: tuple[int, ...] = ()  # codes of speech that say each id of text
     blocks_after_prompt: bool = False  # a block begins where the prompt ends; otherwise one begins at position 0
+    streams: Streams | None = None  # several streams of codes, whose embeddings are added
     notes: tuple[str, ...] = ()  # what nothing in the folder says, and how to ask for the other
 
     def __str__(self) -> str:

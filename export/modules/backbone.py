@@ -27,6 +27,7 @@ class BackboneConfig:
     qkv_bias: bool = False
     qk_norm: bool = False
     tied: bool = False  # the head is the embedding
+    streams: int = 0  # rows of a second table, of several streams of codes, and of the head, which then predicts these alone
 
     @property
     def dims(self) -> dict[str, int]:

@@ -16,8 +16,8 @@ import torch
 from tokenizers import Tokenizer
 
 from unmask.bundle.embedding import Embedding
-from unmask.bundle.graph_spec import BACKBONE
-from unmask.bundle.manifest import FORMAT, Manifest, Vocabulary
+from unmask.bundle.graph_spec import BACKBONE, STREAMS
+from unmask.bundle.manifest import FORMAT, Manifest, Streams, Vocabulary
 from unmask.bundle.tokenizer import token_ranges
 from unmask.errors import BundleError, InputError
 from unmask.export.bundle_writer import WEIGHTS, WeightsFile, seal
@@ -28,12 +28,15 @@ from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, BackboneWindow, Head
+from unmask.export.modules.streams import StreamHeads
 from unmask.export.onnx.trace import free_bias_rows
 from unmask.export.onnx.unweighted import point, trace_unweighted
 from unmask.export.staging import check_target, staging
 from unmask.system import check_disk, show_bytes
 
 TOKENIZER = "tokenizer.json"
+STREAM_TOPS = {"streams": 2, "streams_wide": 103}  # best codes of each stream; OmniVoice draws from 103 at a temperature
+UNKNOWN_LICENSE = "that of the checkpoint; see where it came from"
 TOP = 64  # the published decodings sample from the 50 best
 MOST_ROWS = 1 << 20  # rows in the graphs' signatures; the real limit is the manifest's `positions`
 Say = Callable[[str], None]
@@ -84,10 +87,12 @@ class TracedModel:
     def manifest(self) -> Manifest:
         """The manifest, without its list of files."""
         model = self.model
-        offset = self.store(model.adapter.EMBEDDING)
-        return _manifest(
-            model, Embedding(WEIGHTS, offset, model.config.vocabulary, model.config.width, "float32"), list(self.graphs)
-        )
+        config, adapter = model.config, model.adapter
+        codes = None
+        if config.streams:
+            codes = Embedding(WEIGHTS, self.store(adapter.STREAMS), config.streams, config.width, "float32")
+        table = Embedding(WEIGHTS, self.store(adapter.EMBEDDING), config.vocabulary, config.width, "float32", rest=codes)
+        return _manifest(model, table, list(self.graphs))
 
 
 def read_model(source: Path, name: str | None = None, top: int = TOP, block: int | None = None) -> Model:
@@ -129,6 +134,10 @@ def trace_model(model: Model, place: Callable[[str], int], say: Say = lambda lin
         say(note)
     say(f"family {model.family}: {config.layers} layers of {config.width}, {config.vocabulary} ids; {model.traits}")
     traced.graphs["window"] = _export_window(traced)
+    if model.traits.streams is not None:
+        for role, top in STREAM_TOPS.items():
+            traced.graphs[role] = _export_streams(traced, model.traits.streams, role, top)
+        return traced
     traced.graphs["head"] = _export_head(traced, 0, config.vocabulary)
     for modality, (low, high) in model.ranges.items():
         if (low, high) != (0, config.vocabulary):
@@ -171,7 +180,7 @@ def write_backbone(
 def check_traits(traits: Traits, config: BackboneConfig, block: int | None) -> None:
     """Raises InputError for ids outside the embedding, and for a block length when the family has no blocks."""
     for what, place in (("mask", traits.mask_id), ("end of text", traits.end_id)):
-        if not 0 <= place < config.vocabulary:
+        if not 0 <= place < config.vocabulary + config.streams:
             raise InputError(
                 f"config.json has {place} as the id of the {what}, outside its vocabulary of {config.vocabulary}; download "
                 "it again"
@@ -199,7 +208,9 @@ def expected(adapter: ModuleType, config: BackboneConfig) -> dict[str, tuple[int
     found = {theirs: shapes[ours] for ours, theirs in adapter.names(config).items()}
     found[adapter.EMBEDDING] = config.vocabulary, config.width
     if not config.tied:
-        found[adapter.HEAD] = config.vocabulary, config.width
+        found[adapter.HEAD] = config.streams or config.vocabulary, config.width
+    if config.streams:
+        found[adapter.STREAMS] = config.streams, config.width
     return found
 
 
@@ -230,6 +241,15 @@ def _export_head(traced: TracedModel, start: int, stop: int) -> onnx.ModelProto:
     return graph
 
 
+def _export_streams(traced: TracedModel, streams: Streams, role: str, top: int) -> onnx.ModelProto:
+    width = traced.model.config.width
+    with torch.device("meta"):
+        module = StreamHeads(width, streams.count, streams.stride, top)
+    r = torch.export.Dim("wanted", min=1, max=MOST_ROWS)
+    program = trace_unweighted(module, STREAMS.graph(role), {"wanted": 5, "width": width}, {"wanted": r})
+    return _point(traced, program, {"weight": (traced.model.head, 0)})
+
+
 def _point(traced: TracedModel, model: onnx_ir.Model, tensors: dict[str, tuple[str, int]]) -> onnx.ModelProto:
     """tensors: parameter -> (checkpoint tensor, offset in bytes from its start)."""
     checkpoint = traced.model.checkpoint
@@ -247,13 +267,15 @@ def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
         precision="fp32",
         attention=traits.attention,
         logits_shift=traits.logits_shift,
-        vocabulary=Vocabulary(config.vocabulary, traits.mask_id, ranges=dict(model.ranges)),
+        vocabulary=Vocabulary(config.vocabulary + config.streams, traits.mask_id, ranges=dict(model.ranges)),
         embedding=embedding,
         tokenizer=TOKENIZER,
         graphs={role: f"{role}.onnx" for role in roles},
         files={},
         tasks=tasks,
-        license=str(published.get("license", "that of the checkpoint; see where it came from")),
+        license=str(
+            published.get("license", getattr(model.adapter, "LICENSE", "that of the checkpoint; see where it came from"))
+        ),
         provenance={"architecture": ", ".join(published.get("architectures") or []), "exported by": "unmask export"},
         block=traits.block,
         blocks_after_prompt=traits.blocks_after_prompt,
@@ -263,4 +285,5 @@ def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
         places=dict(traits.places),
         whole_words=traits.whole_words,
         spoken=traits.spoken,
+        streams=traits.streams,
     )

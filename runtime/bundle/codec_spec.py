@@ -27,6 +27,8 @@ class CodecKind:
     graphs: Mapping[str, GraphSpec]
     """Role -> graph. No other graph of a bundle has such a role; codecs that do the same have the same roles. Every codec of this
     kind has all of them."""
+    streams: bool = False
+    """Its codes are of several streams, frame by frame, as `Manifest.streams` says."""
     int8: tuple[str, ...] = ()
     """Roles whose matrices `unmask export --codecs int8` writes in int8."""
 
@@ -122,6 +124,34 @@ CODECS = {
                 ),
             },
         ),
+        CodecKind(
+            "higgs",
+            "speech",
+            ("writes",),
+            "unmask.speech.synthesis.residual:ResidualWriter",
+            {
+                "frames_decoder": GraphSpec(
+                    (Tensor("codes", ("code_frames", "streams"), "int64"),),
+                    (Tensor("samples", ("frame_samples",)),),
+                    "code_frames",
+                ),
+            },
+            streams=True,
+        ),
+        CodecKind(
+            "higgs-voice",
+            "speech",
+            ("reads",),
+            "unmask.speech.encoding.residual:ResidualReader",
+            {
+                "frames_encoder": GraphSpec(
+                    (Tensor("samples", ("1", "1", "frame_samples")), Tensor("semantic", ("1", "semantic_samples"))),
+                    (Tensor("codes", ("code_frames", "streams"), "int64"),),
+                    "frame_samples",
+                ),
+            },
+            streams=True,
+        ),
     )
 }
 """The one table of codecs that bundles may hold."""
@@ -141,20 +171,24 @@ def missing_codecs(manifest: Manifest, reads: Iterable[str], writes: Iterable[st
     """Names of the codecs that a bundle lacks to read and write these modalities; without them they are codes."""
     wanted = {("reads", modality) for modality in reads} | {("writes", modality) for modality in writes}
     has = {(way, CODECS[name].modality) for name in manifest.codecs for way in CODECS[name].directions}
-    first: dict[tuple[str, str], str] = {
-        (way, kind.modality): kind.name for kind in reversed(CODECS.values()) for way in kind.directions
-    }
+    fitting = [kind for kind in CODECS.values() if kind.streams == _has_streams(manifest, kind)]
+    first: dict[tuple[str, str], str] = {(way, kind.modality): kind.name for kind in reversed(fitting) for way in kind.directions}
     return [name for name in CODECS if name in {first.get(pair) for pair in wanted - has}]
 
 
 def codec_kind(manifest: Manifest, modality: str, direction: Direction) -> CodecKind:
     """The codec of a bundle that reads or writes a modality. Raises InputError that names the command that adds it."""
-    kinds = [kind for kind in CODECS.values() if kind.modality == modality and direction in kind.directions]
+    known = [kind for kind in CODECS.values() if kind.modality == modality and direction in kind.directions]
+    kinds = [kind for kind in known if kind.streams == _has_streams(manifest, kind)]
     found = next((kind for kind in kinds if kind.name in manifest.codecs), None)
     if found is None:
         add = f"`unmask export BUNDLE --{kinds[0].name} FOLDER` adds it" if kinds else "no codec is known for it"
         raise InputError(f"{manifest.name} has no codec that {direction} {modality}, so it takes and gives codes only; {add}")
     return found
+
+
+def _has_streams(manifest: Manifest, kind: CodecKind) -> bool:
+    return manifest.streams is not None and manifest.streams.modality == kind.modality
 
 
 def check_codecs(manifest: Manifest) -> None:

@@ -25,6 +25,9 @@ VARYING = {
     "spoken_frames": "frames of the mel spectrogram that they become, at 22,050 / 256 Hz",
     "spoken_samples": "samples of their sound, at 22,050 Hz",
     "voice_frames": "frames of a speech codec's spectra, at 80 Hz",
+    "code_frames": "frames of speech that hold a code of each stream",
+    "frame_samples": "samples of these frames",
+    "semantic_samples": "the same sound at 16 kHz, with a margin at both ends",
     "guided": "velocities: one with the codes, and with guidance a second one without",
 }
 """Dimensions that differ from call to call; all others are sizes of the model."""

@@ -121,7 +121,21 @@ BACKBONE = BundleKind(
     },
 )
 
-KINDS = (TRANSCRIPT, BACKBONE)
+_CELLS = ("wanted", "streams")
+_BEST = (Tensor("ids", (*_CELLS, "top"), "int64"), Tensor("logits", (*_CELLS, "top")))
+_HEADS = GraphSpec(
+    (Tensor("hidden", ("wanted", "width")),), (*_BEST, Tensor("logsumexp", _CELLS), Tensor("entropy", _CELLS)), "wanted"
+)
+
+STREAMS = BundleKind(
+    "streams",
+    "text",
+    # One head a stream, all in one graph: log-sum-exps over codes and mask, the best among the codes. `streams_wide` has as many
+    # of the best as drawing needs.
+    {"window": BACKBONE.graphs["window"], "streams": _HEADS, "streams_wide": _HEADS},
+)
+
+KINDS = (TRANSCRIPT, BACKBONE, STREAMS)
 
 
 def kind_of(manifest: Manifest) -> BundleKind:

@@ -44,6 +44,24 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
+class Streams:
+    """A modality whose every position holds several codes, one of each stream, with embeddings that are added.
+
+    The ids of a stream follow those of the one before it, from the first of the modality's range: its codes, then its mask.
+    """
+
+    modality: str
+    count: int
+    codes: int  # codes of a stream
+    per_second: float  # positions
+
+    @property
+    def stride(self) -> int:
+        """Ids of a stream."""
+        return self.codes + 1
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The text that a captioner writes token by token, and how it lies on the audio.
 
@@ -120,6 +138,7 @@ class Manifest:
     places: dict[str, tuple[int, ...]] = field(default_factory=dict)  # modality -> (start, stop), rows (`text.places`)
     whole_words: bool = False  # a word that is not one token is none that the model knows (`unmask.doubts`)
     codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`codec_spec.CODECS`)
+    streams: Streams | None = None  # a model that fills several streams of codes (`unmask.voice`)
     spoken: tuple[int, ...] = ()  # codes of speech that say each id of text, the first ids only; () without such a pace
 
     @property
@@ -232,6 +251,8 @@ def _check(manifest: Manifest) -> None:
         _check_template(task, template, manifest)
     if manifest.transcript:
         _check_transcript(manifest.transcript, manifest)
+    if manifest.streams:
+        _check_streams(manifest.streams, manifest)
 
 
 def _check_files(manifest: Manifest) -> None:
@@ -269,6 +290,16 @@ def _check_spoken(manifest: Manifest) -> None:
     first, stop = manifest.places.get("speech", (0, 0))
     if manifest.spoken and (min(manifest.spoken) < 0 or sum(manifest.spoken) != stop - first):
         raise BundleError(f"texts are said in {sum(manifest.spoken)} codes, and speech has {stop - first} places")
+
+
+def _check_streams(streams: Streams, manifest: Manifest) -> None:
+    first, stop = manifest.vocabulary.ranges.get(streams.modality, (0, 0))
+    if min(streams.count, streams.codes) < 1 or streams.count * streams.stride != stop - first:
+        raise BundleError(
+            f"{streams.count} streams of {streams.codes} codes and a mask each are not the {stop - first} ids they have"
+        )
+    if not 0 < streams.per_second < 1e4:
+        raise BundleError(f"{streams.per_second} positions of {streams.modality} a second are no pace")
 
 
 def _check_transcript(text: Transcript, manifest: Manifest) -> None:

@@ -3,7 +3,7 @@
 Knows strings, ids and lengths. Knows no tokenizer, no canvas and no model.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from unmask.decoding.schedule import Reference
 from unmask.errors import InputError
@@ -43,11 +43,20 @@ class Template:
     """The decoding of the family's own code, if it is published."""
     unconditional: str | None = None
     """The unconditional prompt for classifier-free guidance."""
+    defaults: dict[str, str] = field(default_factory=dict)
+    """Inputs that may be left out -> the text in their place."""
+    choices: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """Inputs that are lists of known words, separated by commas -> groups of words, of each of which one is taken at most
+    (`unmask.voice.style`)."""
 
     def __post_init__(self) -> None:
         for name in self.inputs:
             if self.prompt.count("{" + name + "}") != 1:
                 raise InputError(f"the prompt of a task contains {{{name}}} exactly once; this one is {self.prompt!r}")
+        if unknown := (self.defaults.keys() | self.choices.keys()) - {
+            name for name, kind in self.inputs.items() if kind == "text"
+        }:
+            raise InputError(f"a task has defaults and choices for texts that it takes, and not for {', '.join(sorted(unknown))}")
         if not any(piece.length for piece in self.answer):
             raise InputError(f"the answer of a task needs a span to fill; this one has {self.answer}")
 

@@ -36,6 +36,21 @@ MEASURED: dict[str, Callable[[Scores, Scores, Scores], Scores]] = {
 }
 
 
+def gumbel(uniform: Scores) -> Scores:
+    """Gumbel noise of uniform numbers in [0, 1), in float32, kept finite as OmniVoice's code keeps it."""
+    least = np.float32(1e-10)
+    noise: Scores = -np.log(-np.log(uniform + least) + least)
+    return noise
+
+
+def noisy(confidence: Scores, order: str, temperature: float, rng: np.random.Generator) -> Scores:
+    """Confidences by a measured order, divided by a temperature, with noise added. Probabilities become logarithms first."""
+    values = np.log(np.maximum(confidence, np.finfo(np.float32).tiny)) if order == "probability" else confidence
+    noise = gumbel(rng.random(values.shape, np.float32))
+    found: Scores = (values / np.float32(temperature) + noise).astype(np.float32)
+    return found
+
+
 # ---- fixed orders, independent of the model: length of a span, seed -> (count,) rank of each position, 0 is committed first
 
 
@@ -85,17 +100,47 @@ def quota(masked: int, passes_left: int) -> int:
     return math.ceil(masked / max(1, passes_left))
 
 
-def cosine(total: int, number: int, passes: int) -> int:
+def cosine(total: int, number: int, passes: int, shift: float = 1.0) -> int:
     """Number of masks left after pass `number` of `passes`: few commits at first, many at the end (MaskGIT, arXiv 2202.04200)."""
     return math.floor(total * math.cos(math.pi / 2 * number / passes))
 
 
-def arccos(total: int, number: int, passes: int) -> int:
+def arccos(total: int, number: int, passes: int, shift: float = 1.0) -> int:
     """The same for the Halton scheduler's curve: total * (1 - 2 arccos(number / passes) / pi) are committed by then."""
     return total - math.floor(total * (1 - 2 * math.acos(number / passes) / math.pi))
 
 
-CURVES: dict[str, Callable[[int, int, int], int] | None] = {"even": None, "cosine": cosine, "arccos": arccos}
+def shifted(total: int, number: int, passes: int, shift: float) -> int:
+    """The same where the share s u / (1 + (s - 1) u) is committed by time u: the smaller the shift s, the later (OmniVoice)."""
+    return total - sum(shifted_counts(total, passes, shift)[:number])
+
+
+def shifted_counts(total: int, passes: int, shift: float) -> list[int]:
+    """Number of positions that each pass commits: the shares' differences in float32, rounded up; the last pass takes the rest.
+
+    Times are those of torch.linspace(0, 1, passes + 1), bit for bit. Source: OmniVoice 0.2.1, whose counts these are.
+    """
+    times = evenly(0.0, 1.0, passes)
+    scale = np.float32(shift)
+    shares = (scale * times / (np.float32(1) + np.float32(shift - 1) * times)).astype(np.float64)
+    counts, left = list[int](), total
+    for number in range(passes - 1):
+        counts.append(min(left, math.ceil(total * float(shares[number + 1] - shares[number]))))
+        left -= counts[-1]
+    return [*counts, left]
+
+
+def evenly(start: float, end: float, steps: int) -> NDArray[np.float32]:
+    """(steps + 1,): torch.linspace(start, end, steps + 1), bit for bit: both halves from their ends, each point rounded once."""
+    width = np.float64((np.float32(end) - np.float32(start)) / np.float32(steps))
+    at = np.arange(steps + 1)
+    low, high = np.float64(np.float32(start)), np.float64(np.float32(end))
+    times = np.where(at < (steps + 1) // 2, low + width * at, high - width * (steps - at))
+    return times.astype(np.float32)
+
+
+Curve = Callable[[int, int, int, float], int]
+CURVES: dict[str, Curve | None] = {"even": None, "cosine": cosine, "arccos": arccos, "shifted": shifted}
 
 
 def threshold(probabilities: Scores, limit: float) -> int:

@@ -17,6 +17,7 @@ from unmask.decoding.commit_rules import Scores
 from unmask.decoding.denoiser import Denoiser, Step, TopKScores
 from unmask.decoding.row_selection import AttentionLayout, block_of, rows_of_pass
 from unmask.decoding.schedule import Schedule
+from unmask.errors import InputError
 
 PLAIN = AttentionLayout()
 REVISED_SHARE = 0.25  # at most this share of the filled positions is masked again; a model that doubts more would not improve it
@@ -33,8 +34,10 @@ def fill(
 
     clock: returns seconds; only differences matter. layout: which row of the model predicts which position. Without `budget_ms`
     the fill is deterministic: the same canvas and schedule give the same bytes. Raises InputError for a draft that does not fit
-    the canvas, and whatever the denoiser raises.
+    the canvas, a schedule for several streams, and whatever the denoiser raises.
     """
+    if schedule.stream_penalty:
+        raise InputError(f"stream_penalty is {schedule.stream_penalty}, and this model has one stream of ids; leave it out")
     filling = _Fill(canvas, denoiser, schedule, clock, layout)
     yield from filling.run()
     if schedule.revise and filling.number:
@@ -117,7 +120,7 @@ class _Fill:
             return masked
         if curve is None:
             return commit_rules.quota(masked, passes - self.in_block + 1)
-        return max(1, masked - curve(self.in_block_total, self.in_block, passes))
+        return max(1, masked - curve(self.in_block_total, self.in_block, passes, self.schedule.shift))
 
     def _count(self, scores: "_Scores", masked: int, elapsed_s: float) -> int:
         schedule, rule = self.schedule, commit_rules.RULES[self.schedule.rule]
@@ -221,6 +224,8 @@ class _State:
         schedule = self.schedule
         if self.ranks is None:
             confidence = commit_rules.MEASURED[schedule.order](best, second, entropy)
+            if schedule.position_temperature:
+                confidence = commit_rules.noisy(confidence, schedule.order, schedule.position_temperature, self.rng)
             order = np.argsort(-confidence, kind="stable")  # ties: lowest position
         else:
             order = np.argsort(self.ranks[wanted], kind="stable")

@@ -14,8 +14,9 @@ ALGORITHMS = {
     "dream": ("origin", "maskgit_plus", "topk_margin", "entropy", "entropy-penalty"),
     "llada": ("low_confidence", "random"),
     "fast_dllm": ("threshold",),
+    "omnivoice": ("probability",),
 }
-UNREAD = {"fast_dllm": ("steps", "temperature", "seed", "block")}
+UNREAD = {"fast_dllm": ("steps", "temperature", "seed", "block"), "omnivoice": ("block",)}
 """Sampler -> fields of `Reference` that it does not read, or that are the model's own."""
 WINDOWS = ("masked", "block", "suffix")
 
@@ -63,7 +64,10 @@ class Schedule:
     block: int | None = None
     """Fill this many positions before the next ones. If unset: the model's own block length, or the whole canvas at once."""
     curve: str = "even"
-    """Rule quota: how commits are spread over the passes: even, cosine (few at first) or arccos (the Halton scheduler's)."""
+    """Rule quota: how commits are spread over the passes: even, cosine (few at first), arccos (the Halton scheduler's) or shifted
+    (the fewer at first, the smaller `shift` is)."""
+    shift: float = 0.1
+    """Curve shifted: share of the passes' slope that the first ones have. 1 is even."""
     entropy_bound: float = 0.1
     """Rule entropy_bound: maximum total entropy, in nats, of the positions committed together, not counting the largest."""
     temperature: float = 0.0
@@ -74,7 +78,12 @@ class Schedule:
     """Classifier-free guidance, for tasks with an unconditional prompt: how far predictions lead away from what they would be
     without the inputs. 0 is off; a guided pass costs two."""
     guided: str = "all"
-    """With guidance, the passes that are guided: all, first, or an interval such as 2-8, counted from 1."""
+    """With guidance, the passes that are guided: all, first, or an interval such as 2-8, counted from 1. For models with several
+    streams of codes also every-2 and so on: the passes between are led away from the last unconditional predictions."""
+    position_temperature: float = 0.0
+    """Temperature of the order of commits. 0 commits the most confident; above 0, noise is added to confidences divided by it."""
+    stream_penalty: float = 0.0
+    """For models with several streams of codes: nats of confidence by which each stream comes after the one before it."""
     seed: int = 0
     """Seed of the random order and of drawn ids."""
 
@@ -98,14 +107,23 @@ class Schedule:
             raise InputError(f"verify_accept_ratio is {self.verify_accept_ratio}; it must be between 0 and 1")
         if not 0 <= self.revise < 1:
             raise InputError(f"revise is {self.revise}; it must be at least 0 and below 1")
-        for name in ("temperature", "guidance"):
+        for name in ("temperature", "guidance", "position_temperature", "stream_penalty"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be 0 or above")
-        self.guided_passes  # noqa: B018  (raises)
+        if not 0 < self.shift <= 1:
+            raise InputError(f"shift is {self.shift}; it must be above 0 and at most 1")
+        if self.guided_every is None:
+            self.guided_passes  # noqa: B018  (raises)
         check_seed(self.seed)
         for name in ("factor", "entropy_bound", "budget_ms"):
             if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} is {value}; it must be above 0")
+
+    @property
+    def guided_every(self) -> int | None:
+        """The distance of guided passes, the first among them, for every-2 and so on; None for other values."""
+        found = re.fullmatch(r"every-([2-9]|[1-9]\d{1,8})", self.guided)
+        return int(found[1]) if found else None
 
     @property
     def guided_passes(self) -> tuple[int, int | None]:
@@ -114,7 +132,10 @@ class Schedule:
             return 1, None if self.guided == "all" else 1
         found = re.fullmatch(r"([1-9]\d{0,8})-([1-9]\d{0,8})", self.guided)
         if found is None or int(found[1]) > int(found[2]):
-            raise InputError(f"guided {self.guided!r} is not all, first, or an interval of passes such as 2-8")
+            raise InputError(
+                f"guided {self.guided!r} is not all, first, or an interval of passes such as 2-8; every-2 is for models with "
+                "several streams of codes"
+            )
         return int(found[1]), int(found[2])
 
     def unread(self) -> dict[str, str]:
@@ -122,6 +143,8 @@ class Schedule:
         found = {name: f"rule {name}" for name, rule in RULES.items() if rule is not None and name != self.rule}
         if self.rule != "quota":
             found["curve"] = "rule quota"
+        if self.curve != "shifted":
+            found["shift"] = "curve shifted"
         if not self.reuse:
             found["window"] = "reuse"
         if not self.guidance:
@@ -136,13 +159,13 @@ class Reference:
     """A family's published decoding. Checked on construction; raises InputError that names the option."""
 
     sampler: str
-    """dream, llada or fast_dllm."""
+    """dream, llada, fast_dllm or omnivoice."""
     steps: int
     """Number of passes over the whole answer. dream: at most the number of its masks. fast_dllm: not used; a block has the passes
     that it needs."""
     algorithm: str
     """dream: origin, maskgit_plus, topk_margin, entropy or entropy-penalty; llada: low_confidence or random; fast_dllm:
-    threshold."""
+    threshold; omnivoice: probability."""
     temperature: float = 0.0
     """Sampling temperature of the ids. 0 takes the most probable id."""
     top_p: float = 1.0
@@ -170,6 +193,12 @@ class Reference:
     """Dream only: the last timestep."""
     at_least_one: bool = False
     """Commit at least one position in every step, even where the schedule asks for none (Omni-Diffusion)."""
+    shift: float = 1.0
+    """omnivoice only: as that of `Schedule`."""
+    position_temperature: float = 0.0
+    """omnivoice only: as that of `Schedule`."""
+    stream_penalty: float = 0.0
+    """omnivoice only: as that of `Schedule`."""
     seed: int = 0
     """Seed of drawn ids and positions."""
 
@@ -192,7 +221,9 @@ class Reference:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0 and at most 1")
         if not 0 < self.eps < 1:
             raise InputError(f"eps is {self.eps}; it must be between 0 and 1")
-        for name in ("temperature", "algorithm_temperature", "guidance"):
+        if not 0 < self.shift <= 1:
+            raise InputError(f"shift is {self.shift}; it must be above 0 and at most 1")
+        for name in ("temperature", "algorithm_temperature", "guidance", "position_temperature", "stream_penalty"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be 0 or above")
         check_seed(self.seed)

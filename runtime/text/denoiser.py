@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.graph_spec import BACKBONE
+from unmask.bundle.graph_spec import BACKBONE, STREAMS
 from unmask.bundle.manifest import Manifest
 from unmask.decoding.canvas import IdRange
 from unmask.decoding.denoiser import TopKScores
@@ -50,7 +50,7 @@ class BackboneDenoiser:
         width = self._manifest.embedding.width
         if given is not None and given.values.shape[1] != width:
             raise InputError(f"rows of width {given.values.shape[1]} were given; {self._manifest.name} takes width {width}")
-        if engine.kind is not BACKBONE:
+        if engine.kind not in (BACKBONE, STREAMS):
             raise BundleError(f"{engine.bundle.folder}: has the graphs of a {engine.kind.name}, not of a backbone")
         engine.check("window")
         layers, heads, _, width = engine.inputs("window")["cache_k"]
@@ -77,7 +77,7 @@ class BackboneDenoiser:
     def hidden_window(self, ids: Ids, positions: Ids, predicted: Ids) -> Rows:
         """The pass of `predict` without its head: (R, d), the head's input for each predicted position."""
         sources = np.searchsorted(positions, self._layout.sources(predicted))
-        return self._pass(self._embed(ids, positions), positions, sources)
+        return self.compute(self._embed(ids, positions), positions, sources)
 
     def _embed(self, ids: Ids, positions: Ids) -> Rows:
         """(W,) ids at increasing positions -> (W, d), with given rows in place of embeddings, and those of places added."""
@@ -90,7 +90,7 @@ class BackboneDenoiser:
             rows[own != NONE] += self._engine.embed(own[own != NONE])
         return rows
 
-    def _pass(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:
+    def compute(self, rows: Rows, positions: Ids, sources: Ids) -> Rows:
         """Compute rows (W, d), keep their keys and values, and return the hidden rows at the indices `sources`, (R, d)."""
         stop = self._seen(int(positions[-1]))
         matrices = self._heads + self._masked  # of rows and positions
@@ -176,7 +176,7 @@ class BackboneDenoiser:
     def hidden_of(self, rows: Rows, wanted: Ids) -> Rows:
         """`hidden` for embedded rows (N, d)."""
         self.reset()
-        return self._pass(rows, np.arange(len(rows)), self._layout.sources(wanted))
+        return self.compute(rows, np.arange(len(rows)), self._layout.sources(wanted))
 
     def numbers(self, hidden: Rows, scale: float) -> TopKScores:
         """Scores over the whole vocabulary, from logits * scale. hidden: (R, d)."""

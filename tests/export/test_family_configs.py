@@ -125,7 +125,6 @@ def test_what_nobody_knows_is_told_with_what_is_known(kind: str | None) -> None:
         ({"model_type": "sdar_moe"}, "a mixture of experts, .* the nearest are the dense models"),
         ({"model_type": "rnd1"}, "a mixture of experts"),
         ({"model_type": "bd3lm"}, "diffusion transformer"),
-        ({"model_type": "omnivoice"}, "eight codebooks"),
         ({"model_type": "diffusion_gemma"}, "noise is uniform"),
         ({"model_type": "wedlm"}, "attends causally"),
         ({"model_type": "llama"}, "writes token by token"),

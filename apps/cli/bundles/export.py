@@ -55,6 +55,10 @@ class ExportOptions:
     glm_voice: Path | None = None
     """Speech codec of Omni-Diffusion: the folder of GLM-4-Voice's decoder (THUDM/glm-4-voice-decoder) with flow.pt and hift.pt.
     The bundle then gives sound."""
+    higgs: Path | None = None
+    """Speech codec of OmniVoice: the folder of Higgs Audio's codec. A checkpoint with a folder audio_tokenizer brings its own."""
+    higgs_voice: Path | None = None
+    """The part of the same codec that reads a reference voice, from the same folder."""
     target: CheckpointTarget | Literal["web"] = "onnx"
     """onnx: graphs of any size, for CPUs. litert and coreml have fixed sizes: for boards and phones; for Macs, iPhones and iPads.
     web: a page that captions in the browser, made of a captioner's bundle."""
@@ -196,13 +200,15 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
         export_fixed(checkpoint, target, replace(options, name=options.name or name), options.to or formats[0], say)
         say(f"next: unmask generate {target} --engine {options.target} --prompt ...")
     else:
+        from unmask.export.codecs.attach import codecs_inside
         from unmask.export.onnx.backbone import write_backbone
 
         def write() -> None:
             write_backbone(checkpoint, target, options.name or name, options.top, options.block, say)
 
-        with_codecs(target, sources(options), checkpoint, options.codecs, say, write)
-        say(f"next: unmask generate {target} --prompt ...")
+        own = codecs_inside(checkpoint)
+        with_codecs(target, own | sources(options), checkpoint, options.codecs, say, write)
+        say(f'next: unmask speak "Hello." --bundle {target} --play' if own else f"next: unmask generate {target} --prompt ...")
     return target
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from unmask.apps.cli.bundles.export import with_codecs
 from unmask.apps.cli.options import (
     FLAG,
     MANY,
@@ -156,11 +157,19 @@ def shrink(bundle: Path, target: Path, number_format: str, options: QuantizeOpti
 
 def shrink_checkpoint(checkpoint: Path, target: Path, number_format: str, options: QuantizeOptions, say: Say) -> int:
     """Quantize a checkpoint without an fp32 bundle on the way. Returns the bytes of the model in fp32."""
+    from unmask.export.codecs.attach import codecs_inside
     from unmask.quant.weights.checkpoint import quantize_checkpoint
 
     if options.keep_bytes is not None or "int8-static" in (number_format, options.head):
         raise InputError(f"{checkpoint}: --keep-bytes and int8-static run the model; first run unmask export {checkpoint}")
-    return quantize_checkpoint(checkpoint, target, recipe_of(number_format, options), say)
+    recipe, before = recipe_of(number_format, options), 0
+
+    def write() -> None:
+        nonlocal before
+        before = quantize_checkpoint(checkpoint, target, recipe, say)
+
+    with_codecs(target, codecs_inside(checkpoint), checkpoint, "fp32", say, write)
+    return before
 
 
 def prepared(

@@ -34,11 +34,13 @@ def reference_fill(
     As in the published code, any id may be committed, whatever the spans allow, and a position whose best id is the mask itself
     stays masked, so masks may be left at the end. unconditional: the model with Dream's unconditional prompt, for guidance;
     LLaDA's guidance masks the prompt of the same canvas. clock: returns seconds. Raises InputError for a canvas with a draft, if
-    the graph returns fewer than `top_k` ids, if Dream's guidance has no unconditional prompt, or if the answer is shorter than a
-    block of Fast-dLLM's.
+    the graph returns fewer than `top_k` ids, if Dream's guidance has no unconditional prompt, if the answer is shorter than a
+    block of Fast-dLLM's, and for a sampler of several streams.
     """
     if canvas.draft is not None:
         raise InputError("a published decoding starts from masks; leave the draft out")
+    if reference.sampler not in SAMPLERS:
+        raise InputError(f"the sampler {reference.sampler!r} fills several streams of codes, and this canvas has one")
     state = State(canvas, denoiser, reference, unconditional)
     passes = SAMPLERS[reference.sampler](state)
     start = clock()

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.decoding import logit_filters as filters
+from unmask.decoding.commit_rules import evenly
 from unmask.decoding.denoiser import TopKScores
 from unmask.decoding.reference.state import Ids, Rows, State, surest
 from unmask.errors import InputError
@@ -100,8 +101,5 @@ def dream_quota(masked: int, step: int, steps: int, eps: float, at_least_one: bo
 
 
 def timesteps(steps: int, eps: float) -> NDArray[np.float32]:
-    """torch.linspace(1, eps, steps + 1), bit for bit: a float32 width, both halves from their ends, each point rounded once."""
-    width = np.float64((np.float32(eps) - np.float32(1)) / np.float32(steps))
-    at = np.arange(steps + 1)
-    times = np.where(at < (steps + 1) // 2, 1 + width * at, np.float64(np.float32(eps)) - width * (steps - at))
-    return times.astype(np.float32)
+    """(steps + 1,) values from 1 to eps, as the published code has them."""
+    return evenly(1.0, eps, steps)

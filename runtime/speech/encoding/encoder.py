@@ -22,7 +22,7 @@ class SpeechEncoder:
     """Makes rows of recordings. Keeps no state between them. The engine opens the graph when it is first run."""
 
     def __init__(self, engine: Engine, codec: Codec) -> None:
-        self._engine, self.longest_s = engine, codec.setting(LONGEST_S)
+        self._engine, self.longest_s, self.rate_hz = engine, codec.setting(LONGEST_S), SAMPLE_RATE_HZ
 
     def encode(self, media: NDArray[np.float32], drawn: int | None = None) -> NDArray[np.float32]:
         """(R, width) float32: four rows, and then one for each 60 ms.

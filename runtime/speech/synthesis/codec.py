@@ -13,7 +13,7 @@ from unmask.engines.engine import Engine
 from unmask.errors import InputError
 from unmask.speech.synthesis.chance import Chance, PublishedChance, SeededChance
 from unmask.speech.synthesis.flow import FlowOptions, mel_spectrogram
-from unmask.speech.synthesis.frames import SAMPLES_PER_FRAME, Pieces, frames_of
+from unmask.speech.synthesis.frames import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, Pieces, frames_of
 from unmask.speech.synthesis.vocoder import MARGIN, Vocoder
 
 Floats = NDArray[np.float32]
@@ -28,6 +28,7 @@ class SpeechWriter:
         settings = {name: codec.setting(name) for name in SETTINGS}
         self._engine, self._pieces, self._settings = engine, pieces or Pieces(), settings
         self._options = options or FlowOptions(guidance=settings["guidance"])
+        self.rate_hz = SAMPLE_RATE_HZ
 
     def decode(self, codes: Sequence[int], chance: Chance | None = None) -> Floats:
         """Codes -> samples (N,) in [-1, 1] at 22,050 Hz.

@@ -22,7 +22,7 @@ class VoiceWriter:
 
     def __init__(self, engine: Engine, codec: Codec) -> None:
         """Raises BundleError when the manifest's record lacks a number."""
-        self._engine, self._codes = engine, int(codec.setting("codes"))
+        self._engine, self._codes, self.rate_hz = engine, int(codec.setting("codes")), SAMPLE_RATE_HZ
 
     def decode(self, codes: Sequence[int]) -> Floats:
         """Codes -> samples (N,) in [-1, 1] at 22,050 Hz, the same each time. Raises InputError for none and for unknown ones."""

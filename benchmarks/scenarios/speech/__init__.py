@@ -1,0 +1,1 @@
+"""Models that speak, with random weights."""
