@@ -94,6 +94,18 @@ funasr-env: .cache/funasr/bin/python
 $(ORT_WEB):
 	mkdir -p $(@D) && cd $(@D) && npm pack --silent onnxruntime-web@1.30.0
 
+# OmniVoice's own package, without what only its training and its page need (docs/omnivoice.md). torchaudio's compiled library wants
+# the torch of its own version; what is called here is Python alone.
+.PHONY: omnivoice-env
+omnivoice-env: .cache/omnivoice/bin/python
+.cache/omnivoice/bin/python: constraints.txt
+	$(PYTHON) -m venv .cache/omnivoice
+	.cache/omnivoice/bin/python -m pip --disable-pip-version-check -q install --no-deps omnivoice==0.2.1 torchaudio
+	rm -rf .cache/omnivoice/lib/python*/site-packages/torchaudio/lib
+	.cache/omnivoice/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt \
+	  accelerate pydub soundfile torch 'transformers>=5.3'
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -120,4 +132,4 @@ $(ORT_WEB):
 	ln -s $(addprefix $(CURDIR)/,$(wildcard runtime/*) export quant apps benchmarks training models) $@/unmask
 
 clean:
-	rm -rf .venv .cache/funasr .cache/optimum .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache/funasr .cache/omnivoice .cache/optimum .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

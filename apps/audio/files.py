@@ -39,6 +39,8 @@ class Recording:
     """Its name in commands, by default the same."""
     strict: bool = True
     """Values that are no sound are an error; else those that are not finite are silence."""
+    rate_hz: int = SAMPLE_RATE_HZ
+    """Of the blocks."""
     heard_s: float = 0.0
     """Seconds read so far, with the silence where sound is missing."""
     holes: int = 0
@@ -59,13 +61,13 @@ class Recording:
             raise AudioError(f"{self.where}: cannot be read ({error.strerror or error})") from error
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """(N,) float32 in [-1, 1] at 16 kHz, until the recording ends.
+        """(N,) float32 in [-1, 1] at `rate_hz`, until the recording ends.
 
         Channels are averaged, unless they cancel each other: then the first is taken.
         """
         try:
-            for block in resampled(self._mono()):
-                self.heard_s += len(block) / SAMPLE_RATE_HZ
+            for block in resampled(self._mono(), self.rate_hz):
+                self.heard_s += len(block) / self.rate_hz
                 yield block
         except AudioError as error:
             raise AudioError(f"{self.where}: {error}") from error
@@ -131,7 +133,7 @@ def _size(raw: BinaryIO) -> int:
     return size
 
 
-def open_recording(path: Path) -> Recording:
+def open_recording(path: Path, rate_hz: int = SAMPLE_RATE_HZ) -> Recording:
     """A file, or a pipe by its name. Raises AudioError if there is none, or if it cannot be read. Close `raw` at the end."""
     if path.is_dir():
         raise AudioError(f"{path}: this is a folder; name the recordings in it, for example {path / '*.wav'}")
@@ -143,7 +145,7 @@ def open_recording(path: Path) -> Recording:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise AudioError(f"{path}: cannot be read ({reason})") from error
     try:
-        recording = Recording(str(path), raw)
+        recording = Recording(str(path), raw, rate_hz=rate_hz)
         if not recording.stream.peek(1):
             raise AudioError(f"{path}: the file is empty; record or download it again")
     except AudioError:

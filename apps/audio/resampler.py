@@ -1,4 +1,4 @@
-"""Blocks of samples at any rate, as one continuous stream at 16 kHz.
+"""Blocks of samples at any rate, as one continuous stream at 16 kHz or another.
 
 soxr is imported on use: commands without audio do not need it.
 """
@@ -12,13 +12,13 @@ from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
 
 class Resampler:
-    """Converts blocks at one sample rate to blocks at 16 kHz, as one continuous stream."""
+    """Converts blocks at one sample rate to blocks at 16 kHz or another, as one continuous stream."""
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, to_hz: int = SAMPLE_RATE_HZ) -> None:
         import soxr
 
         self.rate_hz = rate_hz
-        self._stream = None if rate_hz == SAMPLE_RATE_HZ else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+        self._stream = None if rate_hz == to_hz else soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float32")
 
     def __call__(self, block: Samples) -> Samples:
         return block if self._stream is None else np.asarray(self._stream.resample_chunk(block), np.float32)
@@ -32,14 +32,14 @@ class Resampler:
         return held
 
 
-def resampled(blocks: Iterable[tuple[Samples, int]]) -> Iterator[Samples]:
-    """Blocks of one channel, each with its rate in Hz, at 16 kHz. The rate may change."""
+def resampled(blocks: Iterable[tuple[Samples, int]], to_hz: int = SAMPLE_RATE_HZ) -> Iterator[Samples]:
+    """Blocks of one channel, each with its rate in Hz, at 16 kHz or another. The rate may change."""
     resampler = None
     for block, rate_hz in blocks:
         if resampler is None or resampler.rate_hz != rate_hz:
             if resampler is not None:
                 yield resampler.rest()
-            resampler = Resampler(rate_hz)
+            resampler = Resampler(rate_hz, to_hz)
         yield resampler(block)
     if resampler is not None:
         yield resampler.rest()

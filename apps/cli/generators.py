@@ -19,7 +19,7 @@ class Generators:
         captions."""
         if (known := folder.resolve()) not in self._opened:
             session = open_model(folder, self._engine.options())
-            if session.generator is None:
+            if session.captioner is not None:
                 raise InputError(f"{option} {folder}: this bundle captions; --bundle takes it")
             self._opened[known] = session.load(), ThreadPoolExecutor(1, thread_name_prefix="generator")
         return self._opened[known]

@@ -52,6 +52,7 @@ FOLDERS = {
         "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.",
         "generate": "Answer a prompt, or run another task of a model that generates (Dream, LLaDA, SDAR, Omni-Diffusion).",
         "rank": "Rank texts by how well they fit a picture, or pictures by how well they fit a text.",
+        "speak": "Say a text aloud, sentence by sentence, into a file or from the loudspeaker.",
         "serve": "Serve a web page with live captions of the browser's microphone.",
         "studio": "Open a page that runs every task of a model and shows each pass.",
         "wyoming": "Serve speech to text for Home Assistant, by the Wyoming protocol.",

@@ -27,7 +27,7 @@ class ModalityFiles:
     reader: str
     """path -> the modality's own array."""
     encoder: str = ""
-    """(its own array, suffix) -> the bytes of a file."""
+    """(its own array, suffix), and for sound its rate -> the bytes of a file."""
     suffixes: tuple[str, ...] = ()
     """Of files that are written."""
     piped: bool = False
@@ -95,19 +95,19 @@ class Output:
         known = " or ".join(f"{name} to a {' or '.join(suffixes)} file" for name, suffixes in possible.items())
         raise InputError(f"--output {path}: this task gives {', '.join(gives)}; it writes {known or 'no file: text is printed'}")
 
-    def write(self, media: NDArray[Any]) -> None:
-        """Replaces an older file once the new one is complete. Raises InputError when it cannot be written."""
-        data = encoded(self.modality, media, self.path.suffix.lower())
+    def write(self, media: NDArray[Any], rate_hz: int | None = None) -> None:
+        """Replaces an older file once the new one is complete. rate_hz: of sound. Raises InputError when it cannot be written."""
+        data = encoded(self.modality, media, self.path.suffix.lower(), rate_hz)
         try:
             replace_files({self.path: data})
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}); choose another --output") from error
 
 
-def encoded(modality: str, media: NDArray[Any], suffix: str | None = None) -> bytes:
-    """A file of a modality's own array, by default with the first of its suffixes."""
+def encoded(modality: str, media: NDArray[Any], suffix: str | None = None, rate_hz: int | None = None) -> bytes:
+    """A file of a modality's own array, by default with the first of its suffixes. rate_hz: of sound."""
     files = FILES[modality]
-    data: bytes = _function(files.encoder)(media, suffix or files.suffixes[0])
+    data: bytes = _function(files.encoder)(media, suffix or files.suffixes[0], *([] if rate_hz is None else [rate_hz]))
     return data
 
 

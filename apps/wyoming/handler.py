@@ -22,7 +22,6 @@ from unmask.apps.wyoming.frames import check_format, fields_of, pcm, read_event,
 from unmask.apps.wyoming.models import Models
 from unmask.apps.wyoming.utterance import Utterance
 from unmask.errors import InputError, UnmaskError
-from unmask.speech.synthesis.frames import SAMPLE_RATE_HZ as SPOKEN_HZ
 from unmask.speech.words import WEIGHT, Phrase
 
 LANGUAGE = "en"
@@ -178,10 +177,11 @@ class Handler(AsyncEventHandler):
     # ---- text to speech, and answers
 
     async def _speak(self, text: str) -> None:
-        data, step = pcm(await self._models.speak(text)), 2 * CHUNK_SAMPLES
-        await self._tell(AudioStart(SPOKEN_HZ, 2, 1))
+        samples, rate_hz = await self._models.speak(text)
+        data, step = pcm(samples), 2 * CHUNK_SAMPLES
+        await self._tell(AudioStart(rate_hz, 2, 1))
         for start in range(0, len(data), step):
-            await self._tell(AudioChunk(SPOKEN_HZ, 2, 1, data[start : start + step]))
+            await self._tell(AudioChunk(rate_hz, 2, 1, data[start : start + step]))
         await self._tell(AudioStop())
 
     async def _handle(self, text: str) -> None:

@@ -60,12 +60,18 @@ class Models:
         ]
         return min(found, key=lambda name: ANSWERING.index(name) if name in ANSWERING else len(ANSWERING), default=None)
 
-    async def speak(self, text: str) -> NDArray[np.float32]:
-        """(N,) samples at the codec's rate. Raises InputError."""
-        answer = await self._run("speech", text)
-        if "speech" not in answer.media:
-            raise InputError("the answer has no speech in it; ask for something else")
-        return answer.media["speech"]
+    async def speak(self, text: str) -> tuple[NDArray[np.float32], int]:
+        """(N,) samples and their rate in Hz. Raises InputError."""
+        if self.generator is None or not self.speaks:
+            raise InputError("no bundle here makes speech of a text; start it with --generator and the folder of one")
+        session, worker = self.generator
+        parts = await asyncio.get_running_loop().run_in_executor(worker, lambda: list(session.say(text)))
+        return np.concatenate([part.samples for part in parts]), parts[0].rate_hz
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the generator says texts aloud."""
+        return self.generator is not None and self.generator[0].says()[0] is not None
 
     async def answer(self, text: str) -> str:
         """Raises InputError."""

@@ -31,7 +31,7 @@ def check_uri(uri: str, announced: bool) -> None:
 async def serve(uri: str, models: Models, clients: Clients, announce: str | None = None) -> None:
     """Until cancelled, or SIGTERM. announce: name in the local network. Raises InputError for an address that is taken."""
     session = models.generator[0] if models.generator else None
-    speaks, answers = (models.task(modality) is not None for modality in ("speech", "text"))
+    speaks, answers = models.speaks, models.task("text") is not None
     info = describe(models.captioner.bundle.manifest, session.bundle.manifest if session else None, speaks, answers)
     server = AsyncServer.from_uri(uri)
     async with announced(uri, announce) if announce is not None else contextlib.nullcontext():

@@ -75,6 +75,7 @@ TINY = {
         "model_type": "qwen3",
         "num_hidden_layers": 3,
         "head_dim": 32,
+        "max_position_embeddings": 4096,
         TIED: True,
     },
 }

@@ -100,7 +100,8 @@ def generate(
     """
     session = open_model(bundle, engine.options())
     if session.generator is None:
-        raise InputError(f"{bundle}: this bundle writes captions; run unmask caption --bundle {bundle}")
+        instead = "fills several streams; run unmask speak" if session.streams else "writes captions; run unmask caption"
+        raise InputError(f"{bundle}: this bundle {instead} --bundle {bundle}")
     task = session.task(options.task or next(iter(session.tasks), ""))
     aloud = saying_task(session, task) if options.output or options.play else None
     gives = (*task.outputs, SPEECH) if aloud else task.outputs
@@ -133,7 +134,8 @@ def generate(
         played = player.play(answer.codes.get(SPEECH, ()))
         decode = decode if output is None or output.modality != SPEECH else lambda modality, codes: played
     if output:
-        save(answer, output, decode, options.quiet)
+        rate_hz = session.codecs.sound_writer().rate_hz if output.modality == SPEECH else None
+        save(answer, output, decode, options.quiet, rate_hz)
 
 
 def saying_task(session: Session, task: Task) -> str | None:
@@ -158,12 +160,12 @@ def view_of(generator: Generator, request: Request, written: list[str], decode: 
     return CanvasView(generator.tokenizer, mask_id, start=request.prompt)
 
 
-def save(answer: Answer, output: Output, decode: Decode, quiet: bool) -> None:
+def save(answer: Answer, output: Output, decode: Decode, quiet: bool, rate_hz: int | None = None) -> None:
     """Write the part of an answer that has a file. Raises InputError when the answer holds none of it."""
     codes = answer.codes.get(output.modality)
     if not codes:
         raise InputError(f"{output.path}: nothing is written, since the answer holds no {output.modality} codes")
-    output.write(decode(output.modality, codes))
+    output.write(decode(output.modality, codes), rate_hz)
     if not quiet:
         print(f"{output.path}: {len(codes)} {output.modality} codes", file=sys.stderr)
 

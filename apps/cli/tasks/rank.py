@@ -55,7 +55,8 @@ def rank(
     """
     session = open_model(bundle, engine.options())
     if session.generator is None:
-        raise InputError(f"{bundle}: this bundle writes captions; likelihoods are asked of one that generates")
+        what = "writes captions" if session.streams is None else "fills several streams of codes"
+        raise InputError(f"{bundle}: this bundle {what}; likelihoods are asked of one that generates")
     given: dict[str, Sequence[str | Path]] = {"text": options.prompt, "image": options.image, "speech": options.speech}
     one, many = split({modality: values for modality, values in given.items() if values})
     task = choose(session, options.task, {one, many})

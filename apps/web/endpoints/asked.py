@@ -43,6 +43,7 @@ class Spoken:
 
     text: str
     form: str = "wav"
+    speed: float = 1.0
 
 
 def read_transcription(form: Mapping[str, list[str]], model: str) -> Transcription:
@@ -91,20 +92,23 @@ def read_picture(body: Mapping[str, object], model: str) -> Picture:
     return Picture(_text(body, "prompt"), seed)
 
 
-def read_spoken(body: Mapping[str, object], model: str) -> Spoken:
-    """Raises Refusal."""
+def read_spoken(body: Mapping[str, object], model: str, paced: bool = False) -> Spoken:
+    """paced: the model can speak faster and slower. Raises Refusal."""
     _check_names(body, {"model", "input", "voice", "response_format", "speed", "stream_format"})
     _check_model(body.get("model", model), (model,))
     if body.get("voice") not in ("default", None):
         raise unsupported("voice", f"{model} has one voice, named default")
-    if body.get("speed") not in (1, None):
+    speed = body.get("speed")
+    if not paced and speed not in (1, None):
         raise unsupported("speed", "speech has one speed, 1")
+    if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not 0.25 <= speed <= 4):
+        raise unsupported("speed", "a number from 0.25 to 4 is needed")
     if body.get("stream_format") not in ("audio", None):
         raise unsupported("stream_format", "speech comes as audio")
     form = body.get("response_format", "mp3")
     if form not in SOUND_FORMS:
         raise unsupported("response_format", f"{form!r} is none of {', '.join(SOUND_FORMS)}")
-    return Spoken(_text(body, "input"), str(form))
+    return Spoken(_text(body, "input"), str(form), float(speed or 1))
 
 
 def _check_names(given: Collection[str], known: Collection[str]) -> None:

@@ -23,6 +23,7 @@ from unmask.apps.web.queue import Place, Queue
 from unmask.errors import InputError
 from unmask.session import RunOptions, Session
 from unmask.text.generator import Answer
+from unmask.voice.saying import Said, SayOptions
 
 SOUND_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg", "pcm": "audio/pcm"}
 
@@ -60,16 +61,31 @@ class Generations:
         """Raises Refusal."""
         with Place(self._queue) as place:
             body = await read_json(request, self._limits)
-            task = self._task("speech")
-            asked = read_spoken(body, self.name)
-            samples = await self._made(place, task, asked, asked.text, "speech")
-            return Response(sound(samples, asked.form), media_type=SOUND_TYPES[asked.form], headers=place.headers())
+            self._check_speech()
+            asked = read_spoken(body, self.name, self._session.streams is not None)
+            parts = await self._said(place, asked)
+            samples = np.concatenate([part.samples for part in parts])
+            data = sound(samples, asked.form, parts[0].rate_hz)
+            return Response(data, media_type=SOUND_TYPES[asked.form], headers=place.headers())
 
-    async def _made(self, place: Place, task: str, asked: Picture | Spoken, text: str, modality: str) -> NDArray[Any]:
+    def _check_speech(self) -> None:
+        """Raises Refusal for a bundle that says no text, or has no codec for it."""
+        if self._session.says()[0] is None:
+            self._task("speech")
+            raise Refusal(404, f"{self.name} has no task that says a text", "model_not_found", "model")
+
+    async def _said(self, place: Place, asked: Spoken) -> list[Said]:
+        """All parts of what is said. Raises Refusal."""
+        try:
+            options = SayOptions(speed=asked.speed)
+            return await place.work(self._worker, lambda: list(self._session.say(asked.text, options)))
+        except InputError as error:
+            raise Refusal(400, str(error), "invalid_value") from error
+
+    async def _made(self, place: Place, task: str, asked: Picture, text: str, modality: str) -> NDArray[Any]:
         """What the session's codecs make of the answer. Raises Refusal."""
-        seed = getattr(asked, "seed", None)
         schedule = self._session.tasks[task].schedule
-        options = RunOptions(schedule if seed is None else replace(schedule, seed=seed))
+        options = RunOptions(schedule if asked.seed is None else replace(schedule, seed=asked.seed))
         (name,) = self._session.tasks[task].inputs
         try:
             answer = await place.work(self._worker, lambda: self._session.run(task, {name: text}, options))
@@ -81,15 +97,13 @@ class Generations:
         return answer.media[modality]
 
 
-def sound(samples: NDArray[np.float32], form: str) -> bytes:
-    """A file of the codec's samples; pcm: 16 bits, little-endian, at 24 kHz, as OpenAI's is."""
+def sound(samples: NDArray[np.float32], form: str, own_hz: int) -> bytes:
+    """A file of samples at the codec's rate; pcm: 16 bits, little-endian, at 24 kHz, as OpenAI's is."""
     import soundfile
     import soxr
 
-    from unmask.speech.synthesis.frames import SAMPLE_RATE_HZ
-
-    rate_hz = {"pcm": 24_000, "opus": 24_000}.get(form, SAMPLE_RATE_HZ)
-    resampled = soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz) if rate_hz != SAMPLE_RATE_HZ else samples
+    rate_hz = {"pcm": 24_000, "opus": 24_000}.get(form, own_hz)
+    resampled = soxr.resample(samples, own_hz, rate_hz) if rate_hz != own_hz else samples
     if form == "pcm":
         return (np.clip(resampled, -1, 1) * 32767).round().astype("<i2").tobytes()
     file = io.BytesIO()

@@ -60,7 +60,8 @@ class Studio:
     ) -> None:
         """listener: hears texts that are spoken; None: texts are written. worker: as for `Runs`."""
         if session.generator is None:
-            raise InputError(f"{session.bundle.manifest.name} writes captions; the studio shows bundles that generate")
+            what = "writes captions" if session.streams is None else "fills several streams of codes"
+            raise InputError(f"{session.bundle.manifest.name} {what}; the studio shows bundles that generate")
         self._access, self._limits, self._listener = access, limits or StudioLimits(), listener
         self.runs = Runs(session, self._limits, worker)
         self.routes: list[BaseRoute] = [

@@ -26,7 +26,7 @@ class ResidualWriter:
         self.rate_hz, self.frame_samples = settings["rate_hz"], settings["frame_samples"]
 
     def decode(self, codes: Sequence[int]) -> Floats:
-        """Codes of all streams, frame by frame -> samples (N,) at `rate_hz`, in [-1, 1].
+        """Codes of all streams, frame by frame -> samples (N,) at `rate_hz`, which nothing limits to [-1, 1].
 
         Raises InputError for none, for a part of a frame, and for a code that the codec does not have.
         """
@@ -46,7 +46,7 @@ class ResidualWriter:
         for start, stop in _windows(len(frames), first):
             begin = max(0, start - self._reach)
             made = self._engine.run(ROLE, {"codes": frames[begin : stop + self._reach]})["samples"]
-            yield made[(start - begin) * self.frame_samples : (stop - begin) * self.frame_samples].clip(-1, 1)
+            yield made[(start - begin) * self.frame_samples : (stop - begin) * self.frame_samples]
 
     def _checked(self, codes: Sequence[int]) -> NDArray[np.int64]:
         ids = np.asarray(codes, np.int64)

@@ -1,0 +1,1 @@
+"""OmniVoice: beside its authors' package, and at full size."""
