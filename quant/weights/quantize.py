@@ -172,7 +172,9 @@ def _check(given: SourceModel, recipe: Recipe, ranges: Ranges | None) -> None:
 
 
 def _table(given: SourceModel, store: Store, table: Embedding, recipe: Recipe) -> Embedding:
-    """The description of an embedding in the new bundle."""
+    """The description of an embedding in the new bundle. One of several tables is read a few rows at a time, so its rows stay
+    together: in float16, unless the recipe says otherwise."""
+    rest = None if table.rest is None else _table(given, store, table.rest, replace(recipe, embedding=recipe.embedding or "fp16"))
     head = given.tied(table)
     read = [] if head is None else _readable(given, store, head, recipe)
     if recipe.embedding == "head" and not read:
@@ -180,15 +182,15 @@ def _table(given: SourceModel, store: Store, table: Embedding, recipe: Recipe) -
     if read and recipe.embedding in (None, "head"):
         return _in_parts(store, read, recipe)
     rows = given.read(table_place(table), np.dtype(table.dtype).newbyteorder("<"), (table.rows, table.width))
-    small = recipe.embedding or ("fp16" if recipe.format == "fp16" else "int8")
+    small = recipe.embedding or ("fp16" if recipe.format == "fp16" or rest else "int8")
     with named("the embedding"):
         if small != "int8":
             half = halves(rows) if small == "fp16" else None
             stored = store.outside(rows if half is None else half)
-            return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype))
+            return Embedding(WEIGHTS, stored.offset, table.rows, table.width, str(stored.dtype), rest=rest)
         made = columns(rows)
     offsets = (store.outside(part).offset for part in (made.codes, made.scales))
-    return Embedding(WEIGHTS, next(offsets), table.rows, table.width, "int8", next(offsets))
+    return Embedding(WEIGHTS, next(offsets), table.rows, table.width, "int8", next(offsets), rest=rest)
 
 
 def _readable(given: SourceModel, store: Store, head: Matrix, recipe: Recipe) -> list[tuple[Matrix, str]]:
