@@ -21,7 +21,7 @@ from unmask.speech.captioner import TASK, whole
 from unmask.speech.words import Phrase
 from unmask.text.generator import Answer
 
-TEXT = "text"
+TEXT, SPEECH = "text", "speech"
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ class Worker:
     def _answer(self, job: Job) -> bytes:
         task = self._session.task(self._work.task)
         inputs = {
-            name: job.inputs[name] if kind == TEXT else read_input(kind, Path(job.inputs[name]))
+            name: job.inputs[name] if kind == TEXT else read_input(kind, Path(job.inputs[name]), self._heard_hz(kind))
             for name, kind in task.inputs.items()
+            if name in job.inputs or name in task.required
         }
         answer = self._session.run(task.name, inputs, RunOptions(self._work.schedule))
         assert isinstance(answer, Answer), "captions have a task of their own"
@@ -88,7 +89,12 @@ class Worker:
             return f"{answer.text}\n".encode("utf-8", errors="replace")
         if modality not in answer.media:
             raise UnmaskError(f"the answer holds no {modality}; ask for something else")
-        return encoded(modality, answer.media[modality])
+        rate_hz = self._session.codecs.sound_writer().rate_hz if modality == SPEECH else None
+        return encoded(modality, answer.media[modality], rate_hz=rate_hz)
+
+    def _heard_hz(self, kind: str) -> int | None:
+        """The rate at which the bundle reads sound, if it reads any."""
+        return self._session.codecs.heard_hz() if kind == SPEECH and self._session.streams is not None else None
 
     def _text(self, job: Job) -> tuple[bytes, Recording]:
         began, captioner = time.perf_counter(), self._session.captioner

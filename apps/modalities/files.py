@@ -43,15 +43,15 @@ FILES = {
 """The one table of modalities that files are read and written for."""
 
 
-def read_input(modality: str, path: Path) -> Sequence[int] | NDArray[Any]:
+def read_input(modality: str, path: Path, rate_hz: int | None = None) -> Sequence[int] | NDArray[Any]:
     """The codes of a file of whole numbers, else what the modality's reader makes of it.
 
-    Raises UnmaskError that names the file for one that cannot be read.
+    rate_hz: of sound, by default 16 kHz. Raises UnmaskError that names the file for one that cannot be read.
     """
     if path == STANDARD_INPUT:
         if not (modality in FILES and FILES[modality].piped):
             raise InputError(f"the input {modality} is read from a file, not from standard input")
-        return _read(modality, path)
+        return _read(modality, path, rate_hz)
     try:
         with path.open("rb") as file:
             start = file.read(CHECKED)
@@ -59,11 +59,11 @@ def read_input(modality: str, path: Path) -> Sequence[int] | NDArray[Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     if modality not in FILES or not start.strip(NUMBERS) or path.suffix == ".txt":
         return read_codes(path)
-    return _read(modality, path)
+    return _read(modality, path, rate_hz)
 
 
-def _read(modality: str, path: Path) -> NDArray[Any]:
-    read: NDArray[Any] = _function(FILES[modality].reader)(path)
+def _read(modality: str, path: Path, rate_hz: int | None) -> NDArray[Any]:
+    read: NDArray[Any] = _function(FILES[modality].reader)(path, *([] if rate_hz is None else [rate_hz]))
     return read
 
 
