@@ -1,5 +1,6 @@
 """The grammar: pointers lead to the words that were meant, held-back phrasings stay out of training."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -10,7 +11,7 @@ from unmask.apps.ui.surface import read
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.examples import draw
 from unmask.training.ui.grammar.panels import draw_panel
-from unmask.training.ui.grammar.phrasing import Phrases, Talk, parsed, resolved, tagged
+from unmask.training.ui.grammar.phrasing import Talk, known, parsed, resolved, tagged
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -36,9 +37,25 @@ def test_training_sees_no_phrasing_that_is_held_back() -> None:
         talk = Talk(rng, held=False)
         draw_panel(talk)
         assert talk.strange == 0
-    only = Phrases(("seen",), ("unseen",))
-    assert {Talk(rng, False).say(only) for _ in range(50)} == {"seen"}
-    assert "unseen" in {Talk(rng, True).say(only) for _ in range(50)}
+    with_plus = known()["and"]
+    assert {Talk(rng, False).say("and") for _ in range(100)} == set(with_plus.train)
+    assert {Talk(rng, True).say("and") for _ in range(200)} == {*with_plus.train, *with_plus.held}
+
+
+def test_each_phrasing_is_well_formed_and_either_seen_or_held_back() -> None:
+    for name, phrases in known().items():
+        assert phrases.train, name
+        assert phrases.held, name
+        assert not set(phrases.train) & set(phrases.held)
+        for pattern in (*phrases.train, *phrases.held):
+            parsed(pattern.lstrip("!?"))
+
+
+def test_whole_sentences_are_not_put_into_others() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(300):
+        text = draw_panel(Talk(rng, held=False)).text
+        assert not re.search(r"(show|give|make|draw|have|need|want) (me )?(let me|i want|people|set a|wake)", text), text
 
 
 def test_names_for_tests_are_not_for_training() -> None:

@@ -2,8 +2,7 @@
 
 from unmask.apps.ui.slots import DEPTHS, NONE, OPTION, READING
 from unmask.training.ui.grammar import names
-from unmask.training.ui.grammar.controls import RANGE, choices, picker, ranged, slider, switch
-from unmask.training.ui.grammar.phrasing import Phrases
+from unmask.training.ui.grammar.controls import choices, picker, ranged, slider, switch
 from unmask.training.ui.grammar.sketch import Sketch
 from unmask.training.ui.grammar.titles import HEAD, buttons, expanded, fused, named
 
@@ -32,27 +31,10 @@ def sliders(s: Sketch) -> str:
     low = high = NONE
     if s.talk.chance(0.3):
         (a, low), (b, high) = s.number(0), s.number(float(s.talk.rng.integers(5, 300)))
-        said += " " + s.talk.say(RANGE, low=a, high=b, unit="percent")
+        said += " " + s.talk.say("range", low=a, high=b, unit="percent")
     for _, tag in marked:
         s.add("Slider", tag, low=low, high=high)
     return said
-
-
-LIGHTS = Phrases(
-    (
-        "[{n}] switches for {list}",
-        "[{n}] toggles for {list}",
-        "a switch (each for|for each of) {list}",
-        "on off switches for {list}",
-        "switches to control {list}",
-        "a switch for {list}",
-        "!let me turn {list} on and off",
-        "?i want to turn {list} on and off",
-        "{list} (switches|toggles)",
-        "controls to switch {list}",
-    ),
-    ("{list} with a switch each", "switches so i can turn on {list}"),
-)
 
 
 def switches(s: Sketch) -> str:
@@ -62,7 +44,7 @@ def switches(s: Sketch) -> str:
     count = int(s.talk.rng.integers(2, 7))
     the = s.talk.one(("", "the "))
     marked = [s.mark(name) for name in names.draw_names(s.talk.rng, own, count, s.held)]
-    said = s.talk.say(LIGHTS, list=s.talk.listed([the + text for text, _ in marked]), n=f"{count}")
+    said = s.talk.say("lights", list=s.talk.listed([the + text for text, _ in marked]), n=f"{count}")
     if own is names.ROOMS and s.talk.chance(0.6):
         text, tag = s.mark(s.talk.one(("lights", "light switches", "lamps")))
         s.add("Text", tag, look=HEAD)
@@ -74,40 +56,11 @@ def switches(s: Sketch) -> str:
     return said + buttons(s, 0.1)
 
 
-CHOOSE = Phrases(
-    (
-        "!let me (choose|pick|select) (between|from) {options}",
-        "(a choice|a selection|options|a menu) (of|with|between) {options}",
-        "a picker with {options}",
-        "?i want to (choose|pick|select) (between|from) {options}",
-        "a (menu|dropdown|selector) (of|with) {options}",
-        "!(ask me|let me decide) (between|whether i want) {options}",
-        "?(i can|we should) (choose|pick) {options}",
-    ),
-    ("!offer me {options}", "?which one {options}", "a vote on {options}"),
-)
-
-
 def pick(s: Sketch) -> str:
     if s.talk.chance(0.55):
         return picker(s) + buttons(s, 0.25)
     s.add("ChoicePicker")
-    return s.talk.say(CHOOSE, options=choices(s, DEPTHS[1])) + buttons(s, 0.25)
-
-
-TIMERS = Phrases(
-    (
-        "!(set|start) a [{name}] timer (for|of) {count} {unit}",
-        "a [{name}] timer (for|of) {count} {unit}",
-        "a {count} {unit} [{name}] timer",
-        "a [{name}] timer for {count} {unit}",
-        "a countdown (of|from) {count} {unit}",
-        "!count down {count} {unit}",
-        "?timer {count} {unit}",
-        "!remind me in {count} {unit}",
-    ),
-    ("!time {count} {unit} for me", "a {name} timer that runs {count} {unit}", "!remind me when {count} {unit} are over"),
-)
+    return s.talk.say("choose", options=choices(s, DEPTHS[1])) + buttons(s, 0.25)
 
 
 def timer(s: Sketch) -> str:
@@ -115,29 +68,13 @@ def timer(s: Sketch) -> str:
     unit = s.talk.one(("minute", "minutes", "minutes", "seconds", "hours", "second"))
     name = s.name(("egg", "pizza", "tea", "laundry", "pasta", "workout", "nap", "cookie", "homework", "plank", "rice", "bread"))
     count, number = s.number(float(rng.integers(1, 13) if s.talk.chance(0.5) else 5 * rng.integers(3, 19)))
-    said, title = fused(s, s.talk.say(TIMERS, count=count, unit=unit), name, "timer", "Timer")
+    said, title = fused(s, s.talk.say("timers", count=count, unit=unit), name, "timer", "Timer")
     s.add("Text", title, look=HEAD)
     s.add(READING, "Remaining", value=number, look=f"<style {unit.rstrip('s')}s>")
     s.add("Row")
     for label in ("Start", "Pause", "Reset"):
         s.add("Button", label, place=DEPTHS[1], look="<style primary>" if label == "Start" else NONE)
     return said
-
-
-ALARMS = Phrases(
-    (
-        "!set an alarm (for|at) {time} [{days}]",
-        "an alarm (for|at) {time} [{days}]",
-        "!wake me [up] at {time} [{days}]",
-        "an alarm clock (for|at) {time} [{days}]",
-        "?alarm {time} [{days}]",
-        "?i (want|need) to (wake|get) up at {time} [{days}]",
-        "?(my|the) alarm should be at {time} [{days}]",
-        "!set (a|the) {name} alarm (for|at) {time} [{days}]",
-        "(a|the) {name} alarm (for|at) {time} [{days}]",
-    ),
-    ("!get me up at {time} [{days}]", "?i have to be up by {time} [{days}]", "!ring at {time} [{days}]"),
-)
 
 
 DAYS = (("monday", "friday"), ("saturday", "sunday"), ("monday", "wednesday", "friday"), ("tuesday", "thursday"), ("sunday",))
@@ -159,7 +96,7 @@ def alarm(s: Sketch) -> str:
     name = s.name(("work", "school", "gym", "morning", "nap", "medicine", "early", "weekend", "second", "sunday", "holiday"))
     days = DAYS[rng.integers(len(DAYS))]
     marked = [s.mark(day) for day in days]
-    said = s.talk.say(ALARMS, time=text, days="on " + s.talk.listed([day for day, _ in marked]))
+    said = s.talk.say("alarms", time=text, days="on " + s.talk.listed([day for day, _ in marked]))
     said, title = fused(s, said, name, "alarm", "Alarm")
     s.add("Text", title, look=HEAD)
     s.add("DateTimeInput", "Time", value=tag, look="<style time>")

@@ -20,7 +20,7 @@ def draw(rng: np.random.Generator, held: bool = False) -> Example:
             example = _draw(rng, Talk(rng, held))
         except TooLong:
             continue
-        if not held or example.strange:
+        if example.words and (example.strange or not held):
             return example
 
 

@@ -3,59 +3,10 @@
 from unmask.apps.ui.slots import DEPTHS, NEW, READING
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.appliances import alarm, dimmer, pick, player, sliders, switches, thermostat, timer
-from unmask.training.ui.grammar.controls import BUTTON, control, field_look
-from unmask.training.ui.grammar.phrasing import ORDER, STATEMENT, Phrases, Talk
+from unmask.training.ui.grammar.controls import control, field_look
+from unmask.training.ui.grammar.phrasing import Talk
 from unmask.training.ui.grammar.sketch import Example, Sketch
-from unmask.training.ui.grammar.titles import AND, HEAD, buttons, expanded, fused
-
-ASK = Phrases(
-    (
-        "(show|give|get|make|build|draw) [me] {what} [please]",
-        "[please] (show|display|open|create|make) {what}",
-        "i (want|need|would like|'d like) {what}",
-        "(can|could) you (show|make|give|draw) [me] {what}",
-        "{what}",
-        "{what} please",
-        "put {what} on the (screen|display|panel)",
-        "(we need|let's have|let me have|i want to see) {what}",
-        "(hey|ok|okay|so|well) [please] (show|give) [me] {what}",
-        "i want a (panel|screen|page) with {what}",
-        "(let me see|just|now) {what}",
-        "(i'd like|i would like|we would like) to (have|see|get) {what}",
-        "(there should be|we could use|i could use|i am looking for) {what}",
-        "[please] (render|generate|prepare|design|start) {what} [for me]",
-        "(will you|can you) (show|make) me {what}",
-        "(can|may) i (have|get) {what}",
-        "a (panel|screen|page) (with|that has|containing) {what}",
-        "{what} (for me|on the screen|right here|if you can)",
-    ),
-    (
-        "could i (get|have) {what}",
-        "bring up {what}",
-        "set up {what} for me",
-        "how about {what}",
-        "would you (display|put up) {what}",
-        "i'd love to have {what} here",
-        "time for {what}",
-    ),
-)
-
-
-FORM = Phrases(
-    (
-        "a {name} form (with|for|asking for) {fields}",
-        "a {name} form with [fields for] {fields}",
-        "a form (called|named) {name} with {fields}",
-        "a {name} sheet with {fields}",
-        "!collect {fields} for the {name} form",
-        "?people enter {fields} in a form for {name}",
-        "a form for {name} with {fields}",
-        "a {name} (page|screen) (with|asking for) {fields}",
-        "[a] {name} form {fields}",
-        "a {name} form (containing|where i enter|that has) {fields}",
-    ),
-    ("a {name} sheet where people enter {fields}", "!collect {fields} in a {name} form"),
-)
+from unmask.training.ui.grammar.titles import HEAD, buttons, expanded, fused
 
 
 def form(s: Sketch) -> str:
@@ -65,11 +16,11 @@ def form(s: Sketch) -> str:
     s.add("Text", tag, look=HEAD)
     for field, (_, start) in zip(own, marked, strict=True):
         s.add("TextField", start, look=field_look(field))
-    said = s.talk.say(FORM, name=name, fields=s.talk.listed([text for text, _ in marked]))
+    said = s.talk.say("form", name=name, fields=s.talk.listed([text for text, _ in marked]))
     if s.talk.chance(0.45):
         text, start = s.name(names.BUTTONS, 0.1)
         s.add("Button", start, look="<style primary>")
-        return f"{said} {s.talk.say(AND)} {s.talk.say(BUTTON, name=text)}"
+        return f"{said} {s.talk.say('and')} {s.talk.say('button', name=text)}"
     s.add("Button", "Submit", look="<style primary>")
     return said
 
@@ -83,26 +34,10 @@ def login(s: Sketch) -> str:
     return f"a {text}"
 
 
-LISTED = Phrases(
-    (
-        "a {name} list with {items}",
-        "a {name} list that has {items}",
-        "!write {items} on (my|the|a) {name} list",
-        "a {name} list (containing|of|for|saying) {items}",
-        "[my] {name} list {items}",
-        "a list (called|named) {name} with {items}",
-        "a (checklist|check list|list) for {name} with {items}",
-        "!put {items} on (my|the|a) {name} list",
-        "a {name} list where i can tick off {items}",
-    ),
-    ("{items} on a {name} list", "a {name} list that has {items} on it", "!write down {items} as a {name} list"),
-)
-
-
 def todo(s: Sketch) -> str:
     name = s.name(names.LISTS)
     items = [s.mark(item) for item in names.draw_names(s.talk.rng, names.ITEMS, int(s.talk.rng.integers(1, 7)), s.held)]
-    said, title = fused(s, s.talk.say(LISTED, items=s.talk.listed([text for text, _ in items])), name, "list", "List")
+    said, title = fused(s, s.talk.say("listed", items=s.talk.listed([text for text, _ in items])), name, "list", "List")
     s.add("Text", title, look=HEAD)
     s.add("List")
     for _, start in items:
@@ -110,48 +45,16 @@ def todo(s: Sketch) -> str:
     return said
 
 
-DASH = Phrases(
-    (
-        "a [{name}] dashboard (with|of|showing|for) {list}",
-        "a status (page|screen|board) with {list}",
-        "a (monitor|display|page) (showing|with) {list}",
-        "!(read out|let me watch) {list}",
-        "a dashboard (with|for) {list} [please]",
-        "!(show|display) [the] {list}",
-        "an overview of {list}",
-        "a (board|screen) (showing|that shows) {list}",
-        "?i want to (see|watch) {list}",
-    ),
-    ("a display that reads out {list}", "!let me see {list} at a glance", "a monitor for {list}"),
-)
-
-
 def dashboard(s: Sketch) -> str:
     own = [s.mark(name) for name in names.draw_names(s.talk.rng, names.READINGS, int(s.talk.rng.integers(1, 6)), s.held)]
     the = s.talk.one(("", "the ", "current "))
     listed = s.talk.listed([the + text for text, _ in own])
-    said, title = fused(s, s.talk.say(DASH, list=listed), s.name(names.ROOMS), "dashboard", "Dashboard")
+    said, title = fused(s, s.talk.say("dash", list=listed), s.name(names.ROOMS), "dashboard", "Dashboard")
     s.add("Text", title, look=HEAD)
     s.add("Row")
     for _, start in own:
         s.add(READING, start, place=DEPTHS[1])
     return said
-
-
-MIXED = Phrases(
-    (
-        "a (panel|screen|page) (called|named|titled) {title} with {list}",
-        "a {title} (panel|screen|page) with {list}",
-        "{title} settings with {list}",
-        "a {title} board with {list}",
-        "one (page|panel) (called|for) {title} holding {list}",
-        "a (panel|page) for [the] {title} with {list}",
-        "controls for [the] {title} {list}",
-        "a (panel|screen) for [the] {title} that has {list}",
-        "[the] {title} with {list}",
-    ),
-    ("a {title} board that has {list}", "one page about {title} holding {list}"),
-)
 
 
 def mixed(s: Sketch) -> str:
@@ -165,29 +68,12 @@ def mixed(s: Sketch) -> str:
     parts = [control(s) for _ in range(count)]
     s.talk.parts_only = False
     listed = s.talk.listed(parts)
-    return s.talk.say(MIXED, title=text, list=listed) if title else listed
-
-
-CONFIRM = Phrases(
-    (
-        "!ask [me] (whether|if) (to|i should|we should) {deed}",
-        "a confirmation to {deed}",
-        "!ask for confirmation (before you|to) {deed}",
-        "!ask [me] to confirm {deed}",
-        "?confirm {deed}",
-        "!(make sure|double check) before (you|we) {deed}",
-        "a yes or no (card|question) whether to {deed}",
-        "!(check|ask) if i really want to {deed}",
-        "?(should i|do you want to|shall we) {deed}",
-        "a (question|dialog|card) (whether|asking) to {deed}",
-    ),
-    ("!make sure i want to {deed}", "a yes or no question {deed}", "!double check before you {deed}"),
-)
+    return s.talk.say("mixed", title=text, list=listed) if title else listed
 
 
 def confirmation(s: Sketch) -> str:
     text, tag = s.name(names.DEEDS)
-    said = s.talk.say(CONFIRM, deed=text)
+    said = s.talk.say("confirm", deed=text)
     s.add("Text", tag, look=HEAD)
     s.add("Row")
     yes, no = "Yes", "No"
@@ -249,15 +135,6 @@ KINDS = {
 }
 
 
-SENTENCE = {
-    ORDER: Phrases(
-        ("{x}", "{x}", "{x} please", "[please|now] {x}", "(can|could) you {x}", "(ok|okay|now|hey|so) {x}", "{x} for me"),
-        ("would you {x}", "i'd like you to {x}", "go ahead and {x}"),
-    ),
-    STATEMENT: Phrases(("{x}", "{x}", "{x} please", "(ok|okay|now|hey|so|well) {x}"), ("hmm {x}", "listen {x}")),
-}
-
-
 def draw_panel(talk: Talk, kind: object = None) -> Example:
     """A request for a new panel."""
     kinds = list(KINDS)
@@ -265,5 +142,5 @@ def draw_panel(talk: Talk, kind: object = None) -> Example:
     make = kinds[int(talk.rng.choice(len(kinds), p=[w / sum(weights) for w in weights]))]
     s = Sketch(talk)
     what = make(s)
-    said = talk.say(SENTENCE[talk.mood], x=what) if talk.mood else talk.say(ASK, what=what)
+    said = talk.say(talk.mood, x=what) if talk.mood else talk.say("ask", what=what)
     return s.finish(NEW, said, None, f"new {make.__name__}")

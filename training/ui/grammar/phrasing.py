@@ -3,7 +3,8 @@ sentence each part stands. Knows no panels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -11,9 +12,8 @@ from unmask.apps.ui.words import Word, words_of
 
 OPEN, MIDDLE, SHUT = "\x01", "\x02", "\x03"
 Tree = tuple[str, tuple["Tree", ...]]  # kind: text of a leaf, or "+" all in order, "|" one of them, "?" perhaps
-
-
-ORDER, STATEMENT = "!", "?"  # at the beginning of patterns that are whole sentences: "!let me ...", "?i want to ..."
+MARKS = {"!": "order", "?": "statement"}  # at the beginning of whole sentences: "!let me ...", "?i want to ..."
+HELD = ", held back"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,23 @@ class Phrases:
     held: tuple[str, ...]  # never seen in training
 
 
+@cache
+def known() -> Mapping[str, Phrases]:
+    """The patterns of `phrases/*.txt` by their names. A line that ends with a colon names those after it."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((files("unmask.training.ui.grammar") / "phrases").iterdir(), key=lambda file: file.name):
+        name = ""
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.endswith(":"):
+                name = line[:-1]
+                if name in found:
+                    raise ValueError(f"{file.name}: {name} is there twice")
+                found[name] = []
+            elif line:
+                found[name].append(line)
+    return {name: Phrases(tuple(own), tuple(found[name + HELD])) for name, own in found.items() if not name.endswith(HELD)}
+
+
 class Talk:
     """Draws phrasings."""
 
@@ -31,23 +48,25 @@ class Talk:
         """held: prefer phrasings that are held back."""
         self.rng, self.held = rng, held
         self.strange = 0  # phrasings held back that were drawn
-        self.mood = ""  # ORDER or STATEMENT once a whole sentence was drawn, into which no "show me" fits any more
+        self.mood = ""  # order or statement once a whole sentence was drawn, into which no "show me" fits any more
         self.parts_only = False  # draw no whole sentences
 
-    def say(self, phrases: Phrases | Sequence[str], **parts: str) -> str:
-        """One of the phrasings, with {name} replaced by its part."""
-        if isinstance(phrases, Phrases):
-            held = self._fitting(phrases.held)
-            own = self.held and held and self.rng.random() < 0.4
-            self.strange += bool(own)
-            phrases = held if own else phrases.train
+    def say(self, phrases: str | Sequence[str], **parts: str) -> str:
+        """One of the phrasings, with {name} replaced by its part. phrases: their name, or patterns."""
+        if isinstance(phrases, str):
+            own = known()[phrases]
+            held = self._fitting(own.held)
+            strange = self.held and bool(held) and self.rng.random() < 0.4
+            self.strange += strange
+            phrases = held if strange else own.train
         pattern = self.one(self._fitting(phrases))
-        if pattern[0] in (ORDER, STATEMENT):
-            self.mood, pattern = STATEMENT if self.mood == STATEMENT else pattern[0], pattern[1:]
+        if pattern[0] in MARKS:
+            self.mood = "statement" if self.mood == "statement" else MARKS[pattern[0]]
+            pattern = pattern[1:]
         return self.expand(pattern, parts)
 
     def _fitting(self, patterns: Sequence[str]) -> Sequence[str]:
-        return [each for each in patterns if each[0] not in (ORDER, STATEMENT)] if self.parts_only else patterns
+        return [each for each in patterns if each[0] not in MARKS] if self.parts_only else patterns
 
     def expand(self, pattern: str, parts: Mapping[str, str]) -> str:
         text = self._drawn(parsed(pattern))

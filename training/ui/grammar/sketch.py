@@ -6,16 +6,7 @@ from unmask.apps.ui.slots import NONE, POINTERS, WORDS, Filled, Slots
 from unmask.apps.ui.surface import Panel
 from unmask.apps.ui.words import Word
 from unmask.training.ui.grammar.names import INVENTED, draw_name
-from unmask.training.ui.grammar.phrasing import Phrases, Talk, resolved, tagged
-
-CORRECTED = Phrases(
-    (
-        "{wrong} [uh] (no|sorry|wait|i mean|no wait|no make that|no sorry) {right}",
-        "{wrong} actually [make that] {right}",
-        "{wrong} no no {right}",
-    ),
-    ("{wrong} oh no i meant {right}", "{wrong} scratch that {right}", "{wrong} or rather {right}"),
-)
+from unmask.training.ui.grammar.phrasing import Talk, resolved, tagged
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ class Sketch:
         text, tag = self.mark(f"{value:g}")
         if self.talk.chance(0.08):
             wrong = value + float(self.talk.rng.integers(1, 9))
-            text = self.talk.say(CORRECTED, wrong=f"{wrong:g}", right=text)
+            text = self.talk.say("corrected", wrong=f"{wrong:g}", right=text)
         return text, tag
 
     def add(self, type: str = NONE, start: str = NONE, **more: str) -> None:

@@ -2,13 +2,9 @@
 
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.controls import button
-from unmask.training.ui.grammar.phrasing import Phrases
 from unmask.training.ui.grammar.sketch import Sketch
 
 HEAD = "<style h3>"
-
-
-AND = Phrases(("and", "with", "plus", "and also"), ("along with", "together with"))
 
 
 def named(s: Sketch, what: str, rooms: tuple[str, ...] = names.ROOMS, share: float = 0.6) -> tuple[str, str]:
@@ -44,4 +40,4 @@ def expanded(s: Sketch, pattern: str) -> str:
 def buttons(s: Sketch, share: float) -> str:
     if not s.talk.chance(share):
         return ""
-    return f" {s.talk.say(AND)} {button(s, style='<style primary>')}"
+    return f" {s.talk.say('and')} {button(s, style='<style primary>')}"
