@@ -85,9 +85,7 @@ def commands(peer: Path, options: WyomingOptions, folder: Path) -> list[tuple[st
 @contextmanager
 def server(command: Sequence[str | Path]) -> Iterator[int]:
     """Started at a free port, which is given once it listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryFile() as told:
         process = subprocess.Popen([*command, "--uri", f"tcp://127.0.0.1:{port}"], stdout=told, stderr=told, env=environment)
@@ -97,6 +95,13 @@ def server(command: Sequence[str | Path]) -> Iterator[int]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def _wait(process: "subprocess.Popen[bytes]", port: int, command: Sequence[str | Path]) -> None:
