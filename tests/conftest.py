@@ -185,3 +185,27 @@ def media(omni: Path, omni_files: Path) -> Path:
         export_media(folder, omni, omni_files)
 
     return stored("media", make)
+
+
+@pytest.fixture(scope="session")
+def voice_files() -> Path:
+    """OmniVoice's checkpoint with its codec, tiny."""
+
+    def make(folder: Path) -> None:
+        from unmask.benchmarks.scenarios.speech.omnivoice import write_omnivoice
+
+        write_omnivoice(folder)
+
+    return stored("omnivoice-files", make)
+
+
+@pytest.fixture(scope="session")
+def voice(voice_files: Path) -> Path:
+    """Its bundle, with both parts of the codec."""
+
+    def make(folder: Path) -> None:
+        from tests.tiny import export_voice
+
+        export_voice(folder, voice_files)
+
+    return stored("omnivoice", make)

@@ -21,7 +21,7 @@ from unmask.benchmarks.scenarios.omni import CODECS
 from unmask.bundle.graph import GraphSpec
 from unmask.export.checkpoint.pieces import FILE as PIECES
 from unmask.export.checkpoint.pieces import MARKS, read_pieces
-from unmask.export.codecs.attach import add_codecs, write_codecs
+from unmask.export.codecs.attach import add_codecs, codecs_inside, write_codecs
 from unmask.export.families import FAMILIES
 from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig
@@ -148,6 +148,13 @@ def export_media(folder: Path, omni: Path, files: Path) -> None:
     with TemporaryDirectory() as made:
         codecs = write_codecs({name: files / name for name in CODECS}, files / "model", Path(made), lambda line: None)
         add_codecs(folder, Path(made), codecs)
+
+
+def export_voice(folder: Path, files: Path) -> None:
+    """The bundle of OmniVoice's checkpoint `files`, with the codec that lies in it."""
+    write_backbone(files, folder, "omnivoice")
+    with TemporaryDirectory() as made:
+        add_codecs(folder, Path(made), write_codecs(codecs_inside(files), files, Path(made), lambda line: None))
 
 
 def export_masked(folder: Path, checkpoint: Path) -> None:

@@ -21,7 +21,9 @@ from unmask.text.generator import Generator
 def subject_of(bundle: Bundle, material: Material, engine: Engine | None = None) -> Subject:
     """A captioner or a text generator with its material. Raises InputError when there is no material for it."""
     kinds = {TRANSCRIPT.name: CaptionSubject, BACKBONE.name: BackboneSubject}
-    return kinds[kind_of(bundle.manifest).name](bundle, material, engine or Engine(bundle))
+    if (name := kind_of(bundle.manifest).name) not in kinds:
+        raise InputError(f"{bundle.manifest.name} fills several streams of codes, which nothing here measures; leave it out")
+    return kinds[name](bundle, material, engine or Engine(bundle))
 
 
 class CaptionSubject:

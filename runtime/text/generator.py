@@ -94,7 +94,8 @@ class Generator:
         """engine: runs the graphs; by default one is made from `options`. Raises BundleError for a bundle of another kind."""
         if kind_of(bundle.manifest) is not BACKBONE:
             raise BundleError(
-                f"{bundle.folder}: family {bundle.manifest.family!r} does not generate; `unmask caption` runs it if it captions"
+                f"{bundle.folder}: family {bundle.manifest.family!r} does not generate; `unmask caption` runs it if it captions, "
+                "and `unmask speak` if it speaks"
             )
         if lacking := missing_roles(bundle.manifest):
             raise BundleError(f"{bundle.folder}: a generator needs {' and '.join(lacking)}, which {bundle.manifest.name} lacks")

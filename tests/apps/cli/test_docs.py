@@ -39,7 +39,13 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def tiny_models(
-    checkpoints: dict[str, Path], backbones: dict[str, Path], variants: Variants, omni_files: Path, media: Path
+    checkpoints: dict[str, Path],
+    backbones: dict[str, Path],
+    variants: Variants,
+    omni_files: Path,
+    media: Path,
+    voice_files: Path,
+    voice: Path,
 ) -> None:
     """What the pages make with lines before others: on text models, and on Omni-Diffusion."""
     made = {
@@ -48,6 +54,8 @@ def tiny_models(
         "tiny-a2d": variants.checkpoint("a2d-qwen3"),
         "omni": omni_files,
         "omni/bundle": media,
+        "voice/model": voice_files,
+        "voice/bundle": voice,
     }
     for name, source in made.items():
         shutil.rmtree(ROOT / ".cache" / name, ignore_errors=True)
