@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unmask.export.modules.scores import log_sum_exp
+from unmask.export.modules.scores import best_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,12 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
-def rotation(positions: Tensor, width: int, theta: float) -> tuple[Tensor, Tensor]:
-    """cos and sin (N, width) of RoPE's angles in fp32, for heads whose two halves rotate together (GPT-NeoX's layout)."""
+def rotation(positions: Tensor, width: int, theta: float, repeat: int = 2) -> tuple[Tensor, Tensor]:
+    """cos and sin (N, width / 2 * repeat) of RoPE's angles in fp32, for heads whose two halves rotate together (GPT-NeoX's
+    layout)."""
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width)
-    angles = positions.float()[:, None] * frequencies
-    return torch.cat([angles, angles], -1).cos(), torch.cat([angles, angles], -1).sin()
+    angles = (positions.float()[:, None] * frequencies).repeat(1, repeat)
+    return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:  # (N, heads, width)
@@ -73,6 +74,18 @@ class Attention(nn.Module):
         if self.config.qk_norm:
             k = self.k_norm(k)
         return rotate(k, turn).transpose(0, 1), v.transpose(0, 1)
+
+    def heads_of(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, d) -> queries and keys, rotated, and values, each (1, heads, N, head_width), in few operators of ONNX.
+
+        turn: cos and sin, each (N, head_width / 2).
+        """
+        q, k, v = (f(x).reshape(1, x.shape[0], -1, self.config.head_width) for f in (self.q, self.k, self.v))
+        if self.config.qk_norm:
+            q, k = self.q_norm(q), self.k_norm(k)
+        cos, sin = (part[None] for part in turn)
+        q, k = (torch.onnx.ops.rotary_embedding(part.transpose(1, 2), cos, sin) for part in (q, k))
+        return q, k, v.transpose(1, 2)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """x (N, d); k, v (KV, S, head_width); mask (N, S) is added to attention scores -> (N, d)."""
@@ -118,7 +131,11 @@ class BackboneModel(nn.Module):
 
 
 class BackboneWindow(nn.Module):
-    """One pass over W rows of a canvas of S positions. The other rows are attended to through their cached keys and values."""
+    """One pass over W rows of a canvas of S positions. The other rows are attended to through their cached keys and values.
+
+    Written for few nodes in a graph: rotation is one operator on rows, and heads are the first axis of what is replaced, so that
+    nothing cached is transposed. The numbers are those of `BackboneModel`.
+    """
 
     def __init__(self, backbone: BackboneModel) -> None:
         super().__init__()
@@ -135,16 +152,18 @@ class BackboneWindow(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Hidden rows (R, d) after the final norm, and the window's keys and values (L, KV, W, head_width)."""
         config = self.backbone.config
-        turn = rotation(positions, config.head_width, config.rope_theta)
+        turn = rotation(positions, config.head_width, config.rope_theta, repeat=1)
+        at = torch.zeros(1, 1, 1, dtype=torch.long), torch.arange(config.kv_heads)[None, :, None], positions[None, None]
+        grouped = config.heads != config.kv_heads
         keys, values = [], []
-        for i, layer in enumerate(self.backbone.layers):
-            normed = layer.attention_norm(rows)
-            k, v = layer.attention.keys_values(normed, turn)
+        for layer, old_k, old_v in zip(self.backbone.layers, cache_k.split(1), cache_v.split(1), strict=True):
+            q, k, v = layer.attention.heads_of(layer.attention_norm(rows), turn)
             keys.append(k)
             values.append(v)
-            seen_k, seen_v = cache_k[i].index_copy(1, positions, k), cache_v[i].index_copy(1, positions, v)
-            rows = layer.ffn(rows + layer.attention(normed, turn, seen_k, seen_v, mask))
-        return self.backbone.norm(rows[wanted]), torch.stack(keys), torch.stack(values)
+            seen = old_k.index_put(at, k), old_v.index_put(at, v)
+            mixed = F.scaled_dot_product_attention(q, *seen, mask, enable_gqa=grouped)
+            rows = layer.ffn(rows + layer.attention.o(mixed.transpose(1, 2).reshape(rows.shape[0], -1)))
+        return self.backbone.norm(rows[wanted]), torch.cat(keys), torch.cat(values)
 
 
 class Head(nn.Module):
@@ -157,9 +176,8 @@ class Head(nn.Module):
 
     def forward(self, hidden: Tensor, bias: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """hidden (R, d), bias (1 or R, count), scale (1,) -> ids (R, k), logits (R, k), logsumexp (R,), entropy (R,) in nats."""
-        logits = F.linear(hidden, self.weight) * scale + bias
+        logits = F.linear(hidden * scale, self.weight) + bias
+        best, ids = best_of(logits, self.top)
         probabilities = torch.softmax(logits, -1)
-        logsumexp = log_sum_exp(logits, probabilities)
-        entropy = logsumexp - (probabilities * logits).sum(-1)
-        best, ids = logits.topk(self.top)
-        return ids + self.start, best, logsumexp, entropy
+        logsumexp = best[:, 0] - probabilities.gather(1, ids[:, :1])[:, 0].log()
+        return ids + self.start, best, logsumexp, logsumexp - (probabilities * logits).sum(-1)

@@ -36,3 +36,13 @@ def join_heads(model: onnx.ModelProto) -> None:
             join.CopyFrom(made)
     use_own_operators(model)
     drop_unused(model)
+
+
+def scatter_directly(model: onnx.ModelProto) -> None:
+    """Drop the expansion of what a ScatterND writes, in place: it has the shape already, which the exporter could not see."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        maker = makers.get(node.input[2]) if node.op_type == "ScatterND" else None
+        if maker is not None and maker.op_type == "Expand":
+            node.input[2] = maker.input[0]
+    drop_unused(model)

@@ -29,6 +29,7 @@ from unmask.export.families import FAMILIES, family_of
 from unmask.export.families.adapter import Traits
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel, BackboneWindow, Head
 from unmask.export.modules.streams import StreamHeads
+from unmask.export.onnx.attention import scatter_directly
 from unmask.export.onnx.trace import free_bias_rows
 from unmask.export.onnx.unweighted import point, trace_unweighted
 from unmask.export.staging import check_target, staging
@@ -226,7 +227,9 @@ def _export_window(traced: TracedModel) -> onnx.ModelProto:
     dims = {**config.dims, "rows": 12, "slots": 20, "wanted": 5}
     graph = BACKBONE.graph("window").any_size(traced.model.traits.attention)
     program = trace_unweighted(module, graph, dims, {"rows": w, "slots": s, "wanted": r})
-    return _point(traced, program, {ours: (theirs, 0) for ours, theirs in names.items()})
+    made = _point(traced, program, {ours: (theirs, 0) for ours, theirs in names.items()})
+    scatter_directly(made)
+    return made
 
 
 def _export_head(traced: TracedModel, start: int, stop: int) -> onnx.ModelProto:

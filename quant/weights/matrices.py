@@ -94,7 +94,11 @@ def ranked(model: onnx.ModelProto) -> str | None:
     """Name of the logits over all ids that the graph can predict; None when it predicts none."""
     if not _predicts(model):
         return None
-    return next((node.input[0] for node in _upstream(model, PREDICTED) if node.op_type == "TopK"), None)
+    name = next((node.input[0] for node in _upstream(model, PREDICTED) if node.op_type == "TopK"), None)
+    makers = {made: node for node in model.graph.node for made in node.output}
+    while name in makers and makers[name].op_type in ("Reshape", "GatherND"):  # the best are looked for in some of its parts
+        name = makers[name].input[0]
+    return name
 
 
 def _predicts(model: onnx.ModelProto) -> bool:

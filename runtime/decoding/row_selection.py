@@ -81,5 +81,6 @@ def rows_of_pass(
         chosen |= fresh
     else:
         chosen[start : stop if window == "block" else seen] = True
+        chosen |= fresh  # of the block before, if that one was not computed anew
     chosen[layout.sources(predicted)] = True
     return np.flatnonzero(chosen)

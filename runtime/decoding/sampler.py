@@ -89,7 +89,9 @@ class _Fill:
         if schedule.budget_ms is not None and self.layout.block is None:
             block = block[0], max(block[1], self._hurry(now))
         if block != self.block:
-            self.block, self.in_block, self.since_all = block, 0, 0
+            if self.block is None or not schedule.across_blocks:
+                self.since_all = 0
+            self.block, self.in_block = block, 0
             self.in_block_total = int(state.masked[block[0] : block[1]].sum())
         self.in_block += 1
         stale = schedule.refresh is not None and self.since_all >= schedule.refresh

@@ -60,7 +60,9 @@ class Schedule:
     """With reuse, the rows that a pass computes: masked (masked rows of the block, and rows committed by the previous pass),
     block (the whole block: a dual cache) or suffix (the block and everything after it: a prefix cache)."""
     refresh: int | None = None
-    """With reuse, compute all rows again after this many passes. The first pass of each block always computes all rows."""
+    """With reuse, compute all rows again after this many passes, and in the first pass of each block unless `across_blocks`."""
+    across_blocks: bool = False
+    """With reuse, the first pass of a later block computes only what `window` selects too, so that small blocks cost few rows."""
     block: int | None = None
     """Fill this many positions before the next ones. If unset: the model's own block length, or the whole canvas at once."""
     curve: str = "even"
@@ -146,7 +148,7 @@ class Schedule:
         if self.curve != "shifted":
             found["shift"] = "curve shifted"
         if not self.reuse:
-            found["window"] = "reuse"
+            found |= dict.fromkeys(("window", "across_blocks"), "reuse")
         if not self.guidance:
             found["guided"] = "guidance 2"
         if not self.verify:

@@ -123,7 +123,10 @@ class OnnxRunner:
         return self._sessions[graph.file]
 
     def _open(self, graph: Bucket) -> "onnxruntime.InferenceSession":
-        return open_session(self._bundle.path(graph.file), self._options)
+        chosen = session_options(self._options)
+        # Logits over a large vocabulary are so many that each pass would get fresh pages from the system (docs/log.md).
+        chosen.enable_cpu_mem_arena = self._options.arena or graph.role.startswith("head")
+        return open_session(self._bundle.path(graph.file), self._options, chosen)
 
     def inputs(self, graph: Bucket) -> dict[str, tuple[Any, ...]]:
         return {value.name: tuple(value.shape) for value in self.session(graph).get_inputs()}

@@ -24,6 +24,8 @@ from unmask.text.places import NONE
 Rows = NDArray[np.float32]
 Ids = NDArray[np.int64]
 FLOAT = 4  # bytes
+SCORES = ("ids", "logits", "logsumexp", "entropy")  # outputs of a head, in the order of `TopKScores`
+LOGITS = 5 << 20  # numbers that a head computes at once: 34 rows of 152,000 ids
 HIDDEN_FROM = np.float32(-1e9)  # added to attention scores of hidden rows; finite, because some engines cannot compute with -inf
 
 
@@ -139,7 +141,7 @@ class BackboneDenoiser:
         k = min(scores.ids.shape[1] for _, scores in found)
         whole = (
             np.concatenate([getattr(n, name)[..., :k] if name in ("ids", "logits") else getattr(n, name) for _, n in found])[back]
-            for name in ("ids", "logits", "logsumexp", "entropy")
+            for name in SCORES
         )
         return TopKScores(*whole)
 
@@ -151,9 +153,13 @@ class BackboneDenoiser:
         return self._scores(role, hidden, bias, 1.0)
 
     def _scores(self, role: str, hidden: Rows, bias: Rows, scale: float) -> TopKScores:
-        check_memory(len(hidden) * bias.shape[-1] * FLOAT, f"predicting {len(hidden)} positions in one pass")
-        made = self._engine.run(role, {"hidden": hidden, "bias": bias, "scale": np.full(1, scale, np.float32)})
-        return TopKScores(made["ids"], made["logits"], made["logsumexp"], made["entropy"])
+        """bias: (1, V). Rows are taken in parts, so that memory does not grow with them."""
+        count = max(1, LOGITS // bias.shape[-1])
+        check_memory(min(count, len(hidden)) * bias.shape[-1] * FLOAT, f"predicting {len(hidden)} positions in one pass")
+        more = {"bias": bias, "scale": np.full(1, scale, np.float32)}
+        parts = [self._engine.run(role, {"hidden": hidden[at : at + count], **more}) for at in range(0, len(hidden), count)]
+        whole = parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in SCORES}
+        return TopKScores(*(whole[name] for name in SCORES))
 
     def _smallest(self, ranges: tuple[IdRange, ...]) -> tuple[str, IdRange]:
         """Role and id range of the smallest head that covers all the ranges."""

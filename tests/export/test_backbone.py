@@ -1,18 +1,25 @@
 """The backbone against transformers' own classes, and the exported graphs against the backbone: 1e-4 on every row."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from tests.oracle import theirs
+from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
+from unmask.engines.engine_options import EngineOptions
+from unmask.engines.onnx import open_session
 from unmask.export.checkpoint.weights import Checkpoint, open_checkpoint
 from unmask.export.families import FAMILIES, family_of
-from unmask.export.modules.backbone import BackboneModel
+from unmask.export.modules.backbone import BackboneModel, Head
+from unmask.export.modules.scores import part_size
+from unmask.export.onnx.trace import trace
 
 NAMES = ("dream", "llada", "block")
 CLOSE = {"atol": 1e-4, "rtol": 0}
@@ -160,3 +167,31 @@ def test_the_head_reduces_what_pytorch_reduces(family: str, checkpoints: dict[st
         assert np.allclose(entropy, torch.distributions.Categorical(logits=expected).entropy(), atol=1e-3)
     one = engine.run("head", {"hidden": hidden.numpy(), "bias": bias[:1], "scale": np.ones(1, np.float32)})
     assert one["ids"].shape == (7, 64)
+
+
+def test_of_many_ids_the_best_are_found_in_parts_and_the_lowest_of_equal_ones() -> None:
+    """Whole numbers, so that many logits are equal, against a stable sort of all of them."""
+    count, width, top = 8192, 8, 64
+    assert part_size(count, top) and not part_size(count // 2, top)
+    head = Head(width, 5, count, top)
+    head.weight = torch.nn.Parameter(torch.randint(-3, 4, (count, width), generator=torch.Generator().manual_seed(0)).float())
+    dims = {"wanted": 5, "width": width, "vocabulary": count, "1 or wanted": 1}
+    program = trace(head, BACKBONE.graph("head"), dims, {"wanted": torch.export.Dim("wanted", min=1, max=99)})
+    session = open_session(program.model_proto.SerializeToString(), EngineOptions())
+    for rows in (1, 7):
+        hidden = np.random.default_rng(rows).integers(-2, 3, (rows, width)).astype(np.float32)
+        expected = hidden @ head.weight.detach().numpy().T
+        order = np.argsort(-expected, axis=-1, kind="stable")[:, :top]
+        feeds = {"hidden": hidden, "bias": np.zeros((1, count), np.float32), "scale": np.ones(1, np.float32)}
+        ids, logits, *_ = session.run(None, feeds)
+        assert (ids == order + 5).all()
+        assert (logits == np.take_along_axis(expected, order, -1)).all()
+
+
+def test_a_layer_of_a_window_is_at_most_thirty_nodes(backbones: dict[str, Path]) -> None:
+    """Small nodes take half of a pass of a small model. Attention and rotation are one node each, and nothing cached is turned."""
+    graph = onnx.load(backbones["dream"] / "window.onnx", load_external_data=False).graph
+    kinds = Counter(node.op_type for node in graph.node)
+    layers = kinds["Attention"]
+    assert kinds["RotaryEmbedding"] == kinds["ScatterND"] == 2 * layers
+    assert len(graph.node) <= 30 * layers + 20

@@ -71,6 +71,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
         reuse=reuse,
         window=draw(st.sampled_from(["masked", "block", "suffix"])),
         refresh=draw(st.none() | st.integers(1, 4)) if reuse else None,
+        across_blocks=draw(st.booleans()),
         block=draw(st.none() | st.integers(1, 12)),
         curve=draw(st.sampled_from(["even", "cosine", "arccos"])),
         temperature=draw(st.sampled_from([0.0, 0.7])),
@@ -133,6 +134,21 @@ def test_refresh_computes_all_rows_after_so_many_passes(masks: int, every: int) 
     whole = [len(rows) == masks + 3 for rows, _ in model.calls]
     for i, computed in enumerate(whole[: masks - 2]):  # the last passes have few rows anyway
         assert computed == (i % every == 0)
+
+
+@given(prompt=st.integers(0, 9), masks=st.integers(1, 25), block=st.integers(1, 12), window=st.sampled_from(["masked", "block"]))
+def test_across_blocks_only_the_first_pass_computes_all_rows(prompt: int, masks: int, block: int, window: str) -> None:
+    """Every other one computes its block and what was committed just before, so that no row keeps the keys of a mask."""
+    canvas = canvas_of(prompt, masks)
+    schedule = Schedule(rule="quota", passes=2, reuse=True, window=window, block=block, across_blocks=True)
+    model, committed = Model(len(canvas.ids), AttentionLayout()), set[int]()
+    for step in fill(canvas, model, schedule):
+        rows, wanted = model.calls[-1]
+        start = prompt + (wanted[0] - prompt) // block * block
+        here = set(wanted) if window == "masked" else set(range(start, min(start + block, prompt + masks)))
+        assert set(rows) == (set(range(prompt + masks)) if step.number == 1 else here | committed)
+        assert (model.seen[rows] == (canvas.ids if step.number == 1 else before)[rows]).all()
+        committed, before = set(step.committed.tolist()), step.ids
 
 
 def test_a_suffix_window_computes_the_block_and_what_follows() -> None:
