@@ -6,7 +6,7 @@ Bundles are of one kind: the first is the base of the comparison. All bundles an
 process; each figure is the least of its rounds, in processor time of the thread with one thread and in time of the clock with
 more, so that other programs disturb it little. The roofline of a row count is the larger of two times: its multiplications with
 weights at the measured peak, and the bytes of all weights at the measured rate of reads (`unmask.benchmarks.measure.ceiling`).
-Nodes are timed by ONNX Runtime's own profiler, in a session of their own and by the clock. Random inputs; the time does not depend
+Nodes are timed by ONNX Runtime's own profiler, in a session of their own and by the clock. Inputs are random; times do not depend
 on them. Writes Markdown.
 """
 

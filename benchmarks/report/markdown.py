@@ -11,7 +11,10 @@ NOTES = (
     "after warm-up. The cases of a scenario take turns in random order. p99 is given from 500 samples.",
     "Rows are positions that the passes computed. Useful tokens: no padding and nothing after an end of text.",
     "Compute and reads: products with weights, and bytes of weights, per second, as shares of the most that this machine reached "
-    "in the same run. Attention and convolutions are not counted, and weights that stay in a cache are read faster than memory.",
+    "in the same run. Attention and convolutions are not counted, and weights that stay in a cache are read faster than memory. "
+    "Of the roofline: the time in multiples of the slower of the two alone.",
+    "Tokens per pass (rho): of a whole fill. AUP, d3LLM's accuracy under parallelism: tokens per pass over the settings, weighed "
+    "by the words that are right in percent; 100 is all words right and one token a pass.",
     "Live delays: wall-clock time from the end of a word in the finished caption. tentative: the word is first shown as it reads "
     "in the end; stable: it can no longer change; final: all text of a segment is stable, from the end of its last word.",
     "A start happens in a running Python: imports, reading and opening, the first pass. Cold: the system was asked to drop the "
@@ -30,8 +33,8 @@ def to_markdown(report: Report) -> str:
         "## Ceiling",
         tables.ceiling(report).to_markdown(),
     ]
-    for name in scenarios(report):
-        parts += [f"## {name}", tables.scenario(report, name).to_markdown()]
+    for name, table in tables.scenarios(report):
+        parts += [f"## {name}", table.to_markdown()]
     return "\n\n".join([*parts, *ending(report, NOTES)]) + "\n"
 
 
@@ -49,10 +52,6 @@ def ending(report: Report, notes: Sequence[str]) -> list[str]:
 
 def title(report: Report) -> str:
     return f"unmask bench: {', '.join(dict.fromkeys(row.subject for row in report.rows))}"
-
-
-def scenarios(report: Report) -> list[str]:
-    return list(dict.fromkeys(row.scenario for row in report.rows))
 
 
 def conditions(report: Report) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from html import escape
 
 from unmask.benchmarks.report import tables
-from unmask.benchmarks.report.markdown import NOTES, conditions, scenarios, title
+from unmask.benchmarks.report.markdown import NOTES, conditions, title
 from unmask.benchmarks.report.plots import Picture
 from unmask.benchmarks.report.record import Report
 
@@ -30,8 +30,8 @@ def to_html(report: Report, pictures: Mapping[str, Picture]) -> str:
         "<h2>Ceiling</h2>",
         table(tables.ceiling(report)),
     ]
-    for name in scenarios(report):
-        parts += [f"<h2>{escape(name)}</h2>", table(tables.scenario(report, name))]
+    for name, shown in tables.scenarios(report):
+        parts += [f"<h2>{escape(name)}</h2>", table(shown)]
     if report.skipped:
         items = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in report.skipped.items())
         parts += ["<h2>Not measured</h2>", f"<ul>{items}</ul>"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from unmask.benchmarks.measure.word_errors import WER_PERCENT
-from unmask.benchmarks.report.figures import Figures, figures
+from unmask.benchmarks.report.figures import Figures, figures, parallelism
 from unmask.benchmarks.report.record import Report, Row
 
 Cell = Callable[[Row, Figures], str]
@@ -53,9 +53,11 @@ COLUMNS: dict[str, Cell] = {
     "p99 ms": lambda row, found: number(found.p99_ms),
     "passes": lambda row, found: number(row.passes, 2) if row.passes > 1 else "",
     "rows per token": lambda row, found: number(found.rows_per_token),
+    "tokens per pass": lambda row, found: number(found.tokens_per_pass) if row.passes > 1 else "",
     "useful tokens/s": lambda row, found: number(found.tokens_per_s),
     "% of compute": lambda row, found: percent(found.compute_share),
     "% of reads": lambda row, found: percent(found.memory_share),
+    "of the roofline": lambda row, found: number(found.of_roofline),
     "RTF": lambda row, found: number(found.real_time_factor, 2),
     WER_PERCENT: lambda row, found: "" if row.error_rate is None else f"{100 * row.error_rate:.1f}",
     "drift": lambda row, found: str(found.drift or ""),
@@ -100,6 +102,20 @@ def ceiling(report: Report) -> Table:
         rates = (c.fp32_macs_per_s / 1e9, c.int8_macs_per_s / 1e9, c.bytes_per_s / 1e9)
         rows.append((str(c.threads), *(number(rate) for rate in rates)))
     return Table(("threads", "fp32 GMAC/s", "int8 GMAC/s", "reads GB/s"), tuple(rows))
+
+
+def aup(report: Report) -> Table | None:
+    """Accuracy under parallelism of each length; None where no quality is known."""
+    found = parallelism(report)
+    rows = tuple((one.subject, str(one.threads), one.length, str(one.settings), number(one.aup)) for one in found)
+    return Table(("of", "threads", "length", "settings", "AUP"), rows) if rows else None
+
+
+def scenarios(report: Report) -> list[tuple[str, Table]]:
+    """Name and table of each scenario, and of AUP after the last."""
+    own = aup(report)
+    found = [(name, scenario(report, name)) for name in dict.fromkeys(row.scenario for row in report.rows)]
+    return [*found, *([("AUP", own)] if own else [])]
 
 
 def scenario(report: Report, name: str) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.benchmarks.measure.word_errors import normalize, word_error_rate
+from unmask.benchmarks.tuning.curve import Curve, measure_curve
 from unmask.benchmarks.tuning.pareto import Setting
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine_options import EngineOptions
@@ -82,6 +83,8 @@ class AnswerObjective:
         """Raises InputError for a task with any other input than text."""
         self._task, self._prompts, self._length, self._clock = task, prompts, length, clock
         self.quality: dict[Setting, float] = {}
+        self._passes: dict[Setting, int] = {}  # of all prompts
+        self._curves: dict[tuple[Path, EngineOptions], Curve] = {}
         self._open: dict[tuple[Path, EngineOptions], Generator] = {}
         generator = self._generator(default)
         template = generator.template(task)
@@ -105,10 +108,23 @@ class AnswerObjective:
     def keep(self, settings: Sequence[Setting]) -> None:
         keep_open(self._open, settings)
 
+    def commits(self, setting: Setting) -> float:
+        """Positions that a pass commits in the mean; of a setting that has not run yet, 1."""
+        return len(self._inputs) * self.length / self._passes[setting] if setting in self._passes else 1.0
+
+    def curve(self, setting: Setting) -> Curve:
+        """What passes take with a setting's bundle and engine, measured once."""
+        key = setting.bundle, setting.engine
+        if key not in self._curves:
+            self._curves[key] = measure_curve(self._generator(setting).engine, self.length)
+        return self._curves[key]
+
     def _ids(self, setting: Setting) -> tuple[NDArray[np.int64], float]:
-        generator, found, began = self._generator(setting), list[int](), self._clock()
+        generator, found, passes, began = self._generator(setting), list[int](), 0, self._clock()
         for inputs in self._inputs:
-            found += generator.generate(self._task, inputs, self._length, setting.schedule).ids
+            answer = generator.generate(self._task, inputs, self._length, setting.schedule)
+            found, passes = [*found, *answer.ids], passes + answer.passes
+        self._passes[setting] = passes
         return np.array(found), self._clock() - began
 
     def _generator(self, setting: Setting) -> Generator:

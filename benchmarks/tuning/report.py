@@ -20,19 +20,21 @@ def named(measured: Measured, point: Point) -> str:
     return ", ".join(changes(point.setting, measured.default)) or "default"
 
 
-def table(found: TuningResult, unit: str, measure: str) -> str:
-    """Markdown: the front, the default and what was chosen."""
+def table(found: TuningResult, unit: str, measure: str, tokens: int | None = None) -> str:
+    """Markdown: the front, the default and what was chosen. tokens: of a unit, where their number is fixed."""
     measured, chosen = found.measured, found.choice.point.setting if found.choice else None
     kept = {point.setting for point in front(measured)} | {measured.default, chosen}
     rows = sorted((point for point in measured.points if point.setting in kept), key=measured.ms)
-    lines = [f"| setting | {measure}, % | ms {unit} (95 %) | ratio to the default |", "|---|---|---|---|"]
+    head = ["setting", f"{measure}, %", f"ms {unit} (95 %)", *(["tokens/s"] if tokens else []), "ratio to the default"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for point in rows:
         name = named(measured, point)
         quality = f"{100 * point.quality:.1f}"
         spread = _spread(measured.ms_interval(point))
         ratio = "" if point.setting == measured.default else str(point.ratio)
         shown = f"**{name}**" if point.setting == chosen else name
-        lines.append(f"| {shown} | {quality} | {measured.ms(point):.1f}{spread} | {ratio} |")
+        rate = [f"{1000 * tokens / measured.ms(point):.1f}"] if tokens else []
+        lines.append(f"| {' | '.join([shown, quality, f'{measured.ms(point):.1f}{spread}', *rate, ratio])} |")
     return "\n".join(lines)
 
 

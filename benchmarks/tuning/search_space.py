@@ -1,9 +1,10 @@
 """Which settings are tried, in which stages. Knows options and what a bundle's model supports; measures nothing."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from unmask.benchmarks.tuning.curve import Curve, worthwhile_blocks
 from unmask.benchmarks.tuning.pareto import Setting
 from unmask.benchmarks.tuning.search import Stage
 from unmask.bundle.manifest import Manifest
@@ -26,23 +27,44 @@ def caption_stages() -> list[Stage]:
     return [Stage("lookahead", _lookaheads)]
 
 
-def answer_stages(manifest: Manifest, length: int) -> list[Stage]:
+@dataclass(frozen=True)
+class Device:
+    """What is known of passes on this device while settings are searched."""
+
+    curve: Callable[[Setting], Curve]
+    """Of a setting's bundle and engine."""
+    commits: Callable[[Setting], float]
+    """Positions that a pass of a setting commits, in the mean."""
+
+
+def answer_stages(manifest: Manifest, length: int, device: Device) -> list[Stage]:
     """length: positions of an answer."""
 
     def rules(best: Setting) -> list[Setting]:
-        quotas = [max(1, length // commits) for commits in (1, 2, 4, 8)]
+        unit = min(best.schedule.block or manifest.block or length, length)  # passes are those of a block
+        quotas = [max(1, unit // commits) for commits in (1, 2, 4, 8)]
         found = [best.having(rule="quota", passes=passes) for passes in quotas]
         found += [best.having(rule="threshold", threshold=p, passes=None) for p in (0.95, 0.9, 0.8, 0.7)]
         return [*found, *(best.having(rule="entropy_bound", entropy_bound=nats, passes=None) for nats in (0.1, 0.3))]
 
     def blocks(best: Setting) -> list[Setting]:
-        sizes = [size for size in (8, 16, 32, 64) if size < length]
-        return [best.having(block=size) for size in (None, *sizes)]
+        sizes = worthwhile_blocks(device.curve(best), length, device.commits(best))
+        found = [in_blocks(best, size, length) for size in (None, *sizes)]
+        across = [setting.having(across_blocks=True) for setting in found[1:] if setting.schedule.reuse]
+        return [*found, *across]
 
     stages = [Stage("passes and rule", rules), Stage("order", _orders)]
     if manifest.attention != "block":  # its blocks are part of the model
         stages.append(Stage("block", blocks))
     return [*stages, Stage("rows", _reuse)]
+
+
+def in_blocks(setting: Setting, size: int | None, length: int) -> Setting:
+    """The same setting in blocks of another size, with as many commits a pass. None: no blocks."""
+    passes = setting.schedule.passes
+    if passes is not None:
+        passes = max(1, round(passes * min(size or length, length) / min(setting.schedule.block or length, length)))
+    return setting.having(block=size, passes=passes, across_blocks=setting.schedule.across_blocks and size is not None)
 
 
 def _orders(best: Setting) -> list[Setting]:
@@ -52,11 +74,12 @@ def _orders(best: Setting) -> list[Setting]:
 
 def _reuse(best: Setting) -> list[Setting]:
     """How many rows a pass computes, and for how many passes the keys and values of the others are reused."""
-    if best.schedule.passes == 1:
+    if best.schedule.passes == 1 and not best.schedule.across_blocks:
         return []
     windows = ("masked", "block", "suffix") if best.schedule.block else ("masked",)
     some = [(window, refresh) for window in windows for refresh in (None, 2, 4, 8)]
-    return [best.having(reuse=False, refresh=None), *(best.having(reuse=True, window=w, refresh=r) for w, r in some)]
+    plain = best.having(reuse=False, refresh=None, across_blocks=False)
+    return [plain, *(best.having(reuse=True, window=w, refresh=r) for w, r in some)]
 
 
 def _lookaheads(best: Setting) -> list[Setting]:

@@ -14,7 +14,7 @@ from unmask.benchmarks.measure.bundles import engine_of, same_model
 from unmask.benchmarks.tuning.objective import AnswerObjective, CaptionObjective, Objective
 from unmask.benchmarks.tuning.pareto import Choice, Measured, Rules, Setting
 from unmask.benchmarks.tuning.search import Stage, Trials, TuningResult, runs_of, search
-from unmask.benchmarks.tuning.search_space import answer_stages, caption_stages, machine, thread_counts
+from unmask.benchmarks.tuning.search_space import Device, answer_stages, caption_stages, machine, thread_counts
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine_options import EngineOptions
@@ -42,6 +42,9 @@ class TuningPlan:
     stages: tuple[Stage, ...]
     objective: Objective
     rounds: int
+    tokens: int | None = None
+    """Positions of an answer; None for captions."""
+    device: Device | None = None
 
     def runs(self) -> list[tuple[str, int]]:
         return runs_of(self.default, self.stages, self.rounds)
@@ -78,12 +81,14 @@ def make_plan(
     counts = [threads] if threads else thread_counts(cores)
     bundles = [(bundle.folder, engine), *((other.folder, _engine(other, engine)) for other in others)]
     objective: Objective
+    tokens, device = None, None
     if kind_of(bundle.manifest).takes == "speech":
         objective, stages = CaptionObjective(examples.recordings, examples.texts), caption_stages()
     else:
-        objective = AnswerObjective(default, task, examples.prompts, examples.length)
-        stages = answer_stages(bundle.manifest, objective.length)
-    return TuningPlan(bundle, task, default, (machine(bundles, counts), *stages), objective, rounds)
+        answers = AnswerObjective(default, task, examples.prompts, examples.length)
+        objective, tokens, device = answers, answers.length, Device(answers.curve, answers.commits)
+        stages = answer_stages(bundle.manifest, tokens, device)
+    return TuningPlan(bundle, task, default, (machine(bundles, counts), *stages), objective, rounds, tokens, device)
 
 
 def _engine(bundle: Bundle, given: EngineOptions) -> EngineOptions:

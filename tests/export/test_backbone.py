@@ -172,7 +172,8 @@ def test_the_head_reduces_what_pytorch_reduces(family: str, checkpoints: dict[st
 def test_of_many_ids_the_best_are_found_in_parts_and_the_lowest_of_equal_ones() -> None:
     """Whole numbers, so that many logits are equal, against a stable sort of all of them."""
     count, width, top = 8192, 8, 64
-    assert part_size(count, top) and not part_size(count // 2, top)
+    assert part_size(count, top) == 32
+    assert part_size(count // 2, top) is None
     head = Head(width, 5, count, top)
     head.weight = torch.nn.Parameter(torch.randint(-3, 4, (count, width), generator=torch.Generator().manual_seed(0)).float())
     dims = {"wanted": 5, "width": width, "vocabulary": count, "1 or wanted": 1}
@@ -189,7 +190,7 @@ def test_of_many_ids_the_best_are_found_in_parts_and_the_lowest_of_equal_ones() 
 
 
 def test_a_layer_of_a_window_is_at_most_thirty_nodes(backbones: dict[str, Path]) -> None:
-    """Small nodes take half of a pass of a small model. Attention and rotation are one node each, and nothing cached is turned."""
+    """Small nodes take half of a pass of a small model; rotation and attention are one each, and nothing cached is transposed."""
     graph = onnx.load(backbones["dream"] / "window.onnx", load_external_data=False).graph
     kinds = Counter(node.op_type for node in graph.node)
     layers = kinds["Attention"]

@@ -157,7 +157,9 @@ def finish(plan: TuningPlan, found: TuningResult, options: TuneOptions) -> int:
     """Store the choice and report it. When the default is best, an older stored setting is removed."""
     say = say_on_stderr(options.quiet, "unmask: ")
     if not options.json:
-        print(table(found, plan.objective.unit, plan.objective.measure))
+        print(table(found, plan.objective.unit, plan.objective.measure, plan.tokens))
+    if plan.device:
+        say(str(plan.device.curve(plan.default)))
     if found.stopped:
         say("stopped; the choice is among what was measured until then")
     if found.choice is None:

@@ -24,7 +24,7 @@ def test_the_fastest_of_the_calls_counts(monkeypatch: pytest.MonkeyPatch) -> Non
         now[0] += next(took)
 
     monkeypatch.setattr(ceiling.time, "perf_counter", lambda: now[0])
-    assert ceiling._best(call, seconds=8.0) == 2.0  # three calls take 10 s
+    assert ceiling._best(call, 8.0, lambda: now[0]) == 2.0  # three calls take 10 s
     assert next(took) == 9.0
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.benchmarks.report.reports import report, row
-from unmask.benchmarks.report.figures import figures
+from unmask.benchmarks.report.figures import figures, parallelism
 from unmask.benchmarks.report.markdown import to_markdown
+from unmask.benchmarks.report.record import Row
 from unmask.benchmarks.report.tables import number
 
 
@@ -31,9 +32,16 @@ def test_shares_of_the_ceiling() -> None:
     assert figures(row(500, threads=2, macs=4e8), report()).compute_share is None  # no ceiling of two threads
 
 
+def test_the_roofline_is_the_slower_of_products_and_reads() -> None:
+    assert figures(row(500, macs=4e8, bytes=1e9), report()).of_roofline == pytest.approx(5)  # 0.1 s each
+    assert figures(row(500, macs=16e8, bytes=1e9), report()).of_roofline == pytest.approx(1.25)
+    assert figures(row(500, bytes=1e9), report()).of_roofline is None
+
+
 def test_rows_per_token_and_tokens_a_second() -> None:
-    found = figures(row(100, 200, 300, rows=60, tokens=20), report())
+    found = figures(row(100, 200, 300, rows=60, tokens=20, passes=8), report())
     assert found.rows_per_token == 3
+    assert found.tokens_per_pass == 2.5
     assert found.tokens_per_s == pytest.approx(100)
 
 
@@ -42,6 +50,18 @@ def test_real_time_factor_of_a_recording_and_of_a_live_run() -> None:
     live = row(300, measure="stable", audio_s=10.0, series={"busy_s": ((10.2, 2.5),)})
     assert figures(live, report()).real_time_factor == pytest.approx(0.25)
     assert figures(row(300, measure="final", audio_s=10.0), report()).real_time_factor is None  # delays are no computing
+
+
+def test_aup_is_of_the_fills_of_one_length_whose_words_are_known() -> None:
+    def filled(case: str, passes: float, **more: float) -> Row:
+        return row(100, scenario="fill", case=case, tokens=20, passes=passes, **more)
+
+    rows = [filled("token by token, 2 s", 20, error_rate=0.0), filled("default, 2 s", 5, error_rate=0.0), filled("a, 5 s", 2)]
+    (found,) = parallelism(report(*rows))
+    assert (found.length, found.settings, found.aup) == ("2 s", 2, pytest.approx(100 + 3 * 100))
+    text = to_markdown(report(*rows))
+    assert "## AUP" in text
+    assert "| m | 1 | 2 s | 2 | 400 |" in text
 
 
 # ---- Markdown

@@ -141,13 +141,13 @@ def test_across_blocks_only_the_first_pass_computes_all_rows(prompt: int, masks:
     """Every other one computes its block and what was committed just before, so that no row keeps the keys of a mask."""
     canvas = canvas_of(prompt, masks)
     schedule = Schedule(rule="quota", passes=2, reuse=True, window=window, block=block, across_blocks=True)
-    model, committed = Model(len(canvas.ids), AttentionLayout()), set[int]()
+    model, committed, before = Model(len(canvas.ids), AttentionLayout()), set[int](), canvas.ids
     for step in fill(canvas, model, schedule):
         rows, wanted = model.calls[-1]
         start = prompt + (wanted[0] - prompt) // block * block
         here = set(wanted) if window == "masked" else set(range(start, min(start + block, prompt + masks)))
         assert set(rows) == (set(range(prompt + masks)) if step.number == 1 else here | committed)
-        assert (model.seen[rows] == (canvas.ids if step.number == 1 else before)[rows]).all()
+        assert (model.seen[rows] == before[rows]).all()
         committed, before = set(step.committed.tolist()), step.ids
 
 
