@@ -1,6 +1,6 @@
 """Where a pass of a backbone spends its time: rows against the machine's ceiling, and the kinds of nodes.
 
-    python -m benchmarks.lab.passes INT8 OTHER --rows 1 4 8 16 32 64 --threads 1
+    python -m benchmarks.lab.passes.profile --bundles INT8 OTHER --rows 1 4 8 16 32 64 --threads 1
 
 Bundles are of one kind: the first is the base of the comparison. All bundles and row counts take turns in random order in one
 process; each figure is the least of its rounds, in processor time of the thread with one thread and in time of the clock with

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from benchmarks.lab.passes import PassesOptions, main, nodes_table, passes, roofline_s, table
+from benchmarks.lab.passes.profile import PassesOptions, main, nodes_table, passes, roofline_s, table
 from unmask import load_bundle
 from unmask.benchmarks.measure.ceiling import Ceiling
 from unmask.benchmarks.scenarios.graph_cost import GraphCost

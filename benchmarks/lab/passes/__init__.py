@@ -1,0 +1,1 @@
+"""Passes of backbones: where their time goes, and what small blocks save."""
