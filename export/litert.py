@@ -4,14 +4,13 @@ Knows litert-torch and ai-edge-quantizer (the extra `litert-export`), which are 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -23,12 +22,6 @@ from unmask.system import show_bytes
 
 ENGINE = "litert"
 FLAT_BYTES = 2**31 - 1  # the largest offset in a flatbuffer
-STATIC = (
-    "FULLY_CONNECTED",
-    "CONV_2D",
-)  # other operations stay fp32: with a mask of -1e4 in their range, no codes would be left for scores
-Feeds = Mapping[str, NDArray[Any]]
-Calls = Mapping[str, Sequence[Feeds]]  # signature -> inputs of calls
 Say = Callable[[str], None]
 
 
@@ -37,12 +30,11 @@ def write_litert(
     folder: Path,
     graphs: Sequence[FixedGraph],
     form: str = "fp32",
-    calls: Calls | None = None,
     say: Say = lambda line: None,
 ) -> Path:
     """Write the bundle at `folder` and return it: graphs that share weights in one file, a backbone's heads in another.
 
-    source: the bundle that manifest, embedding and tokenizer are taken from. form and calls as for `write_tflite`.
+    source: the bundle that manifest, embedding and tokenizer are taken from. form: fp32 or int8, as for `write_tflite`.
     """
     files: dict[str, list[FixedGraph]] = {}
     for graph in graphs:
@@ -51,7 +43,7 @@ def write_litert(
     with target_bundle(source, folder, ENGINE, form, note) as target:
         for name, some in files.items():
             say(f"converting {len(some)} graphs into {name}: seconds each")
-            write_tflite(some, target.folder / name, form, calls)
+            write_tflite(some, target.folder / name, form)
             for graph in some:
                 target.add(graph.role, graph.sizes, name, signature_of(graph))
     return folder
@@ -62,16 +54,13 @@ def signature_of(graph: FixedGraph) -> str:
     return "_".join([graph.role, *map(str, graph.sizes.values())])
 
 
-def write_tflite(graphs: Iterable[FixedGraph], path: Path, form: str = "fp32", calls: Calls | None = None) -> None:
+def write_tflite(graphs: Iterable[FixedGraph], path: Path, form: str = "fp32") -> None:
     """Convert graphs to the signatures of one file, with our names on inputs and outputs.
 
-    form: fp32; int8 (weights rounded by row, activations of products on each call); int8-static (ranges of activations are
-    measured on calls of every signature). Raises InputError for a file beyond 2 GiB, and for signatures without calls in
-    int8-static.
+    form: fp32, or int8 (weights rounded by row, activations of products on each call). Raises InputError for a file beyond 2 GiB.
     """
     graphs = list(graphs)
     check_size(graphs, path)
-    check_calls(graphs, form, calls or {})
     path.unlink(missing_ok=True)
     if form == "fp32":
         _convert(graphs, path)
@@ -79,17 +68,9 @@ def write_tflite(graphs: Iterable[FixedGraph], path: Path, form: str = "fp32", c
     part = path.with_name(f"{path.name}.part")
     _convert(graphs, part)
     try:
-        round_tflite(part, path, form, calls or {})
+        round_tflite(part, path)
     finally:
         part.unlink()
-
-
-def check_calls(graphs: Sequence[FixedGraph], form: str, calls: Calls) -> None:
-    lacking = [name for name in map(signature_of, graphs) if not calls.get(name)]
-    if form == "int8-static" and lacking:
-        raise InputError(
-            f"no recording runs the graphs {', '.join(lacking)}; give more recordings of other lengths with --calibrate"
-        )
 
 
 def check_size(graphs: Sequence[FixedGraph], path: Path) -> None:
@@ -123,7 +104,7 @@ class ForGpus(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is Tensor.index_select:
             x, axis, index = args
-            return torch.ops.tfl.gather(x, index, axis % x.ndim)
+            return torch.ops.tfl.gather(x, index.int(), axis % x.ndim)
         if function is Tensor.topk:
             args = (widened(args[0]), *args[1:])
         return function(*args, **(kwargs or {}))
@@ -148,23 +129,18 @@ def _convert(graphs: Sequence[FixedGraph], path: Path) -> None:
             chain.convert().export(str(path))
 
 
-def round_tflite(source: Path, target: Path, form: str, calls: Calls) -> None:
-    """Quantize an fp32 file to int8 or int8-static. No file may exist at `target`: the quantizer replaces nothing."""
+def round_tflite(source: Path, target: Path) -> None:
+    """Quantize an fp32 file to int8. No file may exist at `target`: the quantizer replaces nothing."""
     with hushed():
         from ai_edge_quantizer import quantizer, recipe_manager
         from ai_edge_quantizer.qtyping import TFLOperationName
 
-        made, chosen, measured = quantizer.Quantizer(str(source)), recipe_manager.RecipeManager(), None
-        if form == "int8":
-            chosen.add_dynamic_config(".*", TFLOperationName.ALL_SUPPORTED, num_bits=8)
-            # What enters an encoder's convolutions peaks far above its mean, so one scale for a call leaves it few codes.
-            chosen.add_weight_only_config(".*", TFLOperationName.CONV_2D, num_bits=8)
-        for name in STATIC if form == "int8-static" else ():
-            chosen.add_static_config(".*", TFLOperationName[name], activation_num_bits=8, weight_num_bits=8)
+        made, chosen = quantizer.Quantizer(str(source)), recipe_manager.RecipeManager()
+        chosen.add_dynamic_config(".*", TFLOperationName.ALL_SUPPORTED, num_bits=8)
+        # What enters an encoder's convolutions peaks far above its mean, so one scale for a call leaves it few codes.
+        chosen.add_weight_only_config(".*", TFLOperationName.CONV_2D, num_bits=8)
         made.load_quantization_recipe(chosen.get_quantization_recipe())
-        if form == "int8-static":
-            measured = made.calibrate(dict(calls), num_threads=1)
-        made.quantize(measured, enable_progress_report=False).export_model(str(target))
+        made.quantize(enable_progress_report=False).export_model(str(target))
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 Knows the targets, their number formats, and which converter writes each. Imports converters on use.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from unmask.bundle.manifest import Bundle
 from unmask.errors import InputError
@@ -22,7 +22,7 @@ System = Literal["iOS17", "iOS18", "macOS14", "macOS15"]
 TARGET_FORMATS: Mapping[str, Sequence[str]] = {
     "onnx-static": ("int8-static", "fp32"),
     "coreml": ("fp16", "fp32", "int8", "int4"),
-    "litert": ("int8", "fp32", "int8-static"),
+    "litert": ("int8", "fp32"),
 }
 """Target -> the number formats of a bundle made from a bundle, the default first. Those of onnx are WEIGHT_FORMATS."""
 CHECKPOINT_FORMATS: Mapping[str, Sequence[str]] = {
@@ -92,32 +92,27 @@ def write_target(
         return
     write = converter(options.target, options.deployment_target, number_format)
     from unmask.export.graphs import caption_graphs
-    from unmask.quant.calibration.calibration_calls import record_calls
 
-    graphs, calls = caption_graphs(source, sizes), None
-    if data is not None:
-        say("running captions to measure the ranges of activations")
-        calls = record_calls(source, data.recordings, graphs)
-    write(source, folder, graphs, calls, say)
+    write(source, folder, caption_graphs(source, sizes), say)
 
 
-Convert = Callable[[Bundle, Path, Iterable["FixedGraph"], Any, Say], object]
+Convert = Callable[[Bundle, Path, Sequence["FixedGraph"], Say], object]
 
 
 def converter(target: str, system: System, number_format: str) -> Convert:
-    """The function that converts graphs for LiteRT or CoreML into a bundle: (source, folder, graphs, calls, say).
+    """The function that converts graphs for LiteRT or CoreML into a bundle: (source, folder, graphs, say).
 
-    system: the oldest one that runs CoreML graphs. calls: from `record_calls` for int8-static, else None. Raises InputError here,
-    before minutes of export, for a format that the system does not support.
+    system: the oldest one that runs CoreML graphs. Raises InputError here, before minutes of export, for a format that the system
+    does not support.
     """
     if target == "coreml":
         from unmask.export.coreml import CoremlForm, write_coreml
 
         form = CoremlForm(number_format, system)
-        return lambda source, folder, graphs, calls, say: write_coreml(source, folder, graphs, form, say)
+        return lambda source, folder, graphs, say: write_coreml(source, folder, graphs, form, say)
     from unmask.export.litert import write_litert
 
-    return lambda source, folder, graphs, calls, say: write_litert(source, folder, graphs, number_format, calls, say)
+    return lambda source, folder, graphs, say: write_litert(source, folder, graphs, number_format, say)
 
 
 Sized = list[tuple[str, dict[str, int]]]  # (role, sizes) of each graph

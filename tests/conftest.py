@@ -57,6 +57,20 @@ def int8_bundle(fp32_bundle: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def static_bundle(fp32_bundle: Path) -> Path:
+    """The tiny captioner in ONNX graphs of fixed sizes, in fp32."""
+
+    def make(folder: Path) -> None:
+        from tests.tiny import FIXED
+        from unmask.bundle.manifest import load_bundle
+        from unmask.quant.weights.onnx_static import write_onnx_static
+
+        write_onnx_static(load_bundle(fp32_bundle), folder, FIXED)
+
+    return stored("tiny-static", make)
+
+
+@pytest.fixture(scope="session")
 def litert_bundle(fp32_bundle: Path) -> Path:
     """The tiny captioner for LiteRT, in fp32. Needs the converter."""
 

@@ -143,6 +143,9 @@ class CheckChoice(_Checked):
     """How the draft of a caption is checked. Options that are not given are as the bundle stores them."""
 
 
+DEFAULT_PROVIDER = EngineOptions.provider
+
+
 @options_of(EngineOptions, "Engine", leave=("spinning", "arena"))
 class EngineChoice(Given[EngineOptions]):
     """How graphs are run."""
@@ -150,6 +153,8 @@ class EngineChoice(Given[EngineOptions]):
     def options(self, stored: EngineOptions | None = None) -> EngineOptions:
         """stored: used where nothing is given. Raises InputError for options that contradict each other or are not read."""
         made = self.over(stored or EngineOptions())
+        if made.provider != DEFAULT_PROVIDER:
+            import soundfile  # noqa: F401  (once Qualcomm's libraries are loaded, libsndfile reads nothing)
         if not ENGINES[made.engine].takes_threads:
             refuse_unread(self.given(), {"threads": f"{made.engine} decides itself; leave out"})
         return made

@@ -15,6 +15,8 @@ from unmask.export.modules.moonshine import Attention, Moonshine, MoonshineConfi
 from unmask.export.modules.scores import reduced
 from unmask.export.modules.static import FixedGraph, Sizes, fixed_graph, part_of
 
+EMPTY = 1e4  # above every score, within float16
+
 
 class Turn(nn.Module):
     """Rotary positions as a product and two factors: NPUs are slow at every other column.
@@ -113,7 +115,7 @@ class FixedContext(nn.Module):
             return self.ids + empty.int(), empty
         scores = drafter_scores(self.drafter, states, real(frame_mask), real(slot_mask))
         sure = torch.softmax(scores, -1).amax(-1)
-        return self.ids.index_select(0, scores.argmax(-1).int() * real(slot_mask).int()), sure
+        return self.ids.index_select(0, scores.argmax(-1)), sure
 
 
 def over_real(norm: nn.GroupNorm, x: Tensor, real: Tensor) -> Tensor:
@@ -132,11 +134,12 @@ def over_real(norm: nn.GroupNorm, x: Tensor, real: Tensor) -> Tensor:
 
 
 def drafter_scores(drafter: Drafter, states: Tensor, frames: Tensor, slots: Tensor) -> Tensor:
-    """Scores of tokens in each slot, (S, 1 + V), of states (T, d). frames (T,), slots (S,): 1, or 0 for padding."""
+    """Scores of tokens in each slot, (S, 1 + V), of states (T, d). frames (T,), slots (S,): 1, or 0 for padding: empty."""
     x = _mixed(drafter.low, states[None], frames[:, None])
     x = drafter.join(F.pad(x, (0, 0, 1, STATES_PER_SLOT)).transpose(1, 2)).transpose(1, 2)
     x = drafter.norm(_mixed(drafter.high, x, slots[:, None]))[0]
-    return torch.cat((drafter.none(x), drafter.head(drafter.project(x))), -1)
+    none = drafter.none(x) + EMPTY * (1 - slots)[:, None]
+    return torch.cat((none, drafter.head(drafter.project(x))), -1)
 
 
 def _mixed(blocks: nn.ModuleList, x: Tensor, real: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Knows PyTorch modules (`export.modules.static`) and ONNX nodes. Knows no bundle 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from unmask.export.modules.static import FixedGraph
 from unmask.export.onnx.trace import run_exporter
@@ -54,17 +54,23 @@ def _computed(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> N
 
 
 def narrow(model: onnx.ModelProto) -> None:
-    """Make indices int32, in place: drop the casts to int64 that PyTorch's exporter writes, and cast after each ArgMax."""
+    """Make indices int32, in place, where they come in; what ArgMax and TopK give stays int64 and is not cast, also as an output.
+
+    WebGPU has neither a cast from int64 nor a reshape of it, and other providers take it as an index. An ArgMax here gives one
+    row, which the exporter makes flat before it is an index.
+    """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     casts = {
         node.output[0]: node.input[0]
         for node in model.graph.node
         if node.op_type == "Cast" and node.attribute[0].i == TensorProto.INT64
     }
+    rows = {node.output[0] for node in model.graph.node if node.op_type == "ArgMax"}
+    flat = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Reshape" and node.input[0] in rows}
     for node in model.graph.node:
         if node.op_type != "Gather":
             continue
-        index = node.input[1]
+        index = node.input[1] = flat.get(node.input[1], node.input[1])
         if index in casts:
             node.input[1] = casts[index]
         elif index in constants and constants[index].data_type == TensorProto.INT64:
@@ -73,15 +79,19 @@ def narrow(model: onnx.ModelProto) -> None:
                 constants[name] = numpy_helper.from_array(numpy_helper.to_array(constants[index]).astype(np.int32), name)
                 model.graph.initializer.append(constants[name])
             node.input[1] = name
+    widen_outputs(model)
     drop_unused(model)
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    for node in nodes:
-        model.graph.node.append(node)
-        if node.op_type == "ArgMax":
-            (own,) = node.output
-            model.graph.node[-1].output[0] = f"{own}_int64"
-            model.graph.node.append(helper.make_node("Cast", [f"{own}_int64"], [own], f"{own}_Cast", to=TensorProto.INT32))
+
+
+def widen_outputs(model: onnx.ModelProto) -> None:
+    """Give the best ids as TopK gives them, in int64: without a cast to int32, in place."""
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    for output in model.graph.output:
+        cast = made_by[output.name]
+        best = made_by.get(cast.input[0]) if cast.op_type == "Cast" else None
+        if best is not None and best.op_type == "TopK":
+            best.output[1], cast.output[0] = output.name, f"{output.name}_int32"
+            output.type.tensor_type.elem_type = TensorProto.INT64
 
 
 def drop_unused(model: onnx.ModelProto) -> None:

@@ -6,6 +6,7 @@ XNNPACK; on a GPU, in LiteRT's compiled model. The signatures of a file share it
 
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,9 @@ from unmask.engines.runner import Arrays
 from unmask.errors import BundleError, InputError
 
 REFUSED = "not supported by GPU delegate"  # of what LiteRT writes; the line after it names an operator
+FAILED = re.compile(r"E\d{4} ")  # its lines of errors
+FOUND = "Created a WebGPU environment"  # or else there is no GPU
+LONGEST_FAULT = 200  # characters
 
 
 class Opened(Protocol):
@@ -168,11 +172,10 @@ def _without_gpu(path: Path, device: str, said: IO[bytes]) -> InputError:
     said.seek(0)
     lines = said.read().decode("utf-8", errors="replace").splitlines()
     refused = [line for heading, line in pairwise(lines) if REFUSED in heading]
-    if refused:
-        operators = ", ".join(dict.fromkeys(line.strip().rstrip(".") for line in refused))
-        return InputError(
-            f"{path}: LiteRT's {device} refuses operators of it ({operators}); leave --delegate out, or export it again"
-        )
+    refused = refused or [line.partition("] ")[2] for line in lines if FAILED.match(line)]
+    if refused and any(FOUND in line for line in lines):
+        faults = ", ".join(dict.fromkeys(line.strip().rstrip(".")[:LONGEST_FAULT] for line in refused))
+        return InputError(f"{path}: LiteRT's {device} refuses it ({faults}); leave --delegate out, or export it again --to fp32")
     system = f"{platform.system()} {platform.machine()}"
     return InputError(f"{path}: LiteRT finds no {device.upper()} that runs it on this {system}; leave --delegate out")
 

@@ -60,5 +60,5 @@ def test_the_best_of_rows_of_odd_width_are_wrong_on_it_and_do_not_open(
 
 def test_operators_that_it_refuses_are_named(fp32_bundle: Path) -> None:
     window = Bucket("litert", "window", "window.tflite", {}, "fp32", "window_4_6_6_2")  # exported before it was spelled for GPUs
-    with pytest.raises(InputError, match=r"LiteRT's gpu refuses operators of it \(GATHER_ND: Operation is not supported\)"):
+    with pytest.raises(InputError, match=r"LiteRT's gpu refuses it \(GATHER_ND: Operation is not supported\)"):
         LitertRunner(Bundle(DATA, load_bundle(fp32_bundle).manifest), GPU).inputs(window)

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from tests.tiny import fixed_graphs
 from unmask import Captioner, EngineOptions, load_bundle
+from unmask.bundle.graph_spec import TRANSCRIPT
 from unmask.bundle.manifest import Bundle
+from unmask.engines.device_check import fixed_call
 from unmask.engines.litert import Interpreted, LitertRunner
 from unmask.errors import InputError
-from unmask.export.litert import check_calls, round_tflite, signature_of
+from unmask.export.litert import round_tflite, signature_of
 from unmask.export.modules.static import FixedGraph
-from unmask.quant.calibration.calibration_calls import record_calls
 
 pytestmark = pytest.mark.convert
 
@@ -49,25 +50,17 @@ def test_same_audio_same_text(fp32_bundle: Path, litert: Bundle, recordings: lis
     assert texts(litert, "litert", recordings) == onnx
 
 
-@pytest.mark.parametrize("form", ["int8", "int8-static"])
-def test_int8_stays_near_and_is_smaller(
-    fp32_bundle: Path,
-    litert: Bundle,
-    graphs: list[FixedGraph],
-    recordings: list[NDArray[np.float32]],
-    tmp_path: Path,
-    form: str,
-) -> None:
-    calls = record_calls(load_bundle(fp32_bundle), recordings, graphs)
-    round_tflite(litert.path("graphs.tflite"), tmp_path / "int8.tflite", form, calls)
-    assert (tmp_path / "int8.tflite").stat().st_size < 0.8 * litert.path("graphs.tflite").stat().st_size
+def test_int8_stays_near_and_is_smaller(litert: Bundle, graphs: list[FixedGraph], tmp_path: Path) -> None:
+    exact, small = litert.path("graphs.tflite"), tmp_path / "int8.tflite"
+    round_tflite(exact, small)
+    assert small.stat().st_size < 0.8 * exact.stat().st_size
+    opened = [Interpreted(path, 1) for path in (exact, small)]
     for graph in graphs:
         name = signature_of(graph)
-        exact, rounded = (
-            Interpreted(path, 1).run(name, calls[name][0]) for path in (litert.path("graphs.tflite"), tmp_path / "int8.tflite")
-        )
+        call = fixed_call(opened[0].inputs(name), TRANSCRIPT.graph(graph.role))
+        wanted, found = (one.run(name, call) for one in opened)
         for output in set(graph.outputs) - {"ids", "draft"}:
-            error = np.abs(rounded[output] - exact[output]).mean() / np.abs(exact[output]).mean()
+            error = np.abs(found[output] - wanted[output]).mean() / np.abs(wanted[output]).mean()
             assert 0 < error < 0.1, (name, output, error)
 
 
@@ -77,11 +70,3 @@ def test_a_gpu_that_is_not_here_is_told(litert: Bundle) -> None:
         runner.inputs(litert.manifest.buckets[0])
     except InputError as error:
         assert "LiteRT finds no GPU that runs it on this" in str(error)  # noqa: PT017  (a machine may have one)
-
-
-def test_graphs_that_no_recording_calls_are_told(fp32_bundle: Path, graphs: list[FixedGraph]) -> None:
-    calls = record_calls(load_bundle(fp32_bundle), [np.full(4000, 0.1, np.float32)], graphs)
-    with pytest.raises(
-        InputError, match=r"no recording runs the graphs .*; give more recordings of other lengths with --calibrate"
-    ):
-        check_calls([*graphs, replace(graphs[0], sizes={"samples": 3})], "int8-static", calls)

@@ -234,4 +234,4 @@ def export_fixed(checkpoint: Path, target: Path, options: ExportOptions, number_
     with temporary(target) as part:
         source = load_bundle(write_backbone(checkpoint, part / "any", options.name, options.top, options.block, say))
         graphs = backbone_graphs(checkpoint, source.manifest, options.longest, options.top)
-        write(source, target, graphs, None, say)
+        write(source, target, graphs, say)

@@ -6,14 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny import make_captioner, make_drafter
 from unmask.benchmarks.compare.bundles import compare_bundles
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.errors import InputError
-from unmask.export.litert import signature_of
-from unmask.export.modules.static_transcript import transcript_graph
 from unmask.quant.calibration.calibrate import measure_ranges
-from unmask.quant.calibration.calibration_calls import record_calls
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.calibration.instrumented import InstrumentedEngine, whole_logits
 from unmask.quant.calibration.search import search_keep
@@ -59,26 +55,6 @@ def test_both_graphs_are_calibrated_and_searched(bundle: Bundle) -> None:
     found = search_keep(bundle, Recipe("int4"), MATERIAL, 20_000)
     assert {candidate.label.split(":")[0] for candidate in found.candidates} == {"context", "window"}
     assert found.after <= found.before
-
-
-def test_calls_of_fixed_graphs_are_recorded(bundle: Bundle) -> None:
-    """Each graph gets calls of exactly its sizes, among them the longest text at once, which no default pass reads."""
-    fewer = {"caption": replace(bundle.schedule("caption"), verify_lookahead=4)}
-    bundle, model = replace(bundle, manifest=replace(bundle.manifest, tasks=fewer)), make_captioner()
-    sizes = [
-        ("context", {"samples": 20_000}),
-        ("context", {"samples": 26_000}),
-        *(("window", {"tokens": tokens, "past": 40, "frames": 70, "listed": 2}) for tokens in (5, 40)),
-    ]
-    graphs = [transcript_graph(model, make_drafter(model), role, size, 2) for role, size in sizes]
-    calls = record_calls(bundle, [NOISE], graphs)
-    for graph in graphs:
-        own = calls[signature_of(graph)]
-        assert len(own) > 0
-        for call in own:
-            assert {name: array.shape for name, array in call.items()} == {n: tuple(t.shape) for n, t in graph.example.items()}
-    real = [int((call["mask"][-1] == 0).sum()) for call in calls[signature_of(graphs[-1])]]
-    assert max(real) > 5
 
 
 # ---- compared

@@ -1,0 +1,45 @@
+"""ONNX Runtime's providers for GPUs and NPUs, on software drivers: they take whole graphs and give the CPU's text."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.devices.swiftshader import ICD, needs_swiftshader
+from unmask import Captioner, load_bundle
+
+pytestmark = pytest.mark.devices
+WEBGPU = "webgpu"  # on a software GPU
+QNN = "qnn,backend_type=htp,soc_model=60"  # Qualcomm's library for PCs compiles for a Snapdragon X and runs what it compiled
+GPU = {"VK_ICD_FILENAMES": str(ICD), "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER": "1"}
+
+
+def needs(package: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not installed (dev-devices)")
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        pytest.param(WEBGPU, marks=[needs("onnxruntime_ep_webgpu"), needs_swiftshader]),
+        pytest.param(QNN, marks=needs("onnxruntime_qnn")),
+    ],
+)
+def test_a_captioner_runs_on_the_provider_alone(static_bundle: Path, tmp_path: Path, provider: str) -> None:
+    """In a process of its own: plugins stay loaded. Opening holds ids and numbers of each kind of graph against the CPU's."""
+    samples = (0.1 * np.random.default_rng(0).normal(size=24_000)).astype(np.float32)
+    soundfile.write(tmp_path / "noise.wav", samples, 16_000, subtype="FLOAT")
+    wanted = Captioner(load_bundle(static_bundle)).load().caption(samples).text
+    assert wanted
+    line = ["caption", tmp_path / "noise.wav", "--bundle", static_bundle, "--provider", provider, "--strict"]
+    environment = {**os.environ, **GPU, "XDG_RUNTIME_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "unmask.apps.cli.main", *line], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == wanted
