@@ -10,12 +10,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tokenizers import Tokenizer
 
+from tests.devices import swiftshader
 from tests.stored import stored
 
 if TYPE_CHECKING:
     from unmask.export.modules.moonshine import Moonshine
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and tests run in several processes
+swiftshader.choose()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 settings.load_profile("any machine")
 FAMILIES = ("dream", "llada", "block")

@@ -1,5 +1,6 @@
-"""SwiftShader, a software driver for Vulkan that Chromium brings, as the GPU of a test."""
+"""SwiftShader, a software driver for Vulkan that Chromium brings, as the GPU of tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,8 @@ ICD = next((path for place in PLACES if (path := Path(place) / "vk_swiftshader_i
 needs_swiftshader = pytest.mark.skipif(ICD is None, reason="no SwiftShader here: it comes with Debian's chromium-common")
 
 
-@pytest.fixture
-def swiftshader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Libraries read these when they first ask Vulkan for a GPU."""
-    monkeypatch.setenv("VK_ICD_FILENAMES", str(ICD))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setenv("ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER", "1")
+def choose() -> None:
+    """Before any test: a library that has found no GPU in this process does not look again."""
+    if ICD is not None:
+        os.environ.setdefault("VK_ICD_FILENAMES", str(ICD))
+        os.environ.setdefault("ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER", "1")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import unmask.export.litert
-from tests.devices.swiftshader import needs_swiftshader, swiftshader
+from tests.devices.swiftshader import needs_swiftshader
 from unmask import Captioner, load_bundle
 from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import Bucket, Bundle
@@ -20,9 +20,8 @@ from unmask.errors import InputError
 from unmask.export.litert import signature_of, write_tflite
 from unmask.export.modules.static import head_graph
 
-__all__ = ["swiftshader"]
 pytest.importorskip("litert_torch")
-pytestmark = [pytest.mark.devices, pytest.mark.convert, needs_swiftshader, pytest.mark.usefixtures("swiftshader")]
+pytestmark = [pytest.mark.devices, pytest.mark.convert, needs_swiftshader]
 CPU = EngineOptions(engine="litert")
 GPU = replace(CPU, delegate="gpu")
 DATA = Path(__file__).parents[1] / "data"

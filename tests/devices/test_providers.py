@@ -1,7 +1,6 @@
 """ONNX Runtime's providers for GPUs and NPUs, on software drivers: they take whole graphs and give the CPU's text."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.devices.swiftshader import ICD, needs_swiftshader
+from tests.devices.swiftshader import needs_swiftshader
 from unmask import Captioner, load_bundle
 
 pytestmark = pytest.mark.devices
 WEBGPU = "webgpu"  # on a software GPU
 QNN = "qnn,backend_type=htp,soc_model=60"  # Qualcomm's library for PCs compiles for a Snapdragon X and runs what it compiled
-GPU = {"VK_ICD_FILENAMES": str(ICD), "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER": "1"}
 
 
 def needs(package: str) -> pytest.MarkDecorator:
@@ -37,9 +35,6 @@ def test_a_captioner_runs_on_the_provider_alone(static_bundle: Path, tmp_path: P
     wanted = Captioner(load_bundle(static_bundle)).load().caption(samples).text
     assert wanted
     line = ["caption", tmp_path / "noise.wav", "--bundle", static_bundle, "--provider", provider, "--strict"]
-    environment = {**os.environ, **GPU, "XDG_RUNTIME_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "unmask.apps.cli.main", *line], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "unmask.apps.cli.main", *line], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == wanted
+    assert done.stdout.splitlines()[-1] == wanted  # a library has a note of its own before it
