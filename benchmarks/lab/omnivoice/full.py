@@ -34,6 +34,7 @@ from unmask.voice.generator import StreamGenerator, StreamRequest
 UNMASK = [sys.executable, "-c", "from unmask.apps.cli.main import run; run()"]
 TEXT = "The birch canoe slid on the smooth planks. " * 12
 VOICE_S, PER_SECOND, CHARACTERS = 5, 25, 16.5  # characters of a second
+LETTERS = 4  # of a token in the published vocabulary; in that of random weights each is one
 WAYS: dict[str, dict[str, Any]] = {
     "trimmed, the default": {},
     "8 passes": {"passes": 8},
@@ -148,11 +149,11 @@ class Timing:
 
     def request(self, seconds: float, voiced: bool) -> StreamRequest:
         frames, text = int(seconds * PER_SECOND), TEXT * 4
-        inputs: dict[str, Any] = {"text": text[: int(seconds * CHARACTERS)], "language": "en"}
+        inputs: dict[str, Any] = {"text": text[: int(seconds * CHARACTERS / LETTERS)], "language": "en"}
         if voiced:
             streams = self.generator.streams
             codes = np.random.default_rng(1).integers(0, streams.codes, VOICE_S * PER_SECOND * streams.count)
-            inputs |= {"transcript": text[: int(VOICE_S * CHARACTERS)], "voice": tuple(codes.tolist())}
+            inputs |= {"transcript": text[: int(VOICE_S * CHARACTERS / LETTERS)], "voice": tuple(codes.tolist())}
         return self.generator.request("clone" if voiced else "tts", inputs, frames)
 
     def passes(self, request: StreamRequest) -> dict[str, Cost]:
