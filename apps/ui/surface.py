@@ -22,6 +22,7 @@ STYLED = {
     **{"Divider": ("vertical",), READING: ("minutes", "seconds", "hours")},
 }
 DEFAULT_RANGE = (0.0, 100.0)
+ARTICLES, BEFORE_NAMES = ("the", "a", "an", "my"), ("for", "of", "in", "from", "on", "to", "control", "adjust", "set", "change")
 
 Value = float | str | bool | None
 
@@ -120,7 +121,10 @@ def label(given: Slots, words: Sequence[Word]) -> str:
     if given.start.startswith("<label "):
         name = given.start.removeprefix("<label ").removesuffix(">")
         return name if name in LABELS else ""
-    return label_of([words[i] for i in sorted(pointed(given)) if i < len(words)])
+    at = [i for i in sorted(pointed(given)) if i < len(words)]
+    if len(at) > 1 and words[at[0]].text in ARTICLES and at[0] and words[at[0] - 1].text in BEFORE_NAMES:
+        at = at[1:]  # "for the kitchen" is the kitchen's, and not called "the kitchen"
+    return label_of([words[i] for i in at])
 
 
 def number(token: str, words: Sequence[Word]) -> float | None:

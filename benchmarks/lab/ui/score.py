@@ -72,8 +72,11 @@ def main(options: ScoreOptions = ScoreOptions()) -> None:
         half = options.speak // 2
         said = [*sets["written"][:: max(1, len(sets["written"]) // half)][:half], *sets["drawn"][: options.speak - half]]
         texts = hear([wanted.text for wanted in said], options)
-        results += [record("spoken", "as it ships", w, text, ships) for w, text in zip(said, texts, strict=True)]
+        spoken_ones = [record("spoken", "as it ships", w, text, ships) for w, text in zip(said, texts, strict=True)]
+        results += spoken_ones
     print(table(results))
+    if options.speak:
+        print_voices(options.voices, [bool(each["right"]) for each in spoken_ones], list(map(whole, said, texts)))
     if options.out:
         options.out.write_text(json.dumps(results, indent=1, default=str) + "\n", encoding="utf-8")
 
@@ -132,6 +135,27 @@ def hear(texts: Sequence[str], options: ScoreOptions) -> list[str]:
 def aloud(text: str) -> str:
     """The text with its numbers in words, which voices say in one way."""
     return re.sub(r"-?\d+(\.\d+)?", lambda m: spoken(float(m[0])), text)
+
+
+def whole(wanted: Wanted, heard: str) -> bool:
+    """Whether all labels and numbers that a request says were heard as they were said: if not, no panel can be right."""
+
+    def has(words: Sequence[str], within: Sequence[str]) -> bool:
+        return any(list(within[i : i + len(words)]) == list(words) for i in range(len(within) - len(words) + 1))
+
+    ours, theirs = words_of(wanted.text), words_of(heard)
+    said, found = ([word.text for word in words] for words in (ours, theirs))
+    labels = [[word.text for word in words_of(row.label)] for row in (wanted.outcome.panel.rows if wanted.outcome.panel else ())]
+    numbers = [[word.number for word in words if word.number is not None] for words in (ours, theirs)]
+    return numbers[0] == numbers[1] and all(has(label, found) for label in labels if label and has(label, said))
+
+
+def print_voices(voices: Sequence[str], right: Sequence[bool], heard: Sequence[bool]) -> None:
+    print("\n| voice | n | right | all labels and numbers heard |\n|---|---:|---:|---:|")
+    for i, voice in enumerate(voices):
+        shares = [100 * float(np.mean(each[i :: len(voices)])) for each in (right, heard)]
+        print(f"| {voice} | {len(right[i :: len(voices)])} | {shares[0]:.0f} % | {shares[1]:.0f} % |")
+    print(f"| all | {len(right)} | {100 * np.mean(right):.0f} % | {100 * np.mean(heard):.0f} % |")
 
 
 def record(name: str, way: str, wanted: Wanted, text: str, answer: Answer) -> dict[str, object]:

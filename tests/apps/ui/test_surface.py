@@ -148,3 +148,11 @@ def test_a_thing_that_two_rows_name_is_there_once() -> None:
     panel = read(Filled(NEW, rows), words, None).panel
     assert panel is not None
     assert [row.label for row in panel.rows] == ["Fan speed", "Volume", "Value"]
+
+
+def test_an_article_after_a_preposition_is_no_part_of_a_name() -> None:
+    words = words_of("a thermostat for the kitchen and a note saying the door is open")
+    rows = (Slots("Text", start=W[3], end=W[4]), Slots("Text", start=W[9], end=W[12]))
+    panel = read(Filled(NEW, rows), words, None).panel
+    assert panel is not None
+    assert [row.label for row in panel.rows] == ["Kitchen", "The door is open"]

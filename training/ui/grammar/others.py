@@ -38,6 +38,12 @@ TOPICS = (
 )
 
 
+WISHES = (
+    *("sandwich", "glass of water", "cup of tea", "beer", "cake", "new phone", "ticket", "taxi", "haircut", "blanket", "pillow"),
+    *("large soup", "small salad", "slice of bread", "hot chocolate", "apple juice", "bag of chips", "ride home", "nice dinner"),
+)
+
+
 def draw_other(talk: Talk, panel: Panel | None) -> Example:
     """Undo, close, what no panel answers, and what means nothing."""
     s, rng = Sketch(talk), talk.rng
@@ -45,7 +51,10 @@ def draw_other(talk: Talk, panel: Panel | None) -> Example:
     a, b, c = (made_up(rng, names.held_words()).split(" ")[0] for _ in range(3))
     n, m = str(rng.integers(2, 90)), str(rng.integers(2, 90))
     phrases = {UNDO: "undoing", CLOSE: "closing", CANNOT: "others", UNCLEAR: "noise"}[kind]
+    thing, other = (talk.one(WISHES) if talk.chance(0.3) else made_up(rng, names.held_words()) for _ in range(2))
     parts = {
+        "thing": thing,
+        "other": other,
         "city": talk.one(CITIES),
         "person": talk.one(PEOPLE),
         "topic": talk.one(TOPICS),
