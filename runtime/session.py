@@ -194,7 +194,7 @@ class Session:
                 "captions, which fills no canvas" if self.streams is None else "fills several streams, which have another canvas"
             )
             raise InputError(f"{self.bundle.manifest.name} {what}; call run or steps")
-        pieces = self.generator.template(task).resized(options.length)
+        pieces = self.generator.bundle.template(task).resized(options.length)
         given = self.codecs.encode(self.task(task).inputs, inputs, self._drawn(task, options))
         counts = {name: sum(piece.size for piece in pieces if piece.modality == name) for name in _spans(pieces)}
         kept = self.codecs.keep(options.keep, counts)
@@ -225,7 +225,7 @@ class Session:
         if not options.reference:
             return None
         assert self.generator is not None
-        return (options.schedule if isinstance(options.schedule, Reference) else self.generator.published(task)).seed
+        return (options.schedule if isinstance(options.schedule, Reference) else self.generator.bundle.published(task)).seed
 
     def _check(self, task: str, inputs: Given) -> None:
         wanted, required = self.task(task).inputs, self.task(task).required

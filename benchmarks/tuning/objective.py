@@ -87,7 +87,7 @@ class AnswerObjective:
         self._curves: dict[tuple[Path, EngineOptions], Curve] = {}
         self._open: dict[tuple[Path, EngineOptions], Generator] = {}
         generator = self._generator(default)
-        template = generator.template(task)
+        template = generator.bundle.template(task)
         if set(template.inputs.values()) != {"text"}:
             raise InputError(f"{task} takes {', '.join(template.inputs) or 'nothing'}; tune a task whose only input is text")
         self._inputs = [dict.fromkeys(template.inputs, prompt) for prompt in prompts]

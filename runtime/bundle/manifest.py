@@ -17,7 +17,7 @@ from unmask.bundle.dataclass_json import from_json
 from unmask.bundle.embedding import Embedding, EmbeddingTable, open_table
 from unmask.bundle.task_template import Template
 from unmask.bundle.tokenizer import read_tokenizer, token_ranges
-from unmask.decoding.schedule import Schedule
+from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import BundleError, InputError
 
 FORMAT = 2
@@ -188,6 +188,19 @@ class Bundle:
         except KeyError:
             known = ", ".join(self.manifest.tasks) or "none"
             raise InputError(f"{self.manifest.name} has no task {task!r}; its tasks: {known}") from None
+
+    def template(self, task: str) -> Template:
+        """The template of a task. Raises InputError for a task that the bundle does not have."""
+        templates = self.manifest.templates
+        if task not in templates:
+            raise InputError(f"{self.manifest.name} has no task {task!r}; its tasks: {', '.join(templates) or 'none'}")
+        return templates[task]
+
+    def published(self, task: str) -> Reference:
+        """The family's published decoding of a task. Raises InputError if there is none."""
+        if (reference := self.template(task).reference) is None:
+            raise InputError(f"{self.manifest.name} has no published decoding of {task}; leave reference out")
+        return reference
 
 
 def load_bundle(folder: Path | str) -> Bundle:

@@ -129,7 +129,7 @@ class Generator:
         which only the rest is filled. Raises InputError for an unknown task, missing, unknown or empty inputs, codes out of
         range, a canvas that is too long, and a draft that does not fit or leaves nothing to fill.
         """
-        template = self.template(task)
+        template = self.bundle.template(task)
         prompt, rows = self._encode_prompt(template, inputs)
         manifest = self.bundle.manifest
         pieces = template.resized(self._length(template, prompt, length))
@@ -184,20 +184,6 @@ class Generator:
         if length not in (None, said):
             raise InputError(f"this text is said in {said} codes, and not in {length}; leave the length out")
         return said
-
-    def template(self, task: str) -> Template:
-        """The template of a task. Raises InputError for a task that the bundle does not have."""
-        templates = self.bundle.manifest.templates
-        if task not in templates:
-            raise InputError(f"{self.bundle.manifest.name} has no task {task!r}; its tasks: {', '.join(templates) or 'none'}")
-        return templates[task]
-
-    def published(self, task: str) -> Reference:
-        """The family's published decoding of a task. Raises InputError if the bundle has none."""
-        reference = self.template(task).reference
-        if reference is None:
-            raise InputError(f"{self.bundle.manifest.name} has no published decoding of {task}; leave reference out")
-        return reference
 
     def encode(self, template: Template, inputs: Inputs) -> list[int]:
         """Ids of a prompt with its inputs. A text is tokenized together with the prompt around it; codes become ids as they are.
@@ -321,7 +307,7 @@ class Generator:
         return BackboneDenoiser(self.engine, len(request.canvas.ids), request.prompt, request.canvas.rows, request.places)
 
     def _published_steps(self, request: Request, given: Schedule | Reference | None) -> Iterator[Step]:
-        own, away = self.published(request.task), None
+        own, away = self.bundle.published(request.task), None
         if isinstance(given, Schedule):
             raise InputError("a published decoding has options of its own; pass a Reference, or leave the schedule out")
         masks = int((request.canvas.ids == request.canvas.mask_id).sum())

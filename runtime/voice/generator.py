@@ -94,7 +94,7 @@ class StreamGenerator:
         """
         if kept:
             raise InputError(f"{task} keeps no part of an answer; leave what is kept out")
-        template = self.template(task)
+        template = self.bundle.template(task)
         given = self._inputs(template, inputs)
         ids, prompt = self._prompt(template, given)
         frames = self.frames(template, given) if length is None else length
@@ -109,8 +109,8 @@ class StreamGenerator:
 
     def check(self, task: str, inputs: Inputs) -> None:
         """Raises InputError for inputs that `request` refuses, but for a canvas that is too long. Computes nothing."""
-        given = self._inputs(self.template(task), inputs)
-        for name, kind in self.template(task).inputs.items():
+        given = self._inputs(self.bundle.template(task), inputs)
+        for name, kind in self.bundle.template(task).inputs.items():
             if not isinstance(value := given[name], str):
                 self._codes(name, value)
             elif kind == TEXT and not self._encode(value):
@@ -121,20 +121,6 @@ class StreamGenerator:
         transcript, voices = inputs.get(TRANSCRIPT), [name for name, kind in template.inputs.items() if kind != TEXT]
         heard = len(inputs[voices[0]]) // self.streams.count if voices else 0
         return frames_of(str(inputs[TEXT]), None if transcript is None else str(transcript), heard)
-
-    def template(self, task: str) -> Template:
-        """The template of a task. Raises InputError for a task that the bundle does not have."""
-        templates = self.bundle.manifest.templates
-        if task not in templates:
-            raise InputError(f"{self.bundle.manifest.name} has no task {task!r}; its tasks: {', '.join(templates) or 'none'}")
-        return templates[task]
-
-    def published(self, task: str) -> Reference:
-        """The family's published decoding of a task. Raises InputError if the bundle has none."""
-        reference = self.template(task).reference
-        if reference is None:
-            raise InputError(f"{self.bundle.manifest.name} has no published decoding of {task}; leave reference out")
-        return reference
 
     def _inputs(self, template: Template, inputs: Inputs) -> dict[str, Input]:
         """All inputs, checked, with defaults."""
@@ -225,7 +211,7 @@ class StreamGenerator:
         if request.reference:
             if isinstance(schedule, Schedule):
                 raise InputError("a published decoding has options of its own; pass a Reference, or leave the schedule out")
-            return published_streams(request.canvas, denoiser, schedule or self.published(request.task), uniform)
+            return published_streams(request.canvas, denoiser, schedule or self.bundle.published(request.task), uniform)
         if isinstance(schedule, Reference):
             raise InputError("the options of a published decoding need a request made with reference; pass a Schedule")
         return fill_streams(request.canvas, denoiser, schedule or self.bundle.schedule(request.task))

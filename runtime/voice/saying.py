@@ -135,7 +135,7 @@ class Sayer:
         own = options.voice or voice
         name = self.voiced if own else self.task
         if own:
-            (place,) = (place for place, kind in self.generator.template(name).inputs.items() if kind != "text")
+            (place,) = (place for place, kind in self.generator.bundle.template(name).inputs.items() if kind != "text")
             given |= {TRANSCRIPT: own.transcript, place: own.codes}
         self.generator.check(name, given)
         return name, given

@@ -117,7 +117,7 @@ def generate(
     used: Schedule | Reference
     if options.reference:
         generator = Generator(session.bundle, engine.options())
-        used = schedule.published(generator.published(task.name))
+        used = schedule.published(generator.bundle.published(task.name))
     else:
         chosen = setting(session.bundle, task.name, engine, tuned, options.quiet)
         generator, used = Generator(chosen.bundle, chosen.engine), schedule.over(chosen.schedule)

@@ -176,7 +176,7 @@ class Timing:
         """The published decoding, computed of measured passes, and the trimmed one, whole."""
         request = self.request(seconds, voiced)
         cost = self.passes(request)
-        steps = self.generator.published(request.task).steps
+        steps = self.generator.bundle.published(request.task).steps
         slow = (cost["whole"] + cost["alone"]).times(steps)
         own = {"of_s": seconds, "voiced": voiced, "prompt": len(request.prompt)}
         say(way="published", passes=steps, **own, **told(slow, seconds), computed=True)

@@ -148,7 +148,7 @@ def said(session: Session, theirs: Theirs) -> Iterator[Compared]:
         uniform = replayed(theirs, name)
         streams.steps = lambda request, schedule, uniform=uniform: plain(request, schedule, uniform)  # type: ignore[method-assign]
         asked = {**own, "voice": given} if "voice" in own else own
-        used = replace(streams.published("tts"), **options)
+        used = replace(streams.bundle.published("tts"), **options)
         (part,) = session.say(LONG if name == "long" else TEXT, SayOptions(**asked, schedule=used, reference=True))
         pieces = [theirs[key] for key in sorted(theirs, key=len) if key.startswith(f"{name}_tokens")]
         tokens = np.concatenate([piece.T for piece in pieces])

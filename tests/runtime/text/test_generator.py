@@ -223,7 +223,7 @@ def test_a_published_decoding_with_other_steps_is_that_decoding(backbones: dict[
     for family in ("dream", "llada"):
         generator = Generator(load_bundle(backbones[family]))
         request = generator.request("generate", {"text": "hello"}, 32, reference=True)
-        asked = dataclasses.replace(generator.published("generate"), steps=4, temperature=0.0)
+        asked = dataclasses.replace(generator.bundle.published("generate"), steps=4, temperature=0.0)
         denoiser = BackboneDenoiser(generator.engine, len(request.canvas.ids), request.prompt)
         published = [step.ids.tolist() for step in reference_fill(request.canvas, denoiser, asked)]
         assert len(published) == 4
@@ -266,7 +266,7 @@ def test_rows_of_another_width_are_named(everything: Generator, shape: tuple[int
 
 def test_an_edit_keeps_what_the_draft_is_sure_of(small: Generator) -> None:
     task = next(name for name, t in small.bundle.manifest.templates.items() if set(t.inputs.values()) == {"text"})
-    request = small.request(task, dict.fromkeys(small.template(task).inputs, "hello"), 8)
+    request = small.request(task, dict.fromkeys(small.bundle.template(task).inputs, "hello"), 8)
     *_, first = small.steps(request)
     confidence = np.ones(len(first.ids), np.float32)
     again = np.arange(request.prompt + 2, request.prompt + 5)
@@ -276,9 +276,9 @@ def test_an_edit_keeps_what_the_draft_is_sure_of(small: Generator) -> None:
     kept = np.setdiff1d(np.arange(len(first.ids)), again)
     assert (steps[-1].ids[kept] == first.ids[kept]).all()
     assert {int(at) for step in steps for at in step.committed} <= set(again.tolist())
-    if small.template(task).reference is None:
+    if small.bundle.template(task).reference is None:
         return
-    reference = small.request(task, dict.fromkeys(small.template(task).inputs, "hello"), 8, reference=True)
+    reference = small.request(task, dict.fromkeys(small.bundle.template(task).inputs, "hello"), 8, reference=True)
     published = dataclasses.replace(reference, canvas=reference.canvas.with_draft(Draft(first.ids, confidence)))
     with pytest.raises(InputError, match="leave the draft out"):
         list(small.steps(published))

@@ -63,7 +63,7 @@ def test_sizes_tokens_and_template_are_the_bundles(
     assert (field("tokenizer.ggml.mask_token_id"), field("dream.attention.causal")) == (mask_id, False)
     assert (field("dream.rope.freq_base"), field("dream.attention.head_count_kv")) == (1e6, 2)
     prompt = jinja2.Template(str(field("tokenizer.chat_template"))).render(messages=[{"role": "user", "content": "Why?"}])
-    template = generator.template("chat")
+    template = generator.bundle.template("chat")
     assert generator.tokenizer.encode(prompt, add_special_tokens=False).ids == generator.encode(template, {"text": "Why?"})
 
 
