@@ -58,7 +58,7 @@ OMNI_START ?=
 OMNI_OPTIONS ?= $(if $(filter cpu,$(DEVICE)),,--workers 15 --draw 512 --tell 128 --answer 128 --speak 128 --peak 3e-3)
 train-omni: .venv/training
 	test -f $(OMNI)/codec/squares.safetensors || .venv/bin/python -m unmask.training.codecs.stickers --out $(OMNI)/codec
-	test -f $(OMNI)/speech/log.jsonl || .venv/bin/python -m unmask.training.codecs.speech --out $(OMNI)/speech
+	test -f $(OMNI)/speech/log.jsonl || .venv/bin/python -m unmask.training.codecs.speech --out $(OMNI)/speech $(if $(OMNI_START),--like models/omni-tiny)
 	test -f $(OMNI)/speech/context/weights.safetensors || .venv/bin/python -m unmask.training.codecs.context --codec $(OMNI)/speech --out $(OMNI)/speech/context --minutes 10
 	.venv/bin/python -m unmask.training.omni.train --codec $(OMNI)/codec/squares.safetensors --speech $(OMNI)/speech --out $(OMNI)/run --minutes $(MINUTES) --device $(DEVICE) $(OMNI_OPTIONS) $(if $(OMNI_START),--start $(OMNI_START))
 

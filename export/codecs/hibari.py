@@ -22,7 +22,7 @@ from unmask.export.codecs.small_weights import rounded, small_weights
 from unmask.export.codecs.tensor_file import find_file, fitting, read_tensors
 from unmask.export.modules.speech_context import Context
 
-NAME, WHAT = "hibari", "the speech codec (speech.safetensors)"
+NAME, TABLE, WHAT = "hibari", "table", "the speech codec (speech.safetensors)"
 LICENSE = "Apache-2.0; hibari (c) Maureese Williams, distilled from Kokoro-82M, (c) hexgrad, both Apache-2.0"
 MEANS, FILE, DECODER, ROLE = "means", "speech.safetensors", "decoder.onnx", "voice"
 CONTEXT = "context/weights.safetensors"  # beside it, if it is trained
@@ -55,14 +55,14 @@ def graph(source: Path, form: str = "int8") -> onnx.ModelProto:
     if not decoder_path.is_file():
         raise InputError(f"{decoder_path}: is missing; `python -m unmask.training.codecs.speech` writes it beside {FILE}")
     decoder = onnx.load(decoder_path)
-    nodes, tensors = _front(decoder.graph.input[0].name), _table("table", means, form)
+    nodes, tensors = _front(decoder.graph.input[0].name), _table(TABLE, means, form)
     learned = path.parent / CONTEXT
     if learned.is_file():
         more = _context(learned, means.shape[1], form)
         nodes, tensors = [*more[0], *nodes], tensors | more[1]
     else:
         nodes.insert(0, helper.make_node("Identity", ["table_numbers"], ["numbers"]))
-    for node in reversed([*_read("table"), *nodes]):
+    for node in reversed([*_read(TABLE), *nodes]):
         decoder.graph.node.insert(0, node)
     constants = {"shape": [1, -1, FRAME_NUMBERS], "at": PITCH, "scale": np.float32(PITCH_SCALE), "one": np.float32(1)}
     named = tensors | {f"pitch_{name}": np.asarray(value) for name, value in constants.items()}

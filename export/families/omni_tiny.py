@@ -24,6 +24,7 @@ MOST_PASSES = 8
 SURE = {"t2i": 0.5, "i2t": 0.9, "vqa": 0.9}
 """Task -> the probability from which an id is committed: as much is right as after as many passes as positions
 (docs/omni-tiny.md). One pass says a text best."""
+ANSWER_LENGTH = 4  # tokens of an answer to a question, which follows a caption: the last of the places of text
 DRAW, TELL, ANSWER, SAY = "<draw>", "<tell>", "<answer>", "<say>"  # what is wanted; a prompt begins with it
 END = "<end>"
 RANGES, SPOKEN = ("modalities", "places"), "spoken"
@@ -56,18 +57,19 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
 
 
 def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[str, Schedule]]:
-    picture, words = (AnswerSpan("image", sizes["image"]),), AnswerSpan("text", sizes["text"], end)
+    picture, caption = (AnswerSpan("image", sizes["image"]),), AnswerSpan("text", sizes["text"] - ANSWER_LENGTH, end)
+    seen, reply = replace(caption, thought=True), AnswerSpan("text", ANSWER_LENGTH, end)
     templates = {
         "t2i": Template(DRAW + "{text}", {"text": "text"}, picture, unconditional=DRAW),
-        "i2t": Template(TELL + "{image}", {"image": "image"}, (words,)),
-        "vqa": Template(ANSWER + "{text}{image}", {"text": "text", "image": "image"}, (AnswerSpan("text", 4, end),)),
+        "i2t": Template(TELL + "{image}", {"image": "image"}, (caption,)),
+        "vqa": Template(ANSWER + "{text}{image}", {"text": "text", "image": "image"}, (seen, reply)),
     }
     if "speech" in sizes:  # an answer of as many codes as say the text
         templates["t2s"] = Template(SAY + "{text}" + END, {"text": "text"}, (AnswerSpan("speech", SPEECH_LENGTH),))
     # A window of the whole answer: the prompt's keys and values are exact, so nothing is approximated.
     whole = {name: Schedule(passes=1, rule="quota", reuse=True, window="block", block=t.length) for name, t in templates.items()}
     sure = {name: replace(whole[name], passes=MOST_PASSES, rule="threshold", threshold=least) for name, least in SURE.items()}
-    return templates, whole | sure
+    return templates, whole | sure | {"vqa": replace(sure["vqa"], block=caption.length)}  # an answer after what it is read from
 
 
 def _ranges(raw: dict[str, Any], key: str) -> dict[str, tuple[int, int]]:

@@ -3,7 +3,7 @@
 Knows strings, ids and lengths. Knows no tokenizer, no canvas and no model.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from unmask.decoding.schedule import Reference
 from unmask.errors import InputError
@@ -20,6 +20,8 @@ class AnswerSpan:
     ids: tuple[int, ...] = ()
     published: bool = False
     """The ids are given in reference mode too. Other given ids are masked there: the published decoding has to predict them."""
+    thought: bool = False
+    """Filled, and no part of what the answer says: what the model tells itself before it answers."""
 
     def __post_init__(self) -> None:
         if bool(self.modality) == bool(self.ids) or self.length < 0 or bool(self.length) != bool(self.modality):
@@ -82,4 +84,4 @@ class Template:
                 f"{length} positions are too few for this answer; it has {given} given ids and needs a mask in each other span"
             )
         left = iter(sizes)
-        return tuple(AnswerSpan(p.modality, next(left), p.end_id) if p.length else p for p in self.answer)
+        return tuple(replace(piece, length=next(left)) if piece.length else piece for piece in self.answer)

@@ -74,6 +74,7 @@ class Answer:
     passes: int  # number of passes
     rows: int  # number of rows computed in these passes
     seconds: float
+    thought: str = ""  # what the model told itself before it answered, where the task has a span for it
     textless: int = 0  # number of useful tokens that the text does not show: special ones, and ids that no token stands for
     media: dict[str, NDArray[Any]] = field(default_factory=dict, compare=False)
     """modality -> pixels (H, W, 3) uint8, or samples (N,) float32: what a session's codecs made of the codes."""
@@ -360,11 +361,19 @@ class Generator:
         codes = {name: tuple(int(i) - low for i in own if low <= i < high) for name, (low, high) in ranges.items()}
         useful = self._useful(request, ids)
         coded = np.logical_or.reduce([np.zeros(len(own), bool), *((own >= low) & (own < high) for low, high in ranges.values())])
-        words = own[~coded & useful & (own != request.canvas.mask_id)]
-        text: str = self.tokenizer.decode(words.tolist()).strip()
+        told = ~coded & useful & (own != request.canvas.mask_id)
+        thoughts = np.concatenate([np.full(piece.size, piece.thought) for piece in request.answer])
+        words, thought = own[told & ~thoughts], own[told & thoughts]
         special = [i for i, token in self.tokenizer.get_added_tokens_decoder().items() if token.special]
         shown = allowed_mask(words, self.bundle.token_ranges) & ~np.isin(words, special)
-        return Answer(text, codes, tuple(map(int, own)), int(useful.sum()), passes, rows, seconds, int((~shown).sum()))
+        cost = int(useful.sum()), passes, rows, seconds
+        return Answer(
+            self._written(words), codes, tuple(map(int, own)), *cost, self._written(thought), textless=int((~shown).sum())
+        )
+
+    def _written(self, ids: NDArray[np.int64]) -> str:
+        text: str = self.tokenizer.decode(ids.tolist()).strip()
+        return text
 
     def _useful(self, request: Request, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For each position after the prompt, whether it lies before the end id of its span."""

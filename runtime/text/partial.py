@@ -13,6 +13,7 @@ from unmask.decoding.denoiser import Step
 from unmask.text.generator import Request
 
 UNKNOWN = -1
+THOUGHT = "thought"
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class Partial:
 
 
 def partial(request: Request, step: Step, vocabulary: Vocabulary) -> dict[str, Partial]:
-    """Modality -> what stands of it after a step. Positions whose ids the template gives are in none."""
-    at, places = request.prompt, dict[str, list[int]]()
+    """Modality -> what stands of it after a step, and THOUGHT -> that of what is not said. Given ids are in none."""
+    at, places = request.prompt, dict[tuple[str, str], list[int]]()
     for piece in request.answer:
         if piece.modality:
-            places.setdefault(piece.modality, []).extend(range(at, at + piece.size))
+            name = THOUGHT if piece.thought else piece.modality
+            places.setdefault((name, piece.modality), []).extend(range(at, at + piece.size))
         at += piece.size
-    return {modality: _partial(modality, np.array(own), step, vocabulary) for modality, own in places.items()}
+    return {name: _partial(modality, np.array(own), step, vocabulary) for (name, modality), own in places.items()}
 
 
 def _partial(modality: str, places: NDArray[np.int64], step: Step, vocabulary: Vocabulary) -> Partial:

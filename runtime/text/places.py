@@ -19,9 +19,9 @@ SPEECH = "speech"
 def place_rows(manifest: Manifest, prompt: Sequence[int], answer: Sequence[AnswerSpan]) -> NDArray[np.int64] | None:
     """(N,) for each position of prompt and answer, the row of the embedding that is added to its own; NONE for no row.
 
-    Spans of an answer have places, and runs of codes in a prompt, each counted from its first position; those of a text that is
-    said at a pace belong to its tokens. None for a model without places. Raises InputError for a span that has more positions
-    than the model has places.
+    Spans of an answer have places, counted over all spans of their modality, and runs of codes in a prompt, each counted from its
+    first position; those of a text that is said at a pace belong to its tokens. None for a model without places. Raises
+    InputError for more positions than the model has places.
     """
     if not manifest.places:
         return None
@@ -32,12 +32,15 @@ def place_rows(manifest: Manifest, prompt: Sequence[int], answer: Sequence[Answe
         codes = (ids >= low) & (ids < high) & (modality != "text")
         edges = np.flatnonzero(np.diff(codes, prepend=False, append=False))
         for start, stop in zip(edges[::2], edges[1::2], strict=True):
-            rows[start:stop] = _span(manifest, modality, int(stop - start))
-    at = len(prompt)
+            rows[start:stop] = _span(manifest, modality, 0, int(stop - start))
+    at, before = len(prompt), dict.fromkeys(manifest.places, 0)
     for piece in answer:
-        if piece.modality in manifest.places:
-            paced = piece.modality == SPEECH and manifest.spoken
-            rows[at : at + piece.size] = said_rows(manifest, ids) if paced else _span(manifest, piece.modality, piece.size)
+        if (modality := piece.modality) in manifest.places:
+            paced = modality == SPEECH and manifest.spoken
+            rows[at : at + piece.size] = (
+                said_rows(manifest, ids) if paced else _span(manifest, modality, before[modality], piece.size)
+            )
+            before[modality] += piece.size
         at += piece.size
     return rows
 
@@ -50,8 +53,8 @@ def said_rows(manifest: Manifest, prompt: NDArray[np.int64]) -> NDArray[np.int64
     return np.concatenate([np.arange(first[i], first[i] + counts[i]) for i in prompt])
 
 
-def _span(manifest: Manifest, modality: str, count: int) -> NDArray[np.int64]:
+def _span(manifest: Manifest, modality: str, before: int, count: int) -> NDArray[np.int64]:
     start, stop = manifest.places[modality]
-    if count > stop - start:
-        raise InputError(f"{count} positions of {modality} are too many; {manifest.name} knows {stop - start} places")
-    return np.arange(start, start + count)
+    if before + count > stop - start:
+        raise InputError(f"{before + count} positions of {modality} are too many; {manifest.name} knows {stop - start} places")
+    return np.arange(start + before, start + before + count)

@@ -4,7 +4,8 @@
 
 Takes some minutes on one core; what is there is not made again. CODEC/speech.safetensors has the stretches, CODEC/decoder.onnx
 the part of hibari that makes sound of them, CODEC/pace.json the codes of each token, CODEC/sentences.npz what was said for
-training and, apart, for measuring. CODEC/log.jsonl has what the captioner hears, and how much of the codes the words alone tell.
+training and, apart, for measuring. Weights know one codec only: to train those of a bundle further, `--like BUNDLE` takes its
+stretches and lengths. CODEC/log.jsonl has what the captioner hears, and how much of the codes the words alone tell.
 """
 
 import json
@@ -22,7 +23,8 @@ from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unmask.export.codecs.hibari import CODE_FRAMES, DECODER, FILE, FRAME_NUMBERS, MEANS, SPEECH_CODES
+from unmask.bundle.manifest import Bundle, load_bundle
+from unmask.export.codecs.hibari import CODE_FRAMES, DECODER, FILE, FRAME_NUMBERS, MEANS, NAME, ROLE, SPEECH_CODES, TABLE
 from unmask.speech.synthesis.voice import CODES_PER_SECOND
 from unmask.training.codecs.pace import Pace, pronounced
 from unmask.training.codecs.sentences import every_sound, sentences
@@ -40,7 +42,7 @@ ROUNDS = 10
 
 PACED, CLUSTERED, HELD = 400, 1000, 200
 """Sentences to measure durations, to find the stretches, and to measure with."""
-Codes = NDArray[np.int64]
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,36 @@ class Said:
     """Sentences and their codes."""
 
     texts: list[str]
-    codes: list[Codes]
+    codes: list[Ids]
 
 
-def main(out: Path, count: int = 6000, seed: int = 0) -> None:
-    """count: sentences to train with."""
+@dataclass(frozen=True)
+class Codes:
+    """What codes stand for, and how many say each token."""
+
+    means: Tensor
+    """(SPEECH_CODES, NUMBERS)"""
+    counts: dict[str, int]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "Codes":
+        """Those of a bundle of omni-tiny."""
+        graph = onnx.load(bundle.folder / bundle.manifest.codecs[NAME].graphs[ROLE]).graph
+        table, scales = (
+            numpy_helper.to_array(tensor).astype(np.float32)
+            for name in (TABLE, f"{TABLE}_scales")
+            for tensor in graph.initializer
+            if tensor.name == name
+        )
+        said = {bundle.tokenizer.id_to_token(i): count for i, count in enumerate(bundle.manifest.spoken) if count}
+        return cls(torch.from_numpy(table * scales), said)
+
+
+def main(out: Path, count: int = 6000, seed: int = 0, like: Path | None = None) -> None:
+    """count: sentences to train with. like: an omni-tiny whose codes, and how many of them say each token, are taken."""
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
-    maker = Maker(Voice(), out, seed)
+    maker = Maker(Voice(), out, seed, Codes.of(load_bundle(like)) if like else None)
     maker.pace()
     maker.stretches()
     maker.sentences(count)
@@ -67,25 +91,23 @@ def main(out: Path, count: int = 6000, seed: int = 0) -> None:
 class Maker:
     """Makes each file that is not there yet."""
 
-    def __init__(self, voice: Voice, out: Path, seed: int) -> None:
-        self._voice, self._out, self._seed, self._tokenizer = voice, out, seed, make_tokenizer()
+    def __init__(self, voice: Voice, out: Path, seed: int, kept: Codes | None = None) -> None:
+        """kept: codes that are taken as they are."""
+        self._voice, self._out, self._seed, self._kept, self._tokenizer = voice, out, seed, kept, make_tokenizer()
 
     def pace(self) -> None:
         if not (self._out / PACE).exists():
             texts = [*sentences(PACED, self._seed), *every_sound()]
             pace = Pace.measured(self._voice, [pronounced(self._voice, self._tokenizer, text) for text in texts])
+            codes = self._kept.counts if self._kept else pace.codes
             onnx.save(self._voice.decoder(), self._out / DECODER)
-            (self._out / PACE).write_text(json.dumps({"codes": pace.codes, "shares": pace.shares}) + "\n", encoding="utf-8")
+            (self._out / PACE).write_text(json.dumps({"codes": codes, "shares": pace.shares}) + "\n", encoding="utf-8")
 
     def stretches(self) -> None:
         if not (self._out / FILE).exists():
             points = np.concatenate([stretches for _, stretches in self._said(sentences(CLUSTERED, self._seed))])
             projection = heard_by(self._voice.decoder(), points, COMPONENTS)
-            found = torch.from_numpy(points @ projection)
-            centers = means(found, torch.ones(len(found)), SPEECH_CODES, ROUNDS, self._seed)
-            at = nearest(found, centers)[1]
-            sums = torch.zeros(SPEECH_CODES, NUMBERS).index_add_(0, at, torch.from_numpy(points))
-            made = sums / torch.bincount(at, minlength=SPEECH_CODES)[:, None].clamp(min=1)
+            made = self._kept.means if self._kept else clustered(points, projection, self._seed)
             save_file({MEANS: made.half(), PROJECTION: torch.from_numpy(projection)}, self._out / FILE)
 
     def sentences(self, count: int) -> None:
@@ -105,6 +127,15 @@ class Maker:
         """Each text, and its stretches (N, NUMBERS)."""
         every = list(texts)
         return zip(every, said_stretches(self._voice, read_pace(self._out), every), strict=True)
+
+
+def clustered(points: Floats, projection: Floats, seed: int) -> Tensor:
+    """(SPEECH_CODES, NUMBERS) the stretches that are nearest to all points."""
+    found = torch.from_numpy(points @ projection)
+    centers = means(found, torch.ones(len(found)), SPEECH_CODES, ROUNDS, seed)
+    at = nearest(found, centers)[1]
+    sums = torch.zeros(SPEECH_CODES, NUMBERS).index_add_(0, at, torch.from_numpy(points))
+    return sums / torch.bincount(at, minlength=SPEECH_CODES)[:, None].clamp(min=1)
 
 
 def said_stretches(voice: Voice, pace: Pace, texts: Iterable[str]) -> Iterator[Floats]:

@@ -16,6 +16,7 @@ from unmask.training.denoiser import Sequences
 from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN
 from unmask.training.omni.vocabulary import (
     ANSWER,
+    ANSWER_LENGTH,
     DRAW,
     END,
     END_ID,
@@ -37,13 +38,14 @@ from unmask.training.stickers.words import describe, draw_question, draw_wording
 
 WHOLLY_MASKED = 0.5
 """Share of the canvases that are masked all over, as every fill begins."""
+SEEN = 0.75
+"""Share of the questions that are answered after the whole caption, as they are in use; in the others any of both is masked."""
 NO_CONDITION = 0.1
 """Share of the pictures without their text, for guidance."""
 LEFT_OUT = 0.08
 """How often a description leaves out each of its parts."""
 PADDING_WEIGHT = 0.1
 """Weight of an end after the first, in the loss."""
-ANSWER_LENGTH = 4
 NO_PLACES = 0.2
 """Share of the descriptions that leave out where things are: such pictures have to be decided step by step."""
 TRAINED_GROUPS = (0.6, 0.25, 0.15)
@@ -147,11 +149,11 @@ class Examples:
 
     def tell(self, picture: Picture, text: str) -> Example:
         """Picture to text."""
-        return self._said(self.words(TELL), picture, text, LONGEST)
+        return self._said(self.words(TELL), picture, (text, LONGEST))
 
-    def answer(self, picture: Picture, question: str, text: str) -> Example:
-        """A question on a picture."""
-        return self._said(self.words(ANSWER + question), picture, text, ANSWER_LENGTH)
+    def answer(self, picture: Picture, question: str, caption: str, text: str) -> Example:
+        """A question on a picture. It is answered after the caption, from which an answer is easily read."""
+        return self._said(self.words(ANSWER + question), picture, (caption, LONGEST), (text, ANSWER_LENGTH))
 
     def speak(self, text: str, codes: Ids) -> Example:
         """Text to speech. codes: from 0, as many as the text's tokens have."""
@@ -163,9 +165,10 @@ class Examples:
         shown = _nothing(len(prompt) + len(codes))
         return Example(prompt, np.full(len(prompt), NO_PLACE), codes + SPEECH, places, shown)
 
-    def _said(self, before: Ids, picture: Picture, text: str, length: int) -> Example:
-        words = self.words(text)
-        answer = np.concatenate([words, np.full(length - len(words), END_ID)])
+    def _said(self, before: Ids, picture: Picture, *texts: tuple[str, int]) -> Example:
+        """texts: each with the positions it has."""
+        spans = [np.append(words := self.words(text), np.full(length - len(words), END_ID)) for text, length in texts]
+        answer, length = np.concatenate(spans), sum(map(len, spans))
         places = np.concatenate([np.full(len(before), NO_PLACE), np.arange(PICTURE)])
         shown = np.concatenate([_nothing(len(before)), picture.shown, _nothing(length)])
         return Example(np.concatenate([before, picture.codes]), places, answer, PICTURE + np.arange(length), shown)
@@ -195,8 +198,11 @@ def captions(examples: Examples, scenes: list[Scene], rng: np.random.Generator) 
 
 
 def answers(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
-    asked = [draw_question(scene, rng, shares=TRAINED_QUESTIONS) for scene in scenes]
-    return [examples.answer(examples.picture(scene), q.text, q.answer) for scene, q in zip(scenes, asked, strict=True)]
+    questions = [draw_question(scene, rng, shares=TRAINED_QUESTIONS) for scene in scenes]
+    return [
+        examples.answer(examples.picture(scene), asked.text, describe(scene), asked.answer)
+        for scene, asked in zip(scenes, questions, strict=True)
+    ]
 
 
 def speeches(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
@@ -232,13 +238,10 @@ def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
     canvas = laid_out([example for _, example in made])
     ids, at, weights, tasks = canvas.ids.clone(), list[tuple[int, int]](), list[float](), list[str]()
     for row, (task, example) in enumerate(made):
-        count = len(example.answer)
-        share = 1.0 if rng.random() < WHOLLY_MASKED else rng.uniform(0.05, 1)
-        hidden = rng.permutation(count)[: max(1, round(share * count))]
-        ends = np.flatnonzero(example.answer == END_ID)
-        last = ends[0] if ends.size else count
+        hidden = hidden_of(task, len(example.answer), rng)
+        after_an_end = (example.answer == END_ID) & (np.roll(example.answer, 1) == END_ID)
         at += [(row, len(example.prompt) + int(i)) for i in hidden]
-        weights += [PADDING_WEIGHT if i > last else 1.0 for i in hidden]
+        weights += [PADDING_WEIGHT if after_an_end[i] else 1.0 for i in hidden]
         tasks += [task] * len(hidden)
     where = torch.tensor(at)
     wanted = ids[where[:, 0], where[:, 1]]
@@ -251,6 +254,14 @@ def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
         torch.nn.utils.rnn.pad_sequence([torch.from_numpy(example.shown) for _, example in made], True, IGNORED),
         {name: torch.tensor(weights) * torch.from_numpy(names == name) for name in dict.fromkeys(tasks)},
     )
+
+
+def hidden_of(task: str, count: int, rng: np.random.Generator) -> Ids:
+    """Which of an answer's positions are masked."""
+    if task == "answer" and rng.random() < SEEN:
+        return np.arange(LONGEST, count)
+    share = 1.0 if rng.random() < WHOLLY_MASKED else rng.uniform(0.05, 1)
+    return rng.permutation(count)[: max(1, round(share * count))]
 
 
 def thinned(example: Example, rng: np.random.Generator) -> Example:

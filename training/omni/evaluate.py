@@ -11,7 +11,7 @@ from unmask.training.omni.batches import Examples
 from unmask.training.omni.fill import fill, stacked
 from unmask.training.omni.model import Omni
 from unmask.training.omni.spoken import Listener
-from unmask.training.omni.vocabulary import SPEECH
+from unmask.training.omni.vocabulary import LONGEST, SPEECH
 from unmask.training.stickers.exam import held_out_cases
 from unmask.training.stickers.pictures import read, render
 from unmask.training.stickers.scene import Scene, facts
@@ -37,7 +37,10 @@ class Exam:
         codes = [examples.picture(scene) for scene in self.scenes]
         self._draw = [examples.draw(text, picture) for text, picture in zip((case.text for case in cases), codes, strict=True)]
         self._tell = [examples.tell(picture, describe(scene)) for picture, scene in zip(codes, self.scenes, strict=True)]
-        self._answer = [examples.answer(picture, q.text, q.answer) for picture, q in zip(codes, self.questions, strict=True)]
+        self._answer = [
+            examples.answer(picture, q.text, describe(scene), q.answer)
+            for picture, scene, q in zip(codes, self.scenes, self.questions, strict=True)
+        ]
         said = examples.speech.held if examples.speech else None
         self._spoken = list(zip(said.texts, said.codes, strict=True))[:count] if said else []
         self._speak = [examples.speak(text, codes) for text, codes in self._spoken]
@@ -55,7 +58,7 @@ class Exam:
                 Image.fromarray(sheet(shown, pictures[:SHOWN])).save(self._out / f"sheet_{passes}.png")
         told = [self._examples.text(ids) for ids in fill(model, self._tell, PASSES[-1])]
         found["tell"] = self._right([understand(text) for text in told])
-        said = [self._examples.text(ids) for ids in fill(model, self._answer, 1)]
+        said = [self._examples.text(ids[LONGEST:]) for ids in fill(model, self._answer, 1, LONGEST)]
         found["answer"] = _share([a == q.answer for a, q in zip(said, self.questions, strict=True)])
         return found | self._speech(model)
 

@@ -14,24 +14,26 @@ from unmask.training.omni.vocabulary import MASK_ID, TOKENS, WORDS
 
 
 @torch.no_grad()
-def fill(model: Omni, made: list[Example], passes: int) -> list[Ids]:
-    """The answers that the model gives to the prompts, each pass committing as many of the surest as every other."""
+def fill(model: Omni, made: list[Example], passes: int, block: int | None = None) -> list[Ids]:
+    """The answers that the model gives to the prompts, each pass committing as many of the surest as every other.
+
+    block: fill so many positions before the next ones, each in so many passes.
+    """
     device = model.words.device
     canvas = laid_out(made).to(str(device))
-    ids = canvas.ids.clone()
-    at = torch.arange(ids.shape[1], device=device)
-    open_ = (at >= canvas.prompt[:, None]) & (at < canvas.length[:, None])
-    kinds = torch.where(open_, ids, -1)
-    ids[open_] = MASK_ID
-    total = open_.sum(1)
-    for number in range(1, passes + 1):
-        best, sure = best_ids(model, replace(canvas, ids=ids), kinds)
-        left = (total * (passes - number)).div(passes, rounding_mode="floor")
-        order = sure.masked_fill(ids != MASK_ID, -torch.inf).argsort(1, descending=True)
-        rank = torch.empty_like(order).scatter_(1, order, at.expand_as(order).contiguous())
-        masks = ((ids == MASK_ID) & open_).sum(1)
-        commit = (ids == MASK_ID) & open_ & (rank < (masks - left)[:, None])
-        ids = torch.where(commit, best, ids)
+    at = torch.arange(canvas.ids.shape[1], device=device) - canvas.prompt[:, None]
+    answer = (at >= 0) & (at < (canvas.length - canvas.prompt)[:, None])
+    kinds = torch.where(answer, canvas.ids, -1)
+    ids = canvas.ids.masked_fill(answer, MASK_ID)
+    longest = max(len(example.answer) for example in made)
+    for start in range(0, longest, block or longest):
+        inside = answer & (at >= start) & (at < start + (block or longest))
+        for left in range(passes, 0, -1):
+            best, sure = best_ids(model, replace(canvas, ids=ids), kinds)
+            open_ = inside & (ids == MASK_ID)
+            rank = sure.masked_fill(~open_, -torch.inf).argsort(1, descending=True).argsort(1)
+            kept = (inside.sum(1) * (left - 1)).div(passes, rounding_mode="floor")
+            ids = torch.where(open_ & (rank < (open_.sum(1) - kept)[:, None]), best, ids)
     return [row[p:n].cpu().numpy() for row, p, n in zip(ids, canvas.prompt.tolist(), canvas.length.tolist(), strict=True)]
 
 

@@ -15,12 +15,12 @@ from unmask.export.codecs.hibari import SPEECH_CODES
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel
 from unmask.export.modules.sticker_codec import CODES
 from unmask.training.denoiser import Sequences, Sizes, begin, matrices, passed
-from unmask.training.omni.vocabulary import IMAGE, LONGEST, PICTURE, SIDE_CODES, SIZE, SPEECH, WORDS
+from unmask.training.omni.vocabulary import IMAGE, PICTURE, SAID, SIDE_CODES, SIZE, SPEECH, WORDS
 from unmask.training.stickers.things import COLORS, PARTS, THINGS
 
 SHOWN = (1 + len(THINGS), 1 + len(COLORS), PARTS)  # things, colors and parts of a drawing that a square can show; 0 is none
 LOOKS = 64  # numbers that describe a code's pixels
-NO_PLACE = PICTURE + LONGEST  # index of the row of zeros among places: picture, words, zeros, speech
+NO_PLACE = PICTURE + SAID  # index of the row of zeros among places: picture, words, zeros, speech
 SPOKEN = NO_PLACE + 1  # index of the first place of speech, in the first token that is said
 
 IGNORED = -100
@@ -59,7 +59,7 @@ class Omni(nn.Module):
         self.register_buffer("looks", torch.zeros(CODES, LOOKS) if looks is None else looks)
         self.register_buffer("sounds", torch.zeros(SPEECH_CODES, LOOKS) if sounds is None else sounds)
         self.register_buffer("paces", torch.zeros(WORDS, dtype=torch.int64) if paces is None else paces)
-        sizes = {"words": WORDS, "rows": SIDE_CODES, "columns": SIDE_CODES, "answer": LONGEST, "spoken": config.spoken}
+        sizes = {"words": WORDS, "rows": SIDE_CODES, "columns": SIDE_CODES, "answer": SAID, "spoken": config.spoken}
         for name, count in sizes.items():
             setattr(self, name, nn.Parameter(torch.randn(count, width) / 2))
         self.code_look = nn.Parameter(torch.randn(LOOKS, width) / (2 * LOOKS**0.5))

@@ -6,7 +6,7 @@ import string
 from tokenizers import Tokenizer
 
 from unmask.export.codecs.hibari import SPEECH_CODES
-from unmask.export.families.omni_tiny import ANSWER, DRAW, MASK_TOKEN, SAY, TELL
+from unmask.export.families.omni_tiny import ANSWER, ANSWER_LENGTH, DRAW, MASK_TOKEN, SAY, TELL
 from unmask.export.modules.sticker_codec import CODES
 from unmask.training.stickers.things import CODE, SIDE
 from unmask.training.stickers.words import every_word
@@ -26,7 +26,8 @@ SPEECH = IMAGE + CODES
 SIZE = SPEECH + SPEECH_CODES  # ids
 SIDE_CODES = SIDE // CODE
 PICTURE = SIDE_CODES**2  # codes of a picture
-LONGEST = 40  # tokens of an answer in words
+LONGEST = 40  # tokens of a caption
+SAID = LONGEST + ANSWER_LENGTH  # places of words: an answer follows the caption that is written before it
 
 
 def make_tokenizer() -> Tokenizer:

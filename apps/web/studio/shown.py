@@ -22,7 +22,7 @@ from unmask.errors import InputError
 from unmask.image.preprocess import square
 from unmask.session import Session, Task
 from unmask.text.generator import Answer, Generator, Request
-from unmask.text.partial import UNKNOWN, Partial, partial
+from unmask.text.partial import THOUGHT, UNKNOWN, Partial, partial
 
 IMAGE, TEXT = "image", "text"
 Json = dict[str, Any]
@@ -55,7 +55,9 @@ def _task(session: Session, task: Task, reads: set[str], writes: set[str]) -> Js
         "outputs": list(task.outputs),
         "lacks": sorted({*task.inputs.values()} - reads),
         "shows": [modality for modality in task.outputs if modality in writes],
-        "positions": {name: sum(p.size for p in template.answer if p.modality == name) for name in task.outputs},
+        "positions": {
+            name: sum(p.size for p in template.answer if p.modality == name and not p.thought) for name in task.outputs
+        },
         "guides": template.unconditional is not None,
         "schedule": {name: getattr(schedule, name) for name in ("passes", "rule", "order", "guidance", "temperature", "seed")},
     }
@@ -105,14 +107,21 @@ def step(generator: Generator, request: Request, now: Step) -> Json:
         "masked": now.masked,
         "rows": now.rows,
         "seconds": now.seconds,
-        "spans": [_span(generator, modality, part, ends) for modality, part in stands.items()],
+        "spans": [_span(generator, name, part, ends) for name, part in stands.items()],
     }
 
 
-def _span(generator: Generator, modality: str, part: Partial, ends: set[int]) -> Json:
+def _span(generator: Generator, name: str, part: Partial, ends: set[int]) -> Json:
+    modality = TEXT if name == THOUGHT else name
     codes = [None if code == UNKNOWN else code for code in part.codes.tolist()]
     sure = [round(float(value), 3) for value in part.confidence]
-    found: Json = {"modality": modality, "codes": codes, "masked": part.masked.astype(int).tolist(), "confidence": sure}
+    found: Json = {
+        "name": name,
+        "modality": modality,
+        "codes": codes,
+        "masked": part.masked.astype(int).tolist(),
+        "confidence": sure,
+    }
     if modality == TEXT:
         low = generator.bundle.manifest.vocabulary.ranges.get(TEXT, (0, 0))[0]
         found["tokens"] = [None if code is None else written(generator.tokenizer, low + code) for code in codes]

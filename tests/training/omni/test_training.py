@@ -15,12 +15,22 @@ from unmask.export.modules.sticker_codec import StickerCodec
 from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
 from unmask.training.omni.ahead import Ahead, Recipe
-from unmask.training.omni.batches import TASKS, Examples, Picture, laid_out, masked, shown_by, task_batches, thinned
+from unmask.training.omni.batches import (
+    PADDING_WEIGHT,
+    TASKS,
+    Examples,
+    Picture,
+    laid_out,
+    masked,
+    shown_by,
+    task_batches,
+    thinned,
+)
 from unmask.training.omni.checkpoint import load_model
 from unmask.training.omni.evaluate import Exam
 from unmask.training.omni.model import NO_PLACE, SPOKEN, Omni, losses_at
 from unmask.training.omni.train import TrainOmni, main, task_losses
-from unmask.training.omni.vocabulary import END_ID, IMAGE, MASK_ID, PICTURE, make_tokenizer
+from unmask.training.omni.vocabulary import ANSWER_LENGTH, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, make_tokenizer
 from unmask.training.stickers.pictures import render
 from unmask.training.stickers.scene import Group, draw_scene
 from unmask.training.stickers.things import THINGS
@@ -104,9 +114,23 @@ def test_losses_are_cross_entropies_over_the_modality(model: Omni) -> None:
 
 def test_examples_come_back(codec: StickerCodec) -> None:
     made = examples(codec)
-    example = made.answer(picture(np.full(PICTURE, IMAGE)), "what is on the left?", "cats")
-    assert made.text(example.answer) == "cats"
-    assert (example.answer[1:] == END_ID).all()
+    caption = "two small cats on the left on a pink background"
+    example = made.answer(picture(np.full(PICTURE, IMAGE)), "what is on the left?", caption, "cats")
+    assert made.text(example.answer[:LONGEST]) == caption
+    assert made.text(example.answer[LONGEST:]) == "cats"
+    assert (example.answer[LONGEST + 1 :] == END_ID).all()
+    assert example.answer_places.tolist() == [PICTURE + i for i in range(LONGEST + ANSWER_LENGTH)]
+
+
+def test_most_questions_are_learned_after_the_whole_caption(codec: StickerCodec) -> None:
+    made, rng = examples(codec), np.random.default_rng(2)
+    asked = made.answer(picture(np.full(PICTURE, IMAGE)), "what is on the left?", "a big cat on the left", "a cat")
+    batch = masked([("answer", asked)] * 60, rng)
+    hidden = (batch.canvas.ids == MASK_ID)[:, len(asked.prompt) :]
+    after = hidden[:, LONGEST:].all(1) & ~hidden[:, :LONGEST].any(1)
+    assert 30 < after.sum() < 58
+    weights = batch.weights["answer"].reshape(-1)[batch.at[:, 1] >= len(asked.prompt) + LONGEST]
+    assert sorted(set(weights.tolist())) == pytest.approx([PADDING_WEIGHT, 1.0])
 
 
 def test_codes_of_a_scene_are_those_of_its_picture(codec: StickerCodec) -> None:

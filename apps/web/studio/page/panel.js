@@ -195,7 +195,7 @@ export class Panel {
     }
     const texts = frame.spans.filter((one) => one.modality === "text");
     const codes = frame.spans.filter((one) => one.modality !== "text" && one !== span);
-    this.find(".tokens").replaceChildren(...texts.flatMap((one) => this.#tokens(one, guesses)), ...codes.map((one) => this.#codes(one)));
+    this.find(".tokens").replaceChildren(...texts.map((one) => this.#tokens(one, guesses)), ...codes.map((one) => this.#codes(one)));
     this.do("sound").hidden = !frame.sound;
     const total = frame.spans.reduce((sum, one) => sum + one.codes.length, 0);
     const cost = !frame.number ? "" : ` · ${frame.rows} rows · ${(1000 * frame.seconds).toFixed(0)} ms`;
@@ -204,14 +204,17 @@ export class Panel {
     this.do("on").disabled = this.at === this.frames.length - 1;
   }
 
-  #tokens({ tokens, masked, confidence, useful }, guesses) {
-    return tokens.slice(0, useful).map((token, i) => {
+  #tokens({ name, tokens, masked, confidence, useful }, guesses) {
+    const line = Object.assign(document.createElement("span"), { className: name });
+    const words = tokens.slice(0, useful).map((token, i) => {
       const shown = Object.assign(document.createElement("span"), { textContent: token !== null && (guesses || !masked[i]) ? token : "░" });
       if (masked[i]) shown.className = "masked";
       if (masked[i]) shown.style.setProperty("--sure", `${Math.round(100 * confidence[i])}%`);
       shown.title = masked[i] ? `masked, ${Math.round(100 * confidence[i])} % sure` : "committed";
       return shown;
     });
+    line.append(...words);
+    return line;
   }
 
   // Codes that the bundle has no codec for.
