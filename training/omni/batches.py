@@ -1,7 +1,7 @@
 """Batches of the tasks: scenes at random, laid out as prompts and answers, with masks. Knows the codec. Knows no model."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from unmask.training.omni.vocabulary import (
 from unmask.training.stickers.pictures import Pixels, drawn
 from unmask.training.stickers.scene import Group, Scene, draw_scene
 from unmask.training.stickers.things import BY_NAME, CELL, CODE, COLORS, GROUNDS, PLACES, SIZES, SPREAD, THINGS
-from unmask.training.stickers.words import describe, draw_question, draw_wording
+from unmask.training.stickers.words import Question, describe, draw_question, draw_wording
 
 WHOLLY_MASKED = 0.5
 """Share of the canvases that are masked all over, as every fill begins."""
@@ -50,9 +50,10 @@ NO_PLACES = 0.2
 """Share of the descriptions that leave out where things are: such pictures have to be decided step by step."""
 TRAINED_GROUPS = (0.6, 0.25, 0.15)
 """How often a scene has one group, two, three: more simple scenes than in the exam, since they teach what a thing looks like."""
-TRAINED_QUESTIONS = {"place": 8.0, "count": 8.0, "there": 4.0, "color": 4.0}
-"""How often the kinds of questions are learned for one of each other kind: these name a thing that has to be found in the
-picture, which is learned long after the others (docs/omni-tiny.md)."""
+TRAINED_QUESTIONS = {"place": 2.0, "count": 2.0, "there": 2.0, "color": 3.0, "thing": 2.0}
+"""How often the kinds of questions are learned for one of each other kind: these need a group to be found."""
+JOINS = (",", "▁and")
+GROUND_WORDS = 4  # at the end of a caption: on a pink background
 THINNED = 0.75
 """How often pictures to draw are learned without most of their bare ground, which is more than half of them."""
 GROUND_KEPT = 0.15
@@ -70,6 +71,8 @@ class Example:
     answer_places: Ids
     shown: Ids
     """(N, 3) what the squares of prompt and answer show, IGNORED where there is no square."""
+    asked: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(N,) 1 where a caption tells what a question asks for, 0 elsewhere in it, IGNORED outside; empty without a question."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Batch:
     at: Tensor  # (M, 2) row and position of what is masked
     wanted: Tensor  # (M,) ids
     shown: Tensor  # (B, N, 3), see `Example`
+    asked: Tensor  # (B, N)
     weights: dict[str, Tensor]  # of each task (M,), 0 for what is of another
 
 
@@ -151,9 +155,24 @@ class Examples:
         """Picture to text."""
         return self._said(self.words(TELL), picture, (text, LONGEST))
 
-    def answer(self, picture: Picture, question: str, caption: str, text: str) -> Example:
-        """A question on a picture. It is answered after the caption, from which an answer is easily read."""
-        return self._said(self.words(ANSWER + question), picture, (caption, LONGEST), (text, ANSWER_LENGTH))
+    def answer(self, picture: Picture | None, scene: Scene, question: Question) -> Example:
+        """A question on a picture. It is answered after the caption, from which an answer is easily read; None: from it alone."""
+        texts = (describe(scene), LONGEST), (question.answer, ANSWER_LENGTH)
+        made = self._said(self.words(ANSWER + question.text), picture, *texts)
+        asked = np.full(len(made.shown), IGNORED)
+        told = self._told(scene, question)
+        asked[len(made.prompt) : len(made.prompt) + len(told)] = told
+        return replace(made, asked=asked)
+
+    def _told(self, scene: Scene, question: Question) -> Ids:
+        """(N,) for each word of the caption, 1 if it is of what the question asks for: a group, or the ground."""
+        words = self._tokenizer.encode(describe(scene)).tokens
+        part = np.cumsum([word in JOINS for word in words])
+        part[-GROUND_WORDS:] = len(scene.groups)
+        wanted = len(scene.groups) if question.kind == "ground" else -1
+        if question.group is not None:
+            wanted = scene.groups.index(question.group)
+        return (part == wanted).astype(np.int64)
 
     def speak(self, text: str, codes: Ids) -> Example:
         """Text to speech. codes: from 0, as many as the text's tokens have."""
@@ -165,13 +184,14 @@ class Examples:
         shown = _nothing(len(prompt) + len(codes))
         return Example(prompt, np.full(len(prompt), NO_PLACE), codes + SPEECH, places, shown)
 
-    def _said(self, before: Ids, picture: Picture, *texts: tuple[str, int]) -> Example:
+    def _said(self, before: Ids, picture: Picture | None, *texts: tuple[str, int]) -> Example:
         """texts: each with the positions it has."""
+        codes, squares = (picture.codes, picture.shown) if picture else (np.zeros(0, np.int64), _nothing(0))
         spans = [np.append(words := self.words(text), np.full(length - len(words), END_ID)) for text, length in texts]
         answer, length = np.concatenate(spans), sum(map(len, spans))
-        places = np.concatenate([np.full(len(before), NO_PLACE), np.arange(PICTURE)])
-        shown = np.concatenate([_nothing(len(before)), picture.shown, _nothing(length)])
-        return Example(np.concatenate([before, picture.codes]), places, answer, PICTURE + np.arange(length), shown)
+        places = np.concatenate([np.full(len(before), NO_PLACE), np.arange(len(codes))])
+        shown = np.concatenate([_nothing(len(before)), squares, _nothing(length)])
+        return Example(np.concatenate([before, codes]), places, answer, PICTURE + np.arange(length), shown)
 
 
 def _order(places: Ids) -> Ids:
@@ -197,12 +217,18 @@ def captions(examples: Examples, scenes: list[Scene], rng: np.random.Generator) 
     return [examples.tell(examples.picture(scene), describe(scene)) for scene in scenes]
 
 
-def answers(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
+def answers(examples: Examples, scenes: list[Scene], rng: np.random.Generator, seen: bool = True) -> list[Example]:
+    """seen: with the pictures."""
     questions = [draw_question(scene, rng, shares=TRAINED_QUESTIONS) for scene in scenes]
     return [
-        examples.answer(examples.picture(scene), asked.text, describe(scene), asked.answer)
+        examples.answer(examples.picture(scene) if seen else None, scene, asked)
         for scene, asked in zip(scenes, questions, strict=True)
     ]
+
+
+def readings(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
+    """Answers from captions alone, which have a quarter of the rows that they have with a picture."""
+    return answers(examples, scenes, rng, seen=False)
 
 
 def speeches(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
@@ -217,6 +243,7 @@ TASKS: dict[str, Callable[[Examples, list[Scene], np.random.Generator], list[Exa
     "draw": drawings,
     "tell": captions,
     "answer": answers,
+    "read": readings,
     "speak": speeches,
 }
 
@@ -246,19 +273,20 @@ def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
     where = torch.tensor(at)
     wanted = ids[where[:, 0], where[:, 1]]
     ids[where[:, 0], where[:, 1]] = MASK_ID
-    names = np.array(tasks)
+    names, pad = np.array(tasks), torch.nn.utils.rnn.pad_sequence
     return Batch(
         replace(canvas, ids=ids),
         where,
         wanted,
-        torch.nn.utils.rnn.pad_sequence([torch.from_numpy(example.shown) for _, example in made], True, IGNORED),
+        pad([torch.from_numpy(example.shown) for _, example in made], True, IGNORED),
+        pad([torch.from_numpy(example.asked) for _, example in made], True, IGNORED),
         {name: torch.tensor(weights) * torch.from_numpy(names == name) for name in dict.fromkeys(tasks)},
     )
 
 
 def hidden_of(task: str, count: int, rng: np.random.Generator) -> Ids:
     """Which of an answer's positions are masked."""
-    if task == "answer" and rng.random() < SEEN:
+    if task == "read" or (task == "answer" and rng.random() < SEEN):
         return np.arange(LONGEST, count)
     share = 1.0 if rng.random() < WHOLLY_MASKED else rng.uniform(0.05, 1)
     return rng.permutation(count)[: max(1, round(share * count))]

@@ -38,8 +38,7 @@ class Exam:
         self._draw = [examples.draw(text, picture) for text, picture in zip((case.text for case in cases), codes, strict=True)]
         self._tell = [examples.tell(picture, describe(scene)) for picture, scene in zip(codes, self.scenes, strict=True)]
         self._answer = [
-            examples.answer(picture, q.text, describe(scene), q.answer)
-            for picture, scene, q in zip(codes, self.scenes, self.questions, strict=True)
+            examples.answer(picture, scene, q) for picture, scene, q in zip(codes, self.scenes, self.questions, strict=True)
         ]
         said = examples.speech.held if examples.speech else None
         self._spoken = list(zip(said.texts, said.codes, strict=True))[:count] if said else []

@@ -65,6 +65,7 @@ class Omni(nn.Module):
         self.code_look = nn.Parameter(torch.randn(LOOKS, width) / (2 * LOOKS**0.5))
         self.code_own = nn.Parameter(torch.zeros(CODES, width))
         self.shown_head = nn.Parameter(torch.randn(sum(SHOWN), width) / width**0.5)
+        self.asked_head = nn.Parameter(torch.randn(width) / width**0.5)
         self.word_head = nn.Parameter(torch.randn(WORDS, width) / width**0.5)
         self.code_head_look = nn.Parameter(torch.randn(LOOKS, width) / (LOOKS * width) ** 0.5)
         self.code_head_own = nn.Parameter(torch.zeros(CODES, width))
@@ -129,13 +130,28 @@ def losses_at(model: Omni, hidden: Tensor, wanted: Tensor) -> Tensor:
     return found
 
 
-def shown_losses(model: Omni, middle: Tensor, shown: Tensor) -> Tensor:
-    """Mean nats of what squares show: middle rows (B, N, d), shown (B, N, 3), where rows without a square have IGNORED.
+def shown_losses(model: Omni, middle: Tensor, shown: Tensor) -> Tensor | None:
+    """Mean nats of what squares show: middle rows (B, N, d), shown (B, N, 3), where rows without a square have IGNORED. None
+    without any square.
 
     Which thing, in which color, and which part of it, are told to a row in the middle of the layers: without it, the way from
     words to places has to be found through 4,096 codes.
     """
     kept = shown[..., 0] != IGNORED
+    if not bool(kept.any()):
+        return None
     logits = F.linear(F.rms_norm(middle[kept], middle.shape[-1:]), model.shown_head).float()
     parts = zip(logits.split(SHOWN, -1), shown[kept].unbind(-1), strict=True)
     return torch.stack([F.cross_entropy(part, wanted) for part, wanted in parts]).sum()
+
+
+def asked_loss(model: Omni, middle: Tensor, asked: Tensor) -> Tensor | None:
+    """Mean nats of what questions ask for: middle rows (B, N, d), asked (B, N) as in `Example`. None without a question.
+
+    As with what squares show: an answer is read from a group in three layers once the group is found.
+    """
+    asked = F.pad(asked, (0, middle.shape[1] - asked.shape[1]), value=IGNORED)
+    kept = asked != IGNORED
+    if not bool(kept.any()):
+        return None
+    return F.binary_cross_entropy_with_logits((middle[kept] @ model.asked_head).float(), asked[kept].float())

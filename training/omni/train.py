@@ -19,11 +19,11 @@ from unmask.training.codecs.stickers import load_codec
 from unmask.training.omni.ahead import Ahead, Recipe, examples_of
 from unmask.training.omni.batches import Batch
 from unmask.training.omni.evaluate import Exam
-from unmask.training.omni.model import Omni, OmniConfig, looks_of, losses_at, shown_losses
+from unmask.training.omni.model import Omni, OmniConfig, asked_loss, looks_of, losses_at, shown_losses
 from unmask.training.omni.spoken import Listener
 from unmask.training.run import Run, RunOptions
 
-SHOWN_WEIGHT = 0.5
+SHOWN_WEIGHT, ASKED_WEIGHT = 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class TrainOmni(RunOptions):
     """captions of pictures,"""
     answer: int = 4
     """answers to questions on pictures,"""
+    read: int = 16
+    """answers to questions on captions,"""
     speak: int = 4
     """and speech of sentences."""
     peak: float = 2e-3
@@ -55,7 +57,7 @@ def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:
     torch.manual_seed(options.seed)
     examples = examples_of(options.codec, options.speech)
     speak = options.speak if options.speech else 0
-    sizes = (("draw", options.draw), ("tell", options.tell), ("answer", options.answer), ("speak", speak))
+    sizes = (("draw", options.draw), ("tell", options.tell), ("answer", options.answer), ("read", options.read), ("speak", speak))
     sounds = looks_of(examples.speech.means) if examples.speech else None
     paces = torch.from_numpy(examples.paces)
     model = Omni(options.model, looks_of(load_codec(options.codec).squares), sounds, paces)
@@ -73,7 +75,7 @@ def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:
 
 
 def task_losses(model: Omni, parts: list[Batch], device: str) -> dict[str, Tensor]:
-    """Of each task, the mean of nats over all that is masked in the batches, and what squares show."""
+    """Of each task, the mean of nats over all that is masked in the batches, and what squares show and questions ask for."""
     totals: dict[str, Tensor] = {}
     counts: dict[str, float] = {}
     for batch in parts:
@@ -82,8 +84,11 @@ def task_losses(model: Omni, parts: list[Batch], device: str) -> dict[str, Tenso
             middle, last = model.passed(batch.canvas.to(device))
             nats = losses_at(model, last[at[:, 0], at[:, 1]], wanted)
             shown = shown_losses(model, middle, batch.shown.to(device))
-        totals["shown"] = totals.get("shown", 0) + SHOWN_WEIGHT * shown
-        counts["shown"] = counts.get("shown", 0) + 1
+            asked = asked_loss(model, middle, batch.asked.to(device))
+        for hint, weight, loss in (("shown", SHOWN_WEIGHT, shown), ("asked", ASKED_WEIGHT, asked)):
+            if loss is not None:
+                totals[hint] = totals.get(hint, 0) + weight * loss
+                counts[hint] = counts.get(hint, 0) + 1
         for task, weights in batch.weights.items():
             totals[task] = totals.get(task, 0) + nats @ weights.to(device)
             counts[task] = counts.get(task, 0) + float(weights.sum())

@@ -133,6 +133,8 @@ class Question:
     kind: str
     text: str
     answer: str
+    group: Group | None = None
+    """Whose fact is asked for: None for the ground, and for what is absent."""
 
 
 def draw_question(
@@ -165,7 +167,8 @@ def draw_question(
         one=f"{'an' if thing.name[0] in 'aeiou' else 'a'} {thing.name}",
         **{"is": "are" if group.count > 1 else "is"},
     )
-    return Question(kind, ASKING[asking] + text, _answer(kind, scene, group))
+    about = group if kind != "ground" and group.count else None
+    return Question(kind, ASKING[asking] + text, _answer(kind, scene, group), about)
 
 
 def _answer(kind: str, scene: Scene, group: Group) -> str:

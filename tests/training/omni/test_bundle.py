@@ -21,7 +21,7 @@ from unmask.training.omni.model import Omni
 from unmask.training.omni.vocabulary import END_ID, IMAGE, LONGEST, PICTURE, SAID, SIDE_CODES, SIZE, SPEECH, make_tokenizer
 from unmask.training.stickers.pictures import render
 from unmask.training.stickers.scene import draw_scene
-from unmask.training.stickers.words import describe
+from unmask.training.stickers.words import Question, describe
 
 SCENE = draw_scene(np.random.default_rng(0))
 PIXELS, TEXT, QUESTION = render(SCENE), describe(SCENE), "tell me, what is on the left?"
@@ -37,7 +37,7 @@ def test_the_runtime_fills_as_pytorch_does(
     cases: dict[str, tuple[dict[str, object], Example]] = {
         "t2i": ({"text": TEXT}, examples.draw(TEXT, picture)),
         "i2t": ({"image": PIXELS}, examples.tell(picture, TEXT)),
-        "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(picture, QUESTION, TEXT, "no")),
+        "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(picture, SCENE, Question("there", QUESTION, "no"))),
         "t2s": ({"text": TEXTS[0]}, examples.speak(TEXTS[0], speech.train.codes[0])),
     }
     inputs, example = cases[task]

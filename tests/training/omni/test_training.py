@@ -28,12 +28,13 @@ from unmask.training.omni.batches import (
 )
 from unmask.training.omni.checkpoint import load_model
 from unmask.training.omni.evaluate import Exam
-from unmask.training.omni.model import NO_PLACE, SPOKEN, Omni, losses_at
+from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN, Omni, losses_at
 from unmask.training.omni.train import TrainOmni, main, task_losses
 from unmask.training.omni.vocabulary import ANSWER_LENGTH, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, make_tokenizer
 from unmask.training.stickers.pictures import render
-from unmask.training.stickers.scene import Group, draw_scene
+from unmask.training.stickers.scene import Group, Scene, draw_scene
 from unmask.training.stickers.things import THINGS
+from unmask.training.stickers.words import Question
 
 NEW = ["paces", "sound_head_look", "sound_head_own", "sound_look", "sound_own", "sounds", "spoken"]
 
@@ -114,17 +115,24 @@ def test_losses_are_cross_entropies_over_the_modality(model: Omni) -> None:
 
 def test_examples_come_back(codec: StickerCodec) -> None:
     made = examples(codec)
-    caption = "two small cats on the left on a pink background"
-    example = made.answer(picture(np.full(PICTURE, IMAGE)), "what is on the left?", caption, "cats")
+    scene = Scene("pink", (Group("cat", "", "small", 2, "left"), Group("car", "red", "big", 1, "right")))
+    asked = Question("thing", "what is on the left?", "cats", scene.groups[0])
+    example = made.answer(picture(np.full(PICTURE, IMAGE)), scene, asked)
+    caption = "two small cats on the left and a big red car on the right on a pink background"
     assert made.text(example.answer[:LONGEST]) == caption
     assert made.text(example.answer[LONGEST:]) == "cats"
     assert (example.answer[LONGEST + 1 :] == END_ID).all()
     assert example.answer_places.tolist() == [PICTURE + i for i in range(LONGEST + ANSWER_LENGTH)]
+    told = example.asked[len(example.prompt) :]
+    assert told.tolist() == [1] * 6 + [0] * 12 + [IGNORED] * (LONGEST + ANSWER_LENGTH - 18)
+    assert (example.asked[: len(example.prompt)] == IGNORED).all()
+    alone = made.answer(None, scene, Question("ground", "which background is it?", "pink"))
+    assert alone.asked[len(alone.prompt) :][:18].tolist() == [0] * 14 + [1] * 4
 
 
 def test_most_questions_are_learned_after_the_whole_caption(codec: StickerCodec) -> None:
     made, rng = examples(codec), np.random.default_rng(2)
-    asked = made.answer(picture(np.full(PICTURE, IMAGE)), "what is on the left?", "a big cat on the left", "a cat")
+    asked = made.answer(picture(np.full(PICTURE, IMAGE)), draw_scene(rng), Question("there", "is there a fox?", "no"))
     batch = masked([("answer", asked)] * 60, rng)
     hidden = (batch.canvas.ids == MASK_ID)[:, len(asked.prompt) :]
     after = hidden[:, LONGEST:].all(1) & ~hidden[:, :LONGEST].any(1)
@@ -175,6 +183,14 @@ def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec, speech:
         optimizer.step()
         losses.append(float(total.detach()))
     assert losses[-1] < losses[0] / 3
+
+
+def test_captions_alone_show_no_squares(model: Omni, codec: StickerCodec) -> None:
+    parts = task_batches(examples(codec), {"read": 4}, np.random.default_rng(1))
+    assert all((batch.canvas.ids < IMAGE).all() for batch in parts)
+    found = task_losses(model, parts, "cpu")
+    assert found.keys() == {"read", "asked"}
+    assert all(bool(loss.isfinite()) for loss in found.values())
 
 
 def test_a_model_that_knows_all_passes_the_exam(
