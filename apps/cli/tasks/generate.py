@@ -194,9 +194,12 @@ def run(
     finally:
         if view:
             view.close()
+    made = answer()
     if not options.quiet:
-        print(figures(answer(), step), file=sys.stderr)
-    return answer()
+        if made.thought:
+            print(f"Thought: {made.thought}", file=sys.stderr)
+        print(figures(made, step), file=sys.stderr)
+    return made
 
 
 def read_inputs(wanted: Mapping[str, str], options: GenerateOptions, bundle: Bundle) -> dict[str, Input | NDArray[Any]]:

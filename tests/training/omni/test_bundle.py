@@ -13,12 +13,25 @@ from unmask.bundle.manifest import load_bundle, read_manifest
 from unmask.errors import BundleError, InputError
 from unmask.export.modules.sticker_codec import StickerCodec
 from unmask.session import RunOptions, open_model
+from unmask.text.generator import Answer
+from unmask.text.partial import partial
 from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
 from unmask.training.omni.batches import Example, Examples
 from unmask.training.omni.fill import fill
 from unmask.training.omni.model import Omni
-from unmask.training.omni.vocabulary import END_ID, IMAGE, LONGEST, PICTURE, SAID, SIDE_CODES, SIZE, SPEECH, make_tokenizer
+from unmask.training.omni.vocabulary import (
+    ANSWER_LENGTH,
+    END_ID,
+    IMAGE,
+    LONGEST,
+    PICTURE,
+    SAID,
+    SIDE_CODES,
+    SIZE,
+    SPEECH,
+    make_tokenizer,
+)
 from unmask.training.stickers.pictures import render
 from unmask.training.stickers.scene import draw_scene
 from unmask.training.stickers.words import Question, describe
@@ -134,3 +147,26 @@ def test_a_text_is_said_in_the_codes_of_its_tokens(bundle: Path, speech: SpeechC
         runner.decode([1024])
     with pytest.raises(InputError, match="no speech codes"):
         runner.decode([])
+
+
+def test_an_answer_comes_after_a_thought_and_without_it(bundle: Path) -> None:
+    session, examples = open_model(bundle), Examples(StickerCodec(torch.zeros(1, 8, 8, 3)), make_tokenizer())
+    inputs = {"text": QUESTION, "image": PIXELS}
+    answer = session.run("vqa", inputs)
+    assert isinstance(answer, Answer)
+    assert answer.thought == examples.text(np.array(answer.ids[:LONGEST]))
+    assert answer.text == examples.text(np.array(answer.ids[LONGEST:]))
+    request, generator = session.request("vqa", inputs), session.generator
+    assert generator is not None
+    assert request.places is not None
+    first = session.bundle.manifest.places["text"][0]
+    assert request.places[request.prompt :].tolist() == list(range(first, first + SAID))
+    filled: list[tuple[bool, bool]] = []
+    for step in generator.steps(request):
+        stands = partial(request, step, session.bundle.manifest.vocabulary)
+        assert {name: len(part.codes) for name, part in stands.items()} == {"thought": LONGEST, "text": ANSWER_LENGTH}
+        filled.append((bool(stands["thought"].masked.any()), bool(stands["text"].masked.all())))
+    assert all(waits for thinks, waits in filled if thinks)
+    assert filled[-1] == (False, False)
+    with pytest.raises(InputError, match="task vqa answers in 2 spans; an answer can be scored in one"):
+        session.log_likelihood("vqa", inputs, "a cat")
