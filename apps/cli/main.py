@@ -38,7 +38,7 @@ EXTRAS = {
 FOLDERS = {
     "bundles": {
         "devices": "Print this machine's processor, accelerators, engines and providers.",
-        "export": "Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to one.",
+        "export": "Convert a checkpoint folder (Dream, LLaDA, SDAR, Moonshine, ...) to a bundle, add codecs to one, or make a web page of one.",
         "inspect": "Verify a bundle and print what it contains.",
         "quantize": "Make a smaller bundle from an fp32 bundle or a checkpoint, or a bundle for another engine.",
     },
@@ -48,7 +48,7 @@ FOLDERS = {
         "tune": "Measure settings of a bundle on this device and store the best one for runs of caption, serve and generate.",
     },
     "tasks": {
-        "batch": "Caption many recordings, one text each, on every core of this machine or of a Ray cluster.",
+        "batch": "Caption many recordings, or answer many prompts (--task), on every core of this machine or of a Ray cluster.",
         "caption": "Write captions of recordings (WAV, FLAC, Ogg, MP3, ...), or of what the microphone hears.",
         "generate": "Answer a prompt, or run another task of a model that generates (Dream, LLaDA, SDAR, Omni-Diffusion).",
         "rank": "Rank texts by how well they fit a picture, or pictures by how well they fit a text.",

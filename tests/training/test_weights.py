@@ -1,13 +1,15 @@
-"""The weights to train further are those of the shipped bundles, and the models begin with them."""
+"""The weights to train further fit the shipped bundles, and the models begin with them."""
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from unmask.bundle.manifest import load_bundle
 from unmask.engines.engine import Engine
+from unmask.training.codecs.speech import Codes
 from unmask.training.omni import checkpoint as omni
+from unmask.training.omni.model import looks_of
+from unmask.training.omni.vocabulary import make_tokenizer
 from unmask.training.run import WEIGHTS
 from unmask.training.ui import checkpoint as ui
 from unmask.training.ui.pieces import NAME, learned
@@ -16,14 +18,22 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "training" / "weights"
 
 
-@pytest.mark.parametrize(("name", "load"), [("omni-tiny", omni.load_model), ("ui-tiny", ui.load_model)])
-def test_the_bundle_has_their_embeddings(name: str, load: object) -> None:
+def test_the_bundle_of_panels_has_their_embeddings() -> None:
     """Within what 8 bits change: a step, of which there are 128 up to the largest number of a row."""
-    assert callable(load)
-    table = load(KEPT / name / WEIGHTS).table().detach().numpy()
+    table = ui.load_model(KEPT / "ui-tiny" / WEIGHTS).table().detach().numpy()
     ids = np.arange(0, len(table), 13)
-    found, step = Engine(load_bundle(ROOT / "models" / name)).embed(ids), np.abs(table[ids]).max(1) / 128
+    found, step = Engine(load_bundle(ROOT / "models" / "ui-tiny")).embed(ids), np.abs(table[ids]).max(1) / 128
     assert (np.abs(found - table[ids]).max(1) <= 1.01 * step).all()
+
+
+def test_the_codes_that_weights_know_are_those_of_the_bundle() -> None:
+    """So that a run can go on from them: codecs that are made again may number what they know otherwise."""
+    model, bundle = omni.load_model(KEPT / "omni-tiny" / WEIGHTS), load_bundle(ROOT / "models" / "omni-tiny")
+    codes, words = Codes.of(bundle), make_tokenizer()
+    known = {words.id_to_token(i): int(count) for i, count in enumerate(model.paces) if count}
+    assert known == codes.counts
+    own, made = (sounds @ sounds.T for sounds in (model.sounds, looks_of(codes.means)))  # components have no sign of their own
+    assert float((own - made).norm() / made.norm()) < 0.02
 
 
 def test_a_run_of_panels_begins_with_the_tokenizer_beside_its_weights(tmp_path: Path) -> None:

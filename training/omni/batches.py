@@ -50,7 +50,7 @@ NO_PLACES = 0.2
 """Share of the descriptions that leave out where things are: such pictures have to be decided step by step."""
 TRAINED_GROUPS = (0.6, 0.25, 0.15)
 """How often a scene has one group, two, three: more simple scenes than in the exam, since they teach what a thing looks like."""
-TRAINED_QUESTIONS = {"place": 2.0, "count": 2.0, "there": 2.0, "color": 3.0, "thing": 2.0}
+TRAINED_QUESTIONS = {"place": 6.0, "count": 6.0, "there": 6.0, "color": 4.0, "thing": 2.0}
 """How often the kinds of questions are learned for one of each other kind: these need a group to be found."""
 JOINS = (",", "▁and")
 GROUND_WORDS = 4  # at the end of a caption: on a pink background

@@ -78,8 +78,7 @@ class ExportOptions:
 
 
 def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> None:
-    """Convert a checkpoint folder (Dream, LLaDA, SDAR and relatives; Moonshine) to a bundle, or add codecs to one; or make a page
-    that captions in the browser.
+    """Convert a checkpoint folder (Dream, LLaDA, SDAR, Moonshine, ...) to a bundle, add codecs to one, or make a web page of one.
 
     Prints the bundle's folder. The memory needed depends on the largest tensor, not on the model.
 
