@@ -38,7 +38,7 @@ EXTRAS = {
 FOLDERS = {
     "bundles": {
         "devices": "Print this machine's processor, accelerators, engines and providers.",
-        "export": "Convert a checkpoint folder (Dream, LLaDA, SDAR, Moonshine, ...) to a bundle, add codecs to one, or make a web page of one.",
+        "export": "Convert a checkpoint of Dream, LLaDA, SDAR, Moonshine, ... to a bundle, or a bundle to a web page.",
         "inspect": "Verify a bundle and print what it contains.",
         "quantize": "Make a smaller bundle from an fp32 bundle or a checkpoint, or a bundle for another engine.",
     },

@@ -78,9 +78,9 @@ class ExportOptions:
 
 
 def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> None:
-    """Convert a checkpoint folder (Dream, LLaDA, SDAR, Moonshine, ...) to a bundle, add codecs to one, or make a web page of one.
+    """Convert a checkpoint of Dream, LLaDA, SDAR, Moonshine, ... to a bundle, or a bundle to a web page.
 
-    Prints the bundle's folder. The memory needed depends on the largest tensor, not on the model.
+    It also adds codecs to a bundle. Prints the folder. The memory needed depends on the largest tensor, not on the model.
 
     Parameters
     ----------
