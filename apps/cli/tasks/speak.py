@@ -102,7 +102,7 @@ def speak(
     if options.reference:
         if session.streams is None:
             raise InputError(f"{options.bundle}: has no published decoding of speech; leave --reference out")
-        used = schedule.bundle.published(session.bundle.published(task))
+        used = schedule.published(session.bundle.published(task))
     else:
         chosen = setting(session.bundle, task, engine, tuned, options.quiet)
         session, used = open_model(chosen.bundle, chosen.engine), schedule.over(chosen.schedule)
