@@ -1,4 +1,4 @@
-"""Who waits for the model: a bounded number of requests, which take turns by the piece. Knows no request and no model."""
+"""Who is served: a bounded number of requests or clients, which take turns by the piece. Knows no request and no model."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ Result = TypeVar("Result")
 
 
 class FullError(Exception):
-    """As many requests wait as the queue allows."""
+    """As many wait or are served as the queue allows."""
 
 
 class Queue:
-    """Requests that are read, wait or are computed, at most `most` of them."""
+    """Requests that are read, wait or are computed, or clients that are connected: at most `most` of them."""
 
     def __init__(self, most: int) -> None:
         if most < 1:

@@ -10,7 +10,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from unmask.apps.ui.board import Board
 from unmask.apps.web.access import Access
-from unmask.apps.web.panels.screens import LONGEST_FRAME, Frame, FullError, Screens, written
+from unmask.apps.web.panels.screens import LONGEST_FRAME, Frame, Screens, written
+from unmask.apps.web.queue import FullError
 from unmask.errors import UnmaskError
 
 ALIVE_S = 15.0  # after so much silence a comment is sent, so that a client that is gone is noticed

@@ -9,6 +9,7 @@ from typing import Any
 
 from unmask.apps.ui.board import Board, Reply
 from unmask.apps.ui.messages import SURFACE, VERSION
+from unmask.apps.web.queue import Place, Queue
 from unmask.errors import InputError, UnmaskError
 
 LONGEST_FRAME = 10_000  # characters
@@ -16,14 +17,10 @@ NOT_UNDERSTOOD = ("cannot", "unclear")
 Frame = dict[str, Any]
 
 
-class FullError(Exception):
-    """As many clients are connected as may be."""
-
-
 class Screens:
     def __init__(self, open_board: Callable[[], Board], most: int) -> None:
         """open_board: an empty board for each client, opened in the thread that answers; boards may share a filler."""
-        self._open, self._most, self._connected = open_board, most, 0
+        self._open, self._queue = open_board, Queue(most)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="panels")  # fillers serve one thread
 
     def close(self) -> None:
@@ -32,13 +29,8 @@ class Screens:
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[Board]:
         """A board for as long as its client is connected. Raises FullError, and UnmaskError for a damaged bundle."""
-        if self._connected >= self._most:
-            raise FullError
-        self._connected += 1
-        try:
+        with Place(self._queue):
             yield await asyncio.get_running_loop().run_in_executor(self._worker, self._open)
-        finally:
-            self._connected -= 1
 
     async def answer(self, board: Board, text: str) -> list[Frame]:
         """The frames that answer one of a client."""

@@ -27,7 +27,8 @@ from unmask.apps.ui.board import Board
 from unmask.apps.web.access import Access
 from unmask.apps.web.files import file_routes
 from unmask.apps.web.panels.events import EventStreams
-from unmask.apps.web.panels.screens import LONGEST_FRAME, FullError, Screens, written
+from unmask.apps.web.panels.screens import LONGEST_FRAME, Screens, written
+from unmask.apps.web.queue import FullError
 from unmask.errors import UnmaskError
 
 WRONG_TOKEN, BUSY, TOO_LONG, BROKEN = 1008, 1013, 1009, 1011
