@@ -43,11 +43,9 @@ def gumbel(uniform: Scores) -> Scores:
     return noise
 
 
-def noisy(confidence: Scores, order: str, temperature: float, rng: np.random.Generator) -> Scores:
-    """Confidences by a measured order, divided by a temperature, with noise added. Probabilities become logarithms first."""
-    values = np.log(np.maximum(confidence, np.finfo(np.float32).tiny)) if order == "probability" else confidence
-    noise = gumbel(rng.random(values.shape, np.float32))
-    found: Scores = (values / np.float32(temperature) + noise).astype(np.float32)
+def noisy(confidence: Scores, temperature: float, rng: np.random.Generator) -> Scores:
+    """Confidences divided by a temperature, with noise added. Probabilities are given as logarithms."""
+    found: Scores = confidence / np.float32(temperature) + gumbel(rng.random(confidence.shape, np.float32))
     return found
 
 

@@ -227,7 +227,9 @@ class _State:
         if self.ranks is None:
             confidence = commit_rules.MEASURED[schedule.order](best, second, entropy)
             if schedule.position_temperature:
-                confidence = commit_rules.noisy(confidence, schedule.order, schedule.position_temperature, self.rng)
+                if schedule.order == "probability":
+                    confidence = np.log(np.maximum(confidence, np.finfo(np.float32).tiny))
+                confidence = commit_rules.noisy(confidence, schedule.position_temperature, self.rng)
             order = np.argsort(-confidence, kind="stable")  # ties: lowest position
         else:
             order = np.argsort(self.ranks[wanted], kind="stable")

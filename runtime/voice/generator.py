@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from unmask.bundle.graph_spec import STREAMS, kind_of, missing_roles
 from unmask.bundle.manifest import Bundle
@@ -25,7 +24,7 @@ from unmask.decoding.streams.sampler import fill_streams
 from unmask.engines.engine import Engine
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import BundleError, InputError
-from unmask.text.generator import PLACEHOLDER, Answer, Input, Inputs, KeptCodes
+from unmask.text.generator import PLACEHOLDER, Answer, Input, Inputs
 from unmask.voice.denoiser import StreamDenoiser, frame_rows, streams_of
 from unmask.voice.duration import frames_of
 from unmask.voice.script import SOUNDS, cleaned
@@ -72,28 +71,19 @@ class StreamGenerator:
         """
         for role in ("window", "streams"):
             self.engine.check(role)
-        self.tokenizer  # noqa: B018  (opens it)
+        self.bundle.tokenizer  # noqa: B018  (opens it)
         return self
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The bundle's tokenizer, read on first use. Raises BundleError."""
-        return self.bundle.tokenizer
 
     # ---- the canvas
 
-    def request(
-        self, task: str, inputs: Inputs, length: int | None = None, reference: bool = False, kept: KeptCodes | None = None
-    ) -> StreamRequest:
+    def request(self, task: str, inputs: Inputs, length: int | None = None, reference: bool = False) -> StreamRequest:
         """Lay out a task's canvas.
 
         inputs: a text or codes for each of the template's inputs but those with a default. Codes of a voice are those of all
         streams of the first frame, then of the second, and so on. length: frames, by default by the rule on the text
         (`unmask.voice.duration`). Raises InputError for an unknown task, missing, unknown, empty or wrong inputs, codes out of
-        range, a text or canvas that is too long, and for what is kept.
+        range, and a text or canvas that is too long.
         """
-        if kept:
-            raise InputError(f"{task} keeps no part of an answer; leave what is kept out")
         template = self.bundle.template(task)
         given = self._inputs(template, inputs)
         ids, prompt = self._prompt(template, given)
@@ -181,7 +171,9 @@ class StreamGenerator:
         """Marks stay, what is between them is cleaned, and named sounds are tokenized on their own."""
         between = MARK.split(text)
         clean = between[0] + "".join(mark + cleaned(part) for mark, part in zip(MARK.findall(text), between[1:], strict=True))
-        return [i for part in SOUNDS.split(clean) if part for i in self.tokenizer.encode(part, add_special_tokens=False).ids]
+        return [
+            i for part in SOUNDS.split(clean) if part for i in self.bundle.tokenizer.encode(part, add_special_tokens=False).ids
+        ]
 
     def _codes(self, name: str, value: Sequence[int] | NDArray[np.float32]) -> Codes:
         """Codes frame by frame -> (Q, F)."""

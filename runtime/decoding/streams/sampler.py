@@ -123,8 +123,7 @@ class _Fill:
         state.guess(frames, by_stream(scores.ids[rows, picked], streams), by_stream(best, streams))
         confidence = self._confidence(scores, probabilities) - np.float32(schedule.stream_penalty) * (rows % streams)
         if schedule.position_temperature:
-            noise = commit_rules.gumbel(self.rng.random(confidence.shape, np.float32))
-            confidence = confidence / np.float32(schedule.position_temperature) + noise
+            confidence = commit_rules.noisy(confidence, schedule.position_temperature, self.rng)
         cells = rows % streams * length + frames[rows // streams]
         open_cells = np.flatnonzero(state.masked.flat[cells])
         order = open_cells[np.lexsort((cells[open_cells], -confidence[open_cells]))]

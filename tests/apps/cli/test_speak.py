@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.apps.conftest import Command
-from unmask import open_model
+from unmask import Kept, open_model
 from unmask.apps.audio.files import demo_clips
 from unmask.errors import BundleError, InputError
 from unmask.session import RunOptions
@@ -142,7 +142,7 @@ def test_bundles_that_do_not_speak_and_options_that_do_not_fit(
     assert "run unmask speak --bundle" in command("generate", voice, "--prompt", "x").err
     session = open_model(voice)
     with pytest.raises(InputError, match="keeps no part"):
-        session.streams.request("tts", {"text": "x"}, kept={"speech": [1]})  # type: ignore[union-attr]
+        session.run("tts", {"text": "x"}, RunOptions(keep={"speech": Kept([1], np.ones(1, bool))}))
     with pytest.raises(InputError, match="call run or steps"):
         session.request("tts", {"text": "x"})
     with pytest.raises(InputError, match="a frame has 8 whole ones"):
