@@ -8,6 +8,7 @@ from typing import Any
 
 from unmask.apps.batch.places import files_in, is_folder, is_remote, joined, read_text
 from unmask.errors import InputError
+from unmask.session import Task
 
 SOUNDS = (
     *(".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov"),
@@ -65,11 +66,11 @@ def _named(manifest: str, number: int, line: str) -> str:
     return _texts(f"{manifest}, line {number}", line, ["file"])["file"]
 
 
-def _texts(where: str, line: str, keys: Iterable[str]) -> dict[str, str]:
-    """These texts of a JSON object, and what else it holds. Raises InputError."""
+def _texts(where: str, line: str, keys: Iterable[str], optional: Iterable[str] = ()) -> dict[str, str]:
+    """A JSON object that holds these texts. Raises InputError for another."""
     try:
         found: dict[str, Any] = json.loads(line)
-        for key in keys:
+        for key in (*keys, *(key for key in optional if key in found)):
             if not isinstance(found[key], str):
                 raise InputError(f"{where}: `{key}` is no text")
     except (ValueError, KeyError, TypeError) as error:
@@ -77,26 +78,36 @@ def _texts(where: str, line: str, keys: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def prompts_of(manifests: Iterable[str], wanted: Mapping[str, str], suffix: str) -> list[Job]:
+def prompts_of(manifests: Iterable[str], task: Task, suffix: str) -> list[Job]:
     """The prompts of manifests: JSON lines with each input of a task, and `name` where its result is not to be named by number.
 
-    wanted: input -> its modality. Of text the line holds the text, of others a path, seen from the manifest. Raises InputError.
+    Of text a line holds the text, of other modalities a path, seen from the manifest; what the task can do without may be left
+    out. Raises InputError.
     """
     found: dict[str, Job] = {}
     for given in manifests:
-        if PurePosixPath(given).suffix.lower() != ".jsonl":
-            raise InputError(f"{given}: prompts are lines of a .jsonl file, objects with {', '.join(wanted)}")
-        folder, stem = Path(given).absolute().parent, PurePosixPath(Path(given).as_posix()).stem
-        for number, line in enumerate(read_text(given).splitlines(), 1):
-            if line.strip():
-                where = f"{given}, line {number}"
-                texts = _texts(where, line, wanted)
-                inputs = {name: texts[name] if kind == "text" else str(folder / texts[name]) for name, kind in wanted.items()}
-                job = Job(where, f"{texts.get('name', f'{stem}-{number:06}')}{suffix}", inputs)
-                if not PurePosixPath(job.output).name or ".." in PurePosixPath(job.output).parts or job.output.startswith("/"):
-                    raise InputError(f"{where}: {texts['name']!r} is no name of a file below --out")
-                if found.setdefault(job.output, job) is not job:
-                    raise InputError(f"{found[job.output].source} and {where} would both be written to {job.output}; rename one")
+        for job in _asked(given, task, suffix):
+            if found.setdefault(job.output, job) is not job:
+                raise InputError(f"{found[job.output].source} and {job.source} would both be written to {job.output}; rename one")
     if not found:
         raise InputError("there are no prompts; name .jsonl files that have some")
     return list(found.values())
+
+
+def _asked(manifest: str, task: Task, suffix: str) -> Iterator[Job]:
+    """Each prompt of one manifest."""
+    path = PurePosixPath(Path(manifest).as_posix())
+    if path.suffix.lower() != ".jsonl":
+        raise InputError(f"{manifest}: prompts are lines of a .jsonl file, objects with {', '.join(task.required)}")
+    folder = Path(manifest).absolute().parent
+    for number, line in enumerate(read_text(manifest).splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{manifest}, line {number}"
+        texts = _texts(where, line, task.required, task.optional)
+        given = {name: kind for name, kind in task.inputs.items() if name in texts}
+        inputs = {name: texts[name] if kind == "text" else str(folder / texts[name]) for name, kind in given.items()}
+        output = PurePosixPath(f"{texts.get('name', f'{path.stem}-{number:06}')}{suffix}")
+        if output.is_absolute() or ".." in output.parts:
+            raise InputError(f"{where}: {texts['name']!r} is no name of a file below --out")
+        yield Job(where, output.as_posix(), inputs)

@@ -5,7 +5,7 @@ Knows sessions and formats. Knows no other worker: Ray makes as many of these as
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unmask.apps.audio.files import Recording
@@ -72,15 +72,15 @@ class Worker:
             write(self._work.folder, job.output, data)
         except (UnmaskError, OSError, MemoryError) as error:
             return Done(job, error=" ".join(str(error).split()) or type(error).__name__)
-        heard = (recording.heard_s, recording.lacking) if recording else (0.0, None)
-        return Done(job, heard[0], time.perf_counter() - began, lacking=heard[1])
+        done = Done(job, seconds=time.perf_counter() - began)
+        return replace(done, audio_s=recording.heard_s, lacking=recording.lacking) if recording else done
 
     def _answer(self, job: Job) -> bytes:
         task = self._session.task(self._work.task)
         inputs = {
             name: job.inputs[name] if kind == TEXT else read_input(kind, Path(job.inputs[name]), self._heard_hz(kind))
             for name, kind in task.inputs.items()
-            if name in job.inputs or name in task.required
+            if name in job.inputs
         }
         answer = self._session.run(task.name, inputs, RunOptions(self._work.schedule))
         assert isinstance(answer, Answer), "captions have a task of their own"

@@ -52,8 +52,8 @@ TRAINED_GROUPS = (0.6, 0.25, 0.15)
 """How often a scene has one group, two, three: more simple scenes than in the exam, since they teach what a thing looks like."""
 TRAINED_QUESTIONS = {"place": 6.0, "count": 6.0, "there": 6.0, "color": 4.0, "thing": 2.0}
 """How often the kinds of questions are learned for one of each other kind: these need a group to be found."""
-JOINS = (",", "▁and")
-GROUND_WORDS = 4  # at the end of a caption: on a pink background
+BETWEEN = (",", "▁and")  # the groups of a caption
+BEHIND = 4  # words at the end of a caption: on a pink background
 THINNED = 0.75
 """How often pictures to draw are learned without most of their bare ground, which is more than half of them."""
 GROUND_KEPT = 0.15
@@ -167,8 +167,8 @@ class Examples:
     def _told(self, scene: Scene, question: Question) -> Ids:
         """(N,) for each word of the caption, 1 if it is of what the question asks for: a group, or the ground."""
         words = self._tokenizer.encode(describe(scene)).tokens
-        part = np.cumsum([word in JOINS for word in words])
-        part[-GROUND_WORDS:] = len(scene.groups)
+        part = np.cumsum([word in BETWEEN for word in words])
+        part[-BEHIND:] = len(scene.groups)
         wanted = len(scene.groups) if question.kind == "ground" else -1
         if question.group is not None:
             wanted = scene.groups.index(question.group)

@@ -124,7 +124,7 @@ def asked_jobs(inputs: Sequence[str], bundle: Bundle, options: BatchOptions, sch
     (modality,) = task.outputs
     if modality != TEXT:
         session.codecs.runner(modality, "writes")  # raises now if the bundle has none
-    return prompts_of(inputs, task.inputs, ".txt" if modality == TEXT else FILES[modality].suffixes[0])
+    return prompts_of(inputs, task, ".txt" if modality == TEXT else FILES[modality].suffixes[0])
 
 
 def results(work: Work, jobs: list[Job], options: BatchOptions) -> Iterator[Done]:

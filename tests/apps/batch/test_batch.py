@@ -133,6 +133,18 @@ def test_prompts_become_pictures_and_pictures_texts(command: Command, tmp_path: 
     assert "3 of 3 results are there already" in again.err
 
 
+def test_inputs_that_a_task_can_do_without_may_be_left_out(command: Command, voice: Path, tmp_path: Path) -> None:
+    asked, out = tmp_path / "said.jsonl", tmp_path / "out"
+    asked.write_text('{"text": "hello there"}\n{"text": "hello there", "language": "en", "name": "other"}\n')
+    done = command("batch", asked, "--task", "tts", "--bundle", voice, "--out", out, "--workers", "1")
+    assert done.code == 0, done.err
+    assert {path.name for path in out.iterdir()} == {"said-000001.wav", "other.wav"}
+    asked.write_text('{"text": "hello there", "language": 5}')
+    told = command("batch", asked, "--task", "tts", "--bundle", voice, "--out", out, "--workers", "1")
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert "line 1: `language` is no text" in told.err
+
+
 @pytest.mark.parametrize(
     ("lines", "more", "reason"),
     [
