@@ -1,5 +1,6 @@
 """What this service says that it does. Knows bundles and the records of the Wyoming protocol."""
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -12,8 +13,8 @@ LANGUAGES = ["en"]
 NAME = "unmask"
 
 
-def describe(captions: Manifest, generator: Manifest | None, speaks: bool, answers: bool) -> Info:
-    """generator: of the bundle that speaks or answers, if there is one that does."""
+def describe(captions: Manifest, generator: Manifest | None, speaks: bool, answers: bool, voices: Iterable[str] = ()) -> Info:
+    """generator: of the bundle that speaks or answers, if there is one that does. voices: that it speaks in besides its own."""
     about: dict[str, Any] = {"attribution": OURS, "installed": True, "version": version("unmask")}
     models = [AsrModel(captions.name, description="English speech to text", languages=LANGUAGES, **about)]
     info = Info(
@@ -28,8 +29,9 @@ def describe(captions: Manifest, generator: Manifest | None, speaks: bool, answe
         ]
     )
     if generator is not None and speaks:
-        voices = [TtsVoice(generator.name, description="Text to speech", languages=LANGUAGES, **about)]
-        info.tts = [TtsProgram(NAME, description="Speech codes, unmasked", voices=voices, **about)]
+        languages = list(generator.languages) or LANGUAGES
+        known = [TtsVoice(name, description="Text to speech", languages=languages, **about) for name in (generator.name, *voices)]
+        info.tts = [TtsProgram(NAME, description="Speech codes, unmasked", voices=known, **about)]
     if generator is not None and answers:
         handlers = [HandleModel(generator.name, description="Answers a text", languages=LANGUAGES, **about)]
         info.handle = [HandleProgram(NAME, description="Text, unmasked", models=handlers, **about)]

@@ -16,7 +16,7 @@ from wyoming.handle import Handled, NotHandled
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 from wyoming.server import AsyncEventHandler
-from wyoming.tts import Synthesize
+from wyoming.tts import Synthesize, SynthesizeVoice
 
 from unmask.apps.wyoming.frames import check_format, fields_of, pcm, read_event, samples_of
 from unmask.apps.wyoming.models import Models
@@ -110,7 +110,7 @@ class Handler(AsyncEventHandler):
         elif AudioStop.is_type(event.type):
             await self._end()
         elif Synthesize.is_type(event.type):
-            await self._speak(fields_of(Synthesize.from_event, event).text)
+            await self._speak(fields_of(Synthesize.from_event, event))
         elif Transcript.is_type(event.type):
             await self._handle(fields_of(Transcript.from_event, event).text)
 
@@ -176,13 +176,26 @@ class Handler(AsyncEventHandler):
 
     # ---- text to speech, and answers
 
-    async def _speak(self, text: str) -> None:
-        samples, rate_hz = await self._models.speak(text)
+    async def _speak(self, asked: Synthesize) -> None:
+        voice, language = self._voice(asked.voice or SynthesizeVoice())
+        samples, rate_hz = await self._models.speak(asked.text, voice, language)
         data, step = pcm(samples), 2 * CHUNK_SAMPLES
         await self._tell(AudioStart(rate_hz, 2, 1))
         for start in range(0, len(data), step):
             await self._tell(AudioChunk(rate_hz, 2, 1, data[start : start + step]))
         await self._tell(AudioStop())
+
+    def _voice(self, asked: SynthesizeVoice) -> tuple[str | None, str | None]:
+        """The name of a voice and a language, None for the model's own. Raises InputError for what it does not have."""
+        own = self._models.generator[0].bundle.manifest if self._models.generator else None
+        if asked.speaker is not None:
+            raise InputError(f"there is no speaker {asked.speaker!r} here; each voice has one")
+        language = asked.language.split("-")[0].split("_")[0].casefold() if asked.language else None
+        if own is not None and not own.languages and language is not None:
+            if language != LANGUAGE:
+                raise InputError(f"the language {asked.language!r} is not spoken here; {LANGUAGE} is")
+            language = None
+        return (None if own is not None and asked.name == own.name else asked.name), language
 
     async def _handle(self, text: str) -> None:
         answer = await self._models.answer(text)

@@ -4,21 +4,24 @@ Knows captioners and sessions. Knows no protocol.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.apps.audio.voice_activity import Silero
+from unmask.apps.modalities.voices import chosen
 from unmask.errors import InputError
 from unmask.session import Session
 from unmask.speech.captioner import Captioner
 from unmask.speech.live import LiveCaptioner, LiveOptions
 from unmask.speech.words import Phrase
 from unmask.text.generator import Answer
+from unmask.voice.saying import SayOptions
+from unmask.voice.voice import Voice
 
 ANSWERING = ("chat", "generate")
 Result = TypeVar("Result")
@@ -26,12 +29,14 @@ Result = TypeVar("Result")
 
 @dataclass
 class Models:
-    """captioner: loaded. words: may be said, in every utterance. generator: a session and the thread that uses it."""
+    """captioner: loaded. words: may be said, in every utterance. generator: a session and the thread that uses it. voices: by
+    name, that it speaks in besides its own."""
 
     captioner: Captioner
     live: LiveOptions
     words: Sequence[Phrase] = ()
     generator: tuple[Session, Executor] | None = None
+    voices: Mapping[str, Voice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="captions")
@@ -60,12 +65,13 @@ class Models:
         ]
         return min(found, key=lambda name: ANSWERING.index(name) if name in ANSWERING else len(ANSWERING), default=None)
 
-    async def speak(self, text: str) -> tuple[NDArray[np.float32], int]:
-        """(N,) samples and their rate in Hz. Raises InputError."""
+    async def speak(self, text: str, voice: str | None = None, language: str | None = None) -> tuple[NDArray[np.float32], int]:
+        """(N,) samples and their rate in Hz. voice: a name of `voices`. Raises InputError."""
         if self.generator is None or not self.speaks:
             raise InputError("no bundle here makes speech of a text; start it with --generator and the folder of one")
         session, worker = self.generator
-        parts = await asyncio.get_running_loop().run_in_executor(worker, lambda: list(session.say(text)))
+        options = SayOptions(chosen(voice, self.voices), language)
+        parts = await asyncio.get_running_loop().run_in_executor(worker, lambda: list(session.say(text, options)))
         return np.concatenate([part.samples for part in parts]), parts[0].rate_hz
 
     @property

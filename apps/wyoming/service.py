@@ -32,7 +32,9 @@ async def serve(uri: str, models: Models, clients: Clients, announce: str | None
     """Until cancelled, or SIGTERM. announce: name in the local network. Raises InputError for an address that is taken."""
     session = models.generator[0] if models.generator else None
     speaks, answers = models.speaks, models.task("text") is not None
-    info = describe(models.captioner.bundle.manifest, session.bundle.manifest if session else None, speaks, answers)
+    info = describe(
+        models.captioner.bundle.manifest, session.bundle.manifest if session else None, speaks, answers, models.voices
+    )
     server = AsyncServer.from_uri(uri)
     async with announced(uri, announce) if announce is not None else contextlib.nullcontext():
         try:

@@ -40,6 +40,7 @@ class Traits:
     spoken: tuple[int, ...] = ()  # codes of speech that say each id of text
     blocks_after_prompt: bool = False  # a block begins where the prompt ends; otherwise one begins at position 0
     streams: Streams | None = None  # several streams of codes, whose embeddings are added
+    languages: dict[str, str] = field(default_factory=dict)  # that it says: id -> English name
     notes: tuple[str, ...] = ()  # what nothing in the folder says, and how to ask for the other
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ those of omnivoice 0.2.1. Its codec is Higgs Audio's, in a folder of the checkpo
 """
 
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -49,6 +50,7 @@ STYLES = (
     ),
 )
 """Words of a style, in groups that exclude each other (`unmask.voice.style`)."""
+LANGUAGES = "omnivoice_languages.tsv"  # id (ISO 639, mostly 639-3) and English name of each, as omnivoice 0.2.1 knows them
 PUBLISHED = Reference(
     "omnivoice", steps=32, algorithm="probability", guidance=2.0, shift=0.1, position_temperature=5.0, stream_penalty=5.0
 )
@@ -115,8 +117,14 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
     streams, rows = _streams(raw), config(raw).vocabulary
     ranges = {"text": (0, rows), SPEECH: (rows, rows + streams.count * streams.stride)}
     longest = raw[INNER].get("max_position_embeddings")
-    end, mask = one(need(raw, "eos_token_id")), rows + streams.codes
-    return Traits(mask, end, 0, "full", None, longest, _tasks(), ranges, streams=streams, notes=(f"license: {LICENSE}",))
+    end, mask, note = one(need(raw, "eos_token_id")), rows + streams.codes, f"license: {LICENSE}"
+    return Traits(mask, end, 0, "full", None, longest, _tasks(), ranges, streams=streams, languages=languages(), notes=(note,))
+
+
+def languages() -> dict[str, str]:
+    """Id -> English name. No file of a checkpoint lists them."""
+    lines = files(__package__).joinpath(LANGUAGES).read_text(encoding="utf-8").splitlines()
+    return dict(line.split("\t") for line in lines)
 
 
 def _tasks() -> Tasks:

@@ -289,4 +289,5 @@ def _manifest(model: Model, embedding: Embedding, roles: list[str]) -> Manifest:
         whole_words=traits.whole_words,
         spoken=traits.spoken,
         streams=traits.streams,
+        languages=traits.languages,
     )

@@ -139,6 +139,7 @@ class Manifest:
     whole_words: bool = False  # a word that is not one token is none that the model knows (`unmask.doubts`)
     codecs: dict[str, Codec] = field(default_factory=dict)  # name -> codec (`codec_spec.CODECS`)
     streams: Streams | None = None  # a model that fills several streams of codes (`unmask.voice`)
+    languages: dict[str, str] = field(default_factory=dict)  # that it says: id -> English name; {} where nothing lists them
     spoken: tuple[int, ...] = ()  # codes of speech that say each id of text, the first ids only; () without such a pace
 
     @property

@@ -27,12 +27,12 @@ from unmask.errors import BundleError, InputError
 from unmask.text.generator import PLACEHOLDER, Answer, Input, Inputs
 from unmask.voice.denoiser import StreamDenoiser, frame_rows, streams_of
 from unmask.voice.duration import frames_of
+from unmask.voice.language import language_id
 from unmask.voice.script import SOUNDS, cleaned
 from unmask.voice.style import styled
 
 TEXT, TRANSCRIPT, LANGUAGE = "text", "transcript", "language"
 MARK = re.compile(r"<\|\w+\|>")
-LANGUAGE_ID = re.compile(r"[a-z]{2,3}|None")
 MOST_TEXT = 2000  # characters of one canvas; `unmask.voice.saying` cuts longer texts
 
 
@@ -138,10 +138,8 @@ class StreamGenerator:
             )
         if name in template.choices and value != template.defaults.get(name):
             return styled(name, value, template.choices[name], said)
-        if name == LANGUAGE and not LANGUAGE_ID.fullmatch(value):
-            raise InputError(
-                f"the language {value!r} is no id as the model knows it: two or three small letters, such as en, zh or yue"
-            )
+        if name == LANGUAGE and value != template.defaults.get(name):
+            return language_id(value, self.bundle.manifest.languages)
         return value
 
     def _prompt(self, template: Template, given: Mapping[str, Input]) -> tuple[tuple[int | None, ...], Rows]:

@@ -20,6 +20,7 @@ from unmask.apps.cli.options import FLAG, SHIPPED, CheckChoice, EngineChoice, Li
 from unmask.apps.cli.tasks.network import NetworkOptions, run_server
 from unmask.apps.cli.tasks.ui import PANELS
 from unmask.apps.modalities.heard import Listener
+from unmask.apps.modalities.voices import read_voices
 from unmask.apps.ui.board import Board
 from unmask.apps.ui.filler import Filler
 from unmask.apps.web.session import Limits
@@ -44,6 +45,9 @@ class ServeOptions:
     """Serve figures for Prometheus at /metrics."""
     generator: Path | None = None
     """Folder of a bundle that generates: it draws for /v1/images/generations and speaks for /v1/audio/speech, where it can."""
+    voices: Path | None = None
+    """Folder of voices (.json files of `unmask speak --save-voice`) that /v1/audio/speech may be asked to speak in, by the names
+    of the files, where the generator takes some. Only of people who have agreed to it."""
     words: Path | None = None
     """Text file of names and other words that may be said, as for `unmask caption`."""
     model: Name = "tiny"
@@ -87,10 +91,11 @@ def serve(
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
     generator = generators("--generator", options.generator) if options.generator else None
+    voices = read_voices("--voices", options.voices, generator[0] if generator else None) if options.voices else None
 
     def services(sessions: Sessions) -> list[Service]:
         live_clients = sessions.__len__ if options.metrics else None
-        return [Endpoints(captioner, checks, sessions.worker, access, endpoint_limits, generator, live_clients)]
+        return [Endpoints(captioner, checks, sessions.worker, access, endpoint_limits, generator, live_clients, voices)]
 
     live_options = replace(live_options, schedule=checks)
     run_server(network, access, lambda: LiveCaptioner(captioner, Silero(), live_options), limits, services, pages)

@@ -12,6 +12,7 @@ from unmask.apps.captions.word_list import read_word_list
 from unmask.apps.cli.generators import Generators
 from unmask.apps.cli.named_models import Name, open_named
 from unmask.apps.cli.options import SHIPPED, CheckChoice, EngineChoice, LiveChoice, TunedChoice, require, setting
+from unmask.apps.modalities.voices import read_voices
 from unmask.speech.captioner import TASK, Captioner
 from unmask.speech.live import LiveOptions
 
@@ -32,6 +33,9 @@ class WyomingOptions:
     """Text file of names and other words that may be said, as for `unmask caption`. Clients may name more."""
     generator: Path | None = None
     """Folder of a bundle that generates: it speaks and answers, where it can."""
+    voices: Path | None = None
+    """Folder of voices (.json files of `unmask speak --save-voice`) to speak in, by the names of the files, where the generator
+    takes some. Only of people who have agreed to it."""
     model: Name = "tiny"
     """tiny: the captioner that ships. base: Moonshine base, as for `unmask caption`."""
     bundle: Path = SHIPPED
@@ -66,7 +70,8 @@ def wyoming(
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
     generator = Generators(engine)("--generator", options.generator) if options.generator else None
-    models = Models(captioner, live_options, words, generator)
+    voices = read_voices("--voices", options.voices, generator[0] if generator else None) if options.voices else {}
+    models = Models(captioner, live_options, words, generator, voices)
     models.open_live()  # raises now if the package of the voice activity detector is missing
     print(f"unmask: speech to text at {options.uri}  (Ctrl-C stops)", file=sys.stderr, flush=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from unmask.apps.modalities.voices import OWN
 from unmask.apps.web.endpoints.refusals import Refusal, no_model, unsupported
 
 Form = Literal["json", "text", "srt", "vtt", "verbose_json"]
@@ -44,6 +45,10 @@ class Spoken:
     text: str
     form: str = "wav"
     speed: float = 1.0
+    voice: str | None = None
+    """None: the model's own."""
+    style: str | None = None
+    language: str | None = None
 
 
 def read_transcription(form: Mapping[str, list[str]], model: str) -> Transcription:
@@ -92,12 +97,11 @@ def read_picture(body: Mapping[str, object], model: str) -> Picture:
     return Picture(_text(body, "prompt"), seed)
 
 
-def read_spoken(body: Mapping[str, object], model: str, paced: bool = False) -> Spoken:
-    """paced: the model can speak faster and slower. Raises Refusal."""
-    _check_names(body, {"model", "input", "voice", "response_format", "speed", "stream_format"})
+def read_spoken(body: Mapping[str, object], model: str, paced: bool = False, voices: Collection[str] = ()) -> Spoken:
+    """paced: the model can speak faster and slower, in styles and languages. voices: beside its own. Raises Refusal."""
+    _check_names(body, {"model", "input", "voice", "instructions", "language", "response_format", "speed", "stream_format"})
     _check_model(body.get("model", model), (model,))
-    if body.get("voice") not in ("default", None):
-        raise unsupported("voice", f"{model} has one voice, named default")
+    style, language = (_words(body, name, paced, model) for name in ("instructions", "language"))
     speed = body.get("speed")
     if not paced and speed not in (1, None):
         raise unsupported("speed", "speech has one speed, 1")
@@ -108,7 +112,29 @@ def read_spoken(body: Mapping[str, object], model: str, paced: bool = False) -> 
     form = body.get("response_format", "mp3")
     if form not in SOUND_FORMS:
         raise unsupported("response_format", f"{form!r} is none of {', '.join(SOUND_FORMS)}")
-    return Spoken(_text(body, "input"), str(form), float(speed or 1))
+    return Spoken(_text(body, "input"), str(form), float(speed or 1), _voice(body, voices), style, language)
+
+
+def _voice(body: Mapping[str, object], voices: Collection[str]) -> str | None:
+    """A name, or OpenAI's object with one."""
+    given = body.get("voice")
+    name = given.get("id") if isinstance(given, dict) and set(given) == {"id"} else given
+    if name in (OWN, None) and given != {"id": None}:
+        return None
+    if not isinstance(name, str) or name not in voices:
+        raise unsupported("voice", f"{name!r} is none of {', '.join((OWN, *voices))}")
+    return name
+
+
+def _words(body: Mapping[str, object], name: str, known: bool, model: str) -> str | None:
+    value = body.get(name)
+    if value in (None, ""):
+        return None
+    if not known:
+        raise unsupported(name, f"{model} speaks in one way; leave it out")
+    if not isinstance(value, str) or len(value) > PROMPT_CHARACTERS:
+        raise unsupported(name, f"a text of up to {PROMPT_CHARACTERS} characters is needed")
+    return value
 
 
 def _check_names(given: Collection[str], known: Collection[str]) -> None:

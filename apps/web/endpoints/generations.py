@@ -6,6 +6,7 @@ Knows sessions, tasks and files of sound. Knows no routes.
 import base64
 import io
 import time
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from unmask.apps.modalities.pictures import png
+from unmask.apps.modalities.voices import chosen
 from unmask.apps.web.endpoints.asked import SOUND_FORMS, Picture, Spoken, read_picture, read_spoken
 from unmask.apps.web.endpoints.body import BodyLimits, read_json
 from unmask.apps.web.endpoints.refusals import Refusal
@@ -24,6 +26,7 @@ from unmask.errors import InputError
 from unmask.session import RunOptions, Session
 from unmask.text.generator import Answer
 from unmask.voice.saying import Said, SayOptions
+from unmask.voice.voice import Voice
 
 SOUND_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "opus": "audio/ogg", "pcm": "audio/pcm"}
 
@@ -31,8 +34,11 @@ SOUND_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "mp3": "audio/mpeg", "o
 class Generations:
     """Runs tasks of one session that take a text, in the one thread that uses it."""
 
-    def __init__(self, session: Session, worker: Executor, queue: Queue, limits: BodyLimits) -> None:
-        self.name = session.bundle.manifest.name
+    def __init__(
+        self, session: Session, worker: Executor, queue: Queue, limits: BodyLimits, voices: Mapping[str, Voice] | None = None
+    ) -> None:
+        """voices: by name, of a session that speaks in some besides its own."""
+        self.name, self._voices = session.bundle.manifest.name, voices or {}
         self._session, self._worker, self._queue, self._limits = session, worker, queue, limits
 
     def _task(self, modality: str) -> str:
@@ -62,7 +68,7 @@ class Generations:
         with Place(self._queue) as place:
             body = await read_json(request, self._limits)
             self._check_speech()
-            asked = read_spoken(body, self.name, self._session.streams is not None)
+            asked = read_spoken(body, self.name, self._session.streams is not None, self._voices)
             parts = await self._said(place, asked)
             samples = np.concatenate([part.samples for part in parts])
             data = sound(samples, asked.form, parts[0].rate_hz)
@@ -77,7 +83,7 @@ class Generations:
     async def _said(self, place: Place, asked: Spoken) -> list[Said]:
         """All parts of what is said. Raises Refusal."""
         try:
-            options = SayOptions(speed=asked.speed)
+            options = SayOptions(chosen(asked.voice, self._voices), asked.language, asked.style, asked.speed)
             return await place.work(self._worker, lambda: list(self._session.say(asked.text, options)))
         except InputError as error:
             raise Refusal(400, str(error), "invalid_value") from error

@@ -10,7 +10,7 @@ Knows routes and who may use them. Knows no model.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ from unmask.decoding.schedule import Schedule
 from unmask.errors import UnmaskError
 from unmask.session import Session
 from unmask.speech.captioner import Captioner
+from unmask.voice.voice import Voice
 
 Answer = Callable[[Request], Awaitable[Response]]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -57,12 +58,13 @@ class Endpoints:
         limits: EndpointLimits | None = None,
         generator: tuple[Session, Executor] | None = None,
         live_clients: Callable[[], int] | None = None,
+        voices: Mapping[str, Voice] | None = None,
     ) -> None:
-        """live_clients: number of live captions that are open; with it /metrics is served."""
+        """live_clients: number of live captions that are open; with it /metrics is served. voices: of the generator, by name."""
         limits = limits or EndpointLimits()
         self._access, self._queue = access, Queue(limits.requests)
         self._transcriber = Transcriber(captioner, schedule, worker, self._queue, limits.body)
-        self._generations = Generations(*generator, self._queue, limits.body) if generator else None
+        self._generations = Generations(*generator, self._queue, limits.body, voices) if generator else None
         self._bundles = [captioner.bundle, *([generator[0].bundle] if generator else [])]
         self._metrics: Metrics | None = None
         if live_clients is not None:

@@ -3,8 +3,10 @@
     python -m benchmarks.lab.omnivoice.full .cache/omnivoice-full
 
 The checkpoint (2 GB) and the bundle are made in that folder if they are missing. Random weights take as long as trained ones,
-since lengths and passes are rules. Passes that have the same rows are measured a few times and multiplied. Seconds of a processor
-are those of all threads together. Figures are lines of JSON, each with the machine's load, on which seconds that passed depend.
+since lengths and passes are rules. The default says whole texts, sound included. The published decoding takes minutes for them:
+passes that have the same rows are measured a few times and multiplied, and the shortest text is said whole, to check that.
+Seconds of a processor are those of all threads together. Figures are lines of JSON, each with the machine's load, on which
+seconds that passed depend.
 """
 
 import json
@@ -15,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,17 +26,19 @@ import numpy as np
 
 from benchmarks.lab.program import run
 from unmask.benchmarks.measure.machine import describe_machine
+from unmask.benchmarks.scenarios.speech.omnivoice import TEXT, write_omnivoice
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.codecs import Codecs
 from unmask.decoding.schedule import Schedule
-from unmask.decoding.streams.sampler import fill_streams
 from unmask.engines.engine_options import EngineOptions
+from unmask.session import Session, open_model
 from unmask.voice.generator import StreamGenerator, StreamRequest
+from unmask.voice.saying import SayOptions
+from unmask.voice.voice import Voice
 
 UNMASK = [sys.executable, "-c", "from unmask.apps.cli.main import run; run()"]
-TEXT = "The birch canoe slid on the smooth planks. " * 12
-VOICE_S, PER_SECOND, CHARACTERS = 5, 25, 16.5  # characters of a second
-LETTERS = 4  # of a token in the published vocabulary; in that of random weights each is one
+VOICE_S, WAYS_S, PER_SECOND, STREAMS = 5.0, 10.0, 25, 8
+CHARACTERS = 16.5  # of a second
 WAYS: dict[str, dict[str, Any]] = {
     "trimmed, the default": {},
     "8 passes": {"passes": 8},
@@ -44,14 +48,14 @@ WAYS: dict[str, dict[str, Any]] = {
     "guided in each second pass": {"guided": "every-2"},
     "guided in all passes": {"guided": "all"},
 }
-PART = Literal["make", "say", "ways", "sound", "voice"]
+PART = Literal["make", "sound", "say", "ways", "voice"]
 
 
 @dataclass(frozen=True)
 class FullOptions:
     to: Literal["int8", "int4"] = "int8"
-    only: tuple[PART, ...] = ("make", "say", "ways", "sound", "voice")
-    """make: the bundle. say: 3, 10 and 30 s, published and trimmed. ways: each saving by itself, for 10 s. sound: the decoder.
+    only: tuple[PART, ...] = ("make", "sound", "say", "ways", "voice")
+    """make: the bundle. sound: the decoder. say: 3, 10 and 30 s, published and trimmed. ways: each saving by itself, for 10 s.
     voice: the encoder of a reference voice."""
     seconds: tuple[float, ...] = (3.0, 10.0, 30.0)
     threads: int = 2
@@ -63,70 +67,54 @@ class FullOptions:
 
 def main(folder: Path, /, *, options: Annotated[FullOptions, cyclopts.Parameter(name="*")] = FullOptions()) -> None:
     say(machine=describe_machine(), threads=options.threads)
-    bundle_folder = folder / options.to
-    if "make" in options.only and not (bundle_folder / MANIFEST).is_file():
-        make(folder / "model", bundle_folder, options)
-    bundle = load_bundle(bundle_folder)
-    generator = StreamGenerator(bundle, EngineOptions(threads=options.threads))
+    bundle = folder / options.to
+    if "make" in options.only and not (bundle / MANIFEST).is_file():
+        make(folder / "model", bundle, options)
+    session = open_model(bundle, EngineOptions(threads=options.threads))
     with timed("open the model"):
-        generator.load()
-    timing = Timing(generator, options.repeats)
+        session.load()
+    if "sound" in options.only:
+        for seconds in (1.0, *options.seconds):
+            say(what="decode", of_s=seconds, **decoding(session.codecs, seconds, options.repeats).told(seconds))
     if "say" in options.only:
-        for seconds in options.seconds:
-            for voiced in (False, True):
-                timing.said(seconds, voiced)
+        said(session, options)
     if "ways" in options.only:
         for voiced in (False, True):
-            timing.ways(10.0, voiced)
-    codecs = Codecs(bundle, EngineOptions(threads=options.threads))
-    if "sound" in options.only:
-        decoded(codecs, options)
+            ways(session, options, voiced)
+    say(peak_mib=peak_mib(resource.RUSAGE_SELF), voices_read=0)
     if "voice" in options.only:
-        with timed("the encoder opens and reads a voice", of_s=VOICE_S):
-            heard(codecs)
-        with timed("the encoder reads a voice", of_s=VOICE_S):
-            heard(codecs)
-    say(peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        for what in ("the encoder opens and reads a voice", "the encoder reads a voice"):
+            with timed(what, of_s=VOICE_S):
+                heard(session.codecs)
+        say(peak_mib=peak_mib(resource.RUSAGE_SELF), voices_read=2)
 
 
 def say(**figures: Any) -> None:
     print(json.dumps({**figures, "load": round(os.getloadavg()[0], 1)}), flush=True)
 
 
+def peak_mib(whose: int) -> int:
+    return resource.getrusage(whose).ru_maxrss // 1024
+
+
 @contextmanager
 def timed(what: str, **more: Any) -> Iterator[None]:
-    began, cpu = time.perf_counter(), time.process_time()
+    began = now()
     yield
-    say(what=what, seconds=round(time.perf_counter() - began, 2), cpu_s=round(time.process_time() - cpu, 2), **more)
+    taken = now() - began
+    say(what=what, seconds=round(taken.seconds, 2), cpu_s=round(taken.cpu_s, 2), **more)
 
 
 def make(checkpoint: Path, bundle: Path, options: FullOptions) -> None:
     if not checkpoint.is_dir():
-        from unmask.benchmarks.scenarios.speech.omnivoice import write_omnivoice
-
         write_omnivoice(checkpoint, full=not options.small)
     with timed("make the bundle"):
         subprocess.run([*UNMASK, "quantize", str(checkpoint), "--to", options.to, "--out", str(bundle), "--quiet"], check=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    peak = peak_mib(resource.RUSAGE_CHILDREN)
     say(bundle=options.to, bytes=load_bundle(bundle).manifest.bytes, peak_mib_while_made=peak)
 
 
-def heard(codecs: Codecs) -> None:
-    noise = 0.1 * np.random.default_rng(0).standard_normal(VOICE_S * codecs.heard_hz()).astype(np.float32)
-    codecs.encode({"voice": "speech"}, {"voice": noise})
-
-
-def decoded(codecs: Codecs, options: FullOptions) -> None:
-    writer, streams = codecs.sound_writer(), 8
-    rng = np.random.default_rng(0)
-    for seconds in (1.0, *options.seconds):
-        codes = rng.integers(0, 1024, int(seconds * PER_SECOND) * streams).tolist()
-        for _ in range(options.repeats):
-            with timed("decode", of_s=seconds):
-                writer.decode(codes)
-
-
-# ---- passes
+# ---- what a thing takes
 
 
 @dataclass(frozen=True)
@@ -140,61 +128,114 @@ class Cost:
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.seconds + other.seconds, self.cpu_s + other.cpu_s)
 
+    def __sub__(self, other: "Cost") -> "Cost":
+        return self + other.times(-1)
 
-@dataclass
-class Timing:
-    generator: StreamGenerator
-    repeats: int
-    known: dict[tuple[str, int, int], Cost] = field(default_factory=dict)
+    def told(self, seconds: float) -> dict[str, float]:
+        """Beside the seconds of speech that are made."""
+        own = {"seconds": self.seconds, "cpu_s": self.cpu_s}
+        shares = {"of_real_time": self.seconds / seconds, "cpu_of_real_time": self.cpu_s / seconds}
+        return {name: round(value, 2) for name, value in {**own, **shares}.items()}
 
-    def request(self, seconds: float, voiced: bool) -> StreamRequest:
-        frames, text = int(seconds * PER_SECOND), TEXT * 4
-        inputs: dict[str, Any] = {"text": text[: int(seconds * CHARACTERS / LETTERS)], "language": "en"}
-        if voiced:
-            streams = self.generator.streams
-            codes = np.random.default_rng(1).integers(0, streams.codes, VOICE_S * PER_SECOND * streams.count)
-            inputs |= {"transcript": text[: int(VOICE_S * CHARACTERS / LETTERS)], "voice": tuple(codes.tolist())}
-        return self.generator.request("clone" if voiced else "tts", inputs, frames)
 
-    def passes(self, request: StreamRequest) -> dict[str, Cost]:
-        """What a pass of each kind takes: of all rows, of frames after kept rows, of frames alone, and of an empty canvas."""
-        prompt, frames = len(request.prompt), request.canvas.codes.shape[1]
-        denoiser = self.generator.denoiser(request)
-        codes = np.random.default_rng(2).integers(0, request.canvas.mask + 1, request.canvas.codes.shape)
-        every = np.arange(frames)
-        kinds: dict[str, Any] = {
-            "whole": lambda: denoiser.numbers(denoiser.hidden(codes, None), False),
-            "frames": lambda: denoiser.numbers(denoiser.hidden(codes, every), False),
-            "alone": lambda: denoiser.away(codes),
-        }
-        for name, call in kinds.items():
-            if (name, prompt, frames) not in self.known:
-                self.known[name, prompt, frames] = fastest(call, self.repeats)
-        return {name: self.known[name, prompt, frames] for name in kinds}
+def now() -> Cost:
+    return Cost(time.perf_counter(), time.process_time())
 
-    def said(self, seconds: float, voiced: bool) -> None:
-        """The published decoding, computed of measured passes, and the trimmed one, whole."""
-        request = self.request(seconds, voiced)
-        cost = self.passes(request)
-        steps = self.generator.bundle.published(request.task).steps
-        slow = (cost["whole"] + cost["alone"]).times(steps)
-        own = {"of_s": seconds, "voiced": voiced, "prompt": len(request.prompt)}
-        say(way="published", passes=steps, **own, **told(slow, seconds), computed=True)
-        schedule = self.generator.bundle.schedule(request.task)
-        began, cpu = time.perf_counter(), time.process_time()
-        rows = [step.rows for step in fill_streams(request.canvas, self.generator.denoiser(request), schedule)]
-        found = Cost(time.perf_counter() - began, time.process_time() - cpu)
-        times = {"times_faster": round(slow.seconds / found.seconds, 1), "times_less_cpu": round(slow.cpu_s / found.cpu_s, 1)}
-        say(way="trimmed, the default", passes=len(rows), rows=sum(rows), **own, **told(found, seconds), **times)
 
-    def ways(self, seconds: float, voiced: bool) -> None:
-        """Each saving by itself, computed of measured passes."""
-        request = self.request(seconds, voiced)
-        cost = self.passes(request)
-        for name, changes in WAYS.items():
-            schedule = replace(self.generator.bundle.schedule(request.task), **changes)
-            total = sum((cost[kind] for kind in kinds_of(schedule)), Cost(0, 0))
-            say(way=name, of_s=seconds, voiced=voiced, passes=schedule.passes, **told(total, seconds), computed=True)
+def fastest(call: Any, repeats: int) -> Cost:
+    call()
+    found = []
+    for _ in range(repeats):
+        began = now()
+        call()
+        found.append(now() - began)
+    return Cost(min(one.seconds for one in found), min(one.cpu_s for one in found))
+
+
+def heard(codecs: Codecs) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(int(VOICE_S * codecs.heard_hz())).astype(np.float32)
+    codecs.encode({"voice": "speech"}, {"voice": noise})
+
+
+def decoding(codecs: Codecs, seconds: float, repeats: int) -> Cost:
+    writer = codecs.sound_writer()
+    codes = np.random.default_rng(0).integers(0, 1024, int(seconds * PER_SECOND) * STREAMS).tolist()
+    return fastest(lambda: writer.decode(codes), repeats)
+
+
+def passes(generator: StreamGenerator, request: StreamRequest, repeats: int) -> dict[str, Cost]:
+    """What a pass of each kind takes: of all rows, of frames after kept rows, and of frames alone."""
+    denoiser = generator.denoiser(request)
+    codes = np.random.default_rng(2).integers(0, request.canvas.mask + 1, request.canvas.codes.shape)
+    every = np.arange(codes.shape[1])
+    kinds: dict[str, Any] = {
+        "whole": lambda: denoiser.numbers(denoiser.hidden(codes, None), False),
+        "frames": lambda: denoiser.numbers(denoiser.hidden(codes, every), False),
+        "alone": lambda: denoiser.away(codes),
+    }
+    return {name: fastest(call, repeats) for name, call in kinds.items()}
+
+
+# ---- texts
+
+
+def words(seconds: float) -> str:
+    """A text that takes so long to say."""
+    count = int(seconds * CHARACTERS)
+    return (TEXT * (count // len(TEXT) + 1))[:count].strip()
+
+
+def voice_of(generator: StreamGenerator) -> Voice:
+    codes = np.random.default_rng(1).integers(0, generator.streams.codes, int(VOICE_S * PER_SECOND) * STREAMS)
+    return Voice.of(codes.tolist(), words(VOICE_S), 0.1, generator.streams)
+
+
+def canvas(generator: StreamGenerator, seconds: float, voice: Voice | None) -> StreamRequest:
+    """A text as one canvas, as it is published for up to 30 s."""
+    inputs: dict[str, Any] = {"text": words(seconds), "language": "en"}
+    inputs |= {"transcript": voice.transcript, "voice": voice.codes} if voice else {}
+    return generator.request("clone" if voice else "tts", inputs, int(seconds * PER_SECOND))
+
+
+def said(session: Session, options: FullOptions) -> None:
+    """The published decoding, computed of measured passes, and the default one, whole and with its sound."""
+    generator = session.streams
+    assert generator is not None
+    whole(session, "the first text after opening", 1.0, SayOptions(language="en"))
+    whole(session, "published, said whole", min(options.seconds), SayOptions(language="en", reference=True))
+    for seconds in options.seconds:
+        for voice in (None, voice_of(generator)):
+            request = canvas(generator, seconds, voice)
+            cost = passes(generator, request, options.repeats)
+            steps = generator.bundle.published(request.task).steps
+            slow = (cost["whole"] + cost["alone"]).times(steps) + decoding(session.codecs, seconds, options.repeats)
+            own = {"voiced": voice is not None, "prompt": len(request.prompt), "passes": steps}
+            say(way="published", of_s=seconds, **slow.told(seconds), **own, computed=True)
+            whole(session, "trimmed, the default", seconds, SayOptions(voice, "en"))
+
+
+def whole(session: Session, way: str, seconds: float, options: SayOptions) -> None:
+    """Say a text with its sound. Its length is what the rule on its characters gives it."""
+    began, times, parts = now(), list[Cost](), []
+    for part in session.say(words(seconds), options):
+        times.append(now() - began)
+        parts.append(part)
+    made_s = sum(len(part.codes) for part in parts) / STREAMS / PER_SECOND
+    first = {"first_sound_s": round(times[0].seconds, 2), "first_sound_cpu_s": round(times[0].cpu_s, 2)}
+    own = {"voiced": options.voice is not None, "parts": len(parts), "passes": sum(part.passes for part in parts)}
+    say(way=way, of_s=made_s, **times[-1].told(made_s), **first, **own)
+
+
+def ways(session: Session, options: FullOptions, voiced: bool) -> None:
+    """Each saving by itself, for one canvas without its sound, computed of measured passes."""
+    generator = session.streams
+    assert generator is not None
+    request = canvas(generator, WAYS_S, voice_of(generator) if voiced else None)
+    cost = passes(generator, request, options.repeats)
+    for name, changes in WAYS.items():
+        schedule = replace(generator.bundle.schedule(request.task), **changes)
+        total = sum((cost[kind] for kind in kinds_of(schedule)), Cost(0, 0))
+        say(way=name, of_s=WAYS_S, **total.told(WAYS_S), voiced=voiced, passes=schedule.passes, computed=True)
 
 
 def kinds_of(schedule: Schedule) -> Iterator[str]:
@@ -207,25 +248,6 @@ def kinds_of(schedule: Schedule) -> Iterator[str]:
         guided = (number - 1) % every == 0 if every else first <= number and (last is None or number <= last)
         if schedule.guidance and guided and number > 1:
             yield "alone"
-
-
-def fastest(call: Any, repeats: int) -> Cost:
-    call()
-    found = []
-    for _ in range(repeats):
-        began, cpu = time.perf_counter(), time.process_time()
-        call()
-        found.append(Cost(time.perf_counter() - began, time.process_time() - cpu))
-    return Cost(min(one.seconds for one in found), min(one.cpu_s for one in found))
-
-
-def told(cost: Cost, seconds: float) -> dict[str, float]:
-    return {
-        "seconds": round(cost.seconds, 2),
-        "cpu_s": round(cost.cpu_s, 2),
-        "of_real_time": round(cost.seconds / seconds, 2),
-        "cpu_of_real_time": round(cost.cpu_s / seconds, 2),
-    }
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from unmask.benchmarks.scenarios.speech.omnivoice import write_omnivoice
 from unmask.decoding.streams.published import Uniform
 from unmask.export.codecs.attach import add_codecs, codecs_inside, write_codecs
 from unmask.export.families.omnivoice import STYLES as GROUPS
+from unmask.export.families.omnivoice import languages
 from unmask.export.onnx.backbone import write_backbone
 from unmask.session import Session, open_model
 from unmask.speech.encoding.residual import loudness
@@ -171,6 +172,7 @@ def rules(theirs: Theirs) -> Iterator[Compared]:
         "ended": [ended(text) for text in (SAID, "好", "a.", "b )")],
         "cut": [[published_pieces(text, length) for length in (5, 12, 40)] for text in CUT],
         "styles": [styled("style", style, GROUPS, text) for style, text in STYLES],
+        "languages": [list(pair) for pair in sorted(languages().items(), key=lambda pair: pair[1].lower())],
     }
     for name, own in ours.items():
         yield Compared(f"{name} of texts", float(np.mean([a == b for a, b in zip(own, told[name], strict=True)])), 0)

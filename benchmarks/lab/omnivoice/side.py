@@ -17,6 +17,7 @@ import torch
 from omnivoice.models import omnivoice as package
 from omnivoice.utils import text as texts
 from omnivoice.utils.duration import RuleDurationEstimator
+from omnivoice.utils.lang_map import LANG_NAME_TO_ID, lang_display_name
 
 
 def main(checkpoint: Path, sound: Path, cases: Path, out: Path) -> None:
@@ -81,6 +82,7 @@ def rules(model: Any, asked: dict[str, Any]) -> dict[str, Any]:
         "ended": [texts.add_punctuation(text) for text in (asked["said"], "好", "a.", "b )")],
         "cut": [[texts.chunk_text_punctuation(text, length, 3) for length in (5, 12, 40)] for text in asked["cut"]],
         "styles": [package._resolve_instruct(style, bool(package._ZH_RE.search(text))) for style, text in asked["styles"]],
+        "languages": [[LANG_NAME_TO_ID[name], lang_display_name(name)] for name in sorted(LANG_NAME_TO_ID)],
     }
     return {"weights": np.array(weights, np.float32), "told": np.array(json.dumps(told))}
 

@@ -30,6 +30,8 @@ LEAST_IDS = 1056  # of a small tokenizer: the published code looks codes up amon
 FULL = {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16}
 FULL |= {"num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 40960}
 OFFSETS = "codebook_layer_offsets"
+TEXT = "The birch canoe slid on the smooth planks. "
+"""What is said to models of full size, whose tokenizer knows its words; of any other text each letter is a token."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def main(folder: Path, /, *, options: Annotated[VoiceOptions, cyclopts.Parameter
 
 def write_omnivoice(folder: Path, full: bool = False) -> Path:
     """Write the checkpoint with its codec in it, and return the folder."""
-    tokenizer = voice_tokenizer(WORDS if full else LEAST_IDS - QWEN_SPECIALS - len(ADAPTER.MARKS))
+    tokenizer = voice_tokenizer(WORDS, TEXT) if full else voice_tokenizer(LEAST_IDS - QWEN_SPECIALS - len(ADAPTER.MARKS))
     inner = {**ADAPTER.TINY[ADAPTER.INNER], **(FULL if full else {}), "vocab_size": tokenizer.get_vocab_size()}
     dtype = torch.bfloat16 if full else torch.float32
     changes: dict[str, Any] = {ADAPTER.INNER: inner, "architectures": ["OmniVoice"], "mask_token_id": None}
@@ -65,12 +67,14 @@ def _add(folder: Path, name: str, tensor: Tensor) -> None:
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
-def voice_tokenizer(words: int) -> Tokenizer:
-    """Bytes and fillers up to `words` ids, an end of text and the rest of Qwen's special tokens, and OmniVoice's seven marks."""
+def voice_tokenizer(words: int, known: str = "") -> Tokenizer:
+    """Bytes, the words of a text, and fillers up to `words` ids; Qwen's special tokens, and OmniVoice's seven marks."""
     tokenizer = letters()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {letter: i for i, letter in enumerate(alphabet)} | {f"<w{i}>": i for i in range(len(alphabet), words)}
-    tokenizer.model = BPE(vocab=vocabulary, merges=[])
+    pieces = [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(known)]
+    merges = list(dict.fromkeys((piece[:i], piece[i]) for piece in pieces for i in range(1, len(piece))))
+    own = [*sorted(pre_tokenizers.ByteLevel.alphabet()), *(first + letter for first, letter in merges)]
+    vocabulary = {token: i for i, token in enumerate([*own, *(f"<w{i}>" for i in range(len(own), words))])}
+    tokenizer.model = BPE(vocab=vocabulary, merges=merges)
     specials = ["<|endoftext|>", *(f"<|qwen_{i}|>" for i in range(1, QWEN_SPECIALS))]
     tokenizer.add_special_tokens([*specials, *(f"<|{mark}|>" for mark in ADAPTER.MARKS)])
     return tokenizer

@@ -94,7 +94,11 @@ def test_tasks_in_python(voice: Path) -> None:
         (("speak", "hello", "--output", "a.mp3"), "it writes speech to a .wav file"),
         (("speak", "x <|text_end|> y", "--output", "a.wav"), "contains '<|text_end|>', a mark of the model's prompt"),
         (("speak", "hello", "--output", "a.wav", "--style", "mail"), "did you mean 'male'?"),
-        (("speak", "hello", "--output", "a.wav", "--language", "en-US"), "the language 'en-US' is no id"),
+        (
+            ("speak", "hello", "--output", "a.wav", "--language", "en-US"),
+            "the model knows; near ones: en (English)",
+        ),
+        (("speak", "hello", "--output", "a.wav", "--language", "germn"), "near ones: de (German), "),
         (("speak", "hello", "--output", "a.wav", "--speed", "9"), "speed is 9; 0.25 to 4 can be said"),
         (("speak", "hello", "--output", "a.wav", "--transcript", "x"), "--transcript: read only with --voice RECORDING"),
         (("speak", "hello", "--output", "a.wav", "--voice", "none.wav"), "none.wav: no such file"),

@@ -17,7 +17,7 @@ from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.event import Event, async_read_event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping
-from wyoming.tts import Synthesize
+from wyoming.tts import Synthesize, SynthesizeVoice
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
 from tests.apps.conftest import CLIPS, Command, start
@@ -29,6 +29,8 @@ from unmask.apps.wyoming.service import KIND, announced
 from unmask.errors import InputError
 from unmask.session import Session, open_model
 from unmask.speech.live import LiveOptions
+from unmask.voice.saying import SayOptions
+from unmask.voice.voice import Voice
 
 Served = Callable[..., Any]
 SAID = "inadequacy of the jail"
@@ -136,6 +138,36 @@ def test_a_bundle_speaks_and_is_listed(served: Served, shipped: Captioner, sessi
     own = session.run("tts", {"text": "Hi."}).media["speech"]  # type: ignore[union-attr]
     assert AudioStart.from_event(sound[0]).rate == 22_050
     np.testing.assert_allclose(heard / 32767, np.clip(own, -1, 1), atol=1e-4)
+
+
+def test_voices_and_languages_are_listed_and_chosen(served: Served, shipped: Captioner, voice: Path) -> None:
+    session = open_model(voice).load()
+    assert session.streams is not None
+    codes = np.random.default_rng(0).integers(0, 1024, 8 * 40).tolist()
+    voices = {"ann": Voice.of(codes, "Yes, it is so.", 0.05, session.streams.streams)}
+    own = session.bundle.manifest.name
+
+    async def talk(place: Place) -> tuple[list[Event], list[list[Event]]]:
+        asked = [{"name": "ann"}, {"name": own}, {"language": "de-DE"}]
+        said = [await place.ask(Synthesize("Bitte.", SynthesizeVoice(**one)), until="audio-stop") for one in asked]
+        wrong = [{"name": "bob"}, {"name": "ann", "speaker": "x"}, {"language": "qq"}]
+        refused = [await place.ask(Synthesize("Bitte.", SynthesizeVoice(**one)), until="error") for one in wrong]
+        return [*await place.ask(Describe(), until="info"), *(events[-1] for events in refused)], said
+
+    with ThreadPoolExecutor(1) as worker:
+        models = Models(shipped, LiveOptions(), generator=(session, worker), voices=voices)
+        (info, *refused), said = served(talk, models)
+    listed = Info.from_event(info).tts[0].voices
+    assert [one.name for one in listed] == [own, "ann"]
+    assert {"de", "yue", "arb"} < set(listed[0].languages)
+    told = [event.data["text"] for event in refused]
+    assert "no voice 'bob' here; there is default, ann" in told[0]
+    assert "no speaker 'x'" in told[1]
+    assert "none of the 646" in told[2]
+    sounds = [b"".join(AudioChunk.from_event(event).audio for event in events[1:-1]) for events in said]
+    for sound, options in zip(sounds, (SayOptions(voices["ann"]), SayOptions(), SayOptions(language="de")), strict=True):
+        own_sound = np.concatenate([part.samples for part in session.say("Bitte.", options)])
+        np.testing.assert_allclose(np.frombuffer(sound, "<i2") / 32767, own_sound, atol=1e-4)
 
 
 def test_a_bundle_answers(served: Served, shipped: Captioner, backbones: dict[str, Path]) -> None:

@@ -48,13 +48,15 @@ def serve(shipped: Captioner, open_live: Callable[[], LiveCaptioner]) -> Serve:
         metrics: bool = False,
         tls: Tls | None = None,
         root_path: str = "",
+        voices: Any = None,
     ) -> Iterator[Served]:
         made = []
 
         def services(sessions: Any) -> list[Endpoints]:
             count = (lambda: len(sessions)) if metrics else None
             schedule = shipped.bundle.schedule(TASK)
-            made.append(Endpoints(shipped, schedule, sessions.worker, access or Access(), limits, generator, count))
+            own = access or Access()
+            made.append(Endpoints(shipped, schedule, sessions.worker, own, limits, generator, count, voices))
             return made
 
         listener, own = listen("127.0.0.1", 0), Limits(backlog_s=30, rate=100)

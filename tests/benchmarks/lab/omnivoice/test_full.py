@@ -41,8 +41,13 @@ def test_kinds_of_passes() -> None:
 
 @pytest.mark.slow
 def test_the_program_runs_on_a_small_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    full.main(tmp_path, options=full.FullOptions(small=True, seconds=(1.0,), threads=1, repeats=1))
+    full.main(tmp_path, options=full.FullOptions(small=True, seconds=(1.0, 6.0), threads=1, repeats=1))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     ways = [line["way"] for line in lines if "way" in line]
-    assert ways == ["published", "trimmed, the default"] * 2 + list(full.WAYS) * 2
+    first = ["the first text after opening", "published, said whole"]
+    assert ways == [*first, *["published", "trimmed, the default"] * 4, *list(full.WAYS) * 2]
+    whole = [line for line in lines if "first_sound_s" in line]
+    assert [line["voiced"] for line in whole] == [False] * 3 + [True, False, True]
+    assert all(0 < line["first_sound_s"] <= line["seconds"] for line in whole)
+    assert whole[-1]["parts"] > 1
     assert lines[-1]["peak_mib"] > 0
