@@ -51,13 +51,13 @@ def open_bundle(
     """The worker's side: a function that does the task and returns the peak."""
     session = open_model(folder, EngineOptions(**engine))
     takes = kind_of(session.bundle.manifest).takes
-    task = next(task for task in session.tasks.values() if set(task.inputs.values()) == {takes})
+    task = next(task for task in session.tasks.values() if set(task.required.values()) == {takes})
     options = RunOptions(length=None if takes == "speech" else length)
 
     def do_task() -> float:
         session.load()
         for given in map(np.load, recordings) if takes == "speech" else prompts:
-            session.run(task.name, dict.fromkeys(task.inputs, given), options)
+            session.run(task.name, dict.fromkeys(task.required, given), options)
         return peak_rss_mib()
 
     return do_task

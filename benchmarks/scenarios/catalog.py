@@ -21,6 +21,7 @@ ROWS = (1, 4, 8, 16, 32, 64)
 SECONDS = (2.0, 5.0)  # of speech, as far as the recording goes
 CONTEXTS = (0, 128, 512)
 LENGTHS = (32, 64)  # of answers
+SAID = (1.0, 3.0)  # seconds of speech that are made
 LOOKAHEADS = (4, 8, 16, 32, None)  # tokens of a transcript's draft that a pass checks; None: all
 
 
@@ -85,7 +86,13 @@ def step(subject: MeasuredBundle) -> Iterator[Case]:
 
 def fill(subject: MeasuredBundle) -> Iterator[Case]:
     """A whole canvas, by schedule and length."""
+    streams = subject.manifest.streams
     for label, way in schedules(subject):
+        if streams is not None:
+            for seconds in SAID:
+                call = {"kind": "fill", "length": round(seconds * streams.per_second), **way}
+                yield subject.case("fill", f"{label}, {seconds:g} s of speech", call, audio_s=seconds)
+            continue
         for length in _seconds(subject) if subject.captions else LENGTHS:
             unit = f"{length:g} s of speech" if subject.captions else f"{length} positions"
             reference = _said(subject, length) if subject.captions else None
@@ -99,6 +106,11 @@ def schedules(subject: MeasuredBundle) -> list[tuple[str, dict[str, Any]]]:
         ahead = {f"{n or 'all'} ahead": n for n in LOOKAHEADS if n != subject.manifest.tasks[TASK].verify_lookahead}
         looking = [(label, {"schedule": {"verify_lookahead": n}}) for label, n in ahead.items()]
         return [("token by token", {"schedule": {}, "drafted": False}), *looking, ("default", {"schedule": {}})]
+    if subject.manifest.streams is not None:
+        unkept = {"guided": "all", "reuse": False, "refresh": None, "window": "masked"}
+        ways: dict[str, dict[str, Any]] = {"all passes guided, no rows kept": unkept, "all passes guided": {"guided": "all"}}
+        ways |= {f"{passes} passes": {"passes": passes} for passes in (16, 8)}
+        return [(label, {"schedule": own}) for label, own in {**ways, "default": {}}.items()]
     block = subject.manifest.block or 32
     counts = [n for n in (1, 4, 8, 16) if n <= block]
     by_quota = {"rule": "quota", "block": block}
@@ -125,7 +137,7 @@ def load(subject: MeasuredBundle) -> Iterator[Case]:
 
 def soak(subject: MeasuredBundle, minutes: float) -> Iterator[Case]:
     """The task's own fill for minutes."""
-    length = _seconds(subject)[-1] if subject.captions else LENGTHS[-1]
+    length = _seconds(subject)[-1] if subject.captions else LENGTHS[-1]  # of streams: frames
     call = {"kind": "soak", "what": "fill", "seconds": 60 * minutes, "length": length, **schedules(subject)[-1][1]}
     yield subject.case("soak", f"{minutes:g} minutes of fills", call, once=True)
 

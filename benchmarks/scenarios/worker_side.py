@@ -11,7 +11,7 @@ from unmask.benchmarks.measure.conditions import temperature_c
 from unmask.benchmarks.measure.machine import peak_rss_mib, rss_mib
 from unmask.benchmarks.measure.worker import find
 from unmask.benchmarks.scenarios.runner import Sample
-from unmask.benchmarks.scenarios.workload import CaptionWorkload, Costs, GenerationWorkload, opened
+from unmask.benchmarks.scenarios.workload import CaptionWorkload, Costs, Workload, opened
 from unmask.errors import InputError
 
 PREPARED = ("step", "fill", "whole")
@@ -43,7 +43,7 @@ def bundle(folder: str, engine: dict[str, Any], recordings: list[str], costs: Co
     return call
 
 
-def live(subject: CaptionWorkload | GenerationWorkload, recording: int, detector: str, realtime: bool = True) -> Sample:
+def live(subject: Workload, recording: int, detector: str, realtime: bool = True) -> Sample:
     """Play a recording in real time; a word's delays count from its end in the finished caption.
 
     detector: module:class of the voice activity detector.

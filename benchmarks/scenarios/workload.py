@@ -1,4 +1,4 @@
-"""A bundle opened in the measured process: one object for captioners and one for generators, with the same calls.
+"""A bundle opened in the measured process: one object for each kind of model, with the same calls.
 
 Knows bundles, recordings as .npy files, and schedules as dictionaries. Knows no case and no report.
 """
@@ -16,7 +16,7 @@ from unmask.benchmarks.measure.bundles import undrafted
 from unmask.benchmarks.measure.machine import peak_rss_mib
 from unmask.benchmarks.scenarios.graph_cost import CostCounter
 from unmask.benchmarks.scenarios.runner import Sample
-from unmask.bundle.graph_spec import kind_of
+from unmask.bundle.graph_spec import STREAMS, kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.engine import Engine
@@ -26,6 +26,8 @@ from unmask.speech.captioner import TASK, Captioner, Segment
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator, Request
+from unmask.voice.denoiser import frame_rows
+from unmask.voice.generator import TEXT, StreamGenerator
 
 PROMPT = "Why is the sky blue? "
 PAST = 16  # tokens of a transcript that are settled before a timed pass
@@ -120,11 +122,51 @@ class GenerationWorkload:
         return _sample(self.counter, began, passes, rows, answer.tokens, answer.text, seconds)
 
 
-def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> CaptionWorkload | GenerationWorkload:
+class StreamWorkload:
+    """A model that fills several streams: contexts are rows before the window, which are in its cache, and windows frames."""
+
+    def __init__(self, bundle: Bundle, options: EngineOptions, costs: Costs) -> None:
+        self.counter = CostCounter(costs)
+        self.engine = Engine(bundle, options, observe=self.counter)
+        self.generator = StreamGenerator(bundle, engine=self.engine).load()
+        templates = bundle.manifest.templates
+        self.task = next((name for name, t in templates.items() if t.inputs.keys() - t.defaults.keys() == {TEXT}), None)
+
+    def step(self, rows: int, context: int) -> Callable[[], Sample]:
+        denoiser, streams = BackboneDenoiser(self.engine, context + rows), self.generator.streams
+        at, codes = np.arange(context, context + rows), np.full((streams.count, rows), streams.codes)
+
+        def call() -> int:
+            hidden = denoiser.compute(frame_rows(self.engine, codes), at, np.arange(rows))
+            return len(self.engine.run("streams", {"hidden": hidden})["ids"])
+
+        return lambda: measured(self.counter, call)
+
+    def fill(self, length: int, schedule: dict[str, Any]) -> Callable[[], Sample]:
+        """Say a text in `length` frames, without its sound. Tokens are codes."""
+        if self.task is None:
+            name = self.engine.bundle.manifest.name
+            raise InputError(f"{name} has no task that needs a text alone; leave out the scenarios fill and soak")
+        request = self.generator.request(self.task, {TEXT: PROMPT}, length)
+        chosen = _schedule(self.engine.bundle, self.task, schedule)
+
+        def call() -> Sample:
+            began = time.perf_counter()
+            answer = self.generator.answer(request, chosen)
+            return _sample(self.counter, began, answer.passes, answer.rows, answer.tokens)
+
+        return call
+
+
+Workload = CaptionWorkload | GenerationWorkload | StreamWorkload
+
+
+def opened(folder: str, engine: dict[str, Any], recordings: list[str], costs: Costs) -> Workload:
     """A bundle's folder, `EngineOptions` as a dictionary, recordings at 16 kHz as .npy files, and `bundle_costs`."""
     bundle, options = load_bundle(Path(folder)), EngineOptions(**engine)
-    captions = kind_of(bundle.manifest).takes == "speech"
-    return CaptionWorkload(bundle, options, recordings, costs) if captions else GenerationWorkload(bundle, options, costs)
+    if (kind := kind_of(bundle.manifest)).takes == "speech":
+        return CaptionWorkload(bundle, options, recordings, costs)
+    return (StreamWorkload if kind is STREAMS else GenerationWorkload)(bundle, options, costs)
 
 
 def measured(counter: CostCounter, call: Callable[[], int]) -> Sample:

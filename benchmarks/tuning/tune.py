@@ -15,7 +15,8 @@ from unmask.benchmarks.tuning.objective import AnswerObjective, CaptionObjective
 from unmask.benchmarks.tuning.pareto import Choice, Measured, Rules, Setting
 from unmask.benchmarks.tuning.search import Stage, Trials, TuningResult, runs_of, search
 from unmask.benchmarks.tuning.search_space import Device, answer_stages, caption_stages, machine, thread_counts
-from unmask.bundle.graph_spec import kind_of
+from unmask.benchmarks.tuning.speech import SpeechObjective, speech_stages
+from unmask.bundle.graph_spec import STREAMS, kind_of
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_key, device_key
@@ -84,6 +85,8 @@ def make_plan(
     tokens, device = None, None
     if kind_of(bundle.manifest).takes == "speech":
         objective, stages = CaptionObjective(examples.recordings, examples.texts), caption_stages()
+    elif kind_of(bundle.manifest) is STREAMS:
+        objective, stages = SpeechObjective(default, task, examples.prompts, examples.length), speech_stages()
     else:
         answers = AnswerObjective(default, task, examples.prompts, examples.length)
         objective, tokens, device = answers, answers.length, Device(answers.curve, answers.commits)

@@ -3,10 +3,12 @@
 Knows captioners and text generators. Knows no number format and no measure of drift.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.bundle.graph_spec import BACKBONE, TRANSCRIPT, kind_of
+from unmask.bundle.graph_spec import BACKBONE, STREAMS, TRANSCRIPT, kind_of
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine import Engine
 from unmask.errors import InputError
@@ -16,14 +18,17 @@ from unmask.speech.captioner import Captioner
 from unmask.speech.transcript import SHORTEST_SAMPLES, Segment
 from unmask.text.denoiser import BackboneDenoiser
 from unmask.text.generator import Generator
+from unmask.voice.generator import StreamGenerator
 
 
 def subject_of(bundle: Bundle, material: Material, engine: Engine | None = None) -> Subject:
     """A captioner or a text generator with its material. Raises InputError when there is no material for it."""
-    kinds = {TRANSCRIPT.name: CaptionSubject, BACKBONE.name: BackboneSubject}
-    if (name := kind_of(bundle.manifest).name) not in kinds:
-        raise InputError(f"{bundle.manifest.name} fills several streams of codes, which nothing here measures; leave it out")
-    return kinds[name](bundle, material, engine or Engine(bundle))
+    kinds: dict[str, Callable[[Bundle, Material, Engine], Subject]] = {
+        TRANSCRIPT.name: CaptionSubject,
+        BACKBONE.name: BackboneSubject,
+        STREAMS.name: StreamSubject,
+    }
+    return kinds[kind_of(bundle.manifest).name](bundle, material, engine or Engine(bundle))
 
 
 class CaptionSubject:
@@ -115,3 +120,41 @@ class BackboneSubject:
             inputs = dict.fromkeys(request.template.inputs, prompt)
             texts.append(self.generator.generate(request.task, inputs, material.length).text)
         return texts
+
+
+class StreamSubject:
+    """Texts for the first task that needs nothing else. A state's ids are codes frame by frame, all streams of each."""
+
+    def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
+        self.generator, self.material, self.engine = StreamGenerator(bundle, engine=engine), material, engine
+        needs = {name: t.inputs.keys() - t.defaults.keys() for name, t in bundle.manifest.templates.items()}
+        fitting = [(name, *own) for name, own in needs.items() if len(own) == 1]
+        if not fitting or not material.prompts:
+            raise InputError(f"{bundle.manifest.name} has no task that needs a text alone, or no prompts were given")
+        task, place = fitting[0]
+        self.requests = [self.generator.request(task, {place: text}, material.length) for text in material.prompts]
+
+    def prepare(self) -> None:
+        """Nothing: prompts are rows of every pass."""
+
+    def states(self) -> list[State]:
+        rng, states = np.random.default_rng(self.material.seed), list[State]()
+        for source, request in enumerate(self.requests):
+            *_, step = self.generator.steps(request)
+            states += masked_again(source, request.canvas.codes.T.reshape(-1), step.ids, self.material, rng)
+        return states
+
+    def ask(self, state: State) -> None:
+        denoiser = self.generator.denoiser(self.requests[state.source])
+        codes = state.ids.reshape(-1, self.generator.streams.count).T
+        denoiser.numbers(denoiser.hidden(codes, None), wide=False)
+
+    def logits(self, state: State) -> NDArray[np.float32]:
+        self.ask(state)
+        logits = tapped(self.engine, "streams")
+        of_cells: NDArray[np.float32] = logits.reshape(len(state.ids), -1)[state.rows]
+        return of_cells
+
+    def texts(self) -> list[str]:
+        """Codes, in place of words."""
+        return [" ".join(map(str, self.generator.answer(request).ids)) for request in self.requests]

@@ -63,6 +63,16 @@ def test_a_bundle_against_itself_passes_the_strictest_gates(command: Command, ba
     assert command("compare", backbones["dream"], backbones["dream"], *own, *strict).code == 0
 
 
+def test_streams_are_compared_code_by_code(command: Command, voice: Path) -> None:
+    own = ("compare", voice, voice, "--runs", "1", "--threads", "1", "--prompt", "Hi.", "--length", "6", "--quiet")
+    result = command(*own, "--gate-argmax", "1", "--gate-early", "1", "--gate-kl", "0", "--gate-words", "0", "--json")
+    assert (result.code, result.err) == (0, "")
+    found = json.loads(result.out)
+    assert [(part["ratio"], part["rows"]) for part in found["drift"]] == [(0.25, 48), (0.5, 96), (0.75, 144), (1.0, 48)]
+    assert len(found["texts"]["a"][0].split()) == 48
+    assert found["passes"][0]["timed"]["a"]["median"] > 0
+
+
 def test_bad_input_is_told_in_one_line(command: Command, fp32_bundle: Path, backbones: dict[str, Path], recording: Path) -> None:
     for arguments, said in (
         ((fp32_bundle, backbones["dream"], "--audio", recording), "do not predict the same ids"),

@@ -17,6 +17,7 @@ from unmask.engines.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_
 
 FIGURES = Figures("a window", 40.0, 50.0, "words right", 0.95, 0.95)
 ANSWERS = ("--prompt", "What?", "--length", "8")
+STAGES = ["precision and threads", "passes and rule", "guidance", "rows", "the best once more"]
 
 
 @pytest.fixture
@@ -71,6 +72,21 @@ def test_what_is_chosen_is_stored_told_and_used(command: Command, backbones: dic
     assert "unmask: tuned for this device: " in tuned.err
     assert "tuned" not in plain.err
     assert json.loads(tuned.out)["passes"] < json.loads(plain.out)["passes"]
+
+
+def test_speech_is_tuned_and_spoken_so(command: Command, voice: Path, tmp_path: Path) -> None:
+    texts = ("--prompt", "Hi.", "--length", "6", "--threads", "1", "--rounds", "1")
+    told = command("tune", voice, *texts, "--dry-run").out
+    assert [line.partition(":")[0] for line in told.splitlines()[1:-1]] == STAGES
+    result = command("tune", voice, *texts)
+    assert result.code == 0, result.err
+    assert "codes as with all passes, all guided, %" in result.out
+    assert "tune a task that needs a text alone" in command("tune", voice, *texts, "--task", "clone").err
+    faster = replace(load_bundle(voice).schedule("tts"), passes=4)
+    write_tuned(stored(voice, "tts", faster))
+    spoken = command("speak", "Hello there.", "--bundle", voice, "--output", tmp_path / "a.wav")
+    assert "tuned for this device: " in spoken.err
+    assert ", 4 passes" in spoken.err
 
 
 def test_captions_begin_from_what_is_stored_and_options_win(command: Command, fp32_bundle: Path, recording: Path) -> None:

@@ -135,6 +135,16 @@ def test_every_scenario_of_a_tiny_backbone(backbones: dict[str, Path]) -> None:
         assert bool(samples[0].more) == (one.scenario in ("load", "soak"))
 
 
+def test_every_scenario_of_a_tiny_model_of_streams(voice: Path) -> None:
+    own = list(cases(subject(voice), SCENARIOS, minutes=0.005))
+    assert "default, 3 s of speech" in [c.name for c in own if c.scenario == "fill"]
+    few = [next(c for c in reversed(own) if c.scenario == s) for s in dict.fromkeys(c.scenario for c in own)]
+    assert {c.scenario for c in few} == {"step", "fill", "load", "soak"}
+    done = {one.scenario: samples[0] for one, samples in run_cases(few, Plan(1, 0, 1))}
+    assert (done["fill"].passes, done["fill"].tokens, done["step"].rows) == (10, 75 * 8, 64)
+    assert all(sample.macs > 0 for scenario, sample in done.items() if scenario != "load")
+
+
 def test_one_pass_costs_what_its_rows_cost(backbones: dict[str, Path]) -> None:
     own = subject(backbones["dream"])
     pair = [c for c in cases(own, ("step",), 1) if c.name in ("8 rows, context 0", "16 rows, context 0")]
