@@ -106,6 +106,16 @@ omnivoice-env: .cache/omnivoice/bin/python
 	  accelerate pydub soundfile torch 'transformers>=5.3'
 	touch $@
 
+# Rockchip's compiler and simulator, without the CUDA that its own requirements would bring; it wants an old numpy and protobuf.
+.PHONY: rknn-env
+rknn-env: .cache/rknn/bin/python
+.cache/rknn/bin/python:
+	$(PYTHON) -m venv .cache/rknn
+	.cache/rknn/bin/python -m pip --disable-pip-version-check -q install --no-deps rknn-toolkit2==2.5.0
+	.cache/rknn/bin/python -m pip --disable-pip-version-check -q install fast-histogram numpy==1.26.4 onnx==1.18.0 onnxruntime \
+	  opencv-python-headless protobuf==4.25.4 psutil ruamel.yaml scipy 'setuptools<81' torch tqdm
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -132,4 +142,4 @@ omnivoice-env: .cache/omnivoice/bin/python
 	ln -s $(addprefix $(CURDIR)/,$(wildcard runtime/*) export quant apps benchmarks training models) $@/unmask
 
 clean:
-	rm -rf .venv .cache/funasr .cache/omnivoice .cache/optimum .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache/funasr .cache/omnivoice .cache/optimum .cache/rknn .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,7 @@ from unmask.errors import InputError
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.speech.transcript import SPARE_TOKENS, TASK
 
+STRIDE = 64  # samples: an encoder reads them by this number, and NPUs are poor at cutting some off a row of thousands
 LISTED = 512  # ids whose logits a window returns beside the best ones: the tokens of some hundred words
 
 
@@ -53,7 +54,7 @@ def caption_sizes(manifest: Manifest, longest_s: float, rule: SizeRule = SizeRul
     record = manifest.transcript
     assert record is not None  # the caller's promise
     ahead = manifest.tasks[TASK].verify_lookahead if record.states_per_slot else 0
-    lengths = steps(rule.shortest_samples, int(longest_s * SAMPLE_RATE_HZ), rule.ratio)
+    lengths = [math.ceil(n / STRIDE) * STRIDE for n in steps(rule.shortest_samples, int(longest_s * SAMPLE_RATE_HZ), rule.ratio)]
     made: list[tuple[str, dict[str, int]]] = [("context", {"samples": samples}) for samples in lengths]
     for samples in lengths[::-2][::-1]:
         frames = Padding(TRANSCRIPT).whole({"samples": samples})["frames"]

@@ -31,9 +31,9 @@ class TargetBundle:
         """A file name for a graph."""
         return f"{role}-{'-'.join(map(str, sizes.values()))}.{ending}"
 
-    def add(self, role: str, sizes: Mapping[str, int], file: str, function: str = "") -> None:
-        """List a graph whose file is in `folder`. file: its path there."""
-        self.buckets.append(Bucket(self.engine, role, file, dict(sizes), self.precision, function))
+    def add(self, role: str, sizes: Mapping[str, int], file: str, function: str = "", chip: str = "", answers: str = "") -> None:
+        """List a graph whose file is in `folder`. file, answers: paths there."""
+        self.buckets.append(Bucket(self.engine, role, file, dict(sizes), self.precision, function, chip, answers))
 
     def add_onnx(self, role: str, sizes: Mapping[str, int], model: onnx.ModelProto) -> None:
         """Write an ONNX graph. Its large tensors go into the weights file that all graphs share."""

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from unmask.export.modules.static import FixedGraph
 
 Say = Callable[[str], None]
-Target = Literal["onnx", "onnx-static", "coreml", "litert"]
+Target = Literal["onnx", "onnx-static", "coreml", "litert", "rknn"]
 CheckpointTarget = Literal["onnx", "coreml", "litert"]
 System = Literal["iOS17", "iOS18", "macOS14", "macOS15"]
 TARGET_FORMATS: Mapping[str, Sequence[str]] = {
     "onnx-static": ("int8-static", "fp32"),
     "coreml": ("fp16", "fp32", "int8", "int4"),
     "litert": ("int8", "fp32"),
+    "rknn": ("fp16",),
 }
 """Target -> the number formats of a bundle made from a bundle, the default first. Those of onnx are WEIGHT_FORMATS."""
 CHECKPOINT_FORMATS: Mapping[str, Sequence[str]] = {
@@ -39,12 +40,16 @@ class TargetOptions:
 
     target: Target = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. onnx-static: for NPUs with an ONNX Runtime provider.
-    coreml: for Macs, iPhones and iPads. litert: for boards and phones."""
+    coreml: for Macs, iPhones and iPads. litert: for boards and phones. rknn: for Rockchip's NPUs."""
     activations: Literal["u8", "u16"] = "u16"
     """onnx-static in int8-static only: 16 or 8 bits for activations. Heads always have 16. A captioner needs 16."""
     deployment_target: System = "iOS18"
     """coreml only: the oldest system that runs the bundle. Before iOS18 and macOS15, graphs share no weights and int4 is not
     available."""
+    soc: str | None = None
+    """rknn only: the chip, one of rk3588 (the default), rk3576, rk3568, rk3566 and rk3562."""
+    toolkit: Path = Path(".cache/rknn/bin/python")
+    """rknn only: the Python of an environment with rknn-toolkit2. `make rknn-env` makes the default."""
     longest_s: float | None = None
     """Seconds of the longest audio that graphs of fixed sizes are made for. Default: the longest that the bundle takes."""
 
@@ -63,6 +68,8 @@ def unread_by(target: str, number_format: str = "") -> dict[str, str]:
         found |= dict.fromkeys(("longest", "longest_s"), "read only with a --target of fixed sizes")
     if target != "coreml":
         found["deployment_target"] = "read only with --target coreml"
+    if target != "rknn":
+        found |= dict.fromkeys(("soc", "toolkit"), "read only with --target rknn")
     if (target, number_format) != ("onnx-static", "int8-static"):
         found["activations"] = "read only with --target onnx-static --to int8-static"
     return found
@@ -90,7 +97,10 @@ def write_target(
         else:
             write_onnx_static_int8(source, folder, sizes, data, options.activations, say)
         return
-    write = converter(options.target, options.deployment_target, number_format)
+    if options.target == "rknn":
+        write = compiler(options.soc, options.toolkit)
+    else:
+        write = converter(options.target, options.deployment_target, number_format)
     from unmask.export.graphs import caption_graphs
 
     write(source, folder, caption_graphs(source, sizes), say)
@@ -113,6 +123,15 @@ def converter(target: str, system: System, number_format: str) -> Convert:
     from unmask.export.litert import write_litert
 
     return lambda source, folder, graphs, say: write_litert(source, folder, graphs, number_format, say)
+
+
+def compiler(soc: str | None, toolkit: Path) -> Convert:
+    """The same for the NPU of a Rockchip chip. Raises InputError for an unknown chip, and where the toolkit is not."""
+    from unmask.export.onnx.rknn import CHIPS, check_toolkit, write_rknn
+
+    chip = soc or CHIPS[0]
+    check_toolkit(toolkit, chip)
+    return lambda source, folder, graphs, say: write_rknn(source, folder, graphs, chip, toolkit, say)
 
 
 Sized = list[tuple[str, dict[str, int]]]  # (role, sizes) of each graph

@@ -60,7 +60,7 @@ ROOMS = (
 # omnivoice is a family, a published decoding and the scenario of its random weights;
 # dream, llada and fast_dllm are families and published decodings (schedule, reference), and Omni-Diffusion decodes as Dream does.
 # The numbers only fall. ("onnx" is also a package's name, and "block" a kind of attention, so they cannot be counted.)
-NAMED = {"litert": 3, "coreml": 5, "dream": 5, "llada": 4, "fast_dllm": 4, "a2d": 1, "omnivoice": 5}
+NAMED = {"litert": 3, "rknn": 3, "coreml": 5, "dream": 5, "llada": 4, "fast_dllm": 4, "a2d": 1, "omnivoice": 5}
 
 ENGINES = ("onnxruntime", "ai_edge_litert", "coremltools", "onnxruntime_qnn", "onnxruntime_ep_openvino", "onnxruntime_ep_webgpu")
 HEAVY = ("torch", "onnx", *ENGINES, "soundfile", "soxr", "sounddevice", "rich", "cyclopts", "transformers")
@@ -137,7 +137,10 @@ def test_the_import_check_sees_everything() -> None:
 def test_runtime_stands_alone() -> None:
     """Its dependencies are three; other engines are extras, each in its own file, imported on use."""
     known = {*sys.stdlib_module_names, "numpy", "onnxruntime", "tokenizers", "unmask"}
-    extras = {"runtime/engines/litert.py": "ai_edge_litert", "runtime/engines/coreml.py": "coremltools"}
+    extras = {
+        f"runtime/engines/{name}.py": f
+        for name, f in (("litert", "ai_edge_litert"), ("coreml", "coremltools"), ("rknn", "rknnlite"))
+    }
     strangers = [
         (path, name)
         for path, tree in trees().items()

@@ -100,7 +100,7 @@ def export_captioner(folder: Path) -> None:
 
 
 FIXED = (
-    ("context", {"samples": 30_000}),
+    ("context", {"samples": 30_016}),
     ("window", {"tokens": 17, "past": 20, "frames": 80, "listed": 4}),
     ("window", {"tokens": 20, "past": 20, "frames": 80, "listed": 4}),
 )

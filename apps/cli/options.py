@@ -22,9 +22,9 @@ from unmask.bundle.manifest import MANIFEST, Bundle, Manifest, load_bundle
 from unmask.decoding.schedule import Reference, Schedule, check_seed
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
-from unmask.engines.tuned_settings import Tuned, bundle_key, read_tuned
 from unmask.errors import BundleError, InputError, UnmaskError
 from unmask.speech.live import LiveOptions
+from unmask.tuned_settings import Tuned, bundle_key, read_tuned
 
 if TYPE_CHECKING:
     from unmask.quant.calibration.calibration_data import Material

@@ -21,8 +21,8 @@ from unmask.bundle.manifest import load_bundle
 from unmask.engines.devices import read_machine
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
-from unmask.engines.tuned_settings import bundle_key
 from unmask.errors import InputError
+from unmask.tuned_settings import bundle_key
 
 Take = Callable[[Sequence[Case], Plan, Say], list[tuple[Case, list[Sample]]]]
 

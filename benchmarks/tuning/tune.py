@@ -19,8 +19,8 @@ from unmask.benchmarks.tuning.speech import SpeechObjective, speech_stages
 from unmask.bundle.graph_spec import STREAMS, kind_of
 from unmask.bundle.manifest import Bundle
 from unmask.engines.engine_options import EngineOptions
-from unmask.engines.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_key, device_key
 from unmask.errors import InputError
+from unmask.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_key, device_key
 
 
 @dataclass(frozen=True)

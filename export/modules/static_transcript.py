@@ -79,6 +79,7 @@ class FixedContext(nn.Module):
     def __init__(self, model: Moonshine, drafter: Drafter | None, states: int) -> None:
         super().__init__()
         self.encoder, self.drafter = model.encoder, drafter
+        self.hear = folded(model.encoder.conv1)
         self.cross = nn.ModuleList(layer.encoder_attn for layer in model.decoder.layers)
         self.turn = Turn(model.config, states)
         none = torch.tensor([model.config.vocabulary])
@@ -99,7 +100,7 @@ class FixedContext(nn.Module):
 
     def states(self, samples: Tensor, step_mask: Tensor, frame_mask: Tensor) -> Tensor:  # (T, d)
         encoder, angles = self.encoder, (self.turn.cos, self.turn.sin)
-        x = over_real(encoder.groupnorm, torch.tanh(encoder.conv1(samples[:, None])), real(step_mask))
+        x = over_real(encoder.groupnorm, torch.tanh(self.hear(strides(samples, len(step_mask)))), real(step_mask))
         x = F.gelu(encoder.conv3(F.gelu(encoder.conv2(x)))).transpose(1, 2)[0]
         for layer in encoder.layers:
             rows, own = layer.input_layernorm(x), layer.self_attn
@@ -116,6 +117,26 @@ class FixedContext(nn.Module):
         scores = drafter_scores(self.drafter, states, real(frame_mask), real(slot_mask))
         sure = torch.softmax(scores, -1).amax(-1)
         return self.ids.index_select(0, scores.argmax(-1)), sure
+
+
+def folded(conv: nn.Conv1d) -> nn.Conv1d:
+    """A convolution of samples, whose reach is a sample short of two strides, as one of pairs of `strides`.
+
+    NPUs have no convolution over half a million columns: Rockchip's ends at 8191, without an error from its compiler.
+    """
+    (stride,), (size,) = conv.stride, conv.kernel_size
+    made = nn.Conv1d(stride, conv.out_channels, 2, bias=False)
+    pairs = F.pad(conv.weight[:, 0], (0, 2 * stride - size)).unflatten(1, (2, stride))
+    made.weight = nn.Parameter(pairs.transpose(1, 2).contiguous(), requires_grad=False)
+    return made
+
+
+def strides(samples: Tensor, steps: int, stride: int = 64) -> Tensor:
+    """Samples (1, n) -> (1, stride, steps + 1): what `folded` reads."""
+    missing = stride * (steps + 1) - samples.shape[1]
+    if missing > 0:
+        samples = torch.cat((samples, samples.new_zeros(1, missing)), 1)
+    return samples[:, : stride * (steps + 1)].unflatten(1, (-1, stride)).transpose(1, 2)
 
 
 def over_real(norm: nn.GroupNorm, x: Tensor, real: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ OPSET = 21
 """The lowest with QuantizeLinear to 16 bits, so the one that most providers support. The modules need nothing newer."""
 
 
-def fixed_onnx(graph: FixedGraph) -> onnx.ModelProto:
+def fixed_onnx(graph: FixedGraph, opset: int = OPSET) -> onnx.ModelProto:
     """The graph with its weights inside and every shape a number. Inputs and outputs are named as in `engines.padding`."""
-    model = fold(run_exporter(graph.module, graph.example, graph.outputs, OPSET).model_proto)
+    model = fold(run_exporter(graph.module, graph.example, graph.outputs, opset).model_proto)
     narrow(model)
     return onnx.shape_inference.infer_shapes(model)
 

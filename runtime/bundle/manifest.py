@@ -80,12 +80,14 @@ class Transcript:
 class Bucket:
     """A graph of fixed sizes, for engines that compile shapes in advance (`unmask.engines.padding`)."""
 
-    engine: str  # onnx, litert or coreml
+    engine: str  # onnx, litert, coreml or rknn
     role: str
     file: str  # a file, or the folder of a CoreML package
     sizes: dict[str, int]  # dimension -> size, such as rows, wanted, slots
     precision: str
     function: str = ""  # name of the graph in a file that contains several
+    chip: str = ""  # the only one that it was compiled for
+    answers: str = ""  # file with a call and the CPU's answers, where the engine itself has no CPU to ask
 
     @property
     def name(self) -> str:
@@ -338,6 +340,8 @@ def _check_buckets(manifest: Manifest) -> None:
         inside = f"{bucket.file}/"
         if bucket.file not in manifest.files and not any(name.startswith(inside) for name in manifest.files):
             raise BundleError(f"the bucket {bucket.name} names {bucket.file!r}, which is not among its files")
+        if bucket.answers and bucket.answers not in manifest.files:
+            raise BundleError(f"the bucket {bucket.name} names {bucket.answers!r}, which is not among its files")
         if not bucket.sizes or min(bucket.sizes.values()) < 1:
             raise BundleError(f"the bucket {bucket.name} has no sizes of 1 or more")
 

@@ -4,7 +4,9 @@ A driver may give wrong numbers without an error. Ids are the worst of them: a w
 Knows graphs and tensors. Knows no engine by name.
 """
 
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,14 @@ from unmask.bundle.manifest import Bucket
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
 from unmask.engines.runner import Arrays, Runner
-from unmask.errors import InputError
+from unmask.errors import BundleError, InputError
 
 SIZES = dict.fromkeys(VARYING, 6) | {"samples": 8000, "slots": 12}
 """Of dimensions that a graph leaves open. A canvas has more slots than a pass has rows."""
 EQUAL = 0.75  # share of ids that have to be the CPU's: float16 and int8 decide near ties otherwise, a broken operator most rows
 FAR = 0.2  # relative distance of an output's numbers; float16 is at 1e-3, int8 encoders at 4e-2 to 6e-2 through rounding alone
 CPU = "cpu"
+GIVEN, GAVE = "given_", "gave_"  # before names of inputs and of outputs in a file of answers
 
 
 def on_cpu(options: EngineOptions) -> EngineOptions | None:
@@ -39,7 +42,17 @@ def check_device(runner: Runner, reference: Runner, graph: Bucket, spec: GraphSp
     runner: of the device. reference: of the CPU. device: for the message.
     """
     feeds = fixed_call(runner.inputs(graph), spec)
-    found, wanted = runner.run(graph, feeds), reference.run(graph, feeds)
+    compare(runner.run(graph, feeds), reference.run(graph, feeds), graph, device)
+
+
+def check_answers(runner: Runner, graph: Bucket, answers: Path, device: str) -> None:
+    """The same with the CPU's answers as they were written when the graph was compiled. Raises BundleError for a bad file."""
+    feeds, wanted = read_answers(answers)
+    compare(runner.run(graph, feeds), wanted, graph, device)
+
+
+def compare(found: Arrays, wanted: Arrays, graph: Bucket, device: str) -> None:
+    """Raises as `check_device`."""
     for name, right in wanted.items():
         fault = _fault(np.asarray(found[name]), np.asarray(right))
         if fault:
@@ -47,6 +60,26 @@ def check_device(runner: Runner, reference: Runner, graph: Bucket, spec: GraphSp
                 f"{graph.file}: {device} gives other {name} than the CPU in a call that both were given ({fault}), so all "
                 f"that it computes would be wrong without an error; leave {device} out, or update its driver"
             )
+
+
+def write_answers(path: Path, feeds: Arrays, outputs: Arrays) -> None:
+    """Keep a call and what the CPU gave."""
+    named: dict[str, Any] = {f"{GIVEN}{name}": array for name, array in feeds.items()}
+    named |= {f"{GAVE}{name}": array for name, array in outputs.items()}
+    np.savez(path, **named)
+
+
+def read_answers(path: Path) -> tuple[Arrays, Arrays]:
+    """The call and the answers of `write_answers`. Raises BundleError for another file."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path}: no call with its answers ({error}); fetch or make the bundle again") from error
+    feeds, outputs = (
+        {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)} for start in (GIVEN, GAVE)
+    )
+    return feeds, outputs
 
 
 def _fault(found: NDArray[Any], wanted: NDArray[Any]) -> str:

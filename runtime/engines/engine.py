@@ -18,7 +18,7 @@ from unmask.bundle.embedding import Embedding, EmbeddingTable
 from unmask.bundle.graph_spec import BundleKind, kind_of
 from unmask.bundle.manifest import Bucket, Bundle
 from unmask.decoding.canvas import IdRange
-from unmask.engines.device_check import check_device, on_cpu
+from unmask.engines.device_check import check_answers, check_device, on_cpu
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.known_engines import ENGINES
 from unmask.engines.padding import StaticShapes
@@ -72,21 +72,24 @@ class Engine:
         return self
 
     def _check_device(self) -> None:
-        """Hold the smallest graph of each role against the CPU, if another device is chosen. Raises InputError.
+        """Hold a graph of each role against the CPU, if another device is chosen. Raises InputError.
 
-        Of a large bundle only graphs that give ids: a copy of the others for the CPU may not fit into memory.
+        The smallest one, or the one whose answers the bundle has. Of a large bundle only graphs that give ids: a copy of the
+        others for the CPU may not fit into memory.
         """
-        plain = on_cpu(self.options)
-        if plain is None or self._given_runner is not None:
+        if self._given_runner is not None:
             return
-        reference, option = self._runner(plain), ENGINES[self.options.engine].device_option
-        large = self.bundle.manifest.bytes > LARGE_BYTES
+        plain, large = on_cpu(self.options), self.bundle.manifest.bytes > LARGE_BYTES
+        reference, option = self._runner(plain) if plain else None, ENGINES[self.options.engine].device_option or "engine"
+        device = f"--{option} {getattr(self.options, option)}"
         for role in sorted(self.bundle.manifest.roles):
-            if large and not any(tensor.dtype == "int64" for tensor in self.kind.graph(role).outputs):
-                continue
-            graph = min(self._graphs(role), key=lambda graph: sorted(graph.sizes.values()))
-            device = f"--{option} {getattr(self.options, option)}"
-            check_device(self.runner, reference, graph, self.kind.graph(role), device)
+            graphs = self._graphs(role)
+            answered = next((graph for graph in graphs if graph.answers), None)
+            if answered is not None:
+                check_answers(self.runner, answered, self.bundle.path(answered.answers), device)
+            elif reference and not (large and all(tensor.dtype != "int64" for tensor in self.kind.graph(role).outputs)):
+                smallest = min(graphs, key=lambda graph: sorted(graph.sizes.values()))
+                check_device(self.runner, reference, smallest, self.kind.graph(role), device)
 
     def dynamic(self, role: str) -> bool:
         """Whether a graph of any size runs this role."""

@@ -17,7 +17,8 @@ class EngineOptions:
     """
 
     threads: int = 1
-    """Number of threads for one operator; CoreML decides itself. The shipped captioner gains nothing from a second one."""
+    """Number of threads for one operator; CoreML and RKNN decide themselves. The shipped captioner gains nothing from a second
+    one."""
     spinning: bool = False
     """ONNX Runtime: let idle threads spin. Faster on an idle machine, much slower on a busy one."""
     arena: bool = False
@@ -27,7 +28,7 @@ class EngineOptions:
     """ONNX Runtime, bundles in int8: compute with the weights where they lie in the bundle's file, which the system reads and
     drops as it has room, in place of a copy in memory that is arranged for the processor. Passes over few rows take longer."""
     engine: str = DEFAULT
-    """Engine that runs the graphs: onnx, litert or coreml."""
+    """Engine that runs the graphs: onnx, litert, coreml or rknn."""
     static: bool = False
     """Run graphs of fixed sizes even if the engine could run graphs of any size."""
     units: str = "all"

@@ -63,5 +63,14 @@ ENGINES = {
             choices={"units": ("all", "cpu", "cpu+gpu", "cpu+ne")},
             device_option="units",
         ),
+        EngineKind(
+            name="rknn",
+            runner="unmask.engines.rknn:RknnRunner",
+            needs="rknnlite",
+            distribution="rknn-toolkit-lite2",
+            brought_by="pip install rknn-toolkit-lite2, on a board with a Rockchip NPU",
+            system="Linux",
+            takes_threads=False,
+        ),
     )
 }

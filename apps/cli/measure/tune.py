@@ -28,9 +28,9 @@ from unmask.benchmarks.tuning.tune import tune as search
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import describe_cpu, read_cpu
-from unmask.engines.tuned_settings import forget, write_tuned
 from unmask.errors import InputError
 from unmask.replaced_files import replace_files
+from unmask.tuned_settings import forget, write_tuned
 from unmask.user_cache import cache_folder
 
 NOTHING_FITS = 1

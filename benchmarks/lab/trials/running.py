@@ -186,7 +186,7 @@ TRIALS = (
     Trial("F1", "offline means offline", "no socket, no file", "apps/cli/test_offline.py", offline),
     Trial("R1", "options accepted and ignored", "they act, or are refused", "apps/cli/test_unread_options.py", ignored),
     Trial("R6", "behind a proxy", "the public name is believed", "apps/web/test_beyond_localhost.py", behind_a_proxy),
-    Trial("R7", "no home folder", "captions run", "runtime/engines/test_tuned_settings.py", no_home),
+    Trial("R7", "no home folder", "captions run", "runtime/test_tuned_settings.py", no_home),
     Trial("R11", "text out in another encoding", "text, nothing lost in JSON", "apps/cli/test_values.py", encodings),
     Trial("R12", "longer than memory holds", "one line with the number", "apps/cli/test_generate.py", too_long),
     Trial("R16", "seed -1", "one line", "apps/cli/test_values.py::test_a_negative_seed_is_named", seeds),

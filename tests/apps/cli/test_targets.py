@@ -43,6 +43,10 @@ def test_fixed_graphs_are_made_and_run(command: Command, fp32_bundle: Path, nois
     [
         (("--target", "onnx-static", "--to", "int4"), "is made in int8-static or fp32, not in int4"),
         (("--target", "onnx-static", "--longest-s", "99"), "takes from 1 to 30 s"),
+        (("--target", "rknn", "--to", "int8"), "is made in fp16, not in int8"),
+        (("--target", "rknn", "--soc", "rk3399"), "--soc rk3399: no chip for which this is made"),
+        (("--target", "rknn", "--toolkit", "nowhere"), "--toolkit nowhere: cannot be run"),
+        (("--soc", "rk3588"), "--soc: read only with --target rknn"),
         (("--to", "fp32"), "--to fp32 is for a --target of fixed sizes"),
     ],
 )

@@ -13,7 +13,7 @@ import soundfile
 from tests.apps.conftest import Command, start
 from unmask import EngineOptions, Schedule, load_bundle
 from unmask.apps.cli.options import EngineChoice, TunedChoice, setting
-from unmask.engines.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_key, device_key, read_tuned, write_tuned
+from unmask.tuned_settings import FORMAT, Figures, Other, Tuned, bundle_key, device_key, read_tuned, write_tuned
 
 FIGURES = Figures("a window", 40.0, 50.0, "words right", 0.95, 0.95)
 ANSWERS = ("--prompt", "What?", "--length", "8")

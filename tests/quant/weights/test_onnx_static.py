@@ -20,7 +20,7 @@ from unmask.quant.weights.onnx_static import write_onnx_static, write_onnx_stati
 pytestmark = pytest.mark.slow
 
 SIZES = [
-    ("context", {"samples": 30_000}),
+    ("context", {"samples": 30_016}),
     ("window", {"tokens": 17, "past": 20, "frames": 80, "listed": 4}),
     ("window", {"tokens": 20, "past": 20, "frames": 80, "listed": 4}),
 ]
@@ -103,4 +103,5 @@ def test_providers_leave_nothing_to_the_cpu(fixed: Bundle, quantized: Bundle, pr
         pytest.skip(f"{PROVIDERS[provider]} is not installed")
     graphs = [bundle.path(bucket.file) for bundle in (fixed, quantized) for bucket in bundle.manifest.buckets[:2]]
     asked = subprocess.run([sys.executable, "-c", ASK, provider, *graphs], capture_output=True, text=True)
-    assert (asked.returncode, asked.stdout.splitlines()) == (0, ["[]"] * len(graphs)), asked.stderr
+    told = asked.stdout.splitlines()[-len(graphs) :]  # Qualcomm's library has a note of its own before them
+    assert (asked.returncode, told) == (0, ["[]"] * len(graphs)), asked.stderr

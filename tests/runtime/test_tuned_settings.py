@@ -9,7 +9,8 @@ import pytest
 
 from unmask import EngineOptions, Schedule, load_bundle
 from unmask.bundle.manifest import Bundle
-from unmask.engines.tuned_settings import (
+from unmask.errors import InputError
+from unmask.tuned_settings import (
     FORMAT,
     Figures,
     Other,
@@ -21,7 +22,6 @@ from unmask.engines.tuned_settings import (
     setting_file,
     write_tuned,
 )
-from unmask.errors import InputError
 from unmask.user_cache import cache_folder
 
 FIGURES = Figures("a window", 40.0, 50.0, "words right", 0.95, 0.95)
@@ -104,7 +104,7 @@ def test_a_setting_is_of_one_bundle_task_and_device(
     text = (copy.folder / "bundle.json").read_text(encoding="utf-8")
     (copy.folder / "bundle.json").write_text(text.replace("MIT", "Apache-2.0"), encoding="utf-8")
     assert read_tuned(load_bundle(copy.folder), "caption", EngineOptions()) is None
-    monkeypatch.setattr("unmask.engines.tuned_settings.engine_version", lambda engine: "99.0")
+    monkeypatch.setattr("unmask.tuned_settings.engine_version", lambda engine: "99.0")
     assert read_tuned(bundle, "caption", EngineOptions()) is None
 
 
