@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unmask.export.modules.static import FixedGraph
 
 Say = Callable[[str], None]
-Target = Literal["onnx", "onnx-static", "coreml", "litert", "rknn"]
+Target = Literal["onnx", "onnx-static", "coreml", "litert", "rknn", "qnn"]
 CheckpointTarget = Literal["onnx", "coreml", "litert"]
 System = Literal["iOS17", "iOS18", "macOS14", "macOS15"]
 TARGET_FORMATS: Mapping[str, Sequence[str]] = {
@@ -24,6 +24,7 @@ TARGET_FORMATS: Mapping[str, Sequence[str]] = {
     "coreml": ("fp16", "fp32", "int8", "int4"),
     "litert": ("int8", "fp32"),
     "rknn": ("fp16",),
+    "qnn": ("compiled",),
 }
 """Target -> the number formats of a bundle made from a bundle, the default first. Those of onnx are WEIGHT_FORMATS."""
 CHECKPOINT_FORMATS: Mapping[str, Sequence[str]] = {
@@ -40,14 +41,16 @@ class TargetOptions:
 
     target: Target = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. onnx-static: for NPUs with an ONNX Runtime provider.
-    coreml: for Macs, iPhones and iPads. litert: for boards and phones. rknn: for Rockchip's NPUs."""
+    coreml: for Macs, iPhones and iPads. litert: for boards and phones. rknn: for Rockchip's NPUs. qnn: a bundle of
+    onnx-static compiled for one of Qualcomm's NPUs, in the format that it has."""
     activations: Literal["u8", "u16"] = "u16"
     """onnx-static in int8-static only: 16 or 8 bits for activations. Heads always have 16. A captioner needs 16."""
     deployment_target: System = "iOS18"
     """coreml only: the oldest system that runs the bundle. Before iOS18 and macOS15, graphs share no weights and int4 is not
     available."""
     soc: str | None = None
-    """rknn only: the chip, one of rk3588 (the default), rk3576, rk3568, rk3566 and rk3562."""
+    """The chip. rknn: one of rk3588 (the default), rk3576, rk3568, rk3566 and rk3562. qnn: its number in Qualcomm's list, such as
+    60 for Snapdragon X."""
     toolkit: Path = Path(".cache/rknn/bin/python")
     """rknn only: the Python of an environment with rknn-toolkit2. `make rknn-env` makes the default."""
     longest_s: float | None = None
@@ -64,12 +67,16 @@ class TargetOptions:
 def unread_by(target: str, number_format: str = "") -> dict[str, str]:
     """Options of targets, by their field, that this one does not read -> what reads them."""
     found = {}
+    if target == "qnn":
+        found["longest_s"] = "not read with --target qnn, which compiles the graphs that are there"
     if target == "onnx":
         found |= dict.fromkeys(("longest", "longest_s"), "read only with a --target of fixed sizes")
     if target != "coreml":
         found["deployment_target"] = "read only with --target coreml"
     if target != "rknn":
-        found |= dict.fromkeys(("soc", "toolkit"), "read only with --target rknn")
+        found["toolkit"] = "read only with --target rknn"
+    if target not in ("rknn", "qnn"):
+        found["soc"] = "read only with --target rknn or qnn"
     if (target, number_format) != ("onnx-static", "int8-static"):
         found["activations"] = "read only with --target onnx-static --to int8-static"
     return found
@@ -83,6 +90,11 @@ def write_target(
     data: the recordings to measure ranges of activations on, needed for int8-static. Raises InputError for a bundle that does
     not caption, and when `options.longest_s` is longer than the bundle takes.
     """
+    if options.target == "qnn":
+        from unmask.export.onnx.compiled import write_compiled
+
+        write_compiled(source, folder, options.soc or "", say)
+        return
     if source.manifest.transcript is None:
         raise InputError(
             f"{source.folder}: does not caption, and graphs of fixed sizes of other models are made of their checkpoint: "

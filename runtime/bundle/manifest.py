@@ -86,7 +86,7 @@ class Bucket:
     sizes: dict[str, int]  # dimension -> size, such as rows, wanted, slots
     precision: str
     function: str = ""  # name of the graph in a file that contains several
-    chip: str = ""  # the only one that it was compiled for
+    chip: str = ""  # the only one that it was compiled for; of ONNX graphs with the provider before it: qnn soc_model=60
     answers: str = ""  # file with a call and the CPU's answers, where the engine itself has no CPU to ask
 
     @property

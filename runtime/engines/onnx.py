@@ -103,6 +103,19 @@ def _name(graph: Path | bytes) -> str:
     return str(graph) if isinstance(graph, Path) else "a graph"
 
 
+def check_chip(graph: Bucket, provider: str) -> None:
+    """Raises InputError for a graph that was compiled for another provider, or for another chip than the provider is told."""
+    needs, _, chip = graph.chip.partition(" ")
+    option, _, number = chip.partition("=")
+    chosen = read_provider(provider)
+    if needs and chosen.short != needs:
+        raise InputError(f"{graph.file}: compiled for {graph.chip} alone, and not for {provider}; choose --provider {needs}:npu")
+    if needs and (other := chosen.options.get(option, number)) != number:
+        raise InputError(
+            f"{graph.file}: compiled for {graph.chip}, and --provider names {option}={other}; make the bundle with --soc {other}"
+        )
+
+
 class OnnxRunner:
     """A bundle's ONNX graphs. Thread-safe once a graph is open."""
 
@@ -123,6 +136,7 @@ class OnnxRunner:
         return self._sessions[graph.file]
 
     def _open(self, graph: Bucket) -> "onnxruntime.InferenceSession":
+        check_chip(graph, self._options.provider)
         chosen = session_options(self._options)
         # Logits over a large vocabulary are so many that each pass would get fresh pages from the system (docs/log.md).
         chosen.enable_cpu_mem_arena = self._options.arena or graph.role.startswith("head")

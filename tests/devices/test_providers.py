@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 
@@ -34,7 +35,28 @@ def test_a_captioner_runs_on_the_provider_alone(static_bundle: Path, tmp_path: P
     soundfile.write(tmp_path / "noise.wav", samples, 16_000, subtype="FLOAT")
     wanted = Captioner(load_bundle(static_bundle)).load().caption(samples).text
     assert wanted
-    line = ["caption", tmp_path / "noise.wav", "--bundle", static_bundle, "--provider", provider, "--strict"]
-    done = subprocess.run([sys.executable, "-m", "unmask.apps.cli.main", *line], capture_output=True, text=True, check=False)
+    done = unmask("caption", tmp_path / "noise.wav", "--bundle", static_bundle, "--provider", provider, "--strict")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == wanted  # a library has a note of its own before it
+
+
+def unmask(*line: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "unmask.apps.cli.main", *line], capture_output=True, text=True, check=False)
+
+
+@needs("onnxruntime_qnn")
+def test_graphs_compiled_for_a_chip_are_opened_as_they_are(static_bundle: Path, tmp_path: Path) -> None:
+    """They are held against the CPU's answers from when they were compiled: the CPU cannot run them."""
+    samples = (0.1 * np.random.default_rng(0).normal(size=24_000)).astype(np.float32)
+    soundfile.write(tmp_path / "noise.wav", samples, 16_000, subtype="FLOAT")
+    made = tmp_path / "made"
+    done = unmask("quantize", static_bundle, "--target", "qnn", "--soc", "60", "--out", made)
+    assert done.returncode == 0, done.stderr
+    buckets = load_bundle(made).manifest.buckets
+    assert {bucket.chip for bucket in buckets} == {"qnn soc_model=60"}
+    for bucket in buckets:
+        (node,) = onnx.load(made / bucket.file).graph.node
+        assert node.op_type == "EPContext"
+    assert len([bucket for bucket in buckets if bucket.answers]) == 2
+    told = unmask("caption", tmp_path / "noise.wav", "--bundle", made, "--provider", QNN, "--strict")
+    assert told.stdout.splitlines()[-1] == Captioner(load_bundle(static_bundle)).load().caption(samples).text

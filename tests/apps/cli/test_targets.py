@@ -46,7 +46,12 @@ def test_fixed_graphs_are_made_and_run(command: Command, fp32_bundle: Path, nois
         (("--target", "rknn", "--to", "int8"), "is made in fp16, not in int8"),
         (("--target", "rknn", "--soc", "rk3399"), "--soc rk3399: no chip for which this is made"),
         (("--target", "rknn", "--toolkit", "nowhere"), "--toolkit nowhere: cannot be run"),
-        (("--soc", "rk3588"), "--soc: read only with --target rknn"),
+        (("--soc", "rk3588"), "--soc: read only with --target rknn or qnn"),
+        (
+            ("--target", "qnn", "--soc", "60"),
+            "has no ONNX graphs of fixed sizes; first unmask quantize BUNDLE --target onnx-static",
+        ),
+        (("--target", "qnn", "--longest-s", "5"), "--longest-s: not read with --target qnn"),
         (("--to", "fp32"), "--to fp32 is for a --target of fixed sizes"),
     ],
 )
