@@ -316,6 +316,15 @@ def _check_streams(streams: Streams, manifest: Manifest) -> None:
         )
     if not 0 < streams.per_second < 1e4:
         raise BundleError(f"{streams.per_second} positions of {streams.modality} a second are no pace")
+    own = {"streams": streams.count, "codes": streams.codes}
+    for name, codec in manifest.codecs.items():
+        theirs = {key: codec.settings.get(key, value) for key, value in own.items()}
+        if theirs != own:
+            count, codes = (int(value) for value in theirs.values())
+            raise BundleError(
+                f"the codec {name} has {count} streams of {codes} codes, and the model {streams.count} of {streams.codes}: "
+                "it is another model's"
+            )
 
 
 def _check_transcript(text: Transcript, manifest: Manifest) -> None:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import shutil
 import sys
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from tests.apps.conftest import Command
 from unmask import Kept, open_model
 from unmask.apps.audio.files import demo_clips
+from unmask.benchmarks.scenarios.speech.higgs import SMALL_CODEC, write_codec
 from unmask.errors import BundleError, InputError
 from unmask.session import RunOptions
 from unmask.voice.saying import SayOptions
@@ -136,6 +139,20 @@ def test_voices_that_are_none(command: Command, voice: Path, tmp_path: Path) -> 
         assert told in said.err, said.err
     own = command("speak", "hello", "--voice", music, "--output", tmp_path / "a.wav")
     assert "omni-tiny speaks in its own voice alone" in own.err
+
+
+def test_codecs_of_other_models_are_refused(command: Command, voice: Path, omni_files: Path, tmp_path: Path) -> None:
+    own, other = shutil.copytree(voice, tmp_path / "own"), tmp_path / "other"
+    write_codec(other, replace(SMALL_CODEC, streams=4))
+    for folder, told in (
+        (other, "the codec higgs has 4 streams of 1024 codes, and the model 8 of 1024: it is another model's"),
+        (omni_files / "magvit", "config.json: not there"),
+        (tmp_path / "none", "not there"),
+    ):
+        said = command("export", own, "--higgs", folder, "--quiet")
+        assert (said.code, said.out, said.err.count("\n")) == (2, "", 1), said
+        assert told in said.err
+    assert command("speak", "Hi.", "--bundle", own, "--output", tmp_path / "a.wav").code == 0
 
 
 def test_bundles_that_do_not_speak_and_options_that_do_not_fit(
