@@ -116,6 +116,13 @@ rknn-env: .cache/rknn/bin/python
 	  opencv-python-headless protobuf==4.25.4 psutil ruamel.yaml scipy 'setuptools<81' torch tqdm
 	touch $@
 
+# Boards of arm64 in QEMU 10, on Debian (docs/devices.md): 250 MB.
+.PHONY: arm64-env
+arm64-env: .cache/arm64/qemu-aarch64
+.cache/arm64/qemu-aarch64: tests/devices/make_arm64.sh .venv/bin/python
+	sh tests/devices/make_arm64.sh $(CURDIR)/.cache/arm64 $(CURDIR)/.venv/bin/pip
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -142,4 +149,4 @@ rknn-env: .cache/rknn/bin/python
 	ln -s $(addprefix $(CURDIR)/,$(wildcard runtime/*) export quant apps benchmarks training models) $@/unmask
 
 clean:
-	rm -rf .venv .cache/funasr .cache/omnivoice .cache/optimum .cache/rknn .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .cache/arm64 .cache/funasr .cache/omnivoice .cache/optimum .cache/rknn .cache/tests .cache/tree build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
