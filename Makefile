@@ -106,7 +106,7 @@ omnivoice-env: .cache/omnivoice/bin/python
 	  accelerate pydub soundfile torch 'transformers>=5.3'
 	touch $@
 
-# Rockchip's compiler and simulator, without the CUDA that its own requirements would bring; it wants an old numpy and protobuf.
+# Rockchip's compiler and simulator, which want an old numpy and protobuf, and import torch: a build of it for CPUs is enough.
 .PHONY: rknn-env
 rknn-env: .cache/rknn/bin/python
 .cache/rknn/bin/python:
