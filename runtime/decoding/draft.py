@@ -30,8 +30,6 @@ class Draft:
     """The first `final` ids never change, whatever their confidence."""
     trusted_until: float = math.inf
     """Ids at or after this place are decoded again, unless they are final."""
-    earliest: float = 0.0
-    """Lowest place of an id that is not final: there is no speech between the final ids and here."""
 
     def check(self, length: int) -> None:
         """Raises InputError for a draft that contradicts itself or does not fit a canvas of `length` positions."""

@@ -64,7 +64,6 @@ class _OpenSegment:
     heard: int  # index of the sample at which the audio of the last update ended
     text: TimedTokens = NOTHING
     settled: int = 0  # number of tokens that are stable
-    silent: int = 0  # index of the first sample of the last pause, at which all text became stable
     words: tuple[Word, ...] = ()
     stable: int = 0  # number of words that are stable
     counts: list[int] = field(default_factory=list)  # for each word, the number of hypotheses that agree on it
@@ -225,7 +224,7 @@ class LiveCaptioner:
         if segment.heard < self._heard - silent + _samples(SOON_S):
             return self._read(segment, self._heard, settle=True)
         segment.stable, segment.settled, segment.quiet = len(segment.words), len(segment.text.ids), True
-        segment.heard, segment.silent = self._heard, self._heard - _samples(self.options.speech.pause_s)
+        segment.heard = self._heard
         return None
 
     def _read(self, segment: _OpenSegment, stop: int, settle: bool) -> tuple[Decoded, float]:
@@ -243,8 +242,6 @@ class LiveCaptioner:
         segment.stable = len(words) if settle else stable
         segment.settled = spelled[segment.stable - 1][1] if segment.stable else 0
         segment.text, segment.words, segment.heard, segment.quiet = decoded.text, words, stop, settle
-        if settle:
-            segment.silent = stop - _samples(self.options.speech.pause_s)
         self._cost_s = self._clock() - began
         return decoded, self._cost_s
 
@@ -260,8 +257,7 @@ class LiveCaptioner:
         text = _joined([(part, (start - first) / slot) for start, part in parts])
         given = sum(len(past.text.ids) for past in context)
         reread = min(segment.heard, stop) - _samples(REREAD_S) if self.options.drafts else 0
-        border, silent = (max(place, segment.start) - first for place in (reread, segment.silent))
-        draft = text.as_draft(given + segment.settled, border / slot, silent / slot)
+        draft = text.as_draft(given + segment.settled, (max(reread, segment.start) - first) / slot)
         decoded = self.captioner.decode(self.captioner.encode(self._between(first, stop)), self.options.schedule, draft)
         return replace(decoded, text=_without_first(decoded.text, given, (segment.start - first) / slot))
 

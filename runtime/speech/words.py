@@ -30,9 +30,9 @@ class TimedTokens:
     places: NDArray[np.float64]  # (M,) in encoder states, fractional and non-decreasing
     confidence: NDArray[np.float32]  # (M,) probability of each token when it was last computed
 
-    def as_draft(self, final: int = 0, trusted_until: float = math.inf, earliest: float = 0.0) -> Draft:
+    def as_draft(self, final: int = 0, trusted_until: float = math.inf) -> Draft:
         """The text as a draft; the options are those of `Draft`."""
-        return Draft(self.ids, self.confidence, self.places, final, trusted_until, earliest)
+        return Draft(self.ids, self.confidence, self.places, final, trusted_until)
 
 
 @dataclass(frozen=True)
