@@ -1,7 +1,7 @@
 """Batches of training: canvases of which a part is masked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from unmask.apps.ui.slots import FIELDS, MASK_ID, NONE_ID, ROWS, WORDS, Slots
 from unmask.training.denoiser import Sequences
 from unmask.training.ui.grammar.examples import draw
 from unmask.training.ui.grammar.sketch import Example
+from unmask.training.ui.hint import Hint, told
 from unmask.training.ui.model import NO_PLACE
 from unmask.training.ui.varied import varied
 
@@ -29,6 +30,8 @@ class Batch:
     at: Tensor  # (M, 2) rows and columns of what is masked
     wanted: Tensor  # (M,) ids
     weights: Tensor  # (M,)
+    said: Tensor  # (K, 2) rows and columns of the request's pieces
+    told: Tensor  # (K, 3) what each stands for: see `hint`
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Laid:
     positions: list[int]
     prompt: int
     wanted: dict[int, int]  # position in the list -> id
+    told: list[Hint] = field(default_factory=list)  # of the first positions, which are pieces of the request
 
 
 class Batches:
@@ -76,7 +80,9 @@ def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
     wanted = {prompt + i: int(answer[k]) for i, (k, mask) in enumerate(zip(kept, masked, strict=True)) if mask}
     ids = ids + np.where(masked, MASK_ID, answer[kept]).tolist()
     places = places + (WORDS + ROWS + kept).tolist()
-    return Laid(ids, places, [*range(prompt), *(prompt + kept).tolist()], prompt, wanted)
+    hints = told(example.filled)
+    said = [hints[place] for place in places[:prompt] if place < WORDS]
+    return Laid(ids, places, [*range(prompt), *(prompt + kept).tolist()], prompt, wanted, said)
 
 
 def hidden(kept: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,4 +118,6 @@ def stacked(made: Sequence[Laid]) -> Batch:
     )
     at = torch.tensor([(i, position) for i, each in enumerate(made) for position in each.wanted])
     wanted = torch.tensor([id for each in made for id in each.wanted.values()])
-    return Batch(canvas, at, wanted, torch.where(wanted == NONE_ID, EMPTY_WEIGHT, 1.0))
+    said = torch.tensor([(i, position) for i, each in enumerate(made) for position in range(len(each.told))])
+    hints = torch.tensor([hint for each in made for hint in each.told])
+    return Batch(canvas, at, wanted, torch.where(wanted == NONE_ID, EMPTY_WEIGHT, 1.0), said, hints)

@@ -40,7 +40,7 @@ def fill(
     ids = batch.ids.clone()
     answer = torch.full((len(examples), size), MASK_ID)
     for left in range(passes, 0, -1):
-        hidden = model(type(batch)(ids, batch.places, batch.positions, batch.prompt, batch.length))
+        _, hidden = model(type(batch)(ids, batch.places, batch.positions, batch.prompt, batch.length))
         scores = (model.logits(hidden.gather(1, at[..., None].expand(-1, -1, hidden.shape[2]))) + bias).log_softmax(-1)
         sure, best = scores.max(-1)
         open_ = answer == MASK_ID

@@ -14,8 +14,10 @@ from unmask.apps.ui.prompt import PLACES
 from unmask.apps.ui.slots import AFTER, COUNT, FIELDS, IDS, POINTERS, ROWS, TARGETS, WORDS
 from unmask.export.modules.backbone import BackboneModel
 from unmask.training.denoiser import Sequences, Sizes, begin, matrices, passed
+from unmask.training.ui.hint import WIDTHS
 
 NO_PLACE = PLACES
+MIDDLE = 3  # layers after which words tell what they stand for: the canvas reads it in those that follow
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class UiModel(nn.Module):
         for name, count in sizes.items():
             setattr(self, name, nn.Parameter(torch.randn(count, width) / 2))
         self.head = nn.Parameter(torch.randn(COUNT, width) / width**0.5)
+        self.hints = nn.Parameter(torch.randn(sum(WIDTHS), width) / width**0.5)
         self.point_in, self.point_out = (nn.Parameter(torch.eye(width) * scale) for scale in (0.5, width**-0.5))
         begin(self.backbone)
 
@@ -68,10 +71,10 @@ class UiModel(nn.Module):
         canvas = torch.cat([self.slots[:1], (self.rows[:, None] + self.slots[1:]).flatten(0, 1)])
         return torch.cat([self.word_places, self.row_places, canvas, canvas.new_zeros(1, self.config.width)])
 
-    def forward(self, canvas: Sequences) -> Tensor:
-        """Hidden rows (B, N, d) after the final norm. Those of padding mean nothing."""
+    def forward(self, canvas: Sequences) -> tuple[Tensor, Tensor]:
+        """Rows (B, N, d) of the middle, and hidden rows after the final norm. Those of padding mean nothing."""
         rows = F.embedding(canvas.ids, self.table()) + F.embedding(canvas.places, self.place_table())
-        return passed(self.backbone, canvas, rows)[1]
+        return passed(self.backbone, canvas, rows, MIDDLE)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., d) -> (..., COUNT)"""

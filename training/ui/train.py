@@ -17,8 +17,11 @@ from unmask.apps.ui.slots import COUNT
 from unmask.training.run import Run, RunOptions
 from unmask.training.ui.batches import Batch, Batches
 from unmask.training.ui.exam import Exam
+from unmask.training.ui.hint import hint_loss
 from unmask.training.ui.model import UiConfig, UiModel
 from unmask.training.ui.pieces import Encoder, learned
+
+HINT_WEIGHT = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,18 @@ def main(options: Annotated[TrainUi, cyclopts.Parameter(name="*")]) -> None:
     model = UiModel(options.model, tokenizer.get_vocab_size() - COUNT)
     run = Run(model, options, model.matrices)
     batches, exam = Batches(encode, options.batch, options.seed), Exam(encode, options.exam, options.seed)
-    run.go(lambda step: {"slots": loss(model, batches.batch(step))}, lambda: exam.scores(model))
+    run.go(lambda step: losses(model, batches.batch(step)), lambda: exam.scores(model))
 
 
-def loss(model: UiModel, batch: Batch) -> Tensor:
-    """Mean nats of what is masked."""
+def losses(model: UiModel, batch: Batch) -> dict[str, Tensor]:
+    """Mean nats of what is masked, and of what the words of requests stand for."""
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model(batch.canvas)
+        middle, hidden = model(batch.canvas)
         logits = model.logits(hidden[batch.at[:, 0], batch.at[:, 1]])
+        hints = F.linear(middle[batch.said[:, 0], batch.said[:, 1]], model.hints)
     nats = F.cross_entropy(logits.float(), batch.wanted, reduction="none")
-    return (nats * batch.weights).sum() / batch.weights.sum()
+    slots = (nats * batch.weights).sum() / batch.weights.sum()
+    return {"slots": slots, "hint": HINT_WEIGHT * hint_loss(hints, batch.told)}
 
 
 if __name__ == "__main__":
