@@ -3,7 +3,8 @@
     python -m unmask.training.synthesize --text DATA/text --out DATA/train/synthetic --lines 14000
 
 writes OUT.jsonl and OUT.tar (16 kHz FLAC). Voices: `hibari` (neural, package hibari-tts), `flite:NAME` and `espeak:NAME`
-(programs of the same names). It adds much more variety of text than of sound to a captioner's training.
+(programs of the same names), and `kokoro:FOLDER:NAME` (neural, 28 English speakers: see `kokoro`).
+It adds much more variety of text than of sound to a captioner's training.
 """
 
 import io
@@ -23,6 +24,7 @@ import soxr
 from numpy.typing import NDArray
 
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
+from unmask.training.kokoro import Kokoro
 from unmask.training.recordings import write_lines
 
 Audio = NDArray[np.float32]
@@ -83,7 +85,10 @@ def readable_lines(options: Synthesize) -> list[str]:
 
 
 def open_voice(name: str) -> Callable[[str, float], tuple[Audio, int]]:
-    """A function (sentence, speed) -> (samples, rate in Hz). Speed 1 is the voice's own. Raises ValueError for unknown names."""
+    """A function (sentence, speed) -> (samples, rate in Hz). Speed 1 is the voice's own.
+
+    Raises ValueError for unknown names, and InputError for a folder of Kokoro's that lacks something.
+    """
     engine, _, voice = name.partition(":")
     if engine == "hibari":
         import hibari
@@ -96,7 +101,10 @@ def open_voice(name: str) -> Callable[[str, float], tuple[Audio, int]]:
         )
     if engine == "espeak":
         return lambda text, speed: _said(["espeak-ng", "-v", voice, "-s", f"{170 * speed:.0f}", "--stdout", "--", text])
-    raise ValueError(f"voice {name!r}: hibari, flite:NAME and espeak:NAME are known")
+    if engine == "kokoro":
+        folder, _, voice = voice.rpartition(":")
+        return Kokoro(Path(folder), voice)
+    raise ValueError(f"voice {name!r}: hibari, flite:NAME, espeak:NAME and kokoro:FOLDER:NAME are known")
 
 
 def _said(command: list[str]) -> tuple[Audio, int]:
