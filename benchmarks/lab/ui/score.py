@@ -154,7 +154,8 @@ def print_voices(voices: Sequence[str], right: Sequence[bool], heard: Sequence[b
     print("\n| voice | n | right | all labels and numbers heard |\n|---|---:|---:|---:|")
     for i, voice in enumerate(voices):
         shares = [100 * float(np.mean(each[i :: len(voices)])) for each in (right, heard)]
-        print(f"| {voice} | {len(right[i :: len(voices)])} | {shares[0]:.0f} % | {shares[1]:.0f} % |")
+        name = voice.replace(voice[voice.find(":") : voice.rfind(":")], "")  # without the folder of Kokoro's
+        print(f"| {name} | {len(right[i :: len(voices)])} | {shares[0]:.0f} % | {shares[1]:.0f} % |")
     print(f"| all | {len(right)} | {100 * np.mean(right):.0f} % | {100 * np.mean(heard):.0f} % |")
 
 
