@@ -90,6 +90,7 @@ def test_a_key_that_nobody_knows_is_told(command: Command, folder: Path) -> None
     assert "config.json has keys that nobody here knows: swirl;" in result.err
 
 
+@pytest.mark.slow
 def test_a_model_in_the_hubs_cache_is_exported_to_the_current_folder_and_quiet_is_silent(folder: Path, tmp_path: Path) -> None:
     """In a process of its own: PyTorch's exporter remarks on itself once a process."""
     model = tmp_path / "hub" / "models--org--Tiny"
@@ -106,6 +107,7 @@ def test_a_model_in_the_hubs_cache_is_exported_to_the_current_folder_and_quiet_i
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_however_it_is_ended_nothing_is_left(folder: Path, number: signal.Signals) -> None:
     process = start("export", folder)

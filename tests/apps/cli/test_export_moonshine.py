@@ -25,6 +25,7 @@ def refused(command: Command, *line: str | Path) -> str:
     return told.err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_and_its_drafter_become_a_bundle(command: Command, given: tuple[Path, Path], fp32_bundle: Path) -> None:
     folder, draft = given
     result = command("export", folder, "--draft", draft)

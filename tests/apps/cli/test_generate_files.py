@@ -113,6 +113,7 @@ def test_guidance_of_the_first_pass_costs_one_more(command: Command, media: Path
     assert first - plain == both - first > 0
 
 
+@pytest.mark.slow
 def test_a_codec_is_added_to_a_bundle(command: Command, omni: Path, omni_files: Path, tmp_path: Path) -> None:
     bundle, source = shutil.copytree(omni, tmp_path / "bundle"), omni_files / "magvit"
     before = command("inspect", bundle)
@@ -136,6 +137,7 @@ def test_a_codec_is_added_to_a_bundle(command: Command, omni: Path, omni_files: 
     assert command("inspect", bundle).code == 0  # as it was
 
 
+@pytest.mark.slow
 def test_a_checkpoint_and_its_codec_become_one_bundle(
     command: Command, checkpoints: dict[str, Path], omni_files: Path, tmp_path: Path
 ) -> None:
