@@ -85,17 +85,27 @@ def read(filled: Filled, words: Sequence[Word], panel: Panel | None) -> Outcome:
 
 
 def new_panel(given: Sequence[Slots], words: Sequence[Word]) -> Panel:
-    return settled(Panel(tuple(row for each in once(given) if (row := _row(each, words)) is not None)))
+    return settled(Panel(tuple(row for each in once(given, words) if (row := _row(each, words)) is not None)))
 
 
-def once(given: Sequence[Slots]) -> list[Slots]:
-    """The rows without those whose label is made of words that an earlier row's label has: nobody asks for one thing twice."""
-    found, taken = list[Slots](), set[int]()
+def once(given: Sequence[Slots], words: Sequence[Word]) -> list[Slots]:
+    """The rows without those that repeat an earlier one: nobody asks for one thing twice.
+
+    A row repeats another if it has a word of the other's label, if both are of one type and have the same label of the list, or
+    if it has no label of its own and only numbers that earlier rows have. Nothing is called "a" or "the". Changes of rows that
+    are there all stay: "set both to ten".
+    """
+    found, taken, numbers = list[Slots](), set[int](), set[str]()
     for each in given:
         own = pointed(each)
-        if not taken & own:
+        said = {token for token in (each.low, each.high, each.value) if token in POINTERS}
+        listed = not own and each.start != NONE and any((each.type, each.start) == (row.type, row.start) for row in found)
+        nothing = bool(own) and all(words[i].text in ARTICLES for i in own if i < len(words))
+        repeats = taken & own or listed or nothing or (said and said <= numbers and not own)
+        if each.place in TARGETS or not repeats:
             found.append(each)
         taken |= own
+        numbers |= said
     return found
 
 
@@ -166,7 +176,7 @@ def edit_panel(given: Sequence[Slots], words: Sequence[Word], panel: Panel) -> P
     """The panel with what the rows of an edit change; all else is as it was, ids included."""
     names = [row.id for row in panel.rows]
     rows = list(panel.rows)
-    for each in given:
+    for each in once(given, words):
         place = each.place
         if place in TARGETS and TARGETS.index(place) < len(names):
             rows = _change(rows, names[TARGETS.index(place)], each, words)

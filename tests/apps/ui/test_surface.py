@@ -150,6 +150,26 @@ def test_a_thing_that_two_rows_name_is_there_once() -> None:
     assert [row.label for row in panel.rows] == ["Fan speed", "Volume", "Value"]
 
 
+def test_labels_of_the_list_and_numbers_are_used_once_and_nothing_is_called_the() -> None:
+    words = words_of("a login form and a dial from 5 to 9 with the")
+    rows = (
+        *(Slots("TextField", start="<label Password>"), Slots("TextField", start="<label Password>")),
+        *(Slots("Button", start="<label Password>"), Slots("Slider", low=W[7], high=W[9])),
+        *(Slots("Slider", low=W[7], high=W[9]), Slots("CheckBox", start=W[11])),
+    )
+    panel = read(Filled(NEW, rows), words, None).panel
+    assert panel is not None
+    assert [row.type for row in panel.rows] == ["TextField", "Button", "Slider"]
+
+
+def test_one_number_changes_two_rows() -> None:
+    panel = read(Filled(NEW, (Slots("Slider", start=W[0]), Slots("Slider", start=W[1]))), words_of("bass treble"), None).panel
+    rows = (Slots(place=TARGETS[0], value=W[3]), Slots(place=TARGETS[1], value=W[3]))
+    edited = read(Filled(EDIT, rows), words_of("set both to 7"), panel).panel
+    assert edited is not None
+    assert [row.value for row in edited.rows] == [7, 7]
+
+
 def test_an_article_after_a_preposition_is_no_part_of_a_name() -> None:
     words = words_of("a thermostat for the kitchen and a note saying the door is open")
     rows = (Slots("Text", start=W[3], end=W[4]), Slots("Text", start=W[9], end=W[12]))

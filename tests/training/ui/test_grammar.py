@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, NEW, UNCLEAR, UNDO
-from unmask.apps.ui.surface import read
+from unmask.apps.ui.surface import once, read
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.examples import draw
 from unmask.training.ui.grammar.panels import draw_panel
@@ -77,3 +77,11 @@ def test_patterns() -> None:
     assert found == {f"{left}{right} y" for left in ("a", "b c", "b d") for right in ("", " e", " f")}
     with pytest.raises(ValueError, match="unbalanced"):
         parsed("a)")
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_no_request_of_the_grammar_asks_for_a_thing_twice(held: bool) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        example = draw(rng, held)
+        assert once(example.filled.rows, example.words) == list(example.filled.rows), example.text
