@@ -21,6 +21,7 @@ ALL_MASKED = 0.3  # share of canvases of which all is masked
 EMPTY_WEIGHT = 0.2  # of slots that say nothing
 DROPPED = 0.6  # share of the empty slots of the last four fields that a canvas of training leaves out
 IN_ORDER = 0.35  # share of canvases of which the first rows are known, and the others are masked
+EASY, EASY_LEFT_OUT = 2, 0.35  # rows of an answer that is learned soon, and the share of those that are left out
 POOL = 8  # batches that are drawn together, so that canvases of one batch have one length
 
 
@@ -57,13 +58,21 @@ class Batches:
         if number != self._number:
             rng = np.random.default_rng([self._seed, number])
             made = sorted(
-                (laid(varied(draw(rng), rng), self._encode, rng) for _ in range(POOL * self._size)),
+                (laid(varied(drawn(rng), rng), self._encode, rng) for _ in range(POOL * self._size)),
                 key=lambda each: len(each.ids),
             )
             order = rng.permutation(POOL)
             self._pool = [made[i * self._size : (i + 1) * self._size] for i in order]
             self._number = number
         return stacked(self._pool[own])
+
+
+def drawn(rng: np.random.Generator) -> Example:
+    """An example of training."""
+    while True:
+        example = draw(rng)
+        if not 0 < len(example.filled.rows) <= EASY or rng.random() >= EASY_LEFT_OUT:
+            return example
 
 
 def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
