@@ -78,6 +78,7 @@ def test_the_graph_is_the_module_at_any_length(source: Path, model: Path, tmp_pa
         np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_checkpoints_own_encoder_is_taken_first(source: Path, model: Path, tmp_path: Path) -> None:
     both = tmp_path / "both"
     shutil.copytree(model, both)
@@ -92,6 +93,7 @@ def test_the_checkpoints_own_encoder_is_taken_first(source: Path, model: Path, t
     assert np.abs(inside - outside).max() < 0.1 * np.abs(outside).max()
 
 
+@pytest.mark.slow
 def test_int8_is_a_third_of_the_size_and_near(source: Path, model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "codec"
     given = feeds(40)

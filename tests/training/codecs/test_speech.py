@@ -102,6 +102,7 @@ def test_stretches_are_compared_as_the_first_layer_hears_them() -> None:
     assert float(np.square((points[0] - points[1]) @ projection).sum()) == pytest.approx(float(heard), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech, "Voice", Letters)
     for name, count in (("PACED", 5), ("CLUSTERED", 40), ("HELD", 4), ("ROUNDS", 2)):
