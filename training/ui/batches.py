@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unmask.apps.ui.filler import row_count
 from unmask.apps.ui.prompt import Encode, prompt_of
 from unmask.apps.ui.slots import FIELDS, MASK_ID, NONE_ID, ROWS, WORDS, Slots
 from unmask.training.denoiser import Sequences
@@ -19,7 +20,9 @@ from unmask.training.ui.varied import varied
 WIDTH = len(FIELDS)
 ALL_MASKED = 0.3  # share of canvases of which all is masked
 EMPTY_WEIGHT = 0.2  # of slots that say nothing
+WHOLE = 0.5  # share of canvases with all rows that a fill has
 DROPPED = 0.6  # share of the empty slots of the last four fields that a canvas of training leaves out
+FAR_DROPPED = 0.7  # and of the slots, but for the type, of rows after the first empty one
 IN_ORDER = 0.35  # share of canvases of which the first rows are known, and the others are masked
 EASY, EASY_LEFT_OUT = 2, 0.35  # rows of an answer that is learned soon, and the share of those that are left out
 POOL = 8  # batches that are drawn together, so that canvases of one batch have one length
@@ -78,13 +81,16 @@ def drawn(rng: np.random.Generator) -> Example:
 def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
     """A canvas of training: rows after the answer's are partly left out, and a part of the rest is masked."""
     ids, places = prompt_of(example.words, example.panel, encode)
-    prompt = len(ids)
-    rows = min(ROWS, len(example.filled.rows) + int(rng.choice((1, 1, 1, 1, 1, 1, 2, 8))))
+    prompt, given = len(ids), len(example.filled.rows)
+    whole = rng.random() < WHOLE
+    rows = max(given, row_count(len(example.words))) if whole else min(ROWS, given + int(rng.integers(1, 3)))
     answer = np.array(replace_rows(example, rows), np.int64)
     at = np.arange(len(answer))
-    optional = (answer == NONE_ID) & (at > 0) & ((at - 1) % WIDTH >= WIDTH - 4)
-    kept = at[~(optional & (rng.random(len(answer)) < DROPPED))]
-    masked = hidden(kept, len(example.filled.rows), rng)
+    row, field_ = (at - 1) // WIDTH, (at - 1) % WIDTH
+    optional = (answer == NONE_ID) & (at > 0) & (field_ >= WIDTH - 4) & (rng.random(len(answer)) < DROPPED)
+    far = (row > given) & (field_ > 0) & (rng.random(len(answer)) < FAR_DROPPED)
+    kept = at[~(optional | far)]
+    masked = hidden(kept, given, rng)
     masked[rng.integers(len(kept))] = True
     wanted = {prompt + i: int(answer[k]) for i, (k, mask) in enumerate(zip(kept, masked, strict=True)) if mask}
     ids = ids + np.where(masked, MASK_ID, answer[kept]).tolist()
