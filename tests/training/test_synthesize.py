@@ -150,7 +150,7 @@ def test_what_was_cut_short_is_no_corpus(options: Synthesize, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", ["", "slt", "Flite:slt", "say:alex"])
 def test_unknown_voices_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="hibari, flite:NAME and espeak:NAME"):
+    with pytest.raises(ValueError, match="hibari, flite:NAME, espeak:NAME and kokoro:FOLDER:NAME"):
         open_voice(name)
 
 
