@@ -64,7 +64,7 @@ def buttons(*labels: str) -> list[Row]:
 
 
 def timer(name: str, count: float, unit: str) -> list[Row]:
-    return [title(name), Row(READING, label="Remaining", value=count, style=unit), *buttons("Start", "Pause", "Reset")]
+    return [title(name), Row(READING, label="Remaining", value=float(count), style=unit), *buttons("Start", "Pause", "Reset")]
 
 
 def alarm(name: str, time: str, *days: str) -> list[Row]:

@@ -201,4 +201,4 @@ def draw_change(talk: Talk, panel: Panel) -> Example:
     said = [possible[i][0](s, panel, possible[i][1]) for i in which]  # type: ignore[operator]
     text = said[0] if count == 1 else talk.one(BOTH).replace("{a}", said[0]).replace("{b}", said[1])
     task = "edit " + (possible[which[0]][0].__name__ if count == 1 else "two")  # type: ignore[attr-defined]
-    return s.finish(EDIT, talk.say(talk.mood or "order", x=text), panel, task)
+    return s.finish(EDIT, talk.whole(text, "order"), panel, task)

@@ -65,5 +65,5 @@ def draw_other(talk: Talk, panel: Panel | None) -> Example:
         "c": c,
     }
     said = talk.say(phrases, **parts)
-    said = said if kind == UNCLEAR else talk.say(talk.mood or "order", x=said)
+    said = said if kind == UNCLEAR else talk.whole(said, "order")
     return s.finish(kind, said, panel, kind.strip("<>"))

@@ -142,5 +142,4 @@ def draw_panel(talk: Talk, kind: object = None) -> Example:
     make = kinds[int(talk.rng.choice(len(kinds), p=[w / sum(weights) for w in weights]))]
     s = Sketch(talk)
     what = make(s)
-    said = talk.say(talk.mood, x=what) if talk.mood else talk.say("ask", what=what)
-    return s.finish(NEW, said, None, f"new {make.__name__}")
+    return s.finish(NEW, talk.whole(what, "ask"), None, f"new {make.__name__}")

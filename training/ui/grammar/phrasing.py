@@ -14,6 +14,7 @@ OPEN, MIDDLE, SHUT = "\x01", "\x02", "\x03"
 Tree = tuple[str, tuple["Tree", ...]]  # kind: text of a leaf, or "+" all in order, "|" one of them, "?" perhaps
 MARKS = {"!": "order", "?": "statement"}  # at the beginning of whole sentences: "!let me ...", "?i want to ..."
 HELD = ", held back"
+BARE = 0.3  # share of requests that say what they want and nothing around it
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class Talk:
             self.mood = "statement" if self.mood == "statement" else MARKS[pattern[0]]
             pattern = pattern[1:]
         return self.expand(pattern, parts)
+
+    def whole(self, what: str, otherwise: str) -> str:
+        """A request that asks for this. Where no whole sentence was drawn for it, by the patterns that `otherwise` names."""
+        if self.chance(BARE):
+            return what
+        return self.say(self.mood, x=what) if self.mood else self.say(otherwise, what=what, x=what)
 
     def _fitting(self, patterns: Sequence[str]) -> Sequence[str]:
         return [each for each in patterns if each[0] not in MARKS] if self.parts_only else patterns
