@@ -19,7 +19,7 @@ from unmask.training.ui.varied import varied
 
 WIDTH = len(FIELDS)
 ALL_MASKED = 0.3  # share of canvases of which all is masked
-EMPTY_WEIGHT = 0.2  # of slots that say nothing
+EMPTY_WEIGHT = 0.2  # of slots that say nothing, but for types: those decide whether there is a row
 WHOLE = 0.5  # share of canvases with all rows that a fill has
 DROPPED = 0.6  # share of the empty slots of the last four fields that a canvas of training leaves out
 FAR_DROPPED = 0.7  # and of the slots, but for the type, of rows after the first empty one
@@ -135,4 +135,6 @@ def stacked(made: Sequence[Laid]) -> Batch:
     wanted = torch.tensor([id for each in made for id in each.wanted.values()])
     said = torch.tensor([(i, position) for i, each in enumerate(made) for position in range(len(each.told))])
     hints = torch.tensor([hint for each in made for hint in each.told])
-    return Batch(canvas, at, wanted, torch.where(wanted == NONE_ID, EMPTY_WEIGHT, 1.0), said, hints)
+    places = canvas.places[at[:, 0], at[:, 1]] - (WORDS + ROWS)
+    light = (wanted == NONE_ID) & (places % WIDTH != 1)  # types follow the kind of the answer and then each other by WIDTH
+    return Batch(canvas, at, wanted, torch.where(light, EMPTY_WEIGHT, 1.0), said, hints)
