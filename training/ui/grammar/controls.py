@@ -28,13 +28,15 @@ ICON_WORDS = {
         "eye": "visibility",
     },
 }
+USUAL, USUAL_SHARE = ("volume", "volume", "brightness", "temperature", "speed"), 0.25  # sliders that are asked for most
 UNITS = ("degrees", "percent", "degrees celsius", "volts", "watts", "meters", "seconds", "liters", "hertz", "watts", "degrees")
 
 
 def slider(s: Sketch, depth: str = NONE, levels: tuple[str, ...] = names.LEVELS) -> str:
     if s.talk.chance(0.06):
         return s.talk.one(("a slider", "a slider", "a knob", "a dial")) + ranged(s, NONE, depth, 0.9)
-    text, tag = s.name(levels)
+    usual = not s.held and s.talk.chance(USUAL_SHARE)
+    text, tag = s.mark(s.talk.one(USUAL)) if usual else s.name(levels)
     said = s.talk.say("slider", name=text)
     return said + ranged(s, tag, depth)
 
