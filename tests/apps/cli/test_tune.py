@@ -143,8 +143,10 @@ def test_nothing_fits_the_budget(command: Command, backbones: dict[str, Path], c
 def test_json_is_what_is_stored(command: Command, backbones: dict[str, Path], cache: Path) -> None:
     result = command("tune", backbones["dream"], *ANSWERS, "--tolerance", "0.99", "--threads", "1", "--json", "--quiet")
     assert (result.code, result.err) == (0, "")
-    (path,) = (cache / "tuned").iterdir()
-    assert json.loads(result.out) == json.loads(path.read_text(encoding="utf-8"))
+    said = json.loads(result.out)
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in (cache / "tuned").glob("*")]
+    best = said["figures"]["milliseconds"] < said["figures"]["default_milliseconds"]  # on a busy machine the default may stay
+    assert kept == ([said] if best else [])
 
 
 def test_an_interruption_keeps_what_was_measured(backbones: dict[str, Path]) -> None:
