@@ -129,8 +129,7 @@ class StreamWorkload:
         self.counter = CostCounter(costs)
         self.engine = Engine(bundle, options, observe=self.counter)
         self.generator = StreamGenerator(bundle, engine=self.engine).load()
-        templates = bundle.manifest.templates
-        self.task = next((name for name, t in templates.items() if t.inputs.keys() - t.defaults.keys() == {TEXT}), None)
+        self.task = next((name for name, t in bundle.manifest.templates.items() if t.text_alone == TEXT), None)
 
     def step(self, rows: int, context: int) -> Callable[[], Sample]:
         denoiser, streams = BackboneDenoiser(self.engine, context + rows), self.generator.streams

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from unmask.benchmarks.measure.word_errors import normalize, word_error_rate
 from unmask.benchmarks.tuning.curve import Curve, measure_curve
 from unmask.benchmarks.tuning.pareto import Setting
-from unmask.bundle.manifest import load_bundle
+from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.speech.captioner import Captioner
 from unmask.text.generator import Generator
 
 Clock = Callable[[], float]
+Model = TypeVar("Model")
 
 
 class Objective(Protocol):
@@ -39,6 +40,24 @@ class Objective(Protocol):
         ...
 
 
+class OpenModels(Generic[Model]):
+    """Models of settings, each opened when it is first asked for."""
+
+    def __init__(self, open: Callable[[Bundle, EngineOptions], Model]) -> None:
+        self._open, self._models = open, dict[tuple[Path, EngineOptions], Model]()
+
+    def of(self, setting: Setting) -> Model:
+        key = setting.bundle, setting.engine
+        if key not in self._models:
+            self._models[key] = self._open(load_bundle(setting.bundle), setting.engine)
+        return self._models[key]
+
+    def keep(self, settings: Sequence[Setting]) -> None:
+        """Close those that none of the settings needs."""
+        for key in self._models.keys() - {(setting.bundle, setting.engine) for setting in settings}:
+            del self._models[key]
+
+
 class CaptionObjective:
     """Recordings, from samples to words. quality: 1 - word error rate over all recordings, never below 0."""
 
@@ -52,13 +71,10 @@ class CaptionObjective:
             raise InputError("the recordings' texts hold no words; quality is measured by them")
         self.measure = f"word accuracy, Whisper normalizer, {count} words"
         self.quality: dict[Setting, float] = {}
-        self._open: dict[tuple[Path, EngineOptions], Captioner] = {}
+        self._open = OpenModels(lambda bundle, engine: Captioner(bundle, engine).load())
 
     def run(self, setting: Setting) -> float:
-        key = setting.bundle, setting.engine
-        if key not in self._open:
-            self._open[key] = Captioner(load_bundle(setting.bundle), setting.engine).load()
-        captioner, began = self._open[key], self._clock()
+        captioner, began = self._open.of(setting), self._clock()
         captions = [captioner.caption(samples, setting.schedule) for samples in self._recordings]
         taken = self._clock() - began
         windows = sum(caption.segments for caption in captions)
@@ -68,7 +84,7 @@ class CaptionObjective:
         return taken / windows
 
     def keep(self, settings: Sequence[Setting]) -> None:
-        keep_open(self._open, settings)
+        self._open.keep(settings)
 
 
 class AnswerObjective:
@@ -85,9 +101,8 @@ class AnswerObjective:
         self.quality: dict[Setting, float] = {}
         self._passes: dict[Setting, int] = {}  # of all prompts
         self._curves: dict[tuple[Path, EngineOptions], Curve] = {}
-        self._open: dict[tuple[Path, EngineOptions], Generator] = {}
-        generator = self._generator(default)
-        template = generator.bundle.template(task)
+        self._open = OpenModels(lambda bundle, engine: Generator(bundle, engine).load())
+        template = self._open.of(default).bundle.template(task)
         if set(template.inputs.values()) != {"text"}:
             raise InputError(f"{task} takes {', '.join(template.inputs) or 'nothing'}; tune a task whose only input is text")
         self._inputs = [dict.fromkeys(template.inputs, prompt) for prompt in prompts]
@@ -106,7 +121,7 @@ class AnswerObjective:
         return seconds / len(self._inputs)
 
     def keep(self, settings: Sequence[Setting]) -> None:
-        keep_open(self._open, settings)
+        self._open.keep(settings)
 
     def commits(self, setting: Setting) -> float:
         """Positions that a pass commits in the mean; of a setting that has not run yet, 1."""
@@ -116,24 +131,13 @@ class AnswerObjective:
         """What passes take with a setting's bundle and engine, measured once."""
         key = setting.bundle, setting.engine
         if key not in self._curves:
-            self._curves[key] = measure_curve(self._generator(setting).engine, self.length)
+            self._curves[key] = measure_curve(self._open.of(setting).engine, self.length)
         return self._curves[key]
 
     def _ids(self, setting: Setting) -> tuple[NDArray[np.int64], float]:
-        generator, found, passes, began = self._generator(setting), list[int](), 0, self._clock()
+        generator, found, passes, began = self._open.of(setting), list[int](), 0, self._clock()
         for inputs in self._inputs:
             answer = generator.generate(self._task, inputs, self._length, setting.schedule)
             found, passes = [*found, *answer.ids], passes + answer.passes
         self._passes[setting] = passes
         return np.array(found), self._clock() - began
-
-    def _generator(self, setting: Setting) -> Generator:
-        key = setting.bundle, setting.engine
-        if key not in self._open:
-            self._open[key] = Generator(load_bundle(setting.bundle), setting.engine).load()
-        return self._open[key]
-
-
-def keep_open(models: dict[tuple[Path, EngineOptions], object], settings: Sequence[Setting]) -> None:
-    for key in set(models) - {(setting.bundle, setting.engine) for setting in settings}:
-        del models[key]

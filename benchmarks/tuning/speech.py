@@ -5,16 +5,13 @@ Knows such models, settings and a clock. Knows no sound: codes are compared.
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.benchmarks.tuning.objective import Clock, keep_open
+from unmask.benchmarks.tuning.objective import Clock, OpenModels
 from unmask.benchmarks.tuning.pareto import Setting
 from unmask.benchmarks.tuning.search import Stage
-from unmask.bundle.manifest import load_bundle
-from unmask.engines.engine_options import EngineOptions
 from unmask.errors import InputError
 from unmask.voice.generator import StreamGenerator
 
@@ -35,12 +32,12 @@ class SpeechObjective:
         text."""
         self._task, self._length, self._clock = task, length, clock
         self.quality: dict[Setting, float] = {}
-        self._open: dict[tuple[Path, EngineOptions], StreamGenerator] = {}
-        template = self._generator(default).bundle.template(task)
-        needed = [name for name in template.inputs if name not in template.defaults]
-        if len(needed) != 1 or template.inputs[needed[0]] != "text":
-            raise InputError(f"{task} takes {', '.join(needed) or 'nothing'}; tune a task that needs a text alone")
-        self._inputs = [{needed[0]: text} for text in texts]
+        self._open = OpenModels(lambda bundle, engine: StreamGenerator(bundle, engine).load())
+        template = self._open.of(default).bundle.template(task)
+        place = template.text_alone
+        if place is None:
+            raise InputError(f"{task} takes {', '.join(template.required) or 'nothing'}; tune a task that needs a text alone")
+        self._inputs = [{place: text} for text in texts]
         passes = template.reference.steps if template.reference else FINEST
         self._finest = default.having(rule="quota", passes=passes, guided="all", reuse=False, refresh=None, window="masked")
         self._truth: NDArray[np.int64] | None = None
@@ -53,19 +50,13 @@ class SpeechObjective:
         return seconds / len(self._inputs)
 
     def keep(self, settings: Sequence[Setting]) -> None:
-        keep_open(self._open, settings)
+        self._open.keep(settings)
 
     def _codes(self, setting: Setting) -> tuple[NDArray[np.int64], float]:
-        generator, found, began = self._generator(setting), list[int](), self._clock()
+        generator, found, began = self._open.of(setting), list[int](), self._clock()
         for inputs in self._inputs:
             found += generator.generate(self._task, inputs, self._length, setting.schedule).ids
         return np.array(found), self._clock() - began
-
-    def _generator(self, setting: Setting) -> StreamGenerator:
-        key = setting.bundle, setting.engine
-        if key not in self._open:
-            self._open[key] = StreamGenerator(load_bundle(setting.bundle), setting.engine).load()
-        return self._open[key]
 
 
 def speech_stages() -> list[Stage]:

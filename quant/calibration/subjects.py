@@ -127,8 +127,7 @@ class StreamSubject:
 
     def __init__(self, bundle: Bundle, material: Material, engine: Engine) -> None:
         self.generator, self.material, self.engine = StreamGenerator(bundle, engine=engine), material, engine
-        needs = {name: t.inputs.keys() - t.defaults.keys() for name, t in bundle.manifest.templates.items()}
-        fitting = [(name, *own) for name, own in needs.items() if len(own) == 1]
+        fitting = [(name, place) for name, own in bundle.manifest.templates.items() if (place := own.text_alone)]
         if not fitting or not material.prompts:
             raise InputError(f"{bundle.manifest.name} has no task that needs a text alone, or no prompts were given")
         task, place = fitting[0]

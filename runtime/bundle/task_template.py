@@ -67,6 +67,17 @@ class Template:
         """Number of positions of the answer."""
         return sum(piece.size for piece in self.answer)
 
+    @property
+    def required(self) -> dict[str, str]:
+        """The inputs that have no default, with their modalities."""
+        return {name: kind for name, kind in self.inputs.items() if name not in self.defaults}
+
+    @property
+    def text_alone(self) -> str | None:
+        """The name of the only input that has to be given, if it is a text."""
+        required = self.required
+        return next(iter(required)) if list(required.values()) == ["text"] else None
+
     def resized(self, length: int | None) -> tuple[AnswerSpan, ...]:
         """The answer's spans, resized to `length` positions in total. None: the template's own length.
 

@@ -114,7 +114,7 @@ class StreamGenerator:
 
     def _inputs(self, template: Template, inputs: Inputs) -> dict[str, Input]:
         """All inputs, checked, with defaults."""
-        unknown, missing = set(inputs) - set(template.inputs), template.inputs.keys() - inputs.keys() - template.defaults.keys()
+        unknown, missing = set(inputs) - set(template.inputs), template.required.keys() - inputs.keys()
         if unknown or missing:
             takes = ", ".join(template.inputs)
             raise InputError(f"this task takes {takes}; not given: {sorted(missing)}, unknown: {sorted(unknown)}")
