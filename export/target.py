@@ -5,7 +5,7 @@ them. Knows files and the manifest. Knows no converter.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from pathlib import Path
 import onnx
 
 from unmask.bundle.manifest import Bucket, Bundle, Embedding
+from unmask.engines.device_check import write_answers
+from unmask.engines.runner import Arrays
 from unmask.export.bundle_writer import WEIGHTS, WeightsFile, externalize, seal
 from unmask.export.staging import staging
 
@@ -34,6 +36,17 @@ class TargetBundle:
     def add(self, role: str, sizes: Mapping[str, int], file: str, function: str = "", chip: str = "", answers: str = "") -> None:
         """List a graph whose file is in `folder`. file, answers: paths there."""
         self.buckets.append(Bucket(self.engine, role, file, dict(sizes), self.precision, function, chip, answers))
+
+    def answer(self, role: str, file: str, ask: Callable[[], tuple[Arrays, Arrays]]) -> str:
+        """Keep a call and the CPU's answers beside the first graph of a role. Returns the file's name, "" for further graphs.
+
+        ask: gives both. file: the graph's.
+        """
+        if any(bucket.role == role and bucket.answers for bucket in self.buckets):
+            return ""
+        answers = f"{Path(file).stem}-answers.npz"
+        write_answers(self.folder / answers, *ask())
+        return answers
 
     def add_onnx(self, role: str, sizes: Mapping[str, int], model: onnx.ModelProto) -> None:
         """Write an ONNX graph. Its large tensors go into the weights file that all graphs share."""

@@ -4,11 +4,12 @@ Knows graphs of fixed sizes as a bundle has them, and the provider that compiles
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bucket, Bundle
-from unmask.engines.device_check import fixed_call, write_answers
+from unmask.engines.device_check import fixed_call
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.onnx import OnnxRunner, open_session, session_options
 from unmask.engines.runner import Arrays
@@ -31,17 +32,13 @@ def write_compiled(source: Bundle, folder: Path, soc: str, say: Say = lambda lin
         what = f"--soc {soc or 'is missing'}" if buckets else f"{source.folder}: has no ONNX graphs of fixed sizes"
         raise InputError(f"{what}; first unmask quantize BUNDLE --target onnx-static, then --target {PROVIDER} --soc 60")
     chosen, cpu = EngineOptions(provider=f"{PROVIDER},backend_type=htp,soc_model={soc}", strict=True), EngineOptions()
-    precision, answered = source.manifest.precision, set[str]()
+    precision = source.manifest.precision
     with target_bundle(source, folder, "onnx", precision, f"compiled for soc_model {soc}, from {precision}") as target:
         for bucket in buckets:
             say(f"compiling {bucket.name}")
             file = target.file(bucket.role, bucket.sizes, "onnx")
             compile_graph(source.path(bucket.file), target.folder / file, chosen)
-            answers = ""
-            if bucket.role not in answered:
-                answered.add(bucket.role)
-                answers = f"{Path(file).stem}-answers.npz"
-                write_answers(target.folder / answers, *answers_of(source, bucket, cpu))
+            answers = target.answer(bucket.role, file, partial(answers_of, source, bucket, cpu))
             target.add(bucket.role, bucket.sizes, file, chip=f"{PROVIDER} soc_model={soc}", answers=answers)
     return folder
 

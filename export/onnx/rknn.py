@@ -6,6 +6,7 @@ The compiler is a program of its own (`rknn_toolkit`) in another environment. Kn
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,14 @@ import onnx
 from unmask.bundle.graph import GraphSpec
 from unmask.bundle.graph_spec import kind_of
 from unmask.bundle.manifest import Bundle
-from unmask.engines.device_check import fixed_call, write_answers
+from unmask.engines.device_check import fixed_call
 from unmask.engines.engine_options import EngineOptions
 from unmask.engines.onnx import open_session
+from unmask.engines.runner import Arrays
 from unmask.errors import InputError
 from unmask.export.onnx import rknn_toolkit
 from unmask.export.onnx.static import fixed_onnx
-from unmask.export.target import TargetBundle, target_bundle
+from unmask.export.target import target_bundle
 
 if TYPE_CHECKING:
     from unmask.export.modules.static import FixedGraph
@@ -57,16 +59,13 @@ def write_rknn(
     Raises InputError as `check_toolkit`, and for a graph that cannot be compiled.
     """
     check_toolkit(python, chip)
-    kind, answered = kind_of(source.manifest), set[str]()
+    kind = kind_of(source.manifest)
     with target_bundle(source, folder, ENGINE, "fp16", f"RKNN, fp16, for {chip}, from {source.manifest.precision}") as target:
         for graph in graphs:
             say(f"compiling {graph.role} {' '.join(f'{name} {count}' for name, count in graph.sizes.items())}")
             model, file = fixed_onnx(graph, OPSET), target.file(graph.role, graph.sizes, "rknn")
             compile_graph(model, target.folder / file, chip, python)
-            answers = ""
-            if graph.role not in answered:
-                answered.add(graph.role)
-                answers = store_answers(target, model, kind.graph(graph.role), file)
+            answers = target.answer(graph.role, file, partial(answers_of, model, kind.graph(graph.role)))
             target.add(graph.role, graph.sizes, file, chip=chip, answers=answers)
     return folder
 
@@ -90,11 +89,9 @@ def compile_graph(model: onnx.ModelProto, made: Path, chip: str, python: Path) -
         raise InputError(f"{made.name}: beyond what {chip} computes: {wide}; shorter graphs (--longest-s) may be within")
 
 
-def store_answers(target: TargetBundle, model: onnx.ModelProto, spec: GraphSpec, file: str) -> str:
-    """Run a call on the CPU, in float32, and keep it with its answers beside the graph. Returns the file's name."""
+def answers_of(model: onnx.ModelProto, spec: GraphSpec) -> tuple[Arrays, Arrays]:
+    """A call of a graph, and what the CPU gives in float32."""
     session = open_session(model.SerializeToString(), EngineOptions())
     feeds = fixed_call({value.name: tuple(value.shape) for value in session.get_inputs()}, spec)
     names = [value.name for value in session.get_outputs()]
-    answers = f"{Path(file).stem}-answers.npz"
-    write_answers(target.folder / answers, feeds, dict(zip(names, session.run(names, feeds), strict=True)))
-    return answers
+    return feeds, dict(zip(names, session.run(names, feeds), strict=True))
