@@ -140,6 +140,13 @@ class Schedule:
             )
         return int(found[1]), int(found[2])
 
+    def leads_anew(self, number: int) -> bool:
+        """Whether the pass of this number, from 1, computes what predictions are led away from, if there is guidance."""
+        if (every := self.guided_every) is not None:
+            return (number - 1) % every == 0
+        first, last = self.guided_passes
+        return first <= number and (last is None or number <= last)
+
     def unread(self) -> dict[str, str]:
         """Options that this schedule does not read -> the option, and its value, with which it would."""
         found = {name: f"rule {name}" for name, rule in RULES.items() if rule is not None and name != self.rule}

@@ -15,9 +15,8 @@ from time import thread_time
 from typing import Annotated
 
 import cyclopts
-import numpy as np
 
-from benchmarks.lab.omnivoice.full import canvas
+from benchmarks.lab.omnivoice.full import calls, canvas
 from benchmarks.lab.program import run
 from unmask.benchmarks.measure.harness import interleave, timed
 from unmask.benchmarks.measure.machine import describe_machine
@@ -40,8 +39,8 @@ def main(*bundles: Path, options: Annotated[FormatOptions, cyclopts.Parameter(na
     rows = []
     for seconds in options.seconds:
         for kind in ("whole", "frames"):
-            calls = {name: call(generator, seconds, kind) for name, generator in made.items()}
-            taken = interleave({name: timed(one, thread_time) for name, one in calls.items()}, options.rounds)
+            ways = {name: call(generator, seconds, kind) for name, generator in made.items()}
+            taken = interleave({name: timed(one, thread_time) for name, one in ways.items()}, options.rounds)
             least = {name: min(times) for name, times in taken.items()}
             first = next(iter(least.values()))
             shares = (f"{1000 * own:.0f} ({own / first:.2f})" for own in least.values())
@@ -50,12 +49,9 @@ def main(*bundles: Path, options: Annotated[FormatOptions, cyclopts.Parameter(na
 
 
 def call(generator: StreamGenerator, seconds: float, kind: str) -> Callable[[], object]:
-    request = canvas(generator, seconds, None)
-    denoiser = generator.denoiser(request)
-    codes = np.random.default_rng(2).integers(0, request.canvas.mask + 1, request.canvas.codes.shape)
-    denoiser.hidden(codes, None)
-    frames = None if kind == "whole" else np.arange(codes.shape[1])
-    return lambda: denoiser.numbers(denoiser.hidden(codes, frames), False)
+    kinds = calls(generator, canvas(generator, seconds, None))
+    kinds["whole"]()  # whose rows the others keep
+    return kinds[kind]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -163,17 +163,21 @@ def decoding(codecs: Codecs, seconds: float, repeats: int) -> Cost:
     return fastest(lambda: writer.decode(codes), repeats)
 
 
-def passes(generator: StreamGenerator, request: StreamRequest, repeats: int) -> dict[str, Cost]:
-    """What a pass of each kind takes: of all rows, of frames after kept rows, and of frames alone."""
+def calls(generator: StreamGenerator, request: StreamRequest) -> dict[str, Callable[[], object]]:
+    """A pass of each kind: of all rows, of frames after rows that such a pass kept, and of frames alone."""
     denoiser = generator.denoiser(request)
     codes = np.random.default_rng(2).integers(0, request.canvas.mask + 1, request.canvas.codes.shape)
     every = np.arange(codes.shape[1])
-    kinds: dict[str, Any] = {
+    return {
         "whole": lambda: denoiser.numbers(denoiser.hidden(codes, None), False),
         "frames": lambda: denoiser.numbers(denoiser.hidden(codes, every), False),
         "alone": lambda: denoiser.away(codes),
     }
-    return {name: fastest(call, repeats) for name, call in kinds.items()}
+
+
+def passes(generator: StreamGenerator, request: StreamRequest, repeats: int) -> dict[str, Cost]:
+    """What a pass of each kind takes."""
+    return {name: fastest(call, repeats) for name, call in calls(generator, request).items()}
 
 
 # ---- texts
@@ -243,10 +247,7 @@ def kinds_of(schedule: Schedule) -> Iterator[str]:
     for number in range(1, (schedule.passes or 1) + 1):
         fresh = not schedule.reuse or (number - 1) % (schedule.refresh or (schedule.passes or 1)) == 0
         yield "whole" if fresh else "frames"
-        every = schedule.guided_every
-        first, last = schedule.guided_passes if every is None else (1, None)
-        guided = (number - 1) % every == 0 if every else first <= number and (last is None or number <= last)
-        if schedule.guidance and guided and number > 1:
+        if schedule.guidance and schedule.leads_anew(number) and number > 1:
             yield "alone"
 
 

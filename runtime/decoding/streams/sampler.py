@@ -87,18 +87,13 @@ class _Fill:
 
     def _guided(self, hidden: Rows, frames: NDArray[np.int64]) -> Rows:
         """Hidden rows of frames, led away from what they would be without a prompt, if this pass is guided."""
-        schedule, every = self.schedule, self.schedule.guided_every
+        schedule = self.schedule
         if not schedule.guidance:
             return hidden
-        if every is None:
-            first, last = schedule.guided_passes
-            led = anew = first <= self.number and (last is None or self.number <= last)
-        else:
-            led, anew = True, (self.number - 1) % every == 0
-        if not led:
-            return hidden
-        if anew:
+        if schedule.leads_anew(self.number):
             self.led = self._away()
+        elif schedule.guided_every is None:
+            return hidden
         assert self.led is not None
         away = self.led[frames] if len(self.led) > 1 else self.led
         return away + np.float32(schedule.guidance + 1) * (hidden - away)
