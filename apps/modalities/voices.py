@@ -15,12 +15,14 @@ OWN = "default"
 """The name of the voice that the model takes by itself."""
 
 
-def read_voices(option: str, folder: Path, session: Session | None) -> dict[str, Voice]:
-    """Name -> voice.
+def read_voices(option: str, folder: Path | None, session: Session | None) -> dict[str, Voice]:
+    """Name -> voice; none without a folder.
 
     option: the name of the option that gave the folder, for messages. Raises InputError for a folder without voices, a file that
     is none or one of another model, and for a session that speaks in its own voice alone.
     """
+    if folder is None:
+        return {}
     if session is None or session.streams is None or session.says()[1] is None:
         raise InputError(f"{option} {folder}: no --generator is given that speaks in other voices than its own; leave it out")
     files = sorted(folder.glob("*.json"))

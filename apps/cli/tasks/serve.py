@@ -91,11 +91,22 @@ def serve(
     words = read_word_list(options.words) if options.words else ()
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
     generator = generators("--generator", options.generator) if options.generator else None
-    voices = read_voices("--voices", options.voices, generator[0] if generator else None) if options.voices else None
+    voices = read_voices("--voices", options.voices, generator[0] if generator else None)
 
     def services(sessions: Sessions) -> list[Service]:
         live_clients = sessions.__len__ if options.metrics else None
-        return [Endpoints(captioner, checks, sessions.worker, access, endpoint_limits, generator, live_clients, voices)]
+        return [
+            Endpoints(
+                captioner,
+                checks,
+                sessions.worker,
+                access,
+                endpoint_limits,
+                generator=generator,
+                live_clients=live_clients,
+                voices=voices,
+            )
+        ]
 
     live_options = replace(live_options, schedule=checks)
     run_server(network, access, lambda: LiveCaptioner(captioner, Silero(), live_options), limits, services, pages)

@@ -56,6 +56,7 @@ class Endpoints:
         worker: Executor,
         access: Access,
         limits: EndpointLimits | None = None,
+        *,
         generator: tuple[Session, Executor] | None = None,
         live_clients: Callable[[], int] | None = None,
         voices: Mapping[str, Voice] | None = None,

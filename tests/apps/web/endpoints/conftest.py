@@ -56,7 +56,8 @@ def serve(shipped: Captioner, open_live: Callable[[], LiveCaptioner]) -> Serve:
             count = (lambda: len(sessions)) if metrics else None
             schedule = shipped.bundle.schedule(TASK)
             own = access or Access()
-            made.append(Endpoints(shipped, schedule, sessions.worker, own, limits, generator, count, voices))
+            given = shipped, schedule, sessions.worker, own, limits
+            made.append(Endpoints(*given, generator=generator, live_clients=count, voices=voices))
             return made
 
         listener, own = listen("127.0.0.1", 0), Limits(backlog_s=30, rate=100)
