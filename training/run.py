@@ -15,6 +15,13 @@ from torch import Tensor, nn
 WEIGHTS, STATE, LOG = "weights.safetensors", "last.pt", "log.jsonl"
 
 
+def mixed(device: str) -> torch.autocast:
+    """Products in bfloat16, where the device multiplies it: a third of float32's time there, and ten times on other CPUs."""
+    kind = device.split(":")[0]
+    has = kind != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(kind, torch.bfloat16, enabled=has)
+
+
 @dataclass(frozen=True)
 class RunOptions:
     out: Path

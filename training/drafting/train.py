@@ -23,7 +23,7 @@ from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.moonshine_weights import load_drafter, load_moonshine
 from unmask.training.drafting.batches import Batch, Stacker, batches, draftable, read_shards
 from unmask.training.drafting.prepare import Heard
-from unmask.training.run import Run, RunOptions
+from unmask.training.run import Run, RunOptions, mixed
 
 LONGEST_STRETCH = 21  # states
 
@@ -142,11 +142,8 @@ def hidden(states: Tensor, share: float, dropped: float, random: torch.Generator
 
 
 def losses(drafter: Drafter, batch: Batch, none_weight: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Losses of letters and of tokens in slots, both over all placements (CTC), and of tokens where they are heard.
-
-    The passes run in bf16, which is three times as fast on CPUs that have it.
-    """
-    with torch.autocast(batch.states.device.type, torch.bfloat16):
+    """Losses of letters and of tokens in slots, both over all placements (CTC), and of tokens where they are heard."""
+    with mixed(batch.states.device.type):
         letters, slots = drafter(batch.states)
     scores = slots.float().log_softmax(-1)
     real = torch.arange(scores.shape[1], device=scores.device) < batch.slots[:, None]

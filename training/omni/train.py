@@ -21,7 +21,7 @@ from unmask.training.omni.batches import Batch
 from unmask.training.omni.evaluate import Exam
 from unmask.training.omni.model import Omni, OmniConfig, asked_loss, looks_of, losses_at, shown_losses
 from unmask.training.omni.spoken import Listener
-from unmask.training.run import Run, RunOptions
+from unmask.training.run import Run, RunOptions, mixed
 
 SHOWN_WEIGHT, ASKED_WEIGHT = 0.5, 1.0
 
@@ -80,7 +80,7 @@ def task_losses(model: Omni, parts: list[Batch], device: str) -> dict[str, Tenso
     counts: dict[str, float] = {}
     for batch in parts:
         at, wanted = batch.at.to(device), batch.wanted.to(device)
-        with torch.autocast(device.split(":")[0], torch.bfloat16):
+        with mixed(device):
             middle, last = model.passed(batch.canvas.to(device))
             nats = losses_at(model, last[at[:, 0], at[:, 1]], wanted)
             shown = shown_losses(model, middle, batch.shown.to(device))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unmask.apps.ui.filler import row_count
 from unmask.apps.ui.prompt import Encode, prompt_of
-from unmask.apps.ui.slots import FIELDS, MASK_ID, NONE_ID, ROWS, WORDS, Slots
+from unmask.apps.ui.slots import FIELDS, MASK_ID, ROWS, WORDS, Slots
 from unmask.training.denoiser import Sequences
 from unmask.training.ui.grammar.examples import draw
 from unmask.training.ui.grammar.sketch import Example
@@ -19,12 +19,9 @@ from unmask.training.ui.varied import varied
 
 WIDTH = len(FIELDS)
 ALL_MASKED = 0.3  # share of canvases of which all is masked
-EMPTY_WEIGHT = 0.2  # of slots that say nothing, but for types: those decide whether there is a row
-WHOLE = 0.5  # share of canvases with all rows that a fill has
-DROPPED = 0.6  # share of the empty slots of the last four fields that a canvas of training leaves out
-FAR_DROPPED = 0.7  # and of the slots, but for the type, of rows after the first empty one
+WHOLE = 0.3  # share of canvases with all rows that a fill has; others end after any row, so that their length tells nothing
+FEWEST = 3  # rows of a canvas of training
 IN_ORDER = 0.35  # share of canvases of which the first rows are known, and the others are masked
-EASY, EASY_LEFT_OUT = 2, 0.35  # rows of an answer that is learned soon, and the share of those that are left out
 POOL = 8  # batches that are drawn together, so that canvases of one batch have one length
 
 
@@ -33,7 +30,6 @@ class Batch:
     canvas: Sequences
     at: Tensor  # (M, 2) rows and columns of what is masked
     wanted: Tensor  # (M,) ids
-    weights: Tensor  # (M,)
     said: Tensor  # (K, 2) rows and columns of the request's pieces
     told: Tensor  # (K, 3) what each stands for: see `hint`
 
@@ -61,7 +57,7 @@ class Batches:
         if number != self._number:
             rng = np.random.default_rng([self._seed, number])
             made = sorted(
-                (laid(varied(drawn(rng), rng), self._encode, rng) for _ in range(POOL * self._size)),
+                (laid(varied(draw(rng), rng), self._encode, rng) for _ in range(POOL * self._size)),
                 key=lambda each: len(each.ids),
             )
             order = rng.permutation(POOL)
@@ -70,52 +66,40 @@ class Batches:
         return stacked(self._pool[own])
 
 
-def drawn(rng: np.random.Generator) -> Example:
-    """An example of training."""
-    while True:
-        example = draw(rng)
-        if not 0 < len(example.filled.rows) <= EASY or rng.random() >= EASY_LEFT_OUT:
-            return example
-
-
 def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
-    """A canvas of training: rows after the answer's are partly left out, and a part of the rest is masked."""
+    """A canvas of training, of which a part is masked. Which slots it has depends on the request alone, as in a fill: from a
+    canvas that leaves out what is empty, a model reads what to answer."""
     ids, places = prompt_of(example.words, example.panel, encode)
-    prompt, given = len(ids), len(example.filled.rows)
-    whole = rng.random() < WHOLE
-    rows = max(given, row_count(len(example.words))) if whole else min(ROWS, given + int(rng.integers(1, 3)))
-    answer = np.array(replace_rows(example, rows), np.int64)
-    at = np.arange(len(answer))
-    row, field_ = (at - 1) // WIDTH, (at - 1) % WIDTH
-    optional = (answer == NONE_ID) & (at > 0) & (field_ >= WIDTH - 4) & (rng.random(len(answer)) < DROPPED)
-    far = (row > given) & (field_ > 0) & (rng.random(len(answer)) < FAR_DROPPED)
-    kept = at[~(optional | far)]
-    masked = hidden(kept, given, rng)
-    masked[rng.integers(len(kept))] = True
-    wanted = {prompt + i: int(answer[k]) for i, (k, mask) in enumerate(zip(kept, masked, strict=True)) if mask}
-    ids = ids + np.where(masked, MASK_ID, answer[kept]).tolist()
-    places = places + (WORDS + ROWS + kept).tolist()
+    prompt, rows = len(ids), row_count(len(example.words))
+    if rng.random() >= WHOLE:
+        rows = int(rng.integers(FEWEST, rows + 1))
+    answer = replace_rows(example, rows)
+    masked = hidden(len(answer), min(rows, len(example.filled.rows)), rng)
+    masked[rng.integers(len(answer))] = True
+    wanted = {prompt + at: answer[at] for at in np.flatnonzero(masked).tolist()}
+    ids = ids + np.where(masked, MASK_ID, answer).tolist()
+    places = places + list(range(WORDS + ROWS, WORDS + ROWS + len(answer)))
     hints = told(example.filled)
     said = [hints[place] for place in places[:prompt] if place < WORDS]
-    return Laid(ids, places, [*range(prompt), *(prompt + kept).tolist()], prompt, wanted, said)
+    return Laid(ids, places, list(range(len(ids))), prompt, wanted, said)
 
 
-def hidden(kept: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
+def hidden(slots: int, rows: int, rng: np.random.Generator) -> np.ndarray:
     """Which of the slots are masked: all, a random share, or all after the first rows with a share of the next one."""
     kind = rng.random()
     if kind < ALL_MASKED:
-        return np.ones(len(kept), bool)
+        return np.ones(slots, bool)
     if kind < ALL_MASKED + IN_ORDER and rows:
-        row = (kept - 1) // WIDTH
-        known = rng.integers(rows + 1)
-        return (row > known) | ((row == known) & (rng.random(len(kept)) < rng.random())) & (kept > 0)
-    return rng.random(len(kept)) < rng.random()
+        at = np.arange(slots)
+        row, known = (at - 1) // WIDTH, rng.integers(rows + 1)
+        return (row > known) | ((row == known) & (rng.random(slots) < rng.random())) & (at > 0)
+    return rng.random(slots) < rng.random()
 
 
 def replace_rows(example: Example, rows: int) -> list[int]:
-    """Ids of the answer with so many rows."""
+    """Ids of the answer's first rows, so many."""
     filled = example.filled
-    return filled._replace(rows=(*filled.rows, *[Slots()] * (rows - len(filled.rows)))).ids
+    return filled._replace(rows=(*filled.rows, *[Slots()] * rows)[:rows]).ids
 
 
 def stacked(made: Sequence[Laid]) -> Batch:
@@ -135,6 +119,4 @@ def stacked(made: Sequence[Laid]) -> Batch:
     wanted = torch.tensor([id for each in made for id in each.wanted.values()])
     said = torch.tensor([(i, position) for i, each in enumerate(made) for position in range(len(each.told))])
     hints = torch.tensor([hint for each in made for hint in each.told])
-    places = canvas.places[at[:, 0], at[:, 1]] - (WORDS + ROWS)
-    light = (wanted == NONE_ID) & (places % WIDTH != 1)  # types follow the kind of the answer and then each other by WIDTH
-    return Batch(canvas, at, wanted, torch.where(light, EMPTY_WEIGHT, 1.0), said, hints)
+    return Batch(canvas, at, wanted, said, hints)

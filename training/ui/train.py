@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.apps.ui.slots import COUNT
-from unmask.training.run import Run, RunOptions
+from unmask.training.run import Run, RunOptions, mixed
 from unmask.training.ui.batches import Batch, Batches
 from unmask.training.ui.exam import Exam
 from unmask.training.ui.hint import hint_loss
@@ -50,12 +50,11 @@ def main(options: Annotated[TrainUi, cyclopts.Parameter(name="*")]) -> None:
 
 def losses(model: UiModel, batch: Batch) -> dict[str, Tensor]:
     """Mean nats of what is masked, and of what the words of requests stand for."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed("cpu"):
         middle, hidden = model(batch.canvas)
         logits = model.logits(hidden[batch.at[:, 0], batch.at[:, 1]])
         hints = F.linear(middle[batch.said[:, 0], batch.said[:, 1]], model.hints)
-    nats = F.cross_entropy(logits.float(), batch.wanted, reduction="none")
-    slots = (nats * batch.weights).sum() / batch.weights.sum()
+    slots = F.cross_entropy(logits.float(), batch.wanted)
     return {"slots": slots, "hint": HINT_WEIGHT * hint_loss(hints, batch.told)}
 
 

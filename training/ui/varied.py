@@ -1,7 +1,9 @@
 """Requests in other words, misheard ones and such as mean nothing among them. Answers keep what they point to."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -12,20 +14,29 @@ from unmask.training.ui.grammar.names import held_words
 from unmask.training.ui.grammar.sketch import Example
 from unmask.training.ui.misheard import MOST, misheard
 
+REWORDED, SYNONYM = 0.5, 0.15  # share of requests with words of the same meaning, and of their words that have any
 HEARD = 0.35  # share of requests in which words are misheard
 CONFUSED, UNKNOWN = 0.2, 0.03  # of these, share of words that are heard as the captioner may, or as any other word
-STRAY = 0.12  # share of requests with one more word that means nothing
-STRAYS = ("just", "like", "maybe", "well", "now", "really", "here", "so", "then", "the", "a")
+STRAY = 0.15  # share of requests with one more word, or two or three, that mean nothing
+STRAYS = (
+    *("just", "like", "maybe", "well", "now", "really", "here", "so", "then", "the", "a", "perhaps", "simply", "quickly"),
+    *("again", "actually", "basically", "possibly", "today", "also", "quite", "only", "finally", "thanks"),
+    *("dear", "kindly", "somehow", "anyway", "sort", "kind", "yeah", "yes", "you know", "i mean", "i think"),
+    *("if possible", "right away", "as usual", "this time", "after all", "by the way", "of course", "for once"),
+)
 Places = list[tuple[int, int]]
 """For each word the first and the last of those that stand for it."""
 
 
 def varied(example: Example, rng: np.random.Generator) -> Example:
     """The example in other words of the same meaning, as a recognizer may hear them."""
+    if rng.random() < REWORDED:
+        words, places = reworded(example.words, pointed(example) | named(example), rng)
+        example = moved(example, words, places) if len(words) <= WORDS else example
     if rng.random() < HEARD:
         words, places = heard(example.words, rng)
         example = moved(example, words, places) if len(words) <= WORDS else example
-    if rng.random() < STRAY and len(example.words) < WORDS:
+    if rng.random() < STRAY and len(example.words) <= WORDS - 3:
         example = moved(example, *strewn(example.words, pointed(example), rng))
     return example
 
@@ -38,6 +49,31 @@ def pointed(example: Example) -> set[int]:
         found |= set(range(min(own), max(own) + 1)) if own else set()
         found |= {POINTERS.index(token) for token in (row.low, row.high, row.value) if token in POINTERS}
     return found
+
+
+@cache
+def synonyms() -> Mapping[str, Sequence[str]]:
+    """Words of requests, and others in their place. Each of those has a word that no phrasing held back has: no request becomes
+    one of these phrasings."""
+    lines = (files("unmask.training.ui.grammar") / "synonyms.txt").read_text(encoding="utf-8").splitlines()
+    return {word: others.split(", ") for word, others in (line.split(": ") for line in lines)}
+
+
+def reworded(words: Sequence[Word], kept: Container[int], rng: np.random.Generator) -> tuple[list[Word], Places]:
+    """The words with others of the same meaning, but for those that are kept."""
+    found, places = list[Word](), Places()
+    for i, word in enumerate(words):
+        others = () if i in kept else synonyms().get(word.text, ())
+        instead = words_of(others[rng.integers(len(others))]) if others and rng.random() < SYNONYM else [word]
+        places.append((len(found), len(found) + len(instead) - 1))
+        found += instead
+    return found, places
+
+
+def named(example: Example) -> set[int]:
+    """Words that are in a label of the present panel: a change finds its row by them."""
+    labels = {word for row in (example.panel.rows if example.panel else ()) for word in row.label.lower().split()}
+    return {i for i, word in enumerate(example.words) if word.text in labels}
 
 
 def heard(words: Sequence[Word], rng: np.random.Generator) -> tuple[list[Word], Places]:
@@ -71,11 +107,11 @@ def _changeable(word: Word) -> bool:
 
 
 def strewn(words: Sequence[Word], pointed: Container[int], rng: np.random.Generator) -> tuple[list[Word], Places]:
-    """The words with one more that means nothing, outside of what the answer points to."""
+    """The words with others among them that mean nothing, outside of what the answer points to."""
     free = [i for i in range(len(words) + 1) if not (i in pointed and i - 1 in pointed)]
     to = free[rng.integers(len(free))]
-    found = [*words[:to], *words_of(STRAYS[rng.integers(len(STRAYS))]), *words[to:]]
-    return found, [(i + (i >= to),) * 2 for i in range(len(words))]
+    stray = words_of(STRAYS[rng.integers(len(STRAYS))])
+    return [*words[:to], *stray, *words[to:]], [(i + len(stray) * (i >= to),) * 2 for i in range(len(words))]
 
 
 def moved(example: Example, words: list[Word], places: Places) -> Example:

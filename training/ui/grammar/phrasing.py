@@ -1,6 +1,7 @@
 """Sentences out of patterns: "(show|give) me [please] a {what}". Knows which phrasings are held back for tests, and where in the
 sentence each part stands. Knows no panels."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -40,6 +41,13 @@ def known() -> Mapping[str, Phrases]:
             elif line:
                 found[name].append(line)
     return {name: Phrases(tuple(own), tuple(found[name + HELD])) for name, own in found.items() if not name.endswith(HELD)}
+
+
+@cache
+def held_back_words() -> frozenset[str]:
+    """The words of phrasings that are held back."""
+    held = (pattern for phrases in known().values() for pattern in phrases.held)
+    return frozenset(word for pattern in held for word in re.findall(r"[\w']+", re.sub(r"{\w+}", " ", pattern)))
 
 
 class Talk:
