@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from unmask.training.muon import Muon
+
 WEIGHTS, STATE, LOG = "weights.safetensors", "last.pt", "log.jsonl"
 
 
@@ -63,7 +65,7 @@ class Run:
             torch.optim.AdamW(others, lr=options.peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         ]
         if matrices:
-            muon = torch.optim.Muon(matrices, lr=options.peak, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+            muon = Muon(matrices, lr=options.peak, weight_decay=0.01)
             self.optimizers.append(muon)
         self.step, self.elapsed, self.cpu = 0, 0.0, 0.0
         self._losses = defaultdict[str, list[float]](list)
