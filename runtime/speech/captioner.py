@@ -84,6 +84,10 @@ class Captioner:
         self.tokenizer  # noqa: B018  (opens it)
         return self
 
+    def expect(self, words: Sequence[Phrase]) -> None:
+        """Raise these words, and no others, in segments that are encoded from now on."""
+        self.reader.expect(words)
+
     @property
     def tokenizer(self) -> Tokenizer:
         """The bundle's tokenizer, read on first use. Raises BundleError."""

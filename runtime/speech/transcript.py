@@ -106,6 +106,11 @@ class TranscriptReader:
         self.place_s = self.transcript.samples_per_state / SAMPLE_RATE_HZ
         self.longest_s = self.transcript.longest_s
 
+    def expect(self, words: Sequence[Phrase]) -> None:
+        """Raise these words instead, in segments that are encoded from now on."""
+        self._words = words
+        self.__dict__.pop("phrases", None)
+
     @cached_property
     def phrases(self) -> ListedPhrases:
         """The words in the bundle's tokens."""

@@ -21,6 +21,7 @@ from unmask.apps.terminal.panel_view import PanelView, State
 from unmask.apps.ui.board import Board, Reply
 from unmask.apps.ui.catalog import basic, read_catalog
 from unmask.apps.ui.filler import Filler
+from unmask.apps.ui.hearing import expected
 from unmask.apps.ui.screens.drawing import drawn
 from unmask.apps.ui.screens.openhasp import HaspPanel
 from unmask.apps.ui.screens.picture import picture
@@ -130,6 +131,7 @@ def spoken(
 ) -> None:
     bundle = load_bundle(options.captioner)
     captioner = Captioner(bundle, engine.options()).load()
+    screen.listen_with(captioner)
     chosen = live.over(listening.live(bundle.schedule(TASK)))
     with contextlib.ExitStack() as stack:
         if len(files) == 1 and not listening.realtime and files[0] != Path("-"):
@@ -153,11 +155,19 @@ class Screen(Outputs):
         self._picture = Output.of(options.output, ("image",)) if options.output else None
         self._wire, self._pixels = Wire(options.a2ui), options.pixels
         self._heard = "", False  # stable text of the last update, and whether it was all
+        self._captioner: Captioner | None = None
+
+    def listen_with(self, captioner: Captioner) -> None:
+        """Tell the captioner, before each request, which words it may hear."""
+        self._captioner = captioner
+        captioner.expect(expected(self._board.panel))
 
     def ask(self, text: str) -> None:
         """Answer a request. Raises InputError for one without words, or with too many."""
         self._state("thinking", text)
         reply = self._board.ask(text)
+        if self._captioner:
+            self.listen_with(self._captioner)
         self._print(reply)
         if self._picture:
             self._picture.write(picture(self._board.panel, *self._pixels))

@@ -19,6 +19,7 @@ from benchmarks.lab.program import run
 from unmask import Captioner, EngineOptions, load_bundle
 from unmask.apps.ui.board import Board
 from unmask.apps.ui.filler import Filler
+from unmask.apps.ui.hearing import expected
 from unmask.apps.ui.slots import WORDS
 from unmask.apps.ui.words import words_of
 from unmask.benchmarks.measure.statistics import bootstrap_rate
@@ -38,6 +39,7 @@ class RealOptions:
 def main(options: Annotated[RealOptions, cyclopts.Parameter(name="*")]) -> None:
     one = EngineOptions(threads=1)
     filler, captioner = Filler(load_bundle(options.bundle), one).load(), Captioner(load_bundle(options.captioner), one).load()
+    captioner.expect(expected(None))
     print("| recordings | n | nothing shown (95 %) | answers |\n|---|---:|---:|---|")
     for name in options.corpora:
         kinds = []

@@ -24,6 +24,7 @@ from benchmarks.lab.ui.written import Wanted, written
 from unmask import Captioner, Schedule, load_bundle
 from unmask.apps.ui.catalog import basic
 from unmask.apps.ui.filler import Filler
+from unmask.apps.ui.hearing import expected
 from unmask.apps.ui.surface import Outcome, Panel, read
 from unmask.apps.ui.words import spoken, words_of
 from unmask.benchmarks.measure.statistics import bootstrap_rate
@@ -71,7 +72,7 @@ def main(options: ScoreOptions = ScoreOptions()) -> None:
     if options.speak:
         half = options.speak // 2
         said = [*sets["written"][:: max(1, len(sets["written"]) // half)][:half], *sets["drawn"][: options.speak - half]]
-        texts = hear([wanted.text for wanted in said], options)
+        texts = hear(said, options)
         spoken_ones = [record("spoken", "as it ships", w, text, ships) for w, text in zip(said, texts, strict=True)]
         results += spoken_ones
     print(table(results))
@@ -120,13 +121,14 @@ class Nearest:
         return read(self._examples[best].filled, words, panel), 0, 0, 0.0
 
 
-def hear(texts: Sequence[str], options: ScoreOptions) -> list[str]:
-    """What the captioner hears when voices say the texts."""
+def hear(requests: Sequence[Wanted], options: ScoreOptions) -> list[str]:
+    """What the captioner hears when voices say the requests."""
     captioner = Captioner(load_bundle(options.captioner)).load()
     voices = [open_voice(name) for name in options.voices]
     found = []
-    for i, text in enumerate(texts):
-        samples, rate = voices[i % len(voices)](aloud(text), 1.0)
+    for i, wanted in enumerate(requests):
+        samples, rate = voices[i % len(voices)](aloud(wanted.text), 1.0)
+        captioner.expect(expected(wanted.panel))
         heard = captioner.caption(soxr.resample(samples, rate, SAMPLE_RATE_HZ).astype(np.float32))
         found.append(heard.text)
     return found

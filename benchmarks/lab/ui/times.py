@@ -140,7 +140,9 @@ def answered(
 ) -> Answered | None:
     """None for a request that changes nothing."""
     live = compiled(wanted.panel, basic()) if wanted.panel else None
-    listening = Listening(LiveCaptioner(captioner, Silero(), clock=clock), Watched(Board(filler, panel=wanted.panel, live=live)))
+    screen = Watched(Board(filler, panel=wanted.panel, live=live))
+    screen.listen_with(captioner)
+    listening = Listening(LiveCaptioner(captioner, Silero(), clock=clock), screen)
     emitted, _ = play(cast(LiveCaptioner, listening), samples, realtime=False, clock=clock)
     painted = [emitted[i].at_s - end_s for i in sorted(listening.painting)]
     return Answered(painted[0], painted[-1]) if painted else None

@@ -79,6 +79,16 @@ def test_listed_words_are_raised_and_the_text_is_the_raised_decoders_own(
     assert weight < 12 or decoded.text.ids.tolist() != reader.decode(reader.encode(noise(1.5, seed))).text.ids.tolist()
 
 
+def test_a_captioner_expects_other_words_from_the_next_segment_on(fp32_bundle: Path) -> None:
+    words, sound = (Phrase("the sea", 12.0), Phrase("Hat", 12.0)), noise(1.5)
+    with_words, captioner = Captioner(load_bundle(fp32_bundle), words=words), Captioner(load_bundle(fp32_bundle))
+    plain = captioner.caption(sound).text
+    captioner.expect(words)
+    assert captioner.caption(sound).text == with_words.caption(sound).text != plain
+    captioner.expect(())
+    assert captioner.caption(sound).text == plain
+
+
 def test_words_are_spelled_as_they_are_written_after_a_space(captioner: Captioner) -> None:
     spelled = [
         [captioner.tokenizer.decode(ids) for ids, _ in Phrase(text).spelled(captioner.tokenizer)] for text in ("the hat", "At")
