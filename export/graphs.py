@@ -1,4 +1,4 @@
-"""All graphs of fixed sizes of one model, for any engine: from a caption bundle, or from a backbone's checkpoint folder."""
+"""All graphs of fixed sizes of one model, for any engine: from a bundle, or from a backbone's checkpoint folder."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,15 +7,17 @@ import torch
 from torch import nn
 
 from unmask.bundle.manifest import Bundle, Manifest
+from unmask.errors import InputError
 from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.export.families import FAMILIES, family_of
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel
 from unmask.export.modules.static import FixedGraph, backbone_graph, head_graph
 from unmask.export.modules.static_transcript import transcript_graph
 from unmask.export.onnx import transcript
-from unmask.export.reload import reload_transcript
+from unmask.export.reload import reload_text, reload_transcript
 from unmask.export.sizes import SizeRule, backbone_sizes
 
+LONGEST = 512  # positions of a canvas, prompt included
 BACKBONE_RULE = SizeRule(shortest=64, ratio=2.0)  # a graph of many layers takes minutes to convert
 
 
@@ -35,7 +37,24 @@ def backbone_graphs(
 
     longest: positions of the longest canvas, prompt included. top as in `write_backbone`.
     """
-    model, head = reload_backbone(checkpoint)
+    return _graphs(*reload_backbone(checkpoint), manifest, longest, top, rule)
+
+
+def text_graphs(bundle: Bundle, longest: int | None = None, rule: SizeRule = BACKBONE_RULE) -> list[FixedGraph]:
+    """The same of a bundle with graphs of any size. longest: by default LONGEST, or fewer positions if the bundle takes fewer.
+
+    Raises BundleError as `reload_text`, and InputError for a canvas that is longer than the bundle takes.
+    """
+    most = bundle.manifest.positions or longest or LONGEST
+    if longest is not None and not 2 <= longest <= most:
+        raise InputError(f"--longest {longest}: {bundle.manifest.name} takes from 2 to {most} positions")
+    model, head, top = reload_text(bundle)
+    return _graphs(model, head, bundle.manifest, longest or min(LONGEST, most), top, rule)
+
+
+def _graphs(
+    model: BackboneModel, head: nn.Parameter, manifest: Manifest, longest: int, top: int, rule: SizeRule
+) -> list[FixedGraph]:
     ranges = {f"head_{name}": ids for name, ids in manifest.vocabulary.ranges.items() if f"head_{name}" in manifest.graphs}
     heads = {"head": (0, manifest.vocabulary.size), **ranges}
     blocks = {manifest.block, *(schedule.block for schedule in manifest.tasks.values())} - {None}

@@ -1,10 +1,11 @@
-"""The PyTorch model of a caption bundle, from its graphs' constants: to train on, or to export for another engine.
+"""The PyTorch model of a bundle, from its graphs' constants: to train on, or to export for another engine.
 
 Constants are named after their parameters (`export.onnx.parameters`), with `.T` after transposed ones, in every
 number format. The weights of a quantized bundle are its codes times their scales. Knows no training run and no engine.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -16,12 +17,14 @@ from torch import nn
 from unmask.bundle.dataclass_json import from_json
 from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
+from unmask.export.modules.backbone import BackboneConfig, BackboneModel
 from unmask.export.modules.drafter import GIVEN, Drafter
 from unmask.export.modules.moonshine import Moonshine, MoonshineConfig
 from unmask.export.onnx.parameters import PARAMETER
 from unmask.export.onnx.transcript import CONFIG, DRAFTED
 
 Floats = NDArray[np.float32]
+HEAD = re.compile(r"weight(_\d+)?")  # of a head as a whole, or of its parts, each with a range of ids
 
 
 def reload_transcript(bundle: Bundle) -> tuple[Moonshine, Drafter | None]:
@@ -47,6 +50,51 @@ def reload_transcript(bundle: Bundle) -> tuple[Moonshine, Drafter | None]:
     drafter = Drafter(rows, model.decoder.embed_tokens.weight[rows])
     _fill(drafter, "drafter.", {**found, f"drafter.{GIVEN}": table[ids[0]]}, bundle, spare="letters")
     return model, drafter
+
+
+def reload_text(bundle: Bundle) -> tuple[BackboneModel, nn.Parameter, int]:
+    """The model of a backbone's bundle, the matrix of its head, (vocabulary, d), and how many best ids a head gives.
+
+    Sizes are read off the graphs. Raises BundleError for a bundle that is no backbone or has no graphs of any size, and when a
+    parameter is in no graph.
+    """
+    graphs = bundle.manifest.graphs
+    if not {"window", "head"} <= graphs.keys():
+        raise BundleError(f"{bundle.folder}: has no graphs of any size that fill a canvas; give such a bundle")
+    window, head = (onnx.load(bundle.path(graphs[role])) for role in ("window", "head"))
+    found = {name.removeprefix("backbone."): array for name, array in constants(window)}
+    model = BackboneModel(_config(window, found, bundle))
+    _fill(model, "", found, bundle)
+    parts = {name: array for name, array in constants(head) if HEAD.fullmatch(name)}
+    matrix = np.concatenate(
+        [parts[name] for name in sorted(parts, key=lambda name: int(name.removeprefix("weight").strip("_") or 0))]
+    )
+    top = next(value for value in head.graph.output if value.name == "ids").type.tensor_type.shape.dim[1].dim_value
+    return model, nn.Parameter(torch.from_numpy(matrix), requires_grad=False), top
+
+
+def _config(window: onnx.ModelProto, found: Mapping[str, Floats], bundle: Bundle) -> BackboneConfig:
+    """found: parameter -> values, and the frequencies of rotary positions, the one other vector of their length."""
+    cache = next(value for value in window.graph.input if value.name == "cache_k")
+    layers, kv_heads, _, size = (dim.dim_value for dim in cache.type.tensor_type.shape.dim)
+    first, eps = "layers.0.attention", [a.f for node in window.graph.node for a in node.attribute if a.name == "epsilon"]
+    turns = [array for name, array in found.items() if array.shape == (size // 2,) and not name.startswith("layers.")]
+    if not eps or len(turns) != 1 or f"{first}.q.weight" not in found:
+        raise BundleError(f"{bundle.folder}: its graphs do not say what model they are of; export the bundle again")
+    outputs, width = found[f"{first}.q.weight"].shape
+    return BackboneConfig(
+        layers,
+        width,
+        outputs // size,
+        kv_heads,
+        size,
+        len(found["layers.0.gate.weight"]),
+        bundle.manifest.vocabulary.size,
+        eps[0],
+        float(turns[0][-1]) ** (-size / (size - 2)),  # the last frequency is theta ** -((size - 2) / size)
+        qkv_bias=f"{first}.q.bias" in found,
+        qk_norm=f"{first}.q_norm.weight" in found,
+    )
 
 
 def _fill(model: nn.Module, start: str, found: Mapping[str, Floats], bundle: Bundle, spare: str | None = None) -> None:

@@ -1,7 +1,7 @@
 """Write a bundle whose graphs are of fixed sizes, for one engine, from a bundle with graphs of any size.
 
-Embedding tables and the tokenizer are copied byte for byte. Graphs of any size are left out: a phone or an NPU has no use for
-them. Knows files and the manifest. Knows no converter.
+Embedding tables, codecs and the tokenizer are copied byte for byte. The model's graphs of any size are left out: a phone or an NPU
+has no use for them. Knows files and the manifest. Knows no converter.
 """
 
 import shutil
@@ -68,6 +68,8 @@ def target_bundle(source: Bundle, folder: Path, engine: str, precision: str, not
             provenance={**manifest.provenance, "converted": note},
         )
         shutil.copy(source.path(manifest.tokenizer), part / manifest.tokenizer)
+        for name in manifest.codecs:
+            shutil.copytree(source.path(name), part / name)
         yield target
         target.weights.close()
         seal(part, replace(moved, graphs={}, buckets=tuple(target.buckets)))

@@ -6,7 +6,7 @@ Knows PyTorch modules (`export.modules.static`) and ONNX nodes. Knows no bundle 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from unmask.export.modules.static import FixedGraph
 from unmask.export.onnx.trace import run_exporter
@@ -84,14 +84,31 @@ def narrow(model: onnx.ModelProto) -> None:
 
 
 def widen_outputs(model: onnx.ModelProto) -> None:
-    """Give the best ids as TopK gives them, in int64: without a cast to int32, in place."""
+    """Give the best ids without arithmetic on int64, in place: as TopK gives them, or, where a head does not begin at id 0, as a
+    table has them."""
     made_by = {name: node for node in model.graph.node for name in node.output}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for output in model.graph.output:
-        cast = made_by[output.name]
-        best = made_by.get(cast.input[0]) if cast.op_type == "Cast" else None
-        if best is not None and best.op_type == "TopK":
-            best.output[1], cast.output[0] = output.name, f"{output.name}_int32"
+        last = made_by[output.name]
+        first = next((name for name in last.input if name in constants), "") if last.op_type == "Add" else ""
+        cast = made_by.get(last.input[0]) if first else last
+        best = made_by.get(cast.input[0]) if cast is not None and cast.op_type == "Cast" else None
+        if best is None or best.op_type != "TopK":
+            continue
+        if not first:
+            best.output[1], last.output[0] = output.name, f"{output.name}_int32"
             output.type.tensor_type.elem_type = TensorProto.INT64
+            continue
+        start = int(numpy_helper.to_array(constants[first]))
+        ids = np.arange(start, start + _columns(model, best.input[0]), dtype=np.int32)
+        model.graph.initializer.append(numpy_helper.from_array(ids, f"{output.name}_table"))
+        last.CopyFrom(helper.make_node("Gather", [f"{output.name}_table", best.output[1]], [output.name], last.name))
+
+
+def _columns(model: onnx.ModelProto, name: str) -> int:
+    """Size of a tensor's last axis."""
+    shape = next(value.type.tensor_type.shape for value in model.graph.value_info if value.name == name)
+    return int(shape.dim[-1].dim_value)
 
 
 def drop_unused(model: onnx.ModelProto) -> None:

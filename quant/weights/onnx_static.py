@@ -1,35 +1,45 @@
-"""A caption bundle with ONNX graphs of fixed sizes, in fp32 or in static int8: for the NPU providers of ONNX Runtime.
+"""A bundle with ONNX graphs of fixed sizes, in fp32, fp16 or static int8: for the GPU and NPU providers of ONNX Runtime.
 
 Ranges are measured on the fp32 graphs of the same sizes and include values of padding. Knows bundles. The nodes are those of
-`weights.qdq`.
+`weights.qdq` and `weights.half`.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import onnx
 
 from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.export.graphs import caption_graphs
+from unmask.export.modules.static import FixedGraph
 from unmask.export.onnx.static import fixed_onnx
 from unmask.export.target import target_bundle
 from unmask.quant.calibration.calibrate import measure_ranges
 from unmask.quant.calibration.calibration_data import Material
+from unmask.quant.weights.half import halved
 from unmask.quant.weights.qdq import measured, quantized
 
 Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
 Say = Callable[[str], None]
 
 
-def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
-    """Write an fp32 bundle at `folder` and return it. Raises BundleError when `source` has no graphs of any size."""
-    graphs = caption_graphs(source, sizes)
-    with target_bundle(source, folder, "onnx", "fp32", f"fixed sizes, fp32, from {source.manifest.precision}") as target:
+def write_fixed(source: Bundle, folder: Path, graphs: Sequence[FixedGraph], form: str = "fp32", say: Say = print) -> Path:
+    """Write a bundle at `folder` and return it. form: fp32 or fp16.
+
+    Raises InputError for a weight that float16 cannot hold.
+    """
+    with target_bundle(source, folder, "onnx", form, f"fixed sizes, {form}, from {source.manifest.precision}") as target:
         for graph in graphs:
             say(f"exporting {graph.role} {' '.join(f'{name} {count}' for name, count in graph.sizes.items())}")
-            target.add_onnx(graph.role, graph.sizes, fixed_onnx(graph))
+            model = fixed_onnx(graph)
+            target.add_onnx(graph.role, graph.sizes, halved(model) if form == "fp16" else model)
     return folder
+
+
+def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = print, form: str = "fp32") -> Path:
+    """`write_fixed` of a captioner. Raises BundleError when `source` has no graphs of any size."""
+    return write_fixed(source, folder, caption_graphs(source, sizes), form, say)
 
 
 def write_onnx_static_int8(

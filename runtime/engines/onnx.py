@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 MAPPED = "int8"  # others lose a lot: int4 takes up to 45 times as long (docs/log.md)
+NO_HALF = "requires f16"  # WebGPU says so of a GPU without float16, when a graph is first run
 NAMED = 8  # an error lists at most this number of nodes
 
 
@@ -154,5 +155,6 @@ class OnnxRunner:
             made = session.run(None, dict(feeds))
         except _failures() as error:
             path = self._bundle.path(graph.file)
-            raise BundleError(f"{path}: ONNX Runtime cannot run it: {error}; shorter inputs take less memory") from error
+            advice = "take a bundle in fp32" if NO_HALF in str(error) else "shorter inputs take less memory"
+            raise BundleError(f"{path}: ONNX Runtime cannot run it: {error}; {advice}") from error
         return {output.name: array for output, array in zip(session.get_outputs(), made, strict=True)}

@@ -40,6 +40,18 @@ def test_a_captioner_runs_on_the_provider_alone(static_bundle: Path, tmp_path: P
     assert done.stdout.splitlines()[-1] == wanted  # a library has a note of its own before it
 
 
+@needs("onnxruntime_ep_webgpu")
+@needs_swiftshader
+def test_a_text_is_written_in_blocks_on_webgpu_alone(backbones: dict[str, Path], tmp_path: Path) -> None:
+    made, asked = tmp_path / "made", ("--prompt", "sea", "--length", "12", "--quiet")
+    done = unmask("quantize", backbones["block"], "--target", "onnx-static", "--to", "fp32", "--longest", "64", "--out", made)
+    assert done.returncode == 0, done.stderr
+    wanted = unmask("generate", backbones["block"], *asked).stdout
+    assert wanted.strip()
+    done = unmask("generate", made, *asked, "--provider", WEBGPU, "--strict")
+    assert (done.returncode, done.stdout) == (0, wanted), done.stderr
+
+
 def unmask(*line: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-m", "unmask.apps.cli.main", *line], capture_output=True, text=True, check=False)
 

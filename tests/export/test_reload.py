@@ -7,10 +7,12 @@ import onnx
 import pytest
 import torch
 
+from tests.conftest import FAMILIES
 from tests.tiny import TINY, make_captioner, make_drafter
 from unmask.bundle.manifest import load_bundle
 from unmask.errors import BundleError
-from unmask.export.reload import reload_transcript
+from unmask.export.graphs import reload_backbone
+from unmask.export.reload import reload_text, reload_transcript
 from unmask.quant.weights.quantize import Recipe, quantize_bundle
 
 UNSEEN = "letters"  # only training looks at them
@@ -61,3 +63,29 @@ def test_other_bundles_are_refused(fp32_bundle: Path, backbones: dict[str, Path]
     onnx.save_model(mute, tmp_path / "window.onnx")
     with pytest.raises(BundleError, match="do not say what model they are of; export the bundle again"):
         reload_transcript(replace(bundle, folder=tmp_path))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_backbone_is_its_checkpoints_model(family: str, checkpoints: dict[str, Path], backbones: dict[str, Path]) -> None:
+    model, head, top = reload_text(load_bundle(backbones[family]))
+    expected, matrix = reload_backbone(checkpoints[family])
+    tied = replace(expected.config, tied=False, rope_theta=0.0)
+    assert replace(model.config, rope_theta=0.0, eps=tied.eps) == tied
+    assert model.config.eps == pytest.approx(expected.config.eps)
+    assert model.config.rope_theta == pytest.approx(expected.config.rope_theta, rel=1e-6)
+    assert torch.equal(head, matrix)
+    assert top == 64
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, expected.state_dict()[name]), name
+
+
+def test_a_quantized_backbone_is_its_codes(checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path) -> None:
+    model, head, _ = reload_text(load_bundle(quantize_bundle(backbones["block"], tmp_path / "small")))
+    expected, matrix = reload_backbone(checkpoints["block"])
+    for one, other in ((head, matrix), *zip(model.parameters(), expected.parameters(), strict=True)):
+        assert (one - other).square().mean().sqrt() <= 0.02 * other.std(correction=0).clamp(min=0.05)
+
+
+def test_a_captioner_is_no_backbone(fp32_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="has no graphs of any size that fill a canvas"):
+        reload_text(load_bundle(fp32_bundle))

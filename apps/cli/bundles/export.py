@@ -60,12 +60,14 @@ class ExportOptions:
     higgs_voice: Path | None = None
     """The part of the same codec that reads a reference voice, from the same folder."""
     target: CheckpointTarget | Literal["web"] = "onnx"
-    """onnx: graphs of any size, for CPUs. litert and coreml have fixed sizes: for boards and phones; for Macs, iPhones and iPads.
-    web: a page that captions in the browser, made of a captioner's bundle."""
+    """onnx: graphs of any size, for CPUs. The others have fixed sizes. onnx-static: for GPUs and NPUs with an ONNX Runtime
+    provider. litert: for boards and phones. coreml: for Macs, iPhones and iPads. web: a page that captions in the browser, made
+    of a captioner's bundle."""
     onnxruntime_web: Path | None = None
     """web only: npm's package onnxruntime-web, the .tgz that `npm pack` writes or its folder. Default: in the current folder."""
     to: Literal["fp32", "fp16", "int8", "int4"] | None = None
-    """Number format of a target of fixed sizes. litert: fp32 (default) or int8. coreml: fp16 (default), fp32, int8 or int4."""
+    """Number format of a target of fixed sizes. onnx-static: fp32 (default) or fp16. litert: fp32 (default) or int8. coreml: fp16
+    (default), fp32, int8 or int4."""
     longest: int = 512
     """Fixed sizes only: positions of the longest canvas, prompt included."""
     deployment_target: System = "iOS18"
@@ -175,8 +177,8 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
     """Export to `target`, and return it. name: the bundle's, unless the options have one."""
     if (checkpoint / MANIFEST).is_file():
         raise InputError(
-            f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target litert|coreml; with a codec's "
-            f"option, such as --{next(iter(CODECS))}, the codec is added"
+            f"{checkpoint}: is a bundle; for another engine: unmask quantize {checkpoint} --target onnx-static|litert|coreml; "
+            f"with a codec's option, such as --{next(iter(CODECS))}, the codec is added"
         )
     if is_moonshine(checkpoint):
         return convert_moonshine(checkpoint, target, name, options, say)
@@ -197,7 +199,8 @@ def convert(checkpoint: Path, target: Path, name: str, options: ExportOptions, s
         )
     if options.target != "onnx":
         export_fixed(checkpoint, target, replace(options, name=options.name or name), options.to or formats[0], say)
-        say(f"next: unmask generate {target} --engine {options.target} --prompt ...")
+        engine = "" if options.target == "onnx-static" else f" --engine {options.target}"
+        say(f"next: unmask generate {target}{engine} --prompt ...")
     else:
         from unmask.export.codecs.attach import codecs_inside
         from unmask.export.onnx.backbone import write_backbone

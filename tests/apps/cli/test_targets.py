@@ -41,7 +41,8 @@ def test_fixed_graphs_are_made_and_run(command: Command, fp32_bundle: Path, nois
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--target", "onnx-static", "--to", "int4"), "is made in int8-static or fp32, not in int4"),
+        (("--target", "onnx-static", "--to", "int4"), "is made in int8-static or fp32 or fp16, not in int4"),
+        (("--target", "onnx-static", "--to", "fp16", "--longest", "9"), "captions; --longest-s is the length of its recordings"),
         (("--target", "onnx-static", "--longest-s", "99"), "takes from 1 to 30 s"),
         (("--target", "rknn", "--to", "int8"), "is made in fp16, not in int8"),
         (("--target", "rknn", "--soc", "rk3399"), "--soc rk3399: no chip for which this is made"),
@@ -63,11 +64,36 @@ def test_what_cannot_be_made_is_told(
     assert reason in told.err
 
 
-@pytest.mark.parametrize("target", ["onnx-static", "litert", "coreml"])
-def test_a_model_that_does_not_caption_is_made_of_its_checkpoint(
-    command: Command, backbones: dict[str, Path], tmp_path: Path, target: str
+@pytest.mark.parametrize("form", ["fp32", "fp16"])
+def test_a_model_that_fills_a_canvas_is_made_of_its_bundle(
+    command: Command, backbones: dict[str, Path], tmp_path: Path, form: str
 ) -> None:
-    told = command("quantize", backbones["dream"], "--target", target, "--out", tmp_path / "x")
-    assert told.code == 2
-    assert "does not caption" in told.err
-    assert "unmask export CHECKPOINT --target litert|coreml; codecs are graphs of any size" in told.err
+    made = tmp_path / "made"
+    told = command("quantize", backbones["block"], "--target", "onnx-static", "--to", form, "--longest", "64", "--out", made)
+    assert (told.code, told.out) == (0, f"{made}\n"), told.err
+    answers = [command("generate", bundle, "--prompt", "sea", "--length", "12").out for bundle in (backbones["block"], made)]
+    assert answers[0] == answers[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--target", "onnx-static"), "does not caption, and --target onnx-static --to int8-static is for captioners"),
+        (("--target", "rknn"), "does not caption, and --target rknn --to fp16 is for captioners"),
+        (
+            ("--target", "onnx-static", "--to", "fp16", "--longest-s", "5"),
+            "does not caption; --longest is the number of positions",
+        ),
+        (("--target", "onnx-static", "--to", "fp16", "--longest", "1"), "takes from 2 to"),
+    ],
+)
+def test_what_cannot_be_made_of_it_is_told(
+    command: Command, backbones: dict[str, Path], tmp_path: Path, options: tuple[str, ...], reason: str
+) -> None:
+    told = command("quantize", backbones["dream"], *options, "--out", tmp_path / "x")
+    assert (told.code, reason in told.err) == (2, True), told.err
+
+
+def test_codecs_stay_with_onnx_runtime(command: Command, tmp_path: Path) -> None:
+    told = command("quantize", "models/omni-tiny", "--target", "litert", "--to", "fp32", "--out", tmp_path / "x")
+    assert (told.code, "for ONNX Runtime alone; take --target onnx-static" in told.err) == (2, True)
