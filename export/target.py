@@ -1,7 +1,7 @@
 """Write a bundle whose graphs are of fixed sizes, for one engine, from a bundle with graphs of any size.
 
-Embedding tables, codecs and the tokenizer are copied byte for byte. The model's graphs of any size are left out: a phone or an NPU
-has no use for them. Knows files and the manifest. Knows no converter.
+Embedding tables, codecs and the tokenizer are copied byte for byte. Graphs of any size of the model are left out: phones and NPUs
+have no use for them. Knows files and the manifest. Knows no converter.
 """
 
 import shutil
