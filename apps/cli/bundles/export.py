@@ -65,6 +65,9 @@ class ExportOptions:
     of a captioner's bundle."""
     onnxruntime_web: Path | None = None
     """web only: npm's package onnxruntime-web, the .tgz that `npm pack` writes or its folder. Default: in the current folder."""
+    webgpu: Annotated[bool, FLAG] = False
+    """web only: the page also computes on a GPU, where the browser has WebGPU. It takes 13 MB more to load, and a bundle in
+    int8-weights, int4 or fp32."""
     to: Literal["fp32", "fp16", "int8", "int4"] | None = None
     """Number format of a target of fixed sizes. onnx-static: fp32 (default) or fp16. litert: fp32 (default) or int8. coreml: fp16
     (default), fp32, int8 or int4."""
@@ -107,8 +110,8 @@ def export(checkpoint: Path, /, *, options: ExportOptions = ExportOptions()) -> 
 def unread(options: ExportOptions) -> dict[str, str]:
     """Options that this target does not read -> what reads them."""
     if options.target != "web":
-        return unread_by(options.target) | {"onnxruntime_web": "read only with --target web"}
-    others = {field.name for field in fields(options)} - {"target", "out", "onnxruntime_web", "replace", "quiet"}
+        return unread_by(options.target) | dict.fromkeys(("onnxruntime_web", "webgpu"), "read only with --target web")
+    others = {field.name for field in fields(options)} - {"target", "out", "onnxruntime_web", "webgpu", "replace", "quiet"}
     return dict.fromkeys(others, "not read with --target web, which takes a bundle as it is")
 
 
@@ -121,7 +124,7 @@ def write_page(bundle: Path, options: ExportOptions, say: Callable[[str], None])
     if package is None or not package.exists():
         raise InputError(f"{package or packages[0]}: not here; {PACK} writes it, or pass --onnxruntime-web with its place")
     folder = options.out or beside(bundle, "-web")
-    loaded = write_folder(load_bundle(bundle), folder, package, options.replace)
+    loaded = write_folder(load_bundle(bundle), folder, package, options.replace, options.webgpu)
     say(f"{loaded / 1e6:.0f} MB to load once; next: python3 -m http.server 8000 --bind 127.0.0.1 -d {folder}")
     return folder
 

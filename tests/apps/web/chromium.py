@@ -2,7 +2,7 @@
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -38,10 +38,16 @@ FLAGS = [
     "--disable-sync",
     "--use-fake-device-for-media-stream",
 ]
+ON_GPU = [flag for flag in FLAGS if flag != "--disable-gpu"] + [
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
+]
+"""WebGPU by software."""
 
 
 @contextmanager
-def launched(folder: Path) -> Iterator[Any]:
+def launched(folder: Path, flags: Sequence[str] = FLAGS) -> Iterator[Any]:
     """Its microphone hears a clip and a second of silence, over and over. folder: where the sound is written."""
     from playwright.sync_api import sync_playwright
 
@@ -49,6 +55,6 @@ def launched(folder: Path) -> Iterator[Any]:
     speech = read_recording(CLIPS / "lj-jail.flac")[: round(3.6 * 16000)]
     soundfile.write(wav, np.concatenate([speech, np.zeros(20_000, np.float32)]), 16000, subtype="PCM_16")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-audio-capture={wav}"])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags, f"--use-file-for-fake-audio-capture={wav}"])
         yield chromium
         chromium.close()

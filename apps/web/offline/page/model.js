@@ -1,31 +1,80 @@
-// A bundle and the voice activity detector, opened with onnxruntime-web on one thread of WebAssembly. Knows graphs and tensors;
-// knows no captions.
+// A bundle and the voice activity detector, opened with onnxruntime-web on one thread of WebAssembly, or the bundle on the GPU. Knows
+// graphs and tensors; knows no captions.
 
-import * as ort from "./ort/ort.wasm.bundle.min.mjs";
+import { fault, gpu } from "./gpu.js";
+import * as ort from "./ort/ort.mjs";
 import { Tokenizer } from "./text.js";
 
 const STATE = 128;
 const FRAME_SAMPLES = 512; // of the detector
+const CHECKED = { samples: 8000, tokens: 6 }; // of the call by which a GPU is held against WebAssembly
 
 const text = (bytes) => new TextDecoder().decode(bytes);
 const floats = (data, dims) => new ort.Tensor("float32", data, dims);
+const noise = (count) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * i * 0.37) / 4);
 
-// load(path) -> Promise of a Uint8Array. Gives {model, vad} for captioner.js and live.js.
-export async function open(load) {
+// load(path) -> Promise of a Uint8Array. device: "cpu", "gpu", or "" for the GPU if there is one that is no software. Gives
+// {model, vad, device} for captioner.js and live.js; device says where the model runs, and why not where it was wished.
+export async function open(load, device) {
   ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmBinary = (await load("ort/ort-wasm-simd-threaded.wasm")).buffer;
+  ort.env.wasm.wasmBinary = (await load("ort/ort.wasm")).buffer;
   const manifest = JSON.parse(text(await load("bundle/bundle.json")));
   const tokenizer = new Tokenizer(JSON.parse(text(await load(`bundle/${manifest.tokenizer}`))));
   const weights = await load("bundle/weights.bin");
-  const sessions = {};
-  for (const role of ["context", "window"]) {
-    sessions[role] = await session(await load(`bundle/${manifest.graphs[role]}`), [{ path: "weights.bin", data: weights }]);
-  }
+  const graphs = {};
+  for (const role of ["context", "window"]) graphs[role] = await load(`bundle/${manifest.graphs[role]}`);
+  const opened = async (provider) => {
+    const sessions = {};
+    for (const role of Object.keys(graphs)) sessions[role] = await session(graphs[role], provider, [{ path: "weights.bin", data: weights }]);
+    return new Model(manifest, tokenizer, sessions, weights);
+  };
   const vad = new Vad(await session(await load("vad.onnx")));
-  return { model: new Model(manifest, tokenizer, sessions, weights), vad };
+  const model = await opened("wasm");
+  if (device === "cpu") return { model, vad, device: "CPU" };
+  if (!(await gpu(device === "gpu"))) return { model, vad, device: device ? "CPU, since this browser gives no GPU" : "CPU" };
+  const [other, why] = await checked(() => opened("webgpu"), model);
+  if (other) model.release();
+  return other ? { model: other, vad, device: "GPU" } : { model, vad, device: `CPU, since the GPU ${why}` };
 }
 
-const session = (graph, externalData = []) => ort.InferenceSession.create(graph, { executionProviders: ["wasm"], externalData });
+// [the model that `make` opens, null], or [null, why it is of no use].
+async function checked(make, right) {
+  let made = null;
+  try {
+    made = await make();
+    const wrong = await differs(made, right);
+    if (wrong === null) return [made, null];
+    made.release();
+    return [null, `computes wrongly (${wrong})`];
+  } catch (error) {
+    made?.release();
+    return [null, `fails (${error.message})`];
+  }
+}
+
+const session = (graph, provider = "wasm", externalData = []) =>
+  ort.InferenceSession.create(graph, { executionProviders: [provider], externalData, logSeverityLevel: 3 });
+
+// How one model's answers differ from another's in a small call of each graph; null if they do not.
+async function differs(model, right) {
+  const samples = floats(noise(CHECKED.samples), [1, CHECKED.samples]);
+  const heard = await right.run("context", { samples });
+  const wrong = fault(await model.run("context", { samples }), heard);
+  if (wrong) return wrong;
+  const [layers, heads, , size] = heard.cross_k.dims;
+  const width = heads * size;
+  const past = () => floats(new Float32Array(layers * width), [layers, 1, width]);
+  const inputs = () => ({
+    rows: floats(noise(CHECKED.tokens * width), [CHECKED.tokens, width]),
+    positions: right.integers(Array.from({ length: CHECKED.tokens }, (_, i) => 1 + i)),
+    listed: right.integers([1]),
+    cross_k: heard.cross_k,
+    cross_v: heard.cross_v,
+    past_k: past(),
+    past_v: past(),
+  });
+  return fault(await model.run("window", inputs()), await right.run("window", inputs()));
+}
 
 class Model {
   constructor(manifest, tokenizer, sessions, weights) {
@@ -55,6 +104,10 @@ class Model {
 
   run(role, inputs) {
     return this.sessions[role].run(inputs);
+  }
+
+  release() {
+    for (const one of Object.values(this.sessions)) one.release();
   }
 }
 

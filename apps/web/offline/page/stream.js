@@ -1,13 +1,14 @@
 // Takes the place of the page's stream to a server: the same calls, answered by the worker beside the page. Also tells how much of
 // the model has come, and keeps the page up to date. Knows the worker; knows no microphone.
 
-const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+const device = document.getElementById("device");
+const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module", name: localStorage.device ?? "" });
 const told = document.getElementById("loading");
 let [ready, failed, open, last] = [false, null, null, 0];
 
 worker.onmessage = ({ data }) => {
   if (data.type === "progress") tell(`Loading ${megabytes(data.loaded)} of ${megabytes(data.total)} MB`);
-  if (data.type === "ready") (ready = true), open?.begin(), keep();
+  if (data.type === "ready") (ready = true), open?.begin(), offer(data), keep(data.choice ? `Ready on the ${data.device}` : "Ready");
   if (data.type === "failed") fail(data.words);
   if (data.id !== open?.id) return;
   if (data.type === "event") open?.hears.event(data.event);
@@ -65,10 +66,18 @@ export class Stream {
   }
 }
 
+// Where a folder has both, the page begins anew on the other device.
+function offer({ device: runs, choice }) {
+  device.hidden = !choice || !navigator.gpu;
+  const other = runs === "GPU" ? "CPU" : "GPU";
+  device.textContent = `Use the ${other}`;
+  device.onclick = () => ((localStorage.device = other.toLowerCase()), location.reload());
+}
+
 // The page's own files are kept by sw.js. A folder that was replaced meanwhile is taken at the next visit.
-async function keep() {
-  tell("Ready");
+async function keep(words) {
+  tell(words);
   const latest = await fetch("files.json?latest", { cache: "no-store" }).then((answer) => answer.json()).catch(() => null);
   if (latest) await navigator.serviceWorker?.register(`sw.js?version=${latest.version}`).catch(() => null);
-  if (await navigator.serviceWorker?.ready) tell("Ready, also without a network");
+  if (await navigator.serviceWorker?.ready) tell(`${words}, also without a network`);
 }

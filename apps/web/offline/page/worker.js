@@ -1,6 +1,6 @@
 // Where the model runs, beside the page: takes samples, gives progress and events. Each message is {type, ...}:
-// in: start {id, rate}, samples {id, block}, stop {id}, whole {id, samples}; out: progress {loaded, total}, ready, failed {words},
-// event {id, event}, done {id}.
+// in: start {id, rate}, samples {id, block}, stop {id}, whole {id, samples}; out: progress {loaded, total}, ready {device, choice},
+// failed {words}, event {id, event}, done {id}. Its name is the device that the user chose, "" before a choice.
 
 import { Captioner } from "./captioner.js";
 import { cues } from "./cues.js";
@@ -20,8 +20,8 @@ async function start() {
   const files = await listed();
   let loaded = 0;
   const load = await opened(files, (bytes) => postMessage({ type: "progress", loaded: (loaded += bytes), total: files.total }));
-  const { model, vad } = await open(load);
-  postMessage({ type: "ready" });
+  const { model, vad, device } = await open(load, files.webgpu ? self.name : "cpu");
+  postMessage({ type: "ready", device, choice: files.webgpu });
   for (let run = null; ; ) {
     if (!asked.length) await new Promise((resolve) => (wake = resolve));
     const message = asked.shift();

@@ -12,8 +12,9 @@ from tests.apps.conftest import Command
 from tests.apps.web.offline.vectors import TABLE, table
 from unmask import load_bundle
 from unmask.apps.cli.options import SHIPPED
-from unmask.apps.web.offline.folder import LIST, ORT_FILES, ORT_VERSION
+from unmask.apps.web.offline.folder import GPU_FILES, LIST, ORT_FILES, ORT_VERSION
 
+PACKED = (*ORT_FILES.values(), *GPU_FILES.values())
 PORT = ("captioner.js", "decoding.js", "live.js", "sound.js", "text.js")
 
 
@@ -23,7 +24,7 @@ def package(tmp_path: Path) -> Path:
     return pack(tmp_path / "ort.tgz", {"name": "onnxruntime-web", "version": ORT_VERSION})
 
 
-def pack(path: Path, described: dict[str, str], names: tuple[str, ...] = ORT_FILES) -> Path:
+def pack(path: Path, described: dict[str, str], names: tuple[str, ...] = PACKED) -> Path:
     files = {"package.json": json.dumps(described).encode()} | {f"dist/{name}": name.encode() for name in names}
     with tarfile.open(path, "w:gz") as tar:
         for name, content in files.items():
@@ -75,7 +76,7 @@ def test_a_page_replaces_a_page_and_nothing_else(command: Command, package: Path
 
 def test_other_packages_are_refused_with_the_command(command: Command, tmp_path: Path) -> None:
     older = pack(tmp_path / "older.tgz", {"name": "onnxruntime-web", "version": "1.2.3"})
-    partial = pack(tmp_path / "partial.tgz", {"name": "onnxruntime-web", "version": ORT_VERSION}, ORT_FILES[:1])
+    partial = pack(tmp_path / "partial.tgz", {"name": "onnxruntime-web", "version": ORT_VERSION}, PACKED[:1])
     garbage = tmp_path / "garbage.tgz"
     garbage.write_bytes(b"no archive")
     for package in (older, partial, garbage, tmp_path, tmp_path / "absent.tgz"):
@@ -89,6 +90,17 @@ def test_other_bundles_are_refused(command: Command, package: Path, backbones: d
     assert (code, "is for captioners" in said) == (2, True)
     code, said = export(command, tmp_path / "web", package, "--top", "3")
     assert (code, "not read with --target web" in said) == (2, True)
+
+
+def test_a_page_for_gpus_takes_the_other_build_and_a_bundle_that_they_run(
+    command: Command, package: Path, fp32_bundle: Path, tmp_path: Path
+) -> None:
+    code, said = export(command, tmp_path / "web", package, "--webgpu")
+    assert (code, "of whose operators WebGPU has half" in said, said.count("\n")) == (2, True, 1)
+    for more, files in (((), ORT_FILES), (("--webgpu", "--replace"), GPU_FILES)):
+        assert export(command, folder := tmp_path / "web", package, *more, bundle=fp32_bundle)[0] == 0
+        assert {path.name: path.read_text(encoding="utf-8") for path in (folder / "ort").iterdir()} == dict(files)
+        assert json.loads((folder / LIST).read_text(encoding="utf-8"))["webgpu"] == bool(more)
 
 
 def test_the_port_is_small() -> None:

@@ -182,6 +182,42 @@ def test_a_folder_that_lacks_a_file_or_has_another_says_which(browser: Any, fold
             (copy / "bundle" / "window.onnx").write_bytes(b"")
 
 
+def test_a_gpu_has_to_compute_what_webassembly_computes(browser: Any, host: Host) -> None:
+    page = opened(browser, service_workers="block", bypass_csp=True)
+    page.route("**/worker.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    page.goto(host.url)
+    faults = """async () => {
+      const { fault } = await import('./gpu.js');
+      const ids = (...data) => ({ ids: { type: 'int64', data: BigInt64Array.from(data, BigInt) } });
+      const numbers = (...data) => ({ k: { type: 'float32', data: Float32Array.from(data) } });
+      return [
+        fault(ids(1, 2, 3, 9), ids(1, 2, 3, 4)), fault(ids(1, 2, 8, 9), ids(1, 2, 3, 4)), fault(ids(1), ids(1, 2)),
+        fault(numbers(1.1, 2), numbers(1, 2)), fault(numbers(2, 1), numbers(1, 2)), fault(numbers(NaN, 2), numbers(1, 2)),
+      ];
+    }"""
+    assert page.evaluate(faults) == [None, "2 of 4 ids are right", "ids has another size", None, "k are wrong", "k are wrong"]
+    page.context.close()
+
+
+def test_a_page_runs_on_webassembly_where_the_gpu_fails(browser: Any, fp32_bundle: Path, tmp_path: Path) -> None:
+    write_folder(load_bundle(fp32_bundle), tmp_path / "web", PACKAGE, replaced=False, webgpu=True)
+    host = Host(tmp_path / "web")
+    bold = "export const gpu = async () => true, fault = () => null;"
+    for choice, found, words in (
+        ("", False, "Ready on the CPU, also"),
+        ("gpu", False, "Ready on the CPU, since this browser gives no GPU"),
+        ("gpu", True, "Ready on the CPU, since the GPU fails ("),
+    ):
+        page = opened(browser)
+        page.add_init_script(f"localStorage.device = '{choice}'")
+        if found:
+            page.route("**/gpu.js", lambda route: route.fulfill(body=bold, content_type="text/javascript"))
+        page.goto(host.url)
+        page.get_by_text(words).wait_for()
+        page.context.close()
+    host.stop()
+
+
 def test_a_file_that_is_no_recording_is_told(browser: Any, host: Host) -> None:
     page = opened(browser)
     page.route("**/worker.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
