@@ -67,7 +67,7 @@ class ExportOptions:
     """web only: npm's package onnxruntime-web, the .tgz that `npm pack` writes or its folder. Default: in the current folder."""
     webgpu: Annotated[bool, FLAG] = False
     """web only: the page also computes on a GPU, where the browser has WebGPU. It takes 13 MB more to load, and a bundle in
-    int8-weights, int4 or fp32."""
+    fp32, fp16 or int8-weights."""
     to: Literal["fp32", "fp16", "int8", "int4"] | None = None
     """Number format of a target of fixed sizes. onnx-static: fp32 (default) or fp16. litert: fp32 (default) or int8. coreml: fp16
     (default), fp32, int8 or int4."""

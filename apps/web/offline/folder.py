@@ -62,14 +62,13 @@ def check_bundle(bundle: Bundle, webgpu: bool = False) -> None:
         )
     if webgpu and manifest.precision == "int8":
         raise InputError(
-            f"{bundle.folder}: in int8, of whose operators WebGPU has half; take its fp32 bundle, and unmask quantize it with "
-            "--to int8-weights"
+            f"{bundle.folder}: in int8, of whose operators WebGPU has half; unmask quantize its fp32 bundle with --to fp16"
         )
     embedding = manifest.embedding
-    if embedding.dtype not in ("int8", "float32") or embedding.rest is not None or embedding.file != "weights.bin":
+    if embedding.dtype not in ("int8", "float16", "float32") or embedding.rest is not None or embedding.file != "weights.bin":
         raise InputError(
-            f"{bundle.folder}: its table of tokens is {embedding.dtype}, and a page reads int8 or float32; unmask quantize with "
-            "--to int8"
+            f"{bundle.folder}: its table of tokens is {embedding.dtype}, and a page reads int8, float16 or float32; unmask "
+            "quantize with --to int8"
         )
     decoder = json.loads((bundle.folder / manifest.tokenizer).read_text(encoding="utf-8")).get("decoder") or {}
     if "ByteFallback" not in {step.get("type") for step in decoder.get("decoders", ())}:

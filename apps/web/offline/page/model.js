@@ -9,8 +9,15 @@ const STATE = 128;
 const FRAME_SAMPLES = 512; // of the detector
 const CHECKED = { samples: 8000, tokens: 6 }; // of the call by which a GPU is held against WebAssembly
 
+const TABLES = { int8: { size: 1, Table: Int8Array }, float16: { size: 2, Table: Uint16Array }, float32: { size: 4, Table: Float32Array } };
+
 const text = (bytes) => new TextDecoder().decode(bytes);
 const floats = (data, dims) => new ort.Tensor("float32", data, dims);
+// The number whose float16 has these bits; tables hold no infinity.
+const half = (bits) => {
+  const [exponent, rest] = [(bits >> 10) & 31, bits & 1023];
+  return (bits & 32768 ? -1 : 1) * (exponent ? (1 + rest / 1024) * 2 ** (exponent - 15) : rest * 2 ** -24);
+};
 const noise = (count) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * i * 0.37) / 4);
 
 // load(path) -> Promise of a Uint8Array. device: "cpu", "gpu", or "" for the GPU if there is one that is no software. Gives
@@ -81,19 +88,18 @@ class Model {
     Object.assign(this, { tokenizer, sessions, floats, record: manifest.transcript, schedule: manifest.tasks.caption });
     this.maskId = manifest.vocabulary.mask_id;
     const { offset, rows, width, dtype, scales } = manifest.embedding; // the table alone stays, the graphs have copies of the rest
-    const bytes = rows * width * (dtype === "int8" ? 1 : 4);
-    const stored = weights.slice(offset, offset + bytes).buffer;
-    const table = dtype === "int8" ? new Int8Array(stored) : new Float32Array(stored);
+    const { size, Table } = TABLES[dtype];
+    const table = new Table(weights.slice(offset, offset + rows * width * size).buffer);
     const scale = dtype === "int8" ? new Float32Array(weights.slice(scales, scales + 4 * rows).buffer) : null;
-    Object.assign(this, { table, scale, rows, width });
+    Object.assign(this, { table, scale, rows, width, read: dtype === "float16" ? half : (number) => number });
   }
 
   // (N,) ids -> (N, width) rows; int8 is stored as (width, rows), with a scale for each row.
   embed(ids) {
-    const { table, scale, rows, width } = this;
+    const { table, scale, rows, width, read } = this;
     const found = new Float32Array(ids.length * width);
     ids.forEach((id, row) => {
-      for (let i = 0; i < width; i++) found[row * width + i] = scale ? table[i * rows + id] * scale[id] : table[id * width + i];
+      for (let i = 0; i < width; i++) found[row * width + i] = scale ? table[i * rows + id] * scale[id] : read(table[id * width + i]);
     });
     return found;
   }
