@@ -62,7 +62,7 @@ def check_bundle(bundle: Bundle, webgpu: bool = False) -> None:
         )
     if webgpu and manifest.precision == "int8":
         raise InputError(
-            f"{bundle.folder}: in int8, of whose operators WebGPU has half; unmask quantize its fp32 bundle with --to fp16"
+            f"{bundle.folder}: in int8, of whose nodes WebGPU has three quarters; unmask quantize its fp32 bundle with --to fp16"
         )
     embedding = manifest.embedding
     if embedding.dtype not in ("int8", "float16", "float32") or embedding.rest is not None or embedding.file != "weights.bin":

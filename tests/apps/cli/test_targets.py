@@ -75,6 +75,28 @@ def test_a_model_that_fills_a_canvas_is_made_of_its_bundle(
     assert answers[0] == answers[1] != ""
 
 
+@pytest.mark.slow
+def test_it_is_made_of_a_checkpoint_too(
+    command: Command, checkpoints: dict[str, Path], backbones: dict[str, Path], tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    told = command("export", checkpoints["block"], "--target", "onnx-static", "--to", "fp16", "--longest", "64", "--out", made)
+    assert (told.code, told.out) == (0, f"{made}\n"), told.err
+    assert f"next: unmask generate {made} --prompt" in told.err
+    answers = [command("generate", bundle, "--prompt", "sea", "--length", "12").out for bundle in (backbones["block"], made)]
+    assert answers[0] == answers[1] != ""
+
+
+@pytest.mark.slow
+def test_panels_are_filled_by_graphs_of_fixed_sizes(command: Command, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    told = command("quantize", "models/ui-tiny", "--target", "onnx-static", "--to", "fp32", "--longest", "256", "--out", made)
+    assert told.code == 0, told.err
+    asked = ("--text", "a slider for the volume", "--format", "text", "--quiet")
+    drawn = [command("ui", *asked, "--bundle", bundle).out for bundle in ("models/ui-tiny", made)]
+    assert drawn[0] == drawn[1] != ""
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

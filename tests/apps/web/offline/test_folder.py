@@ -96,7 +96,7 @@ def test_a_page_for_gpus_takes_the_other_build_and_a_bundle_that_they_run(
     command: Command, package: Path, fp32_bundle: Path, tmp_path: Path
 ) -> None:
     code, said = export(command, tmp_path / "web", package, "--webgpu")
-    assert (code, "of whose operators WebGPU has half" in said, said.count("\n")) == (2, True, 1)
+    assert (code, "of whose nodes WebGPU has three quarters" in said, said.count("\n")) == (2, True, 1)
     for more, files in (((), ORT_FILES), (("--webgpu", "--replace"), GPU_FILES)):
         assert export(command, folder := tmp_path / "web", package, *more, bundle=fp32_bundle)[0] == 0
         assert {path.name: path.read_text(encoding="utf-8") for path in (folder / "ort").iterdir()} == dict(files)
