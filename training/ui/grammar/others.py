@@ -41,6 +41,15 @@ TOPICS = (
 WISHES = (
     *("sandwich", "glass of water", "cup of tea", "beer", "cake", "new phone", "ticket", "taxi", "haircut", "blanket", "pillow"),
     *("large soup", "small salad", "slice of bread", "hot chocolate", "apple juice", "bag of chips", "ride home", "nice dinner"),
+    *("coffee", "latte", "cappuccino", "espresso", "mocha", "americano", "iced tea", "milkshake", "burger", "pizza", "bagel"),
+)
+KINDS = (
+    *("large", "small", "medium", "extra large", "twelve ounce", "sixteen ounce", "eight ounce", "double", "single", "triple"),
+    *("single shot", "double shot", "light roast", "dark roast", "medium roast", "hot", "iced", "cold", "fresh", "warm", "decaf"),
+)
+EXTRAS = (
+    *("milk", "soy milk", "whole milk", "a lot of milk", "no milk", "a bit of cream", "cream", "sugar", "two sugars", "honey"),
+    *("brown sugar", "cinnamon", "ice", "extra cheese", "ketchup", "lemon", "some syrup", "nothing else"),
 )
 
 
@@ -51,7 +60,9 @@ def draw_other(talk: Talk, panel: Panel | None) -> Example:
     a, b, c = (made_up(rng, names.held_words()).split(" ")[0] for _ in range(3))
     n, m = str(rng.integers(2, 90)), str(rng.integers(2, 90))
     phrases = {UNDO: "undoing", CLOSE: "closing", CANNOT: "others", UNCLEAR: "noise"}[kind]
-    thing, other = (talk.one(WISHES) if talk.chance(0.3) else made_up(rng, names.held_words()) for _ in range(2))
+    thing, other = (talk.one(own) if talk.chance(0.4) else made_up(rng, names.held_words()) for own in (WISHES, EXTRAS))
+    while talk.chance(0.3):
+        thing = f"{talk.one(KINDS)} {thing}"
     parts = {
         "thing": thing,
         "other": other,
