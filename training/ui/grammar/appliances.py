@@ -20,14 +20,24 @@ def dimmer(s: Sketch) -> str:
     return expanded(s, said) + ranged(s, "Brightness", share=0.35, low="=0", high="=100") + buttons(s, 0.15)
 
 
+SLIDERS = (
+    *("[{n}] sliders for {l}", "sliders for {l}", "[{n}] sliders , {l} ,", "sliders {l}", "[{n}] (dials|knobs) for {l}"),
+    *(
+        "a slider each for {l}",
+        "a (set|group) of [{n}] sliders for {l}",
+        "{l} sliders",
+        "[{n}] sliders (called|named|labeled) {l}",
+    ),
+)
+
+
 def sliders(s: Sketch) -> str:
     """Several of one kind, or one."""
     if s.talk.chance(0.5):
         return slider(s) + buttons(s, 0.3)
     count = int(s.talk.rng.integers(2, 5))
     marked = [s.mark(name) for name in names.draw_names(s.talk.rng, names.LEVELS, count, s.held)]
-    number = s.talk.one(("", "", f"{count} "))
-    said = f"{number}sliders for {s.talk.listed([text for text, _ in marked])}"
+    said = expanded(s, s.talk.one(SLIDERS)).replace("{l}", s.talk.listed([text for text, _ in marked])).replace("{n}", str(count))
     low = high = NONE
     if s.talk.chance(0.3):
         (a, low), (b, high) = s.number(0), s.number(float(s.talk.rng.integers(5, 300)))
@@ -54,6 +64,18 @@ def switches(s: Sketch) -> str:
     for _, tag in marked:
         s.add("CheckBox", tag)
     return said + buttons(s, 0.1)
+
+
+def alone(s: Sketch) -> str:
+    """Nothing but what has a control: "kitchen lights", "the fan", "volume"."""
+    names_of = s.talk.one(("light", "device", "level"))
+    if names_of == "light":
+        room = names.draw_name(s.talk.rng, names.ROOMS, s.held, invent=0)
+        text, tag = s.mark(f"{room} {s.talk.one(('lights', 'light', 'lamp', 'lights', 'fan', 'heating', 'door'))}")
+    else:
+        text, tag = s.name(names.DEVICES if names_of == "device" else names.LEVELS, invent=0)
+    s.add("Slider" if names_of == "level" else "CheckBox", tag)
+    return expanded(s, "[the|my] {t}").replace("{t}", text)
 
 
 def pick(s: Sketch) -> str:

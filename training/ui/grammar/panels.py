@@ -2,7 +2,7 @@
 
 from unmask.apps.ui.slots import DEPTHS, NEW, READING
 from unmask.training.ui.grammar import names
-from unmask.training.ui.grammar.appliances import alarm, dimmer, pick, player, sliders, switches, thermostat, timer
+from unmask.training.ui.grammar.appliances import alarm, alone, dimmer, pick, player, sliders, switches, thermostat, timer
 from unmask.training.ui.grammar.controls import control, field_look
 from unmask.training.ui.grammar.phrasing import Talk
 from unmask.training.ui.grammar.sketch import Example, Sketch
@@ -131,7 +131,7 @@ def view(s: Sketch) -> str:
 
 KINDS = {
     **{thermostat: 9, dimmer: 4, sliders: 9, switches: 9, pick: 8, timer: 5, alarm: 5, player: 5, form: 7, login: 1, todo: 7},
-    **{dashboard: 6, mixed: 26, confirmation: 4, notice: 2, remote: 4, view: 2},
+    **{dashboard: 6, mixed: 26, confirmation: 4, notice: 2, remote: 4, view: 2, alone: 3},
 }
 
 
