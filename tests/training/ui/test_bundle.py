@@ -1,5 +1,6 @@
 """The bundle of ui-tiny says what PyTorch says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from tokenizers import Tokenizer
 
 from unmask.apps.ui.catalog import basic
 from unmask.apps.ui.filler import Filler, row_count
-from unmask.apps.ui.slots import FIELDS, MASK_ID, Slots
+from unmask.apps.ui.slots import CANNOT, FIELDS, MASK_ID, Filled, Slots
 from unmask.bundle.manifest import load_bundle
 from unmask.decoding.schedule import Schedule
 from unmask.training.ui.batches import laid
@@ -41,6 +42,17 @@ def test_a_canvas_of_training_masks_what_it_asks_for(pieces: Tokenizer) -> None:
         for at, id in made.wanted.items():
             assert padded.ids[made.positions[at] - made.prompt] == id
         assert (len(padded.ids) - 1) % len(FIELDS) == 0
+
+
+def test_what_a_canvas_of_training_has_tells_nothing_of_the_answer(pieces: Tokenizer) -> None:
+    """A fill has the same canvas for all answers; a model that is taught by what is left out sees more to say there."""
+    rng, encode = np.random.default_rng(1), Encoder(pieces)
+    for seed in range(30):
+        example = draw(rng)
+        nothing = replace(example, filled=Filled(CANNOT, ()))
+        one, other = (laid(each, encode, np.random.default_rng(seed)) for each in (example, nothing))
+        assert one.places == other.places
+        assert len(one.ids) - one.prompt <= 1 + row_count(len(example.words)) * len(FIELDS)
 
 
 def test_pointers_are_learned_with_their_places(model: UiModel) -> None:
