@@ -5,7 +5,6 @@ A Hugging Face folder holds `config.json` and `model.safetensors`; a folder that
 `decoder_model_merged.ort` and `tokenizer.bin`, whose matrices are 8-bit.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from unmask.bundle.dataclass_json import parse_json
 from unmask.errors import UnmaskError
 from unmask.export.checkpoint.graph_weights import Parameters
 from unmask.export.checkpoint.onnx_weights import read_onnx
@@ -114,7 +114,7 @@ def _config_of(weights: dict[str, Tensor], folder: Path) -> MoonshineConfig:
 
 def _read_config(file: Path) -> MoonshineConfig:
     try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = parse_json(file.read_text(encoding="utf-8"))
         width, heads = int(raw["hidden_size"]), int(raw["decoder_num_attention_heads"])
         rope = raw.get("rope_parameters") or raw  # transformers 5 keeps these in a record of their own
         return MoonshineConfig(

@@ -4,7 +4,6 @@ Constants are named after their parameters (`export.onnx.parameters`), with `.T`
 number format. The weights of a quantized bundle are its codes times their scales. Knows no training run and no engine.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.dataclass_json import from_json, parse_json
 from unmask.bundle.manifest import Bundle
 from unmask.errors import BundleError
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel
@@ -39,7 +38,7 @@ def reload_transcript(bundle: Bundle) -> tuple[Moonshine, Drafter | None]:
     written = {entry.key: entry.value for entry in window.metadata_props}
     if CONFIG not in written:
         raise BundleError(f"{bundle.folder}: its graphs do not say what model they are of; export the bundle again")
-    model = Moonshine(from_json(MoonshineConfig, json.loads(written[CONFIG]), f"{bundle.folder}: {CONFIG}"))
+    model = Moonshine(from_json(MoonshineConfig, parse_json(written[CONFIG]), f"{bundle.folder}: {CONFIG}"))
     table = bundle.table().gather(np.arange(manifest.embedding.total))
     found = {**dict(constants(window)), **dict(constants(context)), "decoder.embed_tokens.weight": table}
     _fill(model, "", found, bundle)

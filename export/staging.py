@@ -4,7 +4,6 @@ A folder in the making is hidden, named after the folder that it becomes, and lo
 run can tell what a killed one left. Knows files, and the list of files in a bundle's manifest.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from unmask.bundle.dataclass_json import parse_json
 from unmask.bundle.manifest import MANIFEST
 from unmask.errors import InputError
 
@@ -127,9 +127,9 @@ def _hold(part: Path) -> _Held | None:
 def _own(folder: Path) -> set[str]:
     """The files that belong to a bundle, of whatever format. Raises InputError when its manifest does not say."""
     try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        files = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
         return {MANIFEST, *(str(name) for name in files)}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{folder / MANIFEST}: does not list the bundle's files ({type(error).__name__}), so what else lies here is not "
             "known; move it away, or choose another folder"

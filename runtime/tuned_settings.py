@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.dataclass_json import from_json, parse_json
 from unmask.bundle.manifest import MANIFEST, Bundle
 from unmask.decoding.schedule import Schedule
 from unmask.engines.devices import describe_cpu, engine_version, read_cpu
@@ -88,10 +88,10 @@ def read_tuned(bundle: Bundle, task: str, options: EngineOptions) -> Tuned | Non
     except NoCacheError:
         return None
     try:
-        tuned = from_json(Tuned, json.loads(_text(path)), path.name)
+        tuned = from_json(Tuned, parse_json(_text(path)), path.name)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError, BundleError, InputError) as error:
+    except (OSError, ValueError, BundleError, InputError) as error:
         raise InputError(f"{path}: not a stored setting ({error}); run `unmask tune` again or delete it") from error
     if (tuned.format, tuned.bundle, tuned.task, tuned.device) != (FORMAT, own, task, device):
         raise InputError(f"{path}: a setting for something else; run `unmask tune` again or delete it")

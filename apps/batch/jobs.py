@@ -1,12 +1,12 @@
 """What is captioned or answered, and where each result goes. Knows names. Opens no sound and no picture."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unmask.apps.batch.places import files_in, is_folder, is_remote, joined, read_text
+from unmask.bundle.dataclass_json import parse_json
 from unmask.errors import InputError
 from unmask.session import Task
 
@@ -69,7 +69,7 @@ def _named(manifest: str, number: int, line: str) -> str:
 def _texts(where: str, line: str, keys: Iterable[str], optional: Iterable[str] = ()) -> dict[str, str]:
     """A JSON object that holds these texts. Raises InputError for another."""
     try:
-        found: dict[str, Any] = json.loads(line)
+        found: dict[str, Any] = parse_json(line)
         for key in (*keys, *(key for key in optional if key in found)):
             if not isinstance(found[key], str):
                 raise InputError(f"{where}: `{key}` is no text")

@@ -3,6 +3,7 @@
 Knows a filler and a catalog. Knows no audio and no screen. One board belongs to one screen; it is not thread-safe.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,4 +160,4 @@ class Board:
 
 
 def _numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return all(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) for value in values)

@@ -5,7 +5,7 @@ Each property has a kind. `text`, `number`, `boolean` and `texts` are literals o
 Knows no messages and no screen.
 """
 
-import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from unmask.apps.ui.slots import COMPONENTS
+from unmask.bundle.dataclass_json import parse_json
 from unmask.errors import InputError
 
 Kind = str | tuple[str, ...]
@@ -21,6 +22,7 @@ KINDS = (
     *("component", "components", "tabs", "options", "action", "checks"),
 )
 COMMON = {"accessibility": "accessibility", "weight": "fixed number"}  # properties of every component
+RESERVED = ("id", "component")  # of every component in a message
 CONTAINERS = ("Column", "List", "Row")  # of which a catalog needs one
 LITERALS: dict[str, type | tuple[type, ...]] = {"text": str, "number": (int, float), "boolean": bool, "texts": list}
 
@@ -70,7 +72,7 @@ class Catalog:
             if not isinstance(id, str) or name not in by_name:
                 yield f"{id}: {name!r} is not a component of {self.id}"
                 continue
-            own = {key: value for key, value in each.items() if key not in ("id", "component")}
+            own = {key: value for key, value in each.items() if key not in RESERVED}
             component = by_name[name]
             yield from (f"{id} lacks {key}" for key in component.required if key not in own)
             for key, value in own.items():
@@ -116,7 +118,7 @@ def _is(value: Any, kind: str) -> bool:
 def basic() -> Catalog:
     """A2UI's basic catalog, v0.9."""
     text = (files("unmask.apps.ui") / "catalogs" / "basic.json").read_text(encoding="utf-8")
-    return _catalog(json.loads(text), "basic.json")
+    return _catalog(parse_json(text), "basic.json")
 
 
 def read_catalog(path: Path) -> Catalog:
@@ -127,8 +129,10 @@ def read_catalog(path: Path) -> Catalog:
     what is wrong with the file.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        raw = parse_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a JSON file with catalogId and components") from error
+    except ValueError as error:
         raise InputError(f"{path}: not a catalog ({error}); give a JSON file with catalogId and components") from error
     return _catalog(raw, str(path))
 
@@ -156,18 +160,30 @@ def _component(name: str, given: Any, where: str, base: Catalog | None) -> tuple
     type = given.get("as", name)
     if type not in COMPONENTS:
         raise InputError(f'{where}: {name} stands for {type!r}; give "as" with one of {", ".join(COMPONENTS)}')
-    renamed = given.get("names", {})
     whole = base.components[type] if base else Component(name, (), {})
-    if not isinstance(renamed, dict) or not all(isinstance(v, str) for v in renamed.values()):
-        raise InputError(f"{where}: names of {name} must be texts by property, not {renamed!r}")
-    if base and (stray := set(renamed) - whole.properties.keys()):
-        raise InputError(f"{where}: {name} renames {min(stray)}, which {type} does not have")
+    renamed = _names(f"{where}: {name}", given.get("names", {}), type, whole) if base else {}
     properties = given.get("properties") or {renamed.get(key, key): kind for key, kind in whole.properties.items()}
+    required = given.get("required", [renamed.get(key, key) for key in whole.required])
+    if not isinstance(properties, dict):
+        raise InputError(f"{where}: properties of {name} must be kinds by property, not {properties!r}")
     for key, kind in properties.items():
         if kind not in KINDS and not (isinstance(kind, list | tuple) and kind and all(isinstance(v, str) for v in kind)):
             raise InputError(f"{where}: {name}.{key} is of the kind {kind!r}; known: {', '.join(KINDS)}, or a list of texts")
-    required = tuple(given.get("required", [renamed.get(key, key) for key in whole.required]))
     if base and (lost := {renamed.get(key, key) for key in whole.required} - properties.keys()):
         raise InputError(f"{where}: {name} stands for {type} and so needs {min(lost)}, which its properties lack")
+    if not isinstance(required, list) or not all(isinstance(key, str) and key in properties for key in required):
+        raise InputError(f"{where}: required of {name} must be a list of its properties, not {required!r}")
     kinds = {key: tuple(kind) if isinstance(kind, list) else kind for key, kind in properties.items()}
-    return Component(name, required, kinds, renamed), type
+    return Component(name, tuple(required), kinds, renamed), type
+
+
+def _names(widget: str, renamed: Any, type: str, whole: Component) -> dict[str, str]:
+    """What a widget calls the properties of A2UI's component, if it can be told apart and read back. Raises InputError."""
+    if not isinstance(renamed, dict) or not all(isinstance(own, str) and own for own in renamed.values()):
+        raise InputError(f"{widget}: names must be texts by property, not {renamed!r}")
+    if stray := set(renamed) - whole.properties.keys():
+        raise InputError(f"{widget} renames {min(stray)}, which {type} does not have")
+    taken = Counter([renamed.get(key, key) for key in whole.properties] + list(RESERVED))
+    if twice := [own for own, times in taken.items() if times > 1]:
+        raise InputError(f"{widget} calls two things {twice[0]!r}; give each property a name of its own")
+    return renamed

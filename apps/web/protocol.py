@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.apps.captions.cues import cues
+from unmask.bundle.dataclass_json import parse_json
 from unmask.speech.events import Event
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
@@ -77,7 +78,7 @@ def read_samples(frame: bytes) -> NDArray[np.float32]:
 def read_stop(text: str) -> Closing:
     """Read a text frame; there is only one message. Raises RefusedError for any other."""
     try:
-        message = json.loads(text) if len(text) <= TEXT_CHARACTERS else None
+        message = parse_json(text) if len(text) <= TEXT_CHARACTERS else None
     except ValueError:
         message = None
     if not isinstance(message, dict) or message.get("type") != "stop":

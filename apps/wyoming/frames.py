@@ -4,7 +4,6 @@ The library's own reader allocates whatever a header says.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from wyoming.audio import AudioChunk, AudioFormat
 from wyoming.event import Event
 
+from unmask.bundle.dataclass_json import parse_json
 from unmask.errors import InputError
 
 DATA_BYTES = 256 << 10  # of an event's fields
@@ -30,15 +30,15 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
         line = await reader.readline()
         if not line:
             return None
-        header = json.loads(line)
+        header = parse_json(line)
         data, payload = (_length(header, name, most) for name, most in (("data", DATA_BYTES), ("payload", PAYLOAD_BYTES)))
         fields = header.get("data") or {}
         if data:
-            fields = {**fields, **json.loads(await reader.readexactly(data))}
+            fields = {**fields, **parse_json(await reader.readexactly(data))}
         return Event(str(header["type"]), fields, await reader.readexactly(payload) if payload else None)
     except asyncio.IncompleteReadError:
         return None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:  # readline's for a line that is too long
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # readline's for a line that is too long
         raise InputError("this is no event of the Wyoming protocol") from error
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from unmask.benchmarks.measure.ceiling import Ceiling
 from unmask.benchmarks.measure.conditions import Conditions, Energy
-from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.dataclass_json import from_json, parse_json
 from unmask.errors import BundleError, InputError
 
 FORMAT = 2  # 1 counted word errors without a normalizer, and repeated figures that follow from the samples
@@ -117,7 +117,7 @@ def to_json(report: Report) -> str:
 def read_report(path: Path) -> Report:
     """Raises InputError for a file that is no report of this format; the message names the place."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_json(path.read_text(encoding="utf-8"))
         found = raw.get("format") if isinstance(raw, dict) else None
         if found != FORMAT:
             raise InputError(f"{path}: report format {found!r}, but this version reads {FORMAT}; run `unmask bench` again")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from unmask.bundle.dataclass_json import parse_json
 from unmask.errors import BundleError, InputError
 
 FILE = "config.json"
@@ -89,8 +90,8 @@ CHANGES: dict[str, tuple[tuple[Any, ...], str]] = {
 def read_json(path: Path) -> dict[str, Any]:
     """Raises BundleError for a file that is not a JSON object, OSError for one that cannot be read."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        value = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise BundleError(f"{path}: not JSON ({error}); download it again") from error
     if not isinstance(value, dict):
         raise BundleError(f"{path}: not a JSON object; download it again")

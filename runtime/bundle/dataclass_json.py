@@ -1,4 +1,5 @@
-"""Strict parsing of JSON into frozen dataclasses: an unknown key, a missing key or a wrong type is an error that names its path.
+"""Strict reading of JSON that others wrote, and of frozen dataclasses from it: an unknown key, a missing key or a wrong type is
+an error that names its path.
 
 Knows dataclasses of str, int, float, bool, nested dataclasses, `X | None`, tuple[X, ...], dict[str, X], and Any, which is not
 checked. Knows no bundle.
@@ -6,7 +7,9 @@ checked. Knows no bundle.
 
 import dataclasses
 import difflib
+import json
 import math
+import re
 import types
 import typing
 from typing import Any, TypeVar
@@ -15,6 +18,33 @@ from unmask.errors import BundleError
 
 T = TypeVar("T")
 LARGEST = 1 << 63  # as sizes, offsets and times: what NumPy can hold
+HALVES = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+"""Where half of a character may be; most are in pairs, which are whole characters."""
+
+
+def parse_json(text: str | bytes | bytearray) -> Any:
+    """What JSON in UTF-8 says; a byte order mark is passed over.
+
+    Raises ValueError for text that is none, and for what Python alone takes: NaN and infinity, halves of characters, which cannot
+    be written again, and lists and objects so deep in each other that reading them would exhaust the stack.
+    """
+    if not isinstance(text, str):
+        text = text.decode("utf-8")
+    try:
+        value = json.loads(text.removeprefix("\ufeff"), parse_constant=_finite, parse_float=_finite)
+        if HALVES.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{error.object[error.start]!r} is half of a character") from error
+    except RecursionError as error:
+        raise ValueError("lists and objects lie too deep in each other") from error
+    return value
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return number
 
 
 def from_json(kind: type[T], value: Any, where: str) -> T:

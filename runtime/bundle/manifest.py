@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.dataclass_json import from_json, parse_json
 from unmask.bundle.embedding import Embedding, EmbeddingTable, open_table
 from unmask.bundle.task_template import Template
 from unmask.bundle.tokenizer import read_tokenizer, token_ranges
@@ -229,8 +229,8 @@ def read_manifest(folder: Path) -> Manifest:
     if path.stat().st_size > LARGEST_MANIFEST_BYTES:
         raise BundleError(f"{path}: larger than {LARGEST_MANIFEST_BYTES} bytes, which no manifest needs; {AGAIN}")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or JSON nested too deep on purpose
+        raw = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not UTF-8, not JSON, or JSON nested too deep on purpose
         raise BundleError(f"{path}: not JSON ({error}); {AGAIN}") from error
     version = raw.get("format") if isinstance(raw, dict) else None
     if version != FORMAT:

@@ -4,12 +4,12 @@ Knows the Hugging Face JSON format of BPE, both kinds: over bytes, and over char
 (sentencepiece's). Knows no bundle and no text.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from unmask.bundle.dataclass_json import parse_json
 from unmask.errors import BundleError
 
 
@@ -20,10 +20,10 @@ def read_tokenizer(path: Path) -> Tokenizer:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        model = json.loads(text)["model"]
+        model = parse_json(text)["model"]
         kind, vocabulary, merges = model["type"], dict(model["vocab"]), [_pair(merge) for merge in model["merges"]]
         unknown = {model["unk_token"]} if model.get("unk_token") else set()
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: not a Hugging Face tokenizer ({type(error).__name__}: {error}); fetch it again") from error
     if kind != "BPE":
         raise BundleError(f"{path}: a {kind} tokenizer; this runtime reads BPE only")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.dataclass_json import from_json, parse_json
 from unmask.bundle.manifest import Streams
 from unmask.errors import BundleError, InputError
 from unmask.voice.duration import estimate
@@ -58,6 +58,6 @@ class Voice:
     def read(path: Path) -> "Voice":
         """Raises InputError for a file that is no voice."""
         try:
-            return from_json(Voice, json.loads(path.read_text(encoding="utf-8")), str(path))
-        except (OSError, ValueError, RecursionError, BundleError) as error:
+            return from_json(Voice, parse_json(path.read_text(encoding="utf-8")), str(path))
+        except (OSError, ValueError, BundleError) as error:
             raise InputError(f"{path}: no voice that was saved ({error}); {ANEW}") from error

@@ -28,6 +28,7 @@ from unmask.apps.ui.screens.picture import picture
 from unmask.apps.ui.slots import WORDS
 from unmask.apps.ui.wire import Version, Wire
 from unmask.apps.ui.words import words_of
+from unmask.bundle.dataclass_json import parse_json
 from unmask.bundle.manifest import MANIFEST, load_bundle
 from unmask.errors import InputError
 from unmask.speech.captioner import TASK, Captioner
@@ -35,6 +36,7 @@ from unmask.speech.events import Event
 
 PANELS = (Path(str(files("unmask.models"))) / "ui-tiny" / MANIFEST).resolve().parent
 """Folder of the bundle that fills panels, which the package ships."""
+MOST_PIXELS = 4096  # of a side: a picture takes 50 MB then
 NOT_UNDERSTOOD = ("cannot", "unclear")
 
 
@@ -53,7 +55,7 @@ class UiOptions:
     output: Path | None = None
     """PNG file that shows the panel as it is after each request."""
     size: str = "480x320"
-    """With --format openhasp or --output, width and height of the panel in pixels."""
+    """With --format openhasp or --output, width and height of the panel in pixels, up to 4096 each."""
     catalog: Path | None = None
     """JSON file with the components that the screen can show. Default: A2UI's basic catalog."""
     quiet: Annotated[bool, FLAG] = False
@@ -66,9 +68,9 @@ class UiOptions:
     @property
     def pixels(self) -> tuple[int, int]:
         """Raises InputError."""
-        found = re.fullmatch(r"(\d{2,5})x(\d{2,5})", self.size)
-        if found is None:
-            raise InputError(f"--size is {self.size!r}; write it as 480x320")
+        found = re.fullmatch(r"([0-9]{2,4})x([0-9]{2,4})", self.size)
+        if found is None or max(map(int, found.groups())) > MOST_PIXELS:
+            raise InputError(f"--size is {self.size!r}; write it as 480x320, at most {MOST_PIXELS}x{MOST_PIXELS}")
         return int(found[1]), int(found[2])
 
 
@@ -184,7 +186,7 @@ class Screen(Outputs):
             if not line.startswith("{"):
                 return self.ask(line)
             try:
-                event: Any = json.loads(line)
+                event: Any = parse_json(line)
             except ValueError as error:
                 raise InputError(f"an event is one line of JSON ({error})") from error
             self._board.take(self._wire.event(event))

@@ -1,7 +1,6 @@
 """Bodies of requests within bounds: forms with one file, and JSON. Knows requests. Knows no endpoint."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -13,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from unmask.apps.web.endpoints.refusals import Refusal, gone
 from unmask.apps.web.limits import AboveZero
+from unmask.bundle.dataclass_json import parse_json
 
 JSON_BYTES = 64 << 10
 FIELDS, FIELD_BYTES = 32, 16 << 10
@@ -98,10 +98,10 @@ async def read_json(request: Request, limits: BodyLimits) -> dict[str, object]:
     try:
         async for part in Bounded(request, limits, JSON_BYTES).stream():
             data += part
-        found = json.loads(data)
+        found = parse_json(data)
     except ClientDisconnect as error:
         raise gone() from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Refusal(400, f"the body is no JSON ({error})", "invalid_json") from error
     if not isinstance(found, dict):
         raise Refusal(400, "the body is no JSON object", "invalid_json")

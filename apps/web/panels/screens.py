@@ -10,6 +10,7 @@ from typing import Any
 from unmask.apps.ui.board import Board, Reply
 from unmask.apps.ui.messages import SURFACE, VERSION
 from unmask.apps.web.queue import Place, Queue
+from unmask.bundle.dataclass_json import parse_json
 from unmask.errors import InputError, UnmaskError
 
 LONGEST_FRAME = 10_000  # characters
@@ -44,8 +45,8 @@ class Screens:
 def answered(board: Board, text: str) -> list[Frame]:
     """The frames that answer one of a client. Raises InputError for one that is not in the protocol."""
     try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        frame = parse_json(text)
+    except ValueError as error:
         raise InputError(f"a frame is JSON ({type(error).__name__})") from error
     if isinstance(frame, dict) and isinstance(frame.get("request"), str):
         if frame.get("final", True) is not True:

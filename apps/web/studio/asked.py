@@ -6,7 +6,6 @@ Knows the page's JSON, pictures and sound. Knows no web framework and runs nothi
 import base64
 import binascii
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.apps.modalities.pictures import read_picture
+from unmask.bundle.dataclass_json import parse_json
 from unmask.codecs import Kept
 from unmask.decoding.schedule import Schedule
 from unmask.errors import InputError
@@ -56,8 +56,8 @@ def read_run(session: Session, body: bytes) -> Asked:
 def read_object(body: bytes) -> dict[str, Any]:
     """A JSON object. Raises InputError for another body."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        found = parse_json(body)
+    except ValueError as error:
         raise InputError(f"the request is not JSON ({error})") from error
     if not isinstance(found, dict):
         raise InputError("the request is not a JSON object")

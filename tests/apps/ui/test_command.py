@@ -59,9 +59,10 @@ def test_what_is_not_understood_changes_nothing(command: Command) -> None:
         (("--text", "word " * 200), "the request has 200 words; at most 64"),
         (("--text", "a slider", "--size", "9x9"), "--size: read only with --format openhasp and --output"),
         (("--text", "a slider", "--size", "big", "--format", "openhasp"), "--size is 'big'; write it as 480x320"),
+        (("--text", "a slider", "--size", "5000x320", "--format", "openhasp"), "write it as 480x320, at most 4096x4096"),
         (("--text", "a slider", "--realtime"), "--realtime: only for speech; leave out --text"),
         (("clip.wav", "--text", "a slider"), "requests are either typed or spoken"),
-        (("--text", "a slider", "--catalog", "nowhere.json"), "nowhere.json: not a catalog"),
+        (("--text", "a slider", "--catalog", "nowhere.json"), "nowhere.json: cannot be read (No such file or directory)"),
         (("--text", "a slider", "--bundle", "models/moonshine-tiny-en"), "makes no panels"),
     ],
 )
@@ -74,13 +75,22 @@ def test_what_cannot_be_done_is_told(command: Command, line: tuple[str, ...], sa
 
 def test_requests_and_events_on_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     change = {"version": "v0.9", "change": {"surfaceId": "main", "path": "/temperature", "value": 28}}
-    lines = [THERMOSTAT, json.dumps(change), "{broken", json.dumps({**change, "version": "v9"}), MAXIMUM]
+    infinite = json.dumps(change).replace("28", "1e999")
+    lines = [
+        THERMOSTAT,
+        json.dumps(change),
+        infinite,
+        "{broken",
+        '{"a":' * 100_000,
+        json.dumps({**change, "version": "v9"}),
+        MAXIMUM,
+    ]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
     result = command("ui", "--text", "-", "--quiet")
     data = [each["updateDataModel"] for each in messages(result.out)[3:] if "updateDataModel" in each]
     assert data == [{"surfaceId": "main", "path": "/temperature", "value": 25}]  # moved to 28, and clamped
     assert [line.split(" (")[0] for line in result.err.splitlines()] == [
-        "unmask: an event is one line of JSON",
+        *["unmask: an event is one line of JSON"] * 3,
         'unmask: an event is an object with "version": "v0.9"',
     ]
 

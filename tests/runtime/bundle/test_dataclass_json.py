@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from unmask.bundle.dataclass_json import from_json
+from unmask.bundle.dataclass_json import from_json, parse_json
 from unmask.errors import BundleError
 
 
@@ -28,6 +28,33 @@ class Tree:
 
 
 SMALL: dict[str, Any] = {"name": "oak", "alive": True, "leaf": {"count": 3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "Expecting property name"),
+        ("", "Expecting value"),
+        (b"\xff", "can't decode byte 0xff"),
+        ('{"a": NaN}', "NaN is not a finite number"),
+        ("[-Infinity]", "-Infinity is not a finite number"),
+        ("1e999", "1e999 is not a finite number"),
+        ("[" * 100_000, "too deep in each other"),
+        ('{"a":' * 100_000, "too deep in each other"),
+        (r'["\ud83d"]', "half of a character"),
+        (r'{"\uDE00": 1}', "half of a character"),
+        ('"\udcff"', "half of a character"),
+        ("9" * 5000, "4300 digits"),
+    ],
+)
+def test_text_that_is_no_json_of_others(text: str | bytes, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_json(text)
+
+
+def test_json_is_read_as_it_is() -> None:
+    assert parse_json(r'\ufeff{"a": [1, 2.5, null, "\ud83d\ude00"]}'.replace(r"\ufeff", "\ufeff")) == {"a": [1, 2.5, None, "😀"]}
+    assert parse_json('["ü"]'.encode()) == ["ü"]
 
 
 def test_defaults() -> None:

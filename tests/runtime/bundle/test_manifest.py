@@ -285,7 +285,7 @@ def test_an_empty_slot_needs_no_row(folder: Path) -> None:
         ({"states_per_slot": -1}, "states_per_slot=-1"),
         ({"samples_per_state": 0}, "samples_per_state=0"),
         ({"longest_s": 0.5}, "longest_s=0.5"),
-        ({"longest_s": float("nan")}, "longest_s: nan is not a finite number"),
+        ({"longest_s": float("nan")}, "NaN is not a finite number"),
         ({"tokens_per_second": 0.0}, "tokens_per_second=0.0"),
     ],
 )
