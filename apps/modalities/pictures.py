@@ -1,6 +1,7 @@
 """Read and write pictures with Pillow, which is imported on first use. Knows files and pixels. Knows no codec."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,15 +27,19 @@ def read_picture(file: Path | BinaryIO, name: str | None = None) -> NDArray[np.u
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(file, formats=FORMATS) as picture:
-            _check(picture)
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # from 89 million pixels on; the bound here is ours
+            opened = Image.open(file, formats=FORMATS)
+        with opened:
+            _check(opened)
+            opened.load()
+            upright: Image.Image = opened
+            ImageOps.exif_transpose(upright, in_place=True)  # a copy of a large picture takes 400 MB
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{name or file}: {_reason(error)}") from error
     if upright.has_transparency_data:
         upright = Image.alpha_composite(Image.new("RGBA", upright.size, WHITE), upright.convert("RGBA"))
-    return np.asarray(upright.convert("RGB"))
+    return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
 def _check(picture: Any) -> None:

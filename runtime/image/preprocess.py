@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 SUPPORT, A = 2.0, -0.5  # of the filter (Keys, 1981), in pixels of the smaller picture
 POINT = 22  # bits after the point
+BAND = 64  # pixels
 
 
 def square(pixels: Pixels, side: int) -> Pixels:
@@ -52,12 +53,14 @@ def _resized(pixels: Pixels, size: int, kept: NDArray[np.int64]) -> Pixels:
     center = (kept + 0.5) * scale
     first = np.maximum((center - SUPPORT * stretch + 0.5).astype(np.int64), 0)
     last = np.minimum((center + SUPPORT * stretch + 0.5).astype(np.int64), len(pixels))
+    spread = [(np.arange(low, high) - middle + 0.5) / stretch for low, high, middle in zip(first, last, center, strict=True)]
+    weights = [_rounded(w / w.sum() * (1 << POINT)).astype(np.float64) for w in map(_bicubic, spread)]
     made = np.empty((len(kept), *pixels.shape[1:]), np.uint8)
-    for row, (low, high, middle) in enumerate(zip(first, last, center, strict=True)):
-        weights = _bicubic((np.arange(low, high) - middle + 0.5) / stretch)
-        whole = _rounded(weights / weights.sum() * (1 << POINT))
-        total = np.tensordot(whole, pixels[low:high].astype(np.int64), 1) + (1 << POINT - 1)
-        made[row] = np.clip(total >> POINT, 0, 255)
+    for at in range(0, pixels.shape[1], BAND):  # so that a large picture is made floats once, and not all of it at a time
+        band = pixels[:, at : at + BAND].astype(np.float64, order="C").reshape(len(pixels), -1)
+        for row, (low, high, own) in enumerate(zip(first, last, weights, strict=True)):
+            total = (own @ band[low:high]).astype(np.int64) + (1 << POINT - 1)  # exact: whole numbers far below 2 ** 53
+            made[row, at : at + BAND] = np.clip(total >> POINT, 0, 255).reshape(-1, pixels.shape[2])
     return made
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,15 @@ def test_a_photo_is_turned_upright(tmp_path: Path) -> None:
     plain.save(tmp_path / "photo.jpg", quality=100, exif=exif)
     stored = np.asarray(Image.open(tmp_path / "photo.jpg"))
     np.testing.assert_array_equal(read_picture(tmp_path / "photo.jpg"), np.rot90(stored, -1))
+
+
+def test_a_large_picture_is_read_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow warns from a bound of its own on, which is below ours."""
+    picture().save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), np.asarray(picture()))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
