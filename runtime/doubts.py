@@ -19,6 +19,7 @@ from unmask.text.generator import Input
 
 WORD = re.compile(r"[^\W\d_]+")
 LISTED = 5
+SHOWN = 40  # characters of a word
 ALIKE = 0.8  # of 1: a slip of the pen
 
 
@@ -52,7 +53,9 @@ def _of_words(bundle: Bundle, text: str) -> list[str]:
     told = []
     for word in unknown[:LISTED]:
         near = difflib.get_close_matches(word, known, n=1, cutoff=ALIKE)
-        told.append(f"{word!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+        told.append(
+            f"{word if len(word) <= SHOWN else word[:SHOWN] + '...'!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+        )
     more = f" and {len(unknown) - LISTED} more" if len(unknown) > LISTED else ""
     return [f"{bundle.manifest.name} does not know {', '.join(told)}{more}; it answers with what is nearest in its own world"]
 

@@ -168,6 +168,7 @@ def run() -> None:
 
 
 def _run() -> Never:
+    _open_closed()
     codecs.register_error("json", _escaped)
     data = any("json" in word for word in sys.argv[1:])  # --json, --format jsonl
     for stream in (sys.stdout, sys.stderr):  # a letter, or a file's name, that the terminal or the pipe cannot show is marked
@@ -186,6 +187,13 @@ def _run() -> Never:
         if extra is None:
             raise
         sys.exit(_fail(f"{name} is not installed; this needs an extra: pip install 'unmask[{extra}]'", BAD_INPUT))
+
+
+def _open_closed() -> None:
+    """Standard input, output and errors that the caller closed, as services do: nothing comes in, what goes out is dropped."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each takes the lowest free number, which is its own
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:

@@ -295,7 +295,7 @@ def require(*packages: str, extra: str = "bench") -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         verb = "are" if len(missing) > 1 else "is"
-        raise InputError(f"{' and '.join(missing)} {verb} not installed; this needs an extra: pip install 'unmask[{extra}]'")
+        raise InputError(f"{', '.join(missing)} {verb} not installed; this needs an extra: pip install 'unmask[{extra}]'")
 
 
 def say_on_stderr(quiet: bool, prefix: str = "measuring: ") -> Callable[[str], None]:

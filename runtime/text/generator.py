@@ -232,6 +232,10 @@ class Generator:
     def _text(name: str, value: Input) -> str:
         if not isinstance(value, str):
             raise InputError(f"the input {name} is text, not ids")
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(f"the input {name} has bytes or halves of characters that are no UTF-8; write it anew") from error
         return value
 
     def _encode(self, text: str) -> list[int]:

@@ -17,6 +17,7 @@ from unmask.apps.cli.options import (
     check_target,
     read_material,
     refuse_unread,
+    require,
     say_on_stderr,
     undone,
 )
@@ -147,6 +148,7 @@ def recipe_of(number_format: str, options: QuantizeOptions) -> "Recipe":
 
 def shrink(bundle: Path, target: Path, number_format: str, options: QuantizeOptions, material: MaterialOptions, say: Say) -> int:
     """Quantize a bundle with graphs of any size. Returns the bytes that it had."""
+    require("onnx", extra="quant")  # not all of `export`, which brings PyTorch
     from unmask.quant.weights.quantize import quantize_bundle
 
     source = load_bundle(bundle)

@@ -73,7 +73,7 @@ class GenerateOptions:
     """Number of positions in the answer. Default: the task's own."""
     reference: Annotated[bool, FLAG] = False
     """Decode exactly as the model's publication does: all rows in every pass, which is slow. Of the schedule's options
-    it takes --steps, --temperature and --seed, and --block where the published decoding has blocks."""
+    it takes --passes, --temperature and --seed, and --block where the published decoding has blocks."""
     show: Annotated[bool, FLAG] = False
     """Show on stderr how the masks are filled: tokens, colored by confidence, or the picture as it appears."""
     json: Annotated[bool, FLAG] = False
@@ -110,9 +110,6 @@ def generate(
         session.codecs.runner(output.modality, "writes")
     given = read_inputs(task.inputs, options, session.bundle)
     keep = read_kept(options)
-    if not options.quiet:
-        for sentence in session.doubts(task.name, given):
-            print(f"Note: {sentence}.", file=sys.stderr)
     player = Player(session.codecs, gives) if options.play else None
     used: Schedule | Reference
     if options.reference:
@@ -123,6 +120,9 @@ def generate(
         generator, used = Generator(chosen.bundle, chosen.engine), schedule.over(chosen.schedule)
     run_options = RunOptions(used, options.length, options.reference, keep)
     request = session.request(task.name, given, run_options)
+    if not options.quiet:
+        for sentence in session.doubts(task.name, given):
+            print(f"Note: {sentence}.", file=sys.stderr)
     generator.load()
     decode = cached(session.codecs)
     view = view_of(generator, request, session.codecs.written(task.outputs), decode) if options.show else None

@@ -69,7 +69,7 @@ class SpeakOptions:
     """Seconds that the text takes, in place of a speed."""
     reference: Annotated[bool, FLAG] = False
     """Speak exactly as the model's publication does, which is slow, and plays nothing before all is made. Of the schedule's
-    options it takes --steps, --temperature and --seed."""
+    options it takes --passes, --temperature and --seed."""
     quiet: Annotated[bool, FLAG] = False
     """Print no timings on stderr; errors are still printed."""
 

@@ -20,3 +20,12 @@ def test_word_error_rates_need_an_extra(line: tuple[str | Path, ...], command: C
     result = command(*line)
     message = "unmask: jiwer is not installed; this needs an extra: pip install 'unmask[bench]'\n"
     assert (result.code, result.out, result.err) == (2, "", message)
+
+
+def test_smaller_bundles_need_no_pytorch(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *of: None if name == "onnx" else known(name, *of))
+    result = command("quantize", SHIPPED, "--out", tmp_path / "small")
+    message = "unmask: onnx is not installed; this needs an extra: pip install 'unmask[quant]'\n"
+    assert (result.code, result.out, result.err) == (2, "", message)
+    assert not list(tmp_path.iterdir())

@@ -4,12 +4,14 @@ import dataclasses
 import inspect
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from PIL import Image
 
 from tests.apps.conftest import Command
 from unmask.apps.cli.main import BROKEN_PIPE, COMMANDS, as_values, function_of
@@ -123,6 +125,24 @@ def test_who_reads_may_have_enough(line: tuple[str, ...]) -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(60) == BROKEN_PIPE
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(closed: str) -> None:
+    line = f"{shlex.join([*LINE, 'ui', '--quiet', '--text', '-', 'a slider for the volume'])} {closed}"
+    done = subprocess.run(["sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, env=surroundings(), timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"\n") == (0 if ">&-" in closed.replace("2>&-", "") else 3)
+
+
+@pytest.mark.parametrize("line", [("generate", "--prompt"), ("speak",), ("rank", "--image", "x.png", "--prompt", "a cat")])
+def test_a_text_that_is_no_utf8_is_told(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Any) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "x.png")
+    monkeypatch.chdir(tmp_path)
+    told = command(*line, "a \udcff owl", *(["--output", "x.wav"] if line == ("speak",) else []))
+    assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert "the input text has bytes or halves of characters that are no UTF-8" in told.err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "cp932"])
