@@ -7,6 +7,7 @@ extra `unmask[serve]`.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -30,6 +31,7 @@ from unmask.apps.web.files import file_routes
 from unmask.apps.web.protocol import SERVER_STOPS, Closing, RefusedError, read_rate
 from unmask.apps.web.root_path import RootPath
 from unmask.apps.web.session import Limits, Session
+from unmask.apps.web.sockets import frames
 from unmask.errors import InputError
 from unmask.speech.live import LiveCaptioner
 
@@ -171,7 +173,7 @@ class Sessions:
         session = Session(self._open_live, self.worker, self._limits, rate_hz)
         self._open[session] = asyncio.current_task()
         try:
-            await self._close(client, await session.run(_frames(client), client.send_text))
+            await self._close(client, await session.run(frames(client), client.send_text))
         finally:
             del self._open[session]
 
@@ -189,15 +191,6 @@ class Sessions:
         tasks = [task for task in self._open.values() if task]
         if tasks:
             await asyncio.wait(tasks, timeout=self._limits.drain_s)
-
-
-async def _frames(client: WebSocket) -> AsyncIterator[bytes | str]:
-    while True:
-        message = await client.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1006))
-        data = message.get("bytes")
-        yield message["text"] if data is None else data
 
 
 @dataclass(frozen=True)
@@ -226,6 +219,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Starlette, limits: Limits | None = None, tls: Tls | None = None) -> None:
         limits = limits or Limits()
         self._sessions: Sessions | None = app.state.sessions
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # who sends a broken form is told, and nobody else
         config = uvicorn.Config(
             app,
             ws="websockets-sansio",

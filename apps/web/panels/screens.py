@@ -47,7 +47,7 @@ def answered(board: Board, text: str) -> list[Frame]:
     try:
         frame = parse_json(text)
     except ValueError as error:
-        raise InputError(f"a frame is JSON ({type(error).__name__})") from error
+        raise InputError(f"a frame is JSON ({error})") from error
     if isinstance(frame, dict) and isinstance(frame.get("request"), str):
         if frame.get("final", True) is not True:
             return list(board.preview(frame["request"], frame.get("paused") is True).messages)

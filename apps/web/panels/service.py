@@ -29,9 +29,10 @@ from unmask.apps.web.files import file_routes
 from unmask.apps.web.panels.events import EventStreams
 from unmask.apps.web.panels.screens import LONGEST_FRAME, Screens, written
 from unmask.apps.web.queue import FullError
+from unmask.apps.web.sockets import frames
 from unmask.errors import UnmaskError
 
-WRONG_TOKEN, BUSY, TOO_LONG, BROKEN = 1008, 1013, 1009, 1011
+WRONG_TOKEN, BUSY, TOO_LONG, WRONG_KIND, BROKEN = 1008, 1013, 1009, 1003, 1011
 LONGEST_REASON = 120  # bytes of a closing frame's reason
 
 
@@ -68,8 +69,9 @@ class Panels:
             await client.close(BROKEN, str(error).encode()[:LONGEST_REASON].decode(errors="ignore"))
 
     async def _answer(self, client: WebSocket, board: Board) -> None:
-        while True:
-            text = await client.receive_text()
+        async for text in frames(client):
+            if isinstance(text, bytes):
+                return await client.close(WRONG_KIND, "frames are JSON texts")
             if len(text) > LONGEST_FRAME:
                 return await client.close(TOO_LONG, "a frame is too long")
             for frame in await self._screens.answer(board, text):

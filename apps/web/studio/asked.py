@@ -24,6 +24,11 @@ from unmask.text.generator import Input
 
 CHOICES: dict[str, type] = {"passes": int, "rule": str, "order": str, "guidance": float, "temperature": float, "seed": int}
 """Options of a schedule that the page sets -> their type."""
+KINDS: dict[type, str] = {
+    **{str: "a text", int: "a whole number", float: "a number", bool: "true or false"},
+    **{list: "a list", dict: "an object", type(None): "missing"},
+}
+"""What JSON holds, in words."""
 LONGEST_TEXT = 4000  # characters
 LONGEST_S = 60.0
 SHORTEST_S = 0.2  # a syllable
@@ -72,7 +77,7 @@ def read_schedule(task: Task, given: Mapping[str, Any]) -> Schedule:
         if kind is None:
             raise InputError(f"{name} is no setting here; there are {', '.join(CHOICES)}")
         if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
-            raise InputError(f"{name} is {value!r}, which is not a {kind.__name__}")
+            raise InputError(f"{name} is {value!r}, which is not {KINDS[kind]}")
         chosen[name] = value
     for name, most in MOST.items():
         if chosen.get(name, 0) > most:
@@ -114,7 +119,7 @@ def read_samples(data: bytes) -> NDArray[np.float32]:
 
 def _input(modality: str, value: object) -> Input | NDArray[Any]:
     if not isinstance(value, str):
-        raise InputError(f"the input {modality} is {type(value).__name__}, not text")
+        raise InputError(f"the input {modality} is {KINDS[type(value)]}, not a text")
     if modality == "text":
         if not value.strip():
             raise InputError("the text is empty; say what you want")
@@ -131,5 +136,5 @@ def _input(modality: str, value: object) -> Input | NDArray[Any]:
 def _typed(asked: Mapping[str, Any], name: str, kind: type, default: Any = None) -> Any:
     value = asked.get(name, default)
     if not isinstance(value, kind):
-        raise InputError(f"the request's {name} is {type(value).__name__}, not {kind.__name__}")
+        raise InputError(f"the request's {name} is {KINDS[type(value)]}, not {KINDS[kind]}")
     return value

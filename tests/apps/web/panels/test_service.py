@@ -104,6 +104,14 @@ def test_a_frame_has_a_longest_length() -> None:
     assert ended.value.code == 1009
 
 
+def test_frames_are_texts() -> None:
+    with client().websocket_connect("/panels/stream") as socket:
+        socket.send_bytes(b"\0\1")
+        with pytest.raises(WebSocketDisconnect) as ended:
+            socket.receive_text()
+    assert (ended.value.code, ended.value.reason) == (1003, "frames are JSON texts")
+
+
 def test_the_page_is_there() -> None:
     page = client()
     for name, kind in (
