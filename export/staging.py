@@ -16,6 +16,7 @@ from pathlib import Path
 from unmask.bundle.dataclass_json import parse_json
 from unmask.bundle.manifest import MANIFEST
 from unmask.errors import InputError
+from unmask.system import real
 
 if sys.platform != "win32":
     import fcntl
@@ -40,7 +41,7 @@ def staging(folder: Path) -> Iterator[Path]:
     Files of a bundle at `folder` that its manifest does not list are carried over: a model card, notes, other folders. Raises
     InputError when the place cannot be written to, or when a file that would be carried over has the name of a new one.
     """
-    folder = folder.resolve()  # a link to a bundle stays a link
+    folder = real(folder)  # a link to a bundle stays a link
     with temporary(folder) as part:
         yield part
         part.chmod(0o755)
@@ -52,7 +53,7 @@ def staging(folder: Path) -> Iterator[Path]:
 @contextmanager
 def temporary(folder: Path) -> Iterator[Path]:
     """Yield an empty hidden folder next to `folder`, deleted when the block ends. Raises InputError when it cannot be written."""
-    folder, held = folder.resolve(), None
+    folder, held = real(folder), None
     hidden = f".{folder.name}.{MARK}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def clear_leftovers(folder: Path) -> list[str]:
 
     A bundle that a run had set aside and did not replace is put back.
     """
-    folder = folder.resolve()
+    folder = real(folder)
     hidden, lines = f".{folder.name}.{MARK}", []
     beside = [path for path in folder.parent.iterdir() if path.name.startswith(hidden)] if folder.parent.is_dir() else []
     for part in sorted(beside, key=lambda path: path.suffix != OLD):

@@ -1,8 +1,10 @@
-"""What the system says of itself in files and commands, and whether there is room in memory and on the disk.
+"""What the system says of itself in files and commands, whether there is room in memory and on the disk, links, and stdout.
 
 Importing this module probes nothing.
 """
 
+import io
+import os
 import shutil
 import subprocess
 import sys
@@ -116,3 +118,19 @@ def nearest_folder(place: Path) -> Path:
     """The first that exists of a folder and those above it. It is a file where a file is in the way."""
     place = place.absolute()
     return next(path for path in (place, *place.parents) if path.exists())
+
+
+def real(path: Path) -> Path:
+    """The path without links, or as it is where links lead in a circle: there `Path.resolve` raises before Python 3.13."""
+    return Path(os.path.realpath(path))
+
+
+def own_stdout() -> io.TextIOWrapper:
+    """Standard output for this process alone, in a form that can replace `sys.stdout`.
+
+    Native libraries print lines of their own to file descriptor 1 (Qualcomm's does); from here on these go to stderr.
+    """
+    sys.stdout.flush()
+    kept = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return io.TextIOWrapper(kept, sys.stdout.encoding, sys.stdout.errors, line_buffering=kept.isatty())

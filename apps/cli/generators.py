@@ -6,6 +6,7 @@ from pathlib import Path
 from unmask.apps.cli.options import EngineChoice
 from unmask.errors import InputError
 from unmask.session import Session, open_model
+from unmask.system import real
 
 
 class Generators:
@@ -17,7 +18,7 @@ class Generators:
     def __call__(self, option: str, folder: Path) -> tuple[Session, Executor]:
         """A session, loaded, and the one thread that uses it. Raises InputError, which names the option, for a bundle that
         captions."""
-        if (known := folder.resolve()) not in self._opened:
+        if (known := real(folder)) not in self._opened:
             session = open_model(folder, self._engine.options())
             if session.captioner is not None:
                 raise InputError(f"{option} {folder}: this bundle captions; --bundle takes it")

@@ -168,7 +168,10 @@ def run() -> None:
 
 
 def _run() -> Never:
+    from unmask.system import own_stdout
+
     _open_closed()
+    sys.stdout = own_stdout()
     codecs.register_error("json", _escaped)
     data = any("json" in word for word in sys.argv[1:])  # --json, --format jsonl
     for stream in (sys.stdout, sys.stderr):  # a letter, or a file's name, that the terminal or the pipe cannot show is marked

@@ -9,6 +9,7 @@ from typing import Any
 
 from unmask.errors import BundleError, InputError
 from unmask.export.checkpoint.config import FILE, read_json
+from unmask.system import real
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 QUANTIZED = ("quantization_config", "quantization")
@@ -40,7 +41,7 @@ def snapshot(folder: Path) -> Path:
 
 def model_name(folder: Path) -> str:
     """The name of a model: that of its folder, or in the hub's cache the part after its owner."""
-    for part in (folder.resolve(), *folder.resolve().parents[:2]):
+    for part in (real(folder), *real(folder).parents[:2]):
         if cached := CACHED.fullmatch(part.name):
             return cached["model"]
     return _absolute(folder).name
@@ -52,7 +53,7 @@ def beside(folder: Path, suffix: str) -> Path:
     What lies in the hub's cache, or is a link, was not put there to be written beside: its bundle goes to the current folder.
     """
     named = f"{model_name(folder)}{suffix}"
-    cached = any(CACHED.fullmatch(part.name) for part in (folder.resolve(), *folder.resolve().parents[:2]))
+    cached = any(CACHED.fullmatch(part.name) for part in (real(folder), *real(folder).parents[:2]))
     return Path(named) if cached or folder.is_symlink() else _absolute(folder).with_name(named)
 
 
@@ -105,4 +106,4 @@ def _check_quantized(folder: Path, config: dict[str, Any], names: set[str]) -> N
 
 def _absolute(folder: Path) -> Path:
     """The path as it was given, from the root: links stay as they are."""
-    return folder.absolute() if folder.name not in ("", "..") else folder.resolve()
+    return folder.absolute() if folder.name not in ("", "..") else real(folder)

@@ -26,7 +26,7 @@ from unmask.errors import InputError
 from unmask.export.checkpoint.config import FILE as CONFIG
 from unmask.export.checkpoint.folder import beside, is_moonshine, snapshot
 from unmask.quant.targets import TargetOptions, unread_by, write_target
-from unmask.system import show_bytes
+from unmask.system import real, show_bytes
 
 if TYPE_CHECKING:
     from unmask.quant.weights.quantize import Ranges, Recipe
@@ -104,7 +104,7 @@ def shrink_any(given: Path, options: QuantizeOptions, material: MaterialOptions,
     refuse_unread([*changed(options), *changed(material), *changed(fixed)], unread(number_format, options, fixed.target))
     suffix = number_format if fixed.target == "onnx" else f"{fixed.target}-{number_format}"
     target = options.out or beside(given, f"-{suffix}")
-    if target.resolve() == bundle.resolve():
+    if real(target) == real(bundle):
         raise InputError(f"{target}: this is the bundle itself; pass --out with another folder")
     check_target(target, options.replace, say)
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.apps.conftest import Command
 from unmask.apps.cli.main import BROKEN_PIPE, COMMANDS, as_values, function_of
+from unmask.apps.cli.options import SHIPPED
 
 LINE = [sys.executable, "-m", "unmask.apps.cli.main"]
 
@@ -125,6 +126,25 @@ def test_who_reads_may_have_enough(line: tuple[str, ...]) -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait(60) == BROKEN_PIPE
+
+
+def test_what_native_libraries_print_goes_to_stderr() -> None:
+    """As Qualcomm's does, which would break JSON."""
+    program = "import os; from unmask.apps.cli.main import main, run; import unmask.apps.cli.main as m; "
+    program += "m.main = lambda: (os.write(1, b'# LIBNATIVE'), main())[1]; run()"
+    line = [sys.executable, "-c", program, "devices", "--json"]
+    done = subprocess.run(line, capture_output=True, env=surroundings(), timeout=60)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["machine"]
+    assert done.stderr == b"# LIBNATIVE"
+
+
+@pytest.mark.parametrize("line", [("export",), ("quantize",), ("inspect",), ("quantize", SHIPPED, "--out")])
+def test_links_in_a_circle_are_told(command: Command, tmp_path: Path, line: tuple[str | Path, ...]) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    told = command(*line, tmp_path / "loop")
+    assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
