@@ -83,7 +83,7 @@ class Worker:
 
 def main() -> None:
     """The worker's side. What targets print goes to stderr, so that stdout holds only answers."""
-    answers, sys.stdout = own_stdout(), sys.stderr
+    answers, sys.stdout = sys.stdout, sys.stderr
     if os.environ.get("UNMASK_BENCH_PIN") and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(number) for number in os.environ["UNMASK_BENCH_PIN"].split(",")})
     call: Callable[..., Any] | None = None
@@ -115,4 +115,5 @@ def echo() -> Callable[..., Any]:
 
 
 if __name__ == "__main__":
+    sys.stdout = own_stdout()
     main()
