@@ -104,6 +104,10 @@ DAYS = (("monday", "friday"), ("saturday", "sunday"), ("monday", "wednesday", "f
 
 def alarm(s: Sketch) -> str:
     rng = s.talk.rng
+    if s.talk.chance(0.1):
+        s.add("Text", "Alarm", look=HEAD)
+        s.add("DateTimeInput", "Time", look="<style time>")
+        return expanded(s, "[an|the|my] alarm [clock]")
     hour, minute = int(rng.integers(1, 13)), int(rng.integers(0, 12)) * 5
     half = s.talk.one(("am", "pm", "a m", "p m", "am"))
     time = s.talk.one(
@@ -134,7 +138,7 @@ def player(s: Sketch) -> str:
         s.talk.one(("music player", "media player", "player", "radio", "audio player", "music controls", "remote"))
     )
     song, other = s.name(names.SONGS)
-    pattern = s.talk.one((f"a {what}", f"a {what} for {song}", f"a {what} playing {song}", f"(the|a) {what}"))
+    pattern = s.talk.one((f"a {what}", f"a {what} for {song}", f"a {what} playing {song}", f"[the|a] {what}"))
     said = expanded(s, pattern)
     s.add("Text", other if "\x01" + other[1:] + "\x02" in said else tag, look=HEAD)
     s.add("Row")

@@ -11,12 +11,12 @@ def named(s: Sketch, what: str, rooms: tuple[str, ...] = names.ROOMS, share: flo
     """ "a thermostat for the bedroom" or "a thermostat": the phrase, and what the title points to."""
     if not s.talk.chance(share):
         text, tag = s.mark(what)
-        return f"a {text}", tag
+        return f"[a] {text}", tag
     room, tag = s.name(rooms)
     if s.talk.chance(0.3):
         bare = room[room.index("\x02") + 1 : -1]
         text, tag = s.mark(f"{bare} {what}")
-        return f"(a|the) {text}", tag
+        return f"[a|the] {text}", tag
     pattern = s.talk.one(
         (f"a {what} for the {{room}}", f"a {what} in the {{room}}", f"a {what} for {{room}}", f"the {what} of the {{room}}")
     )
