@@ -59,7 +59,7 @@ class ExportOptions:
     """Speech codec of OmniVoice: the folder of Higgs Audio's codec. A checkpoint with a folder audio_tokenizer brings its own."""
     higgs_voice: Path | None = None
     """The part of the same codec that reads a reference voice, from the same folder."""
-    target: CheckpointTarget | Literal["web"] = "onnx"
+    target: Literal[CheckpointTarget, "web"] = "onnx"
     """onnx: graphs of any size, for CPUs. The others have fixed sizes. onnx-static: for GPUs and NPUs with an ONNX Runtime
     provider. litert: for boards and phones. coreml: for Macs, iPhones and iPads. web: a page that captions in the browser, made
     of a captioner's bundle."""

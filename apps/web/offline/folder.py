@@ -11,6 +11,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+from unmask.bundle.dataclass_json import parse_json
 from unmask.bundle.graph_spec import TRANSCRIPT, kind_of
 from unmask.bundle.manifest import MANIFEST, Bundle
 from unmask.errors import InputError
@@ -70,7 +71,7 @@ def check_bundle(bundle: Bundle, webgpu: bool = False) -> None:
             f"{bundle.folder}: its table of tokens is {embedding.dtype}, and a page reads int8, float16 or float32; unmask "
             "quantize with --to int8"
         )
-    decoder = json.loads((bundle.folder / manifest.tokenizer).read_text(encoding="utf-8")).get("decoder") or {}
+    decoder = parse_json((bundle.folder / manifest.tokenizer).read_bytes()).get("decoder") or {}
     if "ByteFallback" not in {step.get("type") for step in decoder.get("decoders", ())}:
         raise InputError(f"{bundle.folder}: a page reads tokenizers of sentencepiece's kind, and this one is of another")
 
@@ -99,9 +100,10 @@ def read_ort(source: Path, wanted: Mapping[str, str] = ORT_FILES) -> dict[str, b
     names = ("package.json", *(f"dist/{name}" for name in wanted.values()))
     found = _packed(source, names) if source.is_file() else _unpacked(source, names)
     try:
-        described = json.loads(found.get("package.json", b"{}"))
+        described = parse_json(found.get("package.json", b"{}"))
     except ValueError:
         described = {}
+    described = described if isinstance(described, dict) else {}
     if found.keys() != set(names) or described.get("name") != "onnxruntime-web":
         raise InputError(f"{source}: not npm's package onnxruntime-web; {PACK} writes it")
     if described.get("version") != ORT_VERSION:
@@ -146,7 +148,7 @@ def _listed(folder: Path, replaced: bool) -> set[str]:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return set()
     try:
-        found = json.loads((folder / LIST).read_text(encoding="utf-8"))
+        found = parse_json((folder / LIST).read_bytes())
         names = set(found["files"]) if found.get("unmask") == "web" else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         names = None
