@@ -24,7 +24,7 @@ def package(tmp_path: Path) -> Path:
     return pack(tmp_path / "ort.tgz", {"name": "onnxruntime-web", "version": ORT_VERSION})
 
 
-def pack(path: Path, described: dict[str, str], names: tuple[str, ...] = PACKED) -> Path:
+def pack(path: Path, described: object, names: tuple[str, ...] = PACKED) -> Path:
     files = {"package.json": json.dumps(described).encode()} | {f"dist/{name}": name.encode() for name in names}
     with tarfile.open(path, "w:gz") as tar:
         for name, content in files.items():
@@ -79,7 +79,8 @@ def test_other_packages_are_refused_with_the_command(command: Command, tmp_path:
     partial = pack(tmp_path / "partial.tgz", {"name": "onnxruntime-web", "version": ORT_VERSION}, PACKED[:1])
     garbage = tmp_path / "garbage.tgz"
     garbage.write_bytes(b"no archive")
-    for package in (older, partial, garbage, tmp_path, tmp_path / "absent.tgz"):
+    listed = pack(tmp_path / "listed.tgz", [])
+    for package in (older, partial, garbage, listed, tmp_path, tmp_path / "absent.tgz"):
         code, said = export(command, tmp_path / "web", package)
         assert (code, f"npm pack onnxruntime-web@{ORT_VERSION}" in said, said.count("\n")) == (2, True, 1), said
     assert not (tmp_path / "web").exists()
