@@ -102,7 +102,7 @@ def generate(
     if session.generator is None:
         instead = "fills several streams; run unmask speak" if session.streams else "writes captions; run unmask caption"
         raise InputError(f"{bundle}: this bundle {instead} --bundle {bundle}")
-    task = session.task(options.task or next(iter(session.tasks), ""))
+    task = session.task(options.task if options.task is not None else next(iter(session.tasks), ""))
     aloud = saying_task(session, task) if options.output or options.play else None
     gives = (*task.outputs, SPEECH) if aloud else task.outputs
     output = Output.of(options.output, gives) if options.output else None

@@ -79,6 +79,7 @@ def test_codes_come_from_files_and_go_out_as_numbers(command: Command, omni: Pat
         (("--prompt", ""), "the input text is empty"),
         (("--prompt", "x" * 500), "the prompt has 500 tokens and the answer 128; dream takes 512 in all"),
         (("--prompt", "x", "--task", "sing"), "no task 'sing'"),
+        (("--prompt", "x", "--task", ""), "no task ''"),
         (("--prompt", "x", "--image", "codes.txt"), "this task takes text, not image"),
         (("--prompt", "x", "--rule", "thresold"), "rule 'thresold' is not one of"),
         (("--prompt", "x", "--threads", "0"), "threads is 0"),
