@@ -40,7 +40,6 @@ class Laid:
 
     ids: list[int]
     places: list[int]
-    positions: list[int]
     prompt: int
     wanted: dict[int, int]  # position in the list -> id
     told: list[Hint] = field(default_factory=list)  # of the first positions, which are pieces of the request
@@ -81,7 +80,7 @@ def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
     places = places + list(range(WORDS + ROWS, WORDS + ROWS + len(answer)))
     hints = told(example.filled)
     said = [hints[place] for place in places[:prompt] if place < WORDS]
-    return Laid(ids, places, list(range(len(ids))), prompt, wanted, said)
+    return Laid(ids, places, prompt, wanted, said)
 
 
 def hidden(slots: int, rows: int, rng: np.random.Generator) -> np.ndarray:
@@ -111,7 +110,7 @@ def stacked(made: Sequence[Laid]) -> Batch:
     canvas = Sequences(
         padded("ids", 0),
         padded("places", NO_PLACE),
-        padded("positions", 0),
+        torch.arange(longest).repeat(len(made), 1),
         torch.tensor([each.prompt for each in made]),
         torch.tensor([len(each.ids) for each in made]),
     )

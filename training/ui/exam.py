@@ -27,14 +27,12 @@ def fill(
     bias = torch.full((len(examples), size, COUNT), -torch.inf)
     for i, example in enumerate(examples):
         ids, places = prompt_of(example.words, example.panel, encode)
-        canvas = list(range(size))
         for slot, spans in allowed(example.words, len(example.panel.rows) if example.panel else 0).items():
             at = slice(0, 1) if slot == "kind" else slice(1 + FIELDS.index(slot), size, len(FIELDS))
             for low, high in spans:
                 bias[i, at, low:high] = 0
-        n = len(ids)
-        places = places + [WORDS + ROWS + k for k in canvas]
-        made.append(Laid(ids + [MASK_ID] * size, places, [*range(n), *(n + k for k in canvas)], n, {0: 0}))
+        places = places + [WORDS + ROWS + k for k in range(size)]
+        made.append(Laid(ids + [MASK_ID] * size, places, len(ids), {0: 0}))
     batch = stacked(made).canvas
     at = batch.prompt[:, None] + torch.arange(size)
     ids = batch.ids.clone()

@@ -31,12 +31,10 @@ Places = list[tuple[int, int]]
 def varied(example: Example, rng: np.random.Generator) -> Example:
     """The example in other words of the same meaning, as a recognizer may hear them."""
     if rng.random() < REWORDED:
-        words, places = reworded(example.words, pointed(example) | named(example), rng)
-        example = moved(example, words, places) if len(words) <= WORDS else example
+        example = moved(example, *reworded(example.words, pointed(example) | named(example), rng))
     if rng.random() < HEARD:
-        words, places = heard(example.words, rng)
-        example = moved(example, words, places) if len(words) <= WORDS else example
-    if rng.random() < STRAY and len(example.words) <= WORDS - 3:
+        example = moved(example, *heard(example.words, rng))
+    if rng.random() < STRAY:
         example = moved(example, *strewn(example.words, pointed(example), rng))
     return example
 
@@ -115,7 +113,9 @@ def strewn(words: Sequence[Word], pointed: Container[int], rng: np.random.Genera
 
 
 def moved(example: Example, words: list[Word], places: Places) -> Example:
-    """The example with other words, which stand for its own."""
+    """The example with other words, which stand for its own; as it was if they are more than a canvas has pointers for."""
+    if len(words) > WORDS:
+        return example
 
     def at(token: str, name: str) -> str:
         return POINTERS[places[POINTERS.index(token)][name == "end"]] if token in POINTERS else token
