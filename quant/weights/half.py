@@ -106,8 +106,6 @@ class Casts:
 
 def _half(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
     array = numpy_helper.to_array(tensor)
-    if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
-        raise InputError(
-            f"{tensor.name}: has numbers beyond {np.finfo(np.float16).max:g}, which float16 cannot hold; use --to fp32"
-        )
+    if np.abs(array).max(initial=0) > MOST:
+        raise InputError(f"{tensor.name}: has numbers beyond {MOST:g}, which float16 cannot hold; use --to fp32")
     return numpy_helper.from_array(array.astype(np.float16), name)

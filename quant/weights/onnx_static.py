@@ -19,6 +19,7 @@ from unmask.quant.calibration.calibrate import measure_ranges
 from unmask.quant.calibration.calibration_data import Material
 from unmask.quant.weights.half import halved
 from unmask.quant.weights.qdq import measured, quantized
+from unmask.system import real
 
 Sizes = Iterable[tuple[str, Mapping[str, int]]]  # (role, sizes) of each graph
 Say = Callable[[str], None]
@@ -37,16 +38,16 @@ def write_fixed(source: Bundle, folder: Path, graphs: Sequence[FixedGraph], form
     return folder
 
 
-def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = print, form: str = "fp32") -> Path:
-    """`write_fixed` of a captioner. Raises BundleError when `source` has no graphs of any size."""
-    return write_fixed(source, folder, caption_graphs(source, sizes), form, say)
+def write_onnx_static(source: Bundle, folder: Path, sizes: Sizes, say: Say = print) -> Path:
+    """`write_fixed` of a captioner, in fp32. Raises BundleError when `source` has no graphs of any size."""
+    return write_fixed(source, folder, caption_graphs(source, sizes), say=say)
 
 
 def write_onnx_static_int8(
     source: Bundle, folder: Path, sizes: Sizes, material: Material, activations: str, say: Say = print
 ) -> Path:
     """As `write_onnx_static`, in static int8. activations: u8 or u16. material: what to measure ranges on."""
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.resolve().parent) as part:
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=real(folder).parent) as part:
         exact = load_bundle(write_onnx_static(source, Path(part) / "fp32", sizes, say))
         say("measuring ranges of activations")
         ranges = measure_ranges(exact, material, measured)

@@ -30,6 +30,7 @@ from unmask.bundle.manifest import Bundle, load_bundle
 from unmask.engines.devices import describe_cpu, read_cpu
 from unmask.errors import InputError
 from unmask.replaced_files import replace_files
+from unmask.system import real
 from unmask.tuned_settings import forget, write_tuned
 from unmask.user_cache import cache_folder
 
@@ -115,7 +116,7 @@ def check(options: TuneOptions) -> None:
         raise InputError(f"tolerance is {options.tolerance}; it is a share, 0 to 1")
     if options.plot:
         require("matplotlib")
-        if options.plot.suffix[1:] not in FORMATS or not options.plot.resolve().parent.is_dir():
+        if options.plot.suffix[1:] not in FORMATS or not real(options.plot).parent.is_dir():
             raise InputError(f"{options.plot}: the picture is an .svg or .png file in a folder that exists")
 
 
