@@ -162,7 +162,7 @@ export class Panel {
     this.find(".shown").hidden = false;
     this.#draw();
     if (this.loading) return; // the newest is drawn after it
-    this.loading = true;
+    this.#busy(true);
     try {
       for (let frame = null; frame !== this.frame; ) {
         frame = this.frame;
@@ -172,8 +172,13 @@ export class Panel {
     } catch (error) {
       this.tell(error.message);
     } finally {
-      this.loading = false;
+      this.#busy(false);
     }
+  }
+
+  #busy(loading) {
+    this.loading = loading;
+    this.find(".stage").setAttribute("aria-busy", loading);
   }
 
   async #load(frame, span) {
