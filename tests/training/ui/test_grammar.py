@@ -56,11 +56,15 @@ def test_whole_sentences_are_not_put_into_others() -> None:
 
 
 def test_names_for_tests_are_not_for_training() -> None:
-    for group in (names.ROOMS, names.DEVICES, names.LEVELS, names.ITEMS, names.OPTIONS):
-        seen, held = set(names.part(group, False)), set(names.part(group, True))
-        assert seen
-        assert held
-        assert not seen & held
+    for group in (names.ROOMS, names.DEVICES, names.LEVELS, names.ITEMS, names.BUTTONS + names.DEEDS):
+        assert group.train
+        assert group.held
+        assert not set(group.train) & set(group.held)
+        assert group.part(True) == group.held
+    assert names.TIMES.part(True) == names.TIMES.train
+    sets, held_sets = names.option_sets(False), names.option_sets(True)
+    assert all(len(set(each)) == len(each) > 1 for each in (*sets, *held_sets))
+    assert not set(sets) & set(held_sets)
 
 
 def test_parts_are_found_again() -> None:

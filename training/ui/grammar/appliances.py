@@ -28,6 +28,9 @@ SLIDERS = (
         "{l} sliders",
         "[{n}] sliders (called|named|labeled) {l}",
     ),
+    *("sliders (that say|marked|to set|to adjust) {l}", "(one|a) slider for each of {l}", "{l} (knobs|dials|faders)"),
+    *("[{n}] (faders|knobs|dials|levers) (for|to set|named) {l}", "{l} each with a slider", "{l} as [{n}] sliders"),
+    *("a slider (for|called) each [of] {l}", "(controls|levels) for {l} as sliders", "for {l} a slider each"),
 )
 
 
@@ -88,7 +91,7 @@ def pick(s: Sketch) -> str:
 def timer(s: Sketch) -> str:
     rng = s.talk.rng
     unit = s.talk.one(("minute", "minutes", "minutes", "seconds", "hours", "second"))
-    name = s.name(("egg", "pizza", "tea", "laundry", "pasta", "workout", "nap", "cookie", "homework", "plank", "rice", "bread"))
+    name = s.name(names.TIMERS)
     count, number = s.number(float(rng.integers(1, 13) if s.talk.chance(0.5) else 5 * rng.integers(3, 19)))
     said, title = fused(s, s.talk.say("timers", count=count, unit=unit), name, "timer", "Timer")
     s.add("Text", title, look=HEAD)
@@ -119,7 +122,7 @@ def alarm(s: Sketch) -> str:
         )
     )
     text, tag = s.mark(time)
-    name = s.name(("work", "school", "gym", "morning", "nap", "medicine", "early", "weekend", "second", "sunday", "holiday"))
+    name = s.name(names.ALARMS)
     days = DAYS[rng.integers(len(DAYS))]
     marked = [s.mark(day) for day in days]
     said = s.talk.say("alarms", time=text, days="on " + s.talk.listed([day for day, _ in marked]))

@@ -144,7 +144,7 @@ def extend(s: Sketch, panel: Panel, at: int) -> str:
     """One or two more of what there is: items of a list, options of a picker."""
     row = panel.rows[at]
     if row.type == OPTION:
-        text, tag = s.name(sum(names.OPTIONS, ()), 0.4)
+        text, tag = s.name(names.OPTIONS, 0.4)
         s.rows.append(Slots(OPTION, AFTER[at], tag))
         return s.talk.say("choice", what=text)
     own = [s.mark(name) for name in names.draw_names(s.talk.rng, names.ITEMS, 1 + s.talk.chance(0.3), s.held)]

@@ -28,11 +28,29 @@ ICON_WORDS = {
         "eye": "visibility",
     },
 }
+ICON_PHRASES = (
+    *(
+        " with a {x} icon",
+        " with a {x} symbol",
+        " with the {x} icon",
+        " and a {x} icon",
+        " that has a {x} icon",
+        " showing a {x} icon",
+    ),
+    *(
+        " with a {x} on it",
+        " with the icon {x}",
+        " and the {x} symbol",
+        " , icon {x}",
+        " with a little {x}",
+        " with the {x} sign",
+    ),
+)
 USUAL, USUAL_SHARE = ("volume", "volume", "brightness", "temperature", "speed"), 0.25  # sliders that are asked for most
 UNITS = ("degrees", "percent", "degrees celsius", "volts", "watts", "meters", "seconds", "liters", "hertz", "watts", "degrees")
 
 
-def slider(s: Sketch, depth: str = NONE, levels: tuple[str, ...] = names.LEVELS) -> str:
+def slider(s: Sketch, depth: str = NONE, levels: names.Names = names.LEVELS) -> str:
     if s.talk.chance(0.06):
         return s.talk.one(("a slider", "a slider", "a knob", "a dial")) + ranged(s, NONE, depth, 0.9)
     usual = not s.held and s.talk.chance(USUAL_SHARE)
@@ -77,28 +95,32 @@ def button(s: Sketch, depth: str = NONE, style: str = NONE) -> str:
     said, look = s.talk.say("button", name=text), style
     if s.talk.chance(0.2):
         word = s.talk.one(tuple(ICON_WORDS))
-        said += s.talk.one((f" with a {word} icon", f" with a {word} symbol", f" with the {word} icon"))
+        said += s.talk.one(ICON_PHRASES).replace("{x}", word)
         look = f"<icon {ICON_WORDS[word]}>"
         assert ICON_WORDS[word] in ICONS
     s.add("Button", tag, place=depth, look=look)
     return said
 
 
-CHOSEN = (" with {x} selected", " set to {x}", " starting with {x}", " with {x} chosen")
+CHOSEN = (
+    *(" with {x} selected", " set to {x}", " starting with {x}", " with {x} chosen", " and {x} is selected", " {x} selected"),
+    *(" and {x} is on", " where {x} is chosen", " {x} being selected", " and start with {x}", " preselect {x}", " now {x}"),
+    *(" with {x} on", " with {x} picked", " , {x} is the usual one", " , {x} by default", " and it is {x} now", " currently {x}"),
+)
 
 
 def choices(s: Sketch, depth: str, chosen: bool = True) -> str:
     """Add options, and say them."""
     rng, talk = s.talk.rng, s.talk
     if talk.chance(0.65):
-        sets = names.part(names.OPTIONS, s.held)
+        sets = names.option_sets(s.held)
         own = sets[rng.integers(len(sets))]
         if talk.chance(0.3):
             own = tuple(own[i] for i in rng.permutation(len(own)))
     else:
-        own = tuple(names.draw_names(rng, sum(names.OPTIONS, ()), int(rng.integers(2, 5)), s.held, 0.4))
+        own = tuple(names.draw_names(rng, names.OPTIONS, int(rng.integers(2, 5)), s.held, 0.4))
     marked = [s.mark(option) for option in own]
-    on = int(rng.integers(len(own))) if chosen and talk.chance(0.25) else -1
+    on = int(rng.integers(len(own))) if chosen and talk.chance(0.3) else -1
     said = talk.listed([text for text, _ in marked])
     said = said.replace(" and ", " or ") if talk.chance(0.35) else said
     for i, (_, tag) in enumerate(marked):
@@ -137,7 +159,7 @@ def field_look(name: str) -> str:
 
 def clock(s: Sketch, depth: str = NONE) -> str:
     day = s.talk.chance(0.4)
-    text, tag = s.name(names.DEVICES + names.DEEDS + ("departure", "arrival", "wake up", "start", "end", "dinner", "pickup"))
+    text, tag = s.name(names.DEVICES + names.DEEDS + names.TIMES + names.TIMES)
     s.add("DateTimeInput", tag, place=depth, look=f"<style {'date' if day else 'time'}>")
     return s.talk.say("day" if day else "clock", name=text)
 

@@ -91,7 +91,15 @@ def notice(s: Sketch) -> str:
     return expanded(
         s,
         s.talk.one(
-            ("a (message|note|sign|notice) (saying|that says|reading) {t}", "the (message|words|text) {t}", "the sentence {t}")
+            (
+                *(
+                    "a (message|note|sign|notice) (saying|that says|reading) {t}",
+                    "the (message|words|text) {t}",
+                    "the sentence {t}",
+                ),
+                *("[just] the words {t} [in big]", "a (big|large) (sign|text|headline) {t}", "{t} as a (message|text|headline)"),
+                *("a sign with [the words] {t}", "a (poster|banner|label) (saying|that reads) {t}", "(text|message|sign) {t}"),
+            )
         ),
     ).replace("{t}", text)
 
@@ -107,7 +115,21 @@ def remote(s: Sketch) -> str:
         expanded(
             s,
             s.talk.one(
-                ("[a row of|{n}] buttons for {l}", "buttons {l}", "[a row of] buttons (called|labeled|saying) {l}", "{l} buttons")
+                (
+                    *(
+                        "[a row of|{n}] buttons for {l}",
+                        "buttons {l}",
+                        "[a row of] buttons (called|labeled|saying) {l}",
+                        "{l} buttons",
+                    ),
+                    *(
+                        "[a line of|{n}] (keys|push buttons) for {l}",
+                        "{l} as [{n}] buttons",
+                        "(the|[{n}]) buttons {l} [in a row]",
+                    ),
+                    *("a (remote|remote control|keypad|button bar) with {l}", "[{n}] buttons (with|that say|marked|named) {l}"),
+                    *("a button each for {l}", "a row (of|with) {l} buttons", "(keys|buttons) to press for {l}"),
+                )
             ),
         )
         .replace("{l}", listed)

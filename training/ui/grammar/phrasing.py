@@ -3,44 +3,25 @@ sentence each part stands. Knows no panels."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
 import numpy as np
 
 from unmask.apps.ui.words import Word, words_of
+from unmask.training.ui.grammar.sections import Section, read_sections
 
 OPEN, MIDDLE, SHUT = "\x01", "\x02", "\x03"
 Tree = tuple[str, tuple["Tree", ...]]  # kind: text of a leaf, or "+" all in order, "|" one of them, "?" perhaps
 MARKS = {"!": "order", "?": "statement"}  # at the beginning of whole sentences: "!let me ...", "?i want to ..."
-HELD = ", held back"
 BARE = 0.3  # share of requests that say what they want and nothing around it
 
 
-@dataclass(frozen=True)
-class Phrases:
-    """Patterns of one meaning."""
-
-    train: tuple[str, ...]
-    held: tuple[str, ...]  # never seen in training
-
-
 @cache
-def known() -> Mapping[str, Phrases]:
-    """The patterns of `phrases/*.txt` by their names. A line that ends with a colon names those after it."""
-    found: dict[str, list[str]] = {}
-    for file in sorted((files("unmask.training.ui.grammar") / "phrases").iterdir(), key=lambda file: file.name):
-        name = ""
-        for line in file.read_text(encoding="utf-8").splitlines():
-            if line.endswith(":"):
-                name = line[:-1]
-                if name in found:
-                    raise ValueError(f"{file.name}: {name} is there twice")
-                found[name] = []
-            elif line:
-                found[name].append(line)
-    return {name: Phrases(tuple(own), tuple(found[name + HELD])) for name, own in found.items() if not name.endswith(HELD)}
+def known() -> Mapping[str, Section]:
+    """The patterns of `phrases/*.txt` by their names."""
+    own = sorted((files("unmask.training.ui.grammar") / "phrases").iterdir(), key=lambda file: file.name)
+    return read_sections(file.read_text(encoding="utf-8") for file in own)
 
 
 @cache

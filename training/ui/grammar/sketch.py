@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from unmask.apps.ui.slots import NONE, POINTERS, WORDS, Filled, Slots
 from unmask.apps.ui.surface import Panel
 from unmask.apps.ui.words import Word
-from unmask.training.ui.grammar.names import INVENTED, draw_name
+from unmask.training.ui.grammar.names import INVENTED, Names, draw_name
 from unmask.training.ui.grammar.phrasing import Talk, resolved, tagged
 
 
@@ -39,7 +39,7 @@ class Sketch:
         self._count += 1
         return tagged(f"t{self._count}", text), f"@t{self._count}"
 
-    def name(self, names: tuple[str, ...], invent: float = INVENTED) -> tuple[str, str]:
+    def name(self, names: Names, invent: float = INVENTED) -> tuple[str, str]:
         return self.mark(draw_name(self.talk.rng, names, self.held, invent))
 
     def number(self, value: float) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from unmask.training.ui.grammar.sketch import Sketch
 HEAD = "<style h3>"
 
 
-def named(s: Sketch, what: str, rooms: tuple[str, ...] = names.ROOMS, share: float = 0.6) -> tuple[str, str]:
+def named(s: Sketch, what: str, rooms: names.Names = names.ROOMS, share: float = 0.6) -> tuple[str, str]:
     """ "a thermostat for the bedroom" or "a thermostat": the phrase, and what the title points to."""
     if not s.talk.chance(share):
         text, tag = s.mark(what)
@@ -18,7 +18,16 @@ def named(s: Sketch, what: str, rooms: tuple[str, ...] = names.ROOMS, share: flo
         text, tag = s.mark(f"{bare} {what}")
         return f"[a|the] {text}", tag
     pattern = s.talk.one(
-        (f"a {what} for the {{room}}", f"a {what} in the {{room}}", f"a {what} for {{room}}", f"the {what} of the {{room}}")
+        (
+            *(f"a {what} for the {{room}}", f"a {what} in the {{room}}", f"a {what} for {{room}}", f"the {what} of the {{room}}"),
+            *(
+                f"a {what} called {{room}}",
+                f"a {what} for my {{room}}",
+                f"for the {{room}} a {what}",
+                f"in the {{room}} a {what}",
+            ),
+            *(f"{what} {{room}}", f"{what} for the {{room}}", f"a {what} to use in the {{room}}", f"one {what} for the {{room}}"),
+        )
     )
     return pattern.replace("{room}", room), tag
 
