@@ -8,6 +8,7 @@ from importlib.resources import files
 import numpy as np
 
 from unmask.apps.ui.slots import POINTERS, WORDS, Slots
+from unmask.apps.ui.surface import ARTICLES
 from unmask.apps.ui.words import Word, words_of
 from unmask.training.ui.grammar.made_up import made_up
 from unmask.training.ui.grammar.names import held_words
@@ -105,8 +106,11 @@ def _changeable(word: Word) -> bool:
 
 
 def strewn(words: Sequence[Word], pointed: Container[int], rng: np.random.Generator) -> tuple[list[Word], Places]:
-    """The words with others among them that mean nothing, outside of what the answer points to."""
-    free = [i for i in range(len(words) + 1) if not (i in pointed and i - 1 in pointed)]
+    """The words with others among them that mean nothing, outside of what the answer points to.
+
+    None stands before an article of a name, which the reader leaves out after "for" and the like, and keeps after other words.
+    """
+    free = [i for i in range(len(words) + 1) if not (i in pointed and (i - 1 in pointed or words[i].text in ARTICLES))]
     to = free[rng.integers(len(free))]
     stray = words_of(STRAYS[rng.integers(len(STRAYS))])
     return [*words[:to], *stray, *words[to:]], [(i + len(stray) * (i >= to),) * 2 for i in range(len(words))]
