@@ -5,7 +5,7 @@ Knows litert-torch and ai-edge-quantizer (the extra `litert-export`), which are 
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -145,11 +145,11 @@ def round_tflite(source: Path, target: Path) -> None:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Hide the converter's reports on stdout and in logging, none of which a user could act on."""
+    """Hide the converter's reports and bars of progress, none of which a user could act on. What it raises comes through."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with redirect_stdout(StringIO()):
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             yield
     finally:
         logging.disable(before)

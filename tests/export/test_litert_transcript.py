@@ -50,9 +50,13 @@ def test_same_audio_same_text(fp32_bundle: Path, litert: Bundle, recordings: lis
     assert texts(litert, "litert", recordings) == onnx
 
 
-def test_int8_stays_near_and_is_smaller(litert: Bundle, graphs: list[FixedGraph], tmp_path: Path) -> None:
+def test_int8_stays_near_and_is_smaller(
+    litert: Bundle, graphs: list[FixedGraph], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     exact, small = litert.path("graphs.tflite"), tmp_path / "int8.tflite"
+    capfd.readouterr()
     round_tflite(exact, small)
+    assert not any(capfd.readouterr())
     assert small.stat().st_size < 0.8 * exact.stat().st_size
     opened = [Interpreted(path, 1) for path in (exact, small)]
     for graph in graphs:
