@@ -9,6 +9,8 @@ The address is `/captions?rate=48000&token=...`; rate is the client's sample rat
 - The server sends one text frame for each event, `Event.json`. `segment_ended` has one more field: `cues`, the segment's
   subtitles, [{"start_s": ..., "end_s": ..., "lines": ["...", ...]}, ...]. A client that reads slowly gets only the newest
   `updated` of a segment; no other event is left out.
+- The client may send the text frame {"type": "expect", "words": ["fader", "bedroom lamp", ...]}: at most 500 words and phrases
+  that may be said. They count instead of those of the frame before it, besides those of `unmask serve --words`.
 - The client sends the text frame {"type": "stop"} when it is done. The server captions the rest, sends
   {"event": "closed", "code": ..., "reason": ...} and closes with that code:
   1000 stopped by the client; 1001 the server stops; 1003 a rate or a frame that is not in this protocol; 1008 wrong token;
@@ -23,10 +25,13 @@ from numpy.typing import NDArray
 
 from unmask.apps.captions.cues import cues
 from unmask.bundle.dataclass_json import parse_json
+from unmask.errors import InputError
 from unmask.speech.events import Event
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
+from unmask.speech.words import Phrase
 
-TEXT_CHARACTERS = 100  # longer messages are not parsed: deep nesting would exhaust the stack
+TEXT_CHARACTERS = 20_000  # longer messages are not parsed
+MOST_WORDS = 500  # that a client may expect
 RATES_HZ = (8000, 384_000)  # lowest and highest sample rate that a client may send
 
 
@@ -75,15 +80,21 @@ def read_samples(frame: bytes) -> NDArray[np.float32]:
     return samples.clip(-1, 1)
 
 
-def read_stop(text: str) -> Closing:
-    """Read a text frame; there is only one message. Raises RefusedError for any other."""
+def read_text(text: str) -> Closing | tuple[Phrase, ...]:
+    """Read a text frame: why the session ends, or the words that the client expects. Raises RefusedError for anything else."""
     try:
         message = parse_json(text) if len(text) <= TEXT_CHARACTERS else None
     except ValueError:
         message = None
-    if not isinstance(message, dict) or message.get("type") != "stop":
-        raise RefusedError('text frames are {"type": "stop"}; audio comes in binary frames')
-    return STOPPED
+    match message:
+        case {"type": "stop"}:
+            return STOPPED
+        case {"type": "expect", "words": [*words]} if len(words) <= MOST_WORDS and all(isinstance(word, str) for word in words):
+            try:
+                return tuple(map(Phrase, words))
+            except InputError:
+                raise RefusedError("a word that is expected has no letters, or is too long") from None
+    raise RefusedError('text frames are {"type": "stop"} or {"type": "expect", "words": [...]}; audio comes in binary frames')
 
 
 def write_event(event: Event) -> str:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -20,10 +21,11 @@ from numpy.typing import NDArray
 
 from unmask.apps.audio.resampler import Resampler
 from unmask.apps.web.limits import AboveZero
-from unmask.apps.web.protocol import SERVER_STOPS, TOO_SLOW, Closing, RefusedError, read_samples, read_stop, write_event
+from unmask.apps.web.protocol import SERVER_STOPS, TOO_SLOW, Closing, RefusedError, read_samples, read_text, write_event
 from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
+from unmask.speech.words import Phrase
 
 Samples = NDArray[np.float32]
 Result = TypeVar("Result")
@@ -150,6 +152,7 @@ class Session:
         self._pace = Pace(limits.rate, limits.backlog_s)
         self._closing = SERVER_STOPS
         self._reader: asyncio.Task[None] | None = None
+        self._expected: tuple[Phrase, ...] | None = None  # words that the captioner was not told yet
 
     def stop(self) -> None:
         """Take no more audio. What has come is still captioned, and its events are sent."""
@@ -174,10 +177,14 @@ class Session:
     async def _read(self, frames: AsyncIterator[bytes | str]) -> None:
         try:
             async for frame in frames:
-                if isinstance(frame, str):
-                    self._closing = read_stop(frame)
+                message = read_text(frame) if isinstance(frame, str) else read_samples(frame)
+                if isinstance(message, Closing):
+                    self._closing = message
                     break
-                self._inbox.push(read_samples(frame))
+                if isinstance(message, tuple):
+                    self._expected = message
+                else:
+                    self._inbox.push(message)
         except RefusedError as refused:
             self._closing = refused.closing
         self._inbox.close()
@@ -186,6 +193,9 @@ class Session:
         live, resampler = await self._work(self._open_live), Resampler(self._rate_hz)
         while taken := await self._inbox.take():
             gap_s, samples = taken[0] / self._rate_hz, taken[1]
+            if self._expected is not None:
+                await self._work(partial(live.captioner.expect, self._expected))
+                self._expected = None
             self._outbox.put(await self._work(lambda: hear(live, resampler, gap_s, samples)))  # noqa: B023  (called at once)
             await self._rest(self._pace.rest_s(len(samples) / self._rate_hz, time.monotonic()))
         self._outbox.put(await self._work(lambda: [*live.feed(resampler.rest()), *live.flush()]))

@@ -63,7 +63,8 @@ class Captioner:
         engine: Engine | None = None,
         words: Sequence[Phrase] = (),
     ) -> None:
-        """engine: runs the graphs; by default one is made from `options`. words: raised wherever they are possible.
+        """engine: runs the graphs; by default one is made from `options`; captioners may share one, in one thread.
+        words: raised wherever they are possible.
 
         Raises BundleError for a bundle of another kind.
         """
@@ -74,7 +75,8 @@ class Captioner:
             )
         self.bundle = bundle
         self.engine = engine or Engine(bundle, options)
-        self.reader = TranscriptReader(self.engine, words)
+        self._words = tuple(words)
+        self.reader = TranscriptReader(self.engine, self._words)
 
     def load(self) -> "Captioner":
         """Open graphs and tokenizer now. Raises BundleError if one is damaged, InputError if the engine is not available."""
@@ -85,8 +87,9 @@ class Captioner:
         return self
 
     def expect(self, words: Sequence[Phrase]) -> None:
-        """Raise these words, and no others, in segments that are encoded from now on."""
-        self.reader.expect(words)
+        """Raise these words besides those that the captioner was made with, in segments that are encoded from now on. They count
+        instead of those of the call before."""
+        self.reader.expect((*self._words, *words))
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -108,5 +108,9 @@ def serve(
             )
         ]
 
+    def open_live() -> LiveCaptioner:
+        own = Captioner(captioner.bundle, engine=captioner.engine, words=words)  # each client may expect other words
+        return LiveCaptioner(own, Silero(), live_options)
+
     live_options = replace(live_options, schedule=checks)
-    run_server(network, access, lambda: LiveCaptioner(captioner, Silero(), live_options), limits, services, pages)
+    run_server(network, access, open_live, limits, services, pages)

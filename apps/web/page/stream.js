@@ -51,6 +51,11 @@ export class Stream {
     this.wait_s = Math.min(LONGEST_WAIT_S, 2 * this.wait_s);
   }
 
+  // words: that may be said from now on
+  expect(words) {
+    if (this.socket.readyState === WebSocket.OPEN && !this.stopping) this.socket.send(JSON.stringify({ type: "expect", words }));
+  }
+
   send(block) {
     if (this.socket.readyState !== WebSocket.OPEN || this.stopping) return;
     if (this.socket.bufferedAmount > UNSENT_BYTES) return this.socket.close();

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from unmask.apps.ui.board import Board, Reply
+from unmask.apps.ui.hearing import expected
 from unmask.apps.ui.messages import SURFACE, VERSION
 from unmask.apps.web.queue import Place, Queue
 from unmask.bundle.dataclass_json import parse_json
@@ -48,6 +49,8 @@ def answered(board: Board, text: str) -> list[Frame]:
         frame = parse_json(text)
     except ValueError as error:
         raise InputError(f"a frame is JSON ({error})") from error
+    if frame == {"listen": True}:
+        return [{"expect": [phrase.text for phrase in expected(board.panel)]}]
     if isinstance(frame, dict) and isinstance(frame.get("request"), str):
         if frame.get("final", True) is not True:
             return list(board.preview(frame["request"], frame.get("paused") is True).messages)

@@ -4,6 +4,7 @@ Needs the extra `unmask[serve]`. Frames are JSON texts. The client sends
 
 - {"request": text, "final": true}: a request, typed or heard; with false what is heard of one so far, and with "paused": true
   beside it that the speaker pauses there,
+- {"listen": true} before somebody speaks, which is answered by {"expect": words}: what /captions is told of the next request,
 - events of A2UI v0.9: {"version": "v0.9", "action": ...}, which are answered by {"heard": the action's name},
 - {"version": "v0.9", "change": {"path", "value"}}: what an input holds now, which A2UI itself never tells.
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from unmask import Event, Word
 from unmask.apps.web.access import Access
-from unmask.apps.web.protocol import Closing, RefusedError, read_rate, read_samples, write_event
+from unmask.apps.web.protocol import MOST_WORDS, Closing, RefusedError, read_rate, read_samples, read_text, write_event
 from unmask.apps.web.session import Inbox, Limits, Outbox, Pace, Session, TooSlowError
+from unmask.speech.words import Phrase
 
 Samples = NDArray[np.float32]
 
@@ -57,6 +59,53 @@ def test_a_client_that_does_not_read_is_given_up_and_memory_is_bounded() -> None
 
 def test_deafening_samples_are_clipped() -> None:
     assert read_samples(np.array([3e38, -2, 0.5], "<f4").tobytes()).tolist() == [1, -1, 0.5]
+
+
+def test_words_that_a_client_expects_are_told_before_what_it_says_next() -> None:
+    told = list[Any]()
+
+    class Live:
+        captioner = SimpleNamespace(expect=told.append)
+
+        def feed(self, samples: Samples) -> list[Event]:
+            told.append(len(samples))
+            return []
+
+        flush = list
+
+    async def frames() -> Any:
+        for frame in (bytes(4 * 1600), '{"type": "expect", "words": ["fader", "bedroom lamp"]}', bytes(4 * 800)):
+            yield frame
+            await asyncio.sleep(0.05)
+        yield '{"type": "stop"}'
+
+    async def send(_: str) -> None:
+        return
+
+    with ThreadPoolExecutor(1) as worker:
+        session = Session(Live, worker, Limits())  # type: ignore[arg-type]
+        assert asyncio.run(session.run(frames(), send)).code == 1000
+    assert told == [1600, (Phrase("fader"), Phrase("bedroom lamp")), 800, 0]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *("{", "[]", '{"type": "go"}', '{"type": "expect"}', '{"type": "expect", "words": "fader"}', "[" * 9000),
+        *(
+            '{"type": "expect", "words": [7]}',
+            '{"type": "expect", "words": ["..."]}',
+            '{"type": "expect", "words": ["%s"]}' % ("a" * 101),
+        ),
+        json.dumps({"type": "expect", "words": ["word"] * (MOST_WORDS + 1)}),
+        json.dumps({"type": "stop", "why": "a" * 20_000}),
+    ],
+)
+def test_other_text_frames_are_refused(frame: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        read_text(frame)
+    assert refused.value.closing.code == 1003
+    assert len(refused.value.closing.reason.encode()) <= 123
 
 
 def test_rates_within_bounds_are_taken() -> None:

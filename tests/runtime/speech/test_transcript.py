@@ -87,6 +87,8 @@ def test_a_captioner_expects_other_words_from_the_next_segment_on(fp32_bundle: P
     assert captioner.caption(sound).text == with_words.caption(sound).text != plain
     captioner.expect(())
     assert captioner.caption(sound).text == plain
+    with_words.expect(())
+    assert with_words.caption(sound).text != plain
 
 
 def test_words_are_spelled_as_they_are_written_after_a_space(captioner: Captioner) -> None:

@@ -44,7 +44,9 @@ function take(frame) {
     show(frame.state);
     by("said").textContent = frame.said;
     by("said").hidden = !frame.said;
-  } else if (frame.error) {
+    if (speech) send({ listen: true });
+  } else if (frame.expect) speech?.stream?.expect(frame.expect);
+  else if (frame.error) {
     by("said").textContent = frame.error.message;
     by("said").hidden = false;
     show("not understood");
@@ -94,7 +96,7 @@ async function speak() {
     return hush(error.message);
   }
   speech.stream = new Stream(address("../captions"), speech.microphone.rate, {
-    opened: () => show("listening"),
+    opened: () => (show("listening"), send({ listen: true })),
     event: hear,
     waiting: (_, words) => show("waiting", words),
     ended: hush,

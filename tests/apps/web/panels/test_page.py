@@ -112,9 +112,15 @@ def test_a_spoken_request_is_shown(address: str, tmp_path: Path) -> None:
     samples, rate = soundfile.read(said)
     soundfile.write(heard, np.concatenate([np.zeros(rate), samples, np.zeros(4 * rate)]), rate, subtype="PCM_16")
     with opened(address, f"--use-file-for-fake-audio-capture={heard}") as page:
+        said_to_captions = list[str]()
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: said_to_captions.append(str(frame))))
         page.click("#speak")
         page.wait_for_selector('#state[data-state="showing"]')
         assert page.get_by_role("heading", name="Kitchen").count() == 1
+        page.wait_for_timeout(500)
+        told = [frame for frame in said_to_captions if '"expect"' in frame]
+        assert ["Kitchen" in frame for frame in told] == [False, True]
+        assert all('"slider"' in frame for frame in told)
         slider = page.get_by_role("slider")
         slider.focus()
         page.keyboard.press("Home")

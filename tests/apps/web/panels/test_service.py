@@ -30,7 +30,7 @@ def ask() -> Iterator[Callable[..., list[dict[str, Any]]]]:
         def asked(frame: Any) -> list[dict[str, Any]]:
             socket.send_text(frame if isinstance(frame, str) else json.dumps(frame))
             found = [socket.receive_json()]
-            while not found[-1].keys() & {"state", "error", "heard"}:
+            while not found[-1].keys() & {"state", "error", "heard", "expect"}:
                 found.append(socket.receive_json())
             return found
 
@@ -66,6 +66,15 @@ def test_what_an_input_holds_is_kept(ask: Callable[..., list[dict[str, Any]]]) -
     ask({"request": "volume"})
     (told,) = ask(change("/volume", "loud"))
     assert "cannot hold 'loud'" in told["error"]["message"]
+
+
+def test_who_listens_is_told_what_may_be_said(ask: Callable[..., list[dict[str, Any]]]) -> None:
+    (told,) = ask({"listen": True})
+    assert {"slider", "minimum"} <= set(told["expect"])
+    assert "Volume" not in told["expect"]
+    ask({"request": "volume"})
+    (again,) = ask({"listen": True})
+    assert set(again["expect"]) - set(told["expect"]) == {"Volume"}
 
 
 def test_half_a_request_shows_what_it_can() -> None:
