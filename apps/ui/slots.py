@@ -142,7 +142,7 @@ def allowed(words: Sequence[Word], panel: int, types: Iterable[str] = COMPONENTS
     own += [READING] if "Text" in known else []
     there = panel > 0
     found = {
-        "kind": KINDS if there else (NEW, CANNOT, UNCLEAR),
+        "kind": KINDS if there else (NEW, UNDO, CANNOT, UNCLEAR),
         "type": (NONE, *own, *(CHANGES if there else ())),
         "place": (NONE, *DEPTHS, *TARGETS[:panel], *AFTER[:panel]),
         "start": (NONE, *pointers, *(f"<label {name}>" for name in LABELS)),

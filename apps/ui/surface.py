@@ -76,7 +76,7 @@ def read(filled: Filled, words: Sequence[Word], panel: Panel | None) -> Outcome:
         return Outcome(slots.EDIT, edited, edited.rows != panel.rows)
     if filled.kind == slots.CLOSE and panel is not None:
         return Outcome(slots.CLOSE, None, True)
-    if filled.kind == slots.UNDO and panel is not None:
+    if filled.kind == slots.UNDO:
         return Outcome(slots.UNDO, panel)
     return Outcome(slots.CANNOT if filled.kind == slots.CANNOT else slots.UNCLEAR, panel)
 

@@ -86,6 +86,17 @@ def test_undo_leads_back_to_the_empty_screen(board: Board) -> None:
     assert (reply.kind, reply.messages) == ("unclear", ())
 
 
+def test_what_was_closed_comes_back(board: Board) -> None:
+    board.ask("volume and fan")
+    panel = board.panel
+    assert keys(board.ask("close").messages) == ["deleteSurface"]
+    assert "createSurface" in keys(board.ask("undo").messages)
+    assert board.panel == panel
+    assert not Board(Scripted()).ask("undo").messages  # type: ignore[arg-type]
+    assert board.ask("undo").said == ""
+    assert board.ask("undo").said == "There is nothing to take back."
+
+
 def test_undo_keeps_what_the_user_has_set_since(board: Board) -> None:
     board.ask("volume")
     board.take(change("/volume", 3))

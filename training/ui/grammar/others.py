@@ -56,7 +56,7 @@ EXTRAS = (
 def draw_other(talk: Talk, panel: Panel | None) -> Example:
     """Undo, close, what no panel answers, and what means nothing."""
     s, rng = Sketch(talk), talk.rng
-    kind = str(rng.choice((UNDO, CLOSE, CANNOT, UNCLEAR), p=(0.22, 0.18, 0.4, 0.2) if panel else (0.0, 0.0, 0.7, 0.3)))
+    kind = str(rng.choice((UNDO, CLOSE, CANNOT, UNCLEAR), p=(0.22, 0.18, 0.4, 0.2) if panel else (0.15, 0.0, 0.6, 0.25)))
     a, b, c = (made_up(rng, names.held_words()).split(" ")[0] for _ in range(3))
     n, m = str(rng.integers(2, 90)), str(rng.integers(2, 90))
     phrases = {UNDO: "undoing", CLOSE: "closing", CANNOT: "others", UNCLEAR: "noise"}[kind]
