@@ -80,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:  # a file or folder that no check foresaw
-        _drop_output()
-        place = f"{error.filename}: " if error.filename is not None else ""
+        place = "standard output: " if _drop_output() else ""
+        place = f"{error.filename}: " if error.filename is not None else place
         return _fail(f"{place}{error.strerror or error}", BAD_INPUT)
     except MemoryError as error:
         return _fail(f"not enough memory ({error or 'it cannot be had'}); make the input shorter", BAD_INPUT)
@@ -210,12 +210,14 @@ def _terminate(*_: object) -> Never:
     raise Terminated
 
 
-def _drop_output() -> None:
-    """Drop what cannot be written to stdout, or Python fails once more when it ends."""
+def _drop_output() -> bool:
+    """Drop what cannot be written to stdout, or Python fails once more when it ends. Returns whether there was any."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _fail(message: str, code: int) -> int:

@@ -171,6 +171,12 @@ class Screen(Outputs):
         if self._captioner:
             self.listen_with(self._captioner)
         self._print(reply)
+        if self._hasp and self._hasp.below:
+            size = "x".join(map(str, self._pixels))
+            print(
+                f"unmask: {self._hasp.below} lines of the panel are below the edge of {size}; give a larger --size",
+                file=sys.stderr,
+            )
         if self._picture:
             self._picture.write(picture(self._board.panel, *self._pixels))
         state: State = "not understood" if reply.kind in NOT_UNDERSTOOD else "showing"

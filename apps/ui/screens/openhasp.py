@@ -39,6 +39,11 @@ class HaspPanel:
         self.sent = objects
         return changed + hidden
 
+    @property
+    def below(self) -> int:
+        """Lines of the panel that are below the screen's edge."""
+        return len({each["y"] for each in self.sent.values() if each["y"] + each["h"] > self.height})
+
     def row_of(self, number: int) -> str | None:
         """The id of the row that an object belongs to."""
         return next((part.split(" ")[0] for part, own in self.numbers.items() if own == number), None)

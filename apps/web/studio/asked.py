@@ -47,7 +47,7 @@ class Asked:
 
 def read_run(session: Session, body: bytes) -> Asked:
     """The run that a body asks for. Raises InputError, in words for the person at the page."""
-    asked = read_object(body)
+    asked = read_object(body, "task", "inputs", "schedule", "keep")
     task = session.task(_typed(asked, "task", str))
     given = _typed(asked, "inputs", dict)
     inputs = {name: _input(task.inputs[name], given[name]) for name in task.inputs if given.get(name) is not None}
@@ -58,14 +58,16 @@ def read_run(session: Session, body: bytes) -> Asked:
     return Asked(task.name, inputs, RunOptions(read_schedule(task, _typed(asked, "schedule", dict, {})), keep=keep))
 
 
-def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object. Raises InputError for another body."""
+def read_object(body: bytes, *names: str) -> dict[str, Any]:
+    """A JSON object. Raises InputError for another body, and for a name that is none of these."""
     try:
         found = parse_json(body)
     except ValueError as error:
         raise InputError(f"the request is not JSON ({error})") from error
     if not isinstance(found, dict):
         raise InputError("the request is not a JSON object")
+    if unknown := sorted(found.keys() - set(names)):
+        raise InputError(f"the request's {unknown[0]} is not known here; it may have {', '.join(names)}")
     return found
 
 

@@ -129,7 +129,7 @@ class Studio:
             yield _line({"event": "error", "message": FULL})
 
     async def _show(self, request: Request) -> Response:
-        asked = read_object(await self._body(request))
+        asked = read_object(await self._body(request), "modality", "codes")
         modality, codes = str(asked.get("modality")), read_codes(asked.get("codes"))
         with self.runs.place():
             return JSONResponse(await self.runs.work(lambda: shown.media(self.runs.session, modality, codes)))

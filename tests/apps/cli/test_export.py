@@ -131,7 +131,7 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
     with open("/dev/full", "w") as full:
         line = [sys.executable, "-m", "unmask.apps.cli.main", "inspect", "--json"]
         done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (2, "unmask: No space left on device\n")
+    assert (done.returncode, done.stderr) == (2, "unmask: standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize("package", ["torch", "safetensors", "onnx"])

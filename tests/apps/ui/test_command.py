@@ -44,6 +44,9 @@ def test_other_formats(command: Command) -> None:
     objects = messages(command("ui", "--text", THERMOSTAT, "--format", "openhasp", "--size", "320x240", "--quiet").out)
     assert [each["obj"] for each in objects] == ["label", "label", "slider", "btn"]
     assert max(each["x"] + each["w"] for each in objects) <= 320
+    low = command("ui", "--text", THERMOSTAT, "--format", "openhasp", "--size", "320x100", "--quiet")
+    assert messages(low.out) == objects
+    assert low.err == "unmask: 1 lines of the panel are below the edge of 320x100; give a larger --size\n"
 
 
 def test_what_is_not_understood_changes_nothing(command: Command) -> None:

@@ -181,6 +181,7 @@ def test_a_spectrogram_shows_a_tone_where_it_is() -> None:
         ({"task": "s2i", "inputs": {"speech": "AAA"}}, "is not base64"),
         ({"task": "vqa", "inputs": {"text": "x", "image": text_of(b"a letter")}}, "this picture: not a PNG, JPEG or WebP"),
         (["t2i"], "the request is not a JSON object"),
+        ({**DRAW, "passes": 4}, "the request's passes is not known here; it may have task, inputs, schedule, keep"),
     ],
 )
 def test_each_wrong_thing_is_told_in_a_sentence(served: Running, asked: Json, told: str) -> None:
