@@ -20,10 +20,10 @@ def write(path: Path, samples: np.ndarray) -> Path:
     return path
 
 
-def test_a_text_file_is_not_a_recording(command: Command, tmp_path: Path) -> None:
+def test_a_text_file_is_not_a_recording(command: Command, fp32_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are words, not sound. " * 50)
-    result = command("caption", path)
+    result = command("caption", path, "--bundle", fp32_bundle)
     assert result.code == 2
     assert result.out == ""
     assert result.err.count("\n") == 1
@@ -41,9 +41,11 @@ def test_a_text_file_is_not_a_recording(command: Command, tmp_path: Path) -> Non
         (lambda folder: write(folder / "zero.wav", np.zeros(0)), "zero length"),
     ],
 )
-def test_files_without_sound_are_named_with_the_reason(command: Command, tmp_path: Path, make, reason: str) -> None:
+def test_files_without_sound_are_named_with_the_reason(
+    command: Command, fp32_bundle: Path, tmp_path: Path, make, reason: str
+) -> None:
     path = make(tmp_path)
-    result = command("caption", path)
+    result = command("caption", path, "--bundle", fp32_bundle)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert str(path) in result.err
     assert reason in result.err
@@ -53,11 +55,11 @@ def test_files_without_sound_are_named_with_the_reason(command: Command, tmp_pat
     ("kept", "reason"), [(12, "it is FLAC whose first bytes are damaged"), (30, "a recording of zero length")]
 )
 def test_a_recording_cut_in_the_middle_of_its_header_is_refused(
-    command: Command, tmp_path: Path, clip: Path, kept: int, reason: str
+    command: Command, fp32_bundle: Path, tmp_path: Path, clip: Path, kept: int, reason: str
 ) -> None:
     path = tmp_path / "cut.flac"
     path.write_bytes(clip.read_bytes()[:kept])
-    result = command("caption", path)
+    result = command("caption", path, "--bundle", fp32_bundle)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert f"cut.flac: {reason}" in result.err
 
@@ -112,7 +114,8 @@ def test_a_folder_that_is_no_bundle(command: Command, tmp_path: Path, clip: Path
 
 
 def test_interrupting_keeps_what_was_printed(tmp_path: Path, clip: Path) -> None:
-    hour = write(tmp_path / "hour.wav", np.random.default_rng(0).normal(0, 0.1, 16000 * 3600))
+    minute = np.random.default_rng(0).normal(0, 3000, 16000 * 60).astype(np.int16)
+    soundfile.write(hour := tmp_path / "hour.wav", np.tile(minute, 60), 16000)
     process = start("caption", "--quiet", clip, hour)
     assert process.stdout is not None
     first = process.stdout.readline()

@@ -90,8 +90,10 @@ def test_what_was_heard_can_be_kept(command: Command, tmp_path: Path) -> None:
         (["-", "--save-audio", "no/such/folder.wav"], "cannot be saved"),
     ],
 )
-def test_what_cannot_be_used_is_named_before_anything_is_heard(command: Command, wrong: list[str], named: str) -> None:
-    result = command("caption", *wrong)
+def test_what_cannot_be_used_is_named_before_anything_is_heard(
+    command: Command, fp32_bundle: Path, wrong: list[str], named: str
+) -> None:
+    result = command("caption", *wrong, "--bundle", fp32_bundle)
     assert result.code == 2
     assert named in result.err
     assert result.err.count("\n") == 1

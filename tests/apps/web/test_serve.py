@@ -361,9 +361,9 @@ def test_the_command_prints_a_line_for_each_page_and_ends_cleanly() -> None:
             process.kill()
 
 
-def test_a_taken_port_is_said_in_one_line(command: Command) -> None:
+def test_a_taken_port_is_said_in_one_line(command: Command, fp32_bundle: Path) -> None:
     with listen("127.0.0.1", 0) as taken:
-        result = command("serve", "--port", str(taken.getsockname()[1]))
+        result = command("serve", "--bundle", fp32_bundle, "--port", str(taken.getsockname()[1]))
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "--port 0" in result.err
 
@@ -382,8 +382,8 @@ def test_a_taken_port_is_said_in_one_line(command: Command) -> None:
         (("--generator", "models/moonshine-tiny-en"), "this bundle captions"),
     ],
 )
-def test_options_that_cannot_be(command: Command, options: tuple[str, ...], reason: str) -> None:
-    result = command("serve", *options)
+def test_options_that_cannot_be(command: Command, fp32_bundle: Path, options: tuple[str, ...], reason: str) -> None:
+    result = command("serve", *(() if "--bundle" in options else ("--bundle", fp32_bundle)), *options)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert reason in result.err
 

@@ -308,8 +308,8 @@ async def asked(port: int, speech: np.ndarray) -> list[Event]:
         (("--uri", "tcp://203.0.113.9:10300"), "cannot listen on"),
     ],
 )
-def test_options_that_cannot_be(command: Command, options: tuple[str, ...], reason: str) -> None:
-    result = command("wyoming", *options)
+def test_options_that_cannot_be(command: Command, fp32_bundle: Path, options: tuple[str, ...], reason: str) -> None:
+    result = command("wyoming", *(() if "--bundle" in options else ("--bundle", fp32_bundle)), *options)
     assert (result.code, result.out) == (2, "")
     assert reason in result.err.splitlines()[-1]
 

@@ -13,8 +13,13 @@ from unmask.errors import InputError
 from unmask.export.onnx.backbone import write_backbone
 from unmask.quant.calibration.calibration_data import Material
 
-HELD = np.ones(1 << 25)  # 256 MiB of this process, which count for none of those that are measured
 PROMPTS = Material(prompts=("What?",), length=8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def held() -> np.ndarray:
+    """256 MiB of this process, which count for none of those that are measured."""
+    return np.ones(1 << 25)
 
 
 @pytest.mark.slow
