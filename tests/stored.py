@@ -1,12 +1,14 @@
-"""Folders that tests make once and keep under .cache/tests until a source that makes them changes."""
+"""Folders that tests make once: kept under .cache/tests until a source that makes them changes, or for one run of the tests."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +35,16 @@ def store() -> Path:
 
 def stored(name: str, make: Callable[[Path], object]) -> Path:
     """The folder NAME or PARENT/NAME, for reading; the first of several test processes makes it and the others wait."""
-    folder = store() / name
+    return _made(store() / name, make)
+
+
+def shared(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The same for this run of the tests alone: what is made by sources that `SOURCES` does not list."""
+    own = temporary.getbasetemp()  # of one of several test processes it lies in the folder of the run
+    return _made((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name, make)
+
+
+def _made(folder: Path, make: Callable[[Path], object]) -> Path:
     folder.parent.mkdir(exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.stored import shared
 from tests.tiny_speech import write_speech
 from unmask.apps.cli.main import main
 from unmask.export.modules.sticker_codec import CODES, NUMBERS, StickerCodec
@@ -45,11 +46,13 @@ def model(codec: StickerCodec, speech: SpeechCodec) -> Omni:
 
 @pytest.fixture(scope="session")
 def bundle(model: Omni, codec: StickerCodec, speech_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("omni-tiny")
-    write_checkpoint(model, folder / "checkpoint")
-    (folder / "codec").mkdir()
-    save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, folder / "codec" / "squares.safetensors")
-    arguments = ["export", folder / "checkpoint", "--stickers", folder / "codec", "--hibari", speech_folder]
-    arguments += ["--out", folder / "bundle", "--quiet"]
-    assert main([str(argument) for argument in arguments]) == 0
-    return folder / "bundle"
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        write_checkpoint(model, folder / "checkpoint")
+        (folder / "codec").mkdir()
+        save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, folder / "codec" / "squares.safetensors")
+        arguments = ["export", folder / "checkpoint", "--stickers", folder / "codec", "--hibari", speech_folder]
+        arguments += ["--out", folder / "bundle", "--quiet"]
+        assert main([str(argument) for argument in arguments]) == 0
+
+    return shared(tmp_path_factory, "omni-tiny", make) / "bundle"
