@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,14 @@ swiftshader.choose()
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 settings.load_profile("any machine")
 FAMILIES = ("dream", "llada", "block")
+
+
+def pytest_collection_finish() -> None:
+    """Let tests that export share what is traced. Where none does, PyTorch is not imported."""
+    if "unmask.export.onnx.trace" in sys.modules:
+        from tests.traces import keep
+
+        keep()
 
 
 @pytest.fixture(scope="session")
