@@ -1,6 +1,5 @@
 """What panels are made of in requests: rooms, devices, options, fields. Some names are held back, others are made up."""
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Self
@@ -8,15 +7,13 @@ from typing import Self
 import numpy as np
 
 from unmask.training.ui.grammar.made_up import made_up
-from unmask.training.ui.grammar.sections import read_sections
+from unmask.training.ui.grammar.sections import Section, read_sections
 
 INVENTED = 0.35  # share of names that are made up
 
 
-@dataclass(frozen=True)
-class Names:
-    train: tuple[str, ...]
-    held: tuple[str, ...]  # never seen in training
+class Names(Section):
+    """The names of one list, or of several."""
 
     def __add__(self, other: Self) -> "Names":
         return Names(self.train + other.train, self.held + other.held)
@@ -82,6 +79,6 @@ def draw_names(rng: np.random.Generator, names: Names, count: int, held: bool, i
 def held_words() -> frozenset[str]:
     """The words of names that are held back, except those of names for training."""
     lists = (ROOMS, DEVICES, LEVELS, READINGS, PICKS, FIELDS, FORMS, ITEMS, LISTS, BUTTONS, DEEDS, SAYINGS, VIEWS, SONGS, TITLES)
-    every = sum((*lists, OPTIONS), Names((), ()))
+    every = sum(lists, OPTIONS)
     words = [{word for name in part for word in name.split(" ")} for part in (every.held, every.train)]
     return frozenset(words[0] - words[1])
