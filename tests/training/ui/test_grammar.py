@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, NEW, UNCLEAR, UNDO
 from unmask.apps.ui.surface import once, read
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.examples import draw
-from unmask.training.ui.grammar.phrasing import Talk, known, parsed, resolved, tagged
+from unmask.training.ui.grammar.phrasing import Talk, Tree, known, parsed, resolved, tagged
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -45,6 +46,27 @@ def test_each_phrasing_is_well_formed_and_either_seen_or_held_back() -> None:
         assert not set(phrases.train) & set(phrases.held)
         for pattern in (*phrases.train, *phrases.held):
             parsed(pattern.lstrip("!?"))
+
+
+def every(tree: Tree) -> list[str]:
+    """All that a pattern can say."""
+    kind, parts = tree
+    if kind == "|":
+        return [text for part in parts for text in every(part)]
+    if kind == "?":
+        return ["", *every(parts[0])]
+    if kind == "+":
+        return ["".join(texts) for texts in product(*map(every, parts))]
+    return [kind[1:]]
+
+
+def test_no_phrasing_for_training_says_what_one_that_is_held_back_says() -> None:
+    for phrases in known().values():
+        seen, held = (
+            {" ".join(text.lower().split()) for pattern in part for text in every(parsed(pattern.lstrip("!?")))}
+            for part in (phrases.train, phrases.held)
+        )
+        assert not seen & held
 
 
 def test_whole_sentences_are_not_put_into_others() -> None:

@@ -2,7 +2,7 @@
 
 from unmask.apps.ui.slots import DEPTHS, NONE, OPTION, READING
 from unmask.training.ui.grammar import names
-from unmask.training.ui.grammar.controls import choices, picker, ranged, slider, switch
+from unmask.training.ui.grammar.controls import choices, picker, ranged, said_range, slider, switch
 from unmask.training.ui.grammar.sketch import Sketch
 from unmask.training.ui.grammar.titles import HEAD, buttons, expanded, fused, named
 
@@ -43,8 +43,8 @@ def sliders(s: Sketch) -> str:
     said = expanded(s, s.talk.one(SLIDERS)).replace("{l}", s.talk.listed([text for text, _ in marked])).replace("{n}", str(count))
     low = high = NONE
     if s.talk.chance(0.3):
-        (a, low), (b, high) = s.number(0), s.number(float(s.talk.rng.integers(5, 300)))
-        said += " " + s.talk.say("range", low=a, high=b, unit="percent")
+        span, low, high = said_range(s, 0, float(s.talk.rng.integers(5, 300)), "percent")
+        said += f" {span}"
     for _, tag in marked:
         s.add("Slider", tag, low=low, high=high)
     return said
@@ -76,7 +76,7 @@ def alone(s: Sketch) -> str:
         room = names.draw_name(s.talk.rng, names.ROOMS, s.held, invent=0)
         text, tag = s.mark(f"{room} {s.talk.one(('lights', 'light', 'lamp', 'lights', 'fan', 'heating', 'door'))}")
     else:
-        text, tag = s.name(names.DEVICES if names_of == "device" else names.LEVELS, invent=0)
+        text, tag = s.name(names.DEVICES if names_of == "device" else names.MOVED, invent=0)
     s.add("Slider" if names_of == "level" else "CheckBox", tag)
     return expanded(s, "[the|my] {t}").replace("{t}", text)
 

@@ -17,7 +17,7 @@ from unmask.apps.ui.slots import (
 )
 from unmask.apps.ui.surface import Panel, Row
 from unmask.training.ui.grammar import names
-from unmask.training.ui.grammar.controls import ICON_WORDS, UNITS, control
+from unmask.training.ui.grammar.controls import ICON_WORDS, UNITS, control, said_range
 from unmask.training.ui.grammar.phrasing import Talk
 from unmask.training.ui.grammar.sketch import Example, Sketch
 
@@ -69,8 +69,8 @@ def slide(s: Sketch, panel: Panel, at: int) -> str:
             said += " for {it}"
         s.rows.append(Slots(place=target, low=tag) if which == "low" else Slots(place=target, high=tag))
     elif which == "range":
-        (a, low), (b, high) = s.number(n), s.number(n + float(rng.integers(1, 100)))
-        said = s.talk.say("span", it="{it}", range=s.talk.say("range", low=a, high=b, unit=unit))
+        span, low, high = said_range(s, n, n + float(rng.integers(1, 100)), unit)
+        said = s.talk.say("span", it="{it}", range=span)
         if "{it}" not in said and not alone:
             said += " for {it}"
         s.rows.append(Slots(place=target, low=low, high=high))
@@ -115,15 +115,18 @@ def rename(s: Sketch, panel: Panel, at: int) -> str:
     }
     new, tag = s.name(pools.get(row.type, names.READINGS))
     s.rows.append(Slots(place=TARGETS[at], start=tag))
+    return s.talk.say("rename", it=by_name(s, panel, at), new=new)
+
+
+def by_name(s: Sketch, panel: Panel, at: int) -> str:
+    """Words for a row, but not "it", which may as well be the whole panel."""
     it = pointed(s, panel, at)
-    if it == "it":
-        it = f"the {row.label.lower()}"
-    return s.talk.say("rename", it=it, new=new)
+    return f"the {panel.rows[at].label.lower()}" if it == "it" else it
 
 
 def drop(s: Sketch, panel: Panel, at: int) -> str:
     s.rows.append(Slots(REMOVE, TARGETS[at]))
-    return s.talk.say("drop", it=pointed(s, panel, at))
+    return s.talk.say("drop", it=by_name(s, panel, at))
 
 
 def move(s: Sketch, panel: Panel, at: int) -> str:

@@ -2,7 +2,7 @@
 
 from unmask.apps.ui.slots import DEPTHS, ICONS, NONE, ON, OPTION, READING
 from unmask.training.ui.grammar import names
-from unmask.training.ui.grammar.sketch import Sketch
+from unmask.training.ui.grammar.sketch import Sketch, other_than
 
 RANGES = (
     *((0, 100), (10, 30), (5, 35), (16, 28), (0, 10), (1, 10), (0, 255), (15, 25), (0, 50), (20, 80), (18, 26), (0, 1), (1, 5)),
@@ -47,6 +47,7 @@ ICON_PHRASES = (
     ),
 )
 USUAL, USUAL_SHARE = ("volume", "volume", "brightness", "temperature", "speed"), 0.25  # sliders that are asked for most
+RESTARTED = 0.03  # share of ranges that are said after another one: "from 3 to 9 no from 5 to 9"
 UNITS = ("degrees", "percent", "degrees celsius", "volts", "watts", "meters", "seconds", "liters", "hertz", "watts", "degrees")
 
 
@@ -74,13 +75,22 @@ def ranged(s: Sketch, start: str, depth: str = NONE, share: float = 0.6, low: st
             said = talk.say("top", high=text, unit=unit)
             low = NONE
         else:
-            (text, low), (other, high) = s.number(a), s.number(b)
-            said = talk.say("range", low=text, high=other, unit=unit)
+            said, low, high = said_range(s, a, b, unit)
     if talk.chance(0.18):
         text, value = s.number(round(a + (b - a) * float(rng.random())))
         said += " " + talk.say("value", value=text)
     s.add("Slider", start, place=depth, low=low, high=high, value=value)
     return f" {said}"
+
+
+def said_range(s: Sketch, a: float, b: float, unit: str) -> tuple[str, str, str]:
+    """A range in words, now and then after another one that is taken back, and what slots write for its ends."""
+    (text, low), (other, high) = s.number(a), s.number(b)
+    said = s.talk.say("range", low=text, high=other, unit=unit)
+    if s.talk.chance(RESTARTED):
+        wrong = s.talk.say("range", low=f"{other_than(a, s.talk):g}", high=f"{other_than(b, s.talk):g}", unit=unit)
+        said = s.talk.say("corrected", wrong=wrong, right=said)
+    return said, low, high
 
 
 def switch(s: Sketch, depth: str = NONE) -> str:
@@ -181,5 +191,12 @@ SHARES = (0.27, 0.22, 0.2, 0.12, 0.07, 0.03, 0.06, 0.03)
 
 
 def control(s: Sketch, depth: str = NONE) -> str:
-    which = int(s.talk.rng.choice(len(CONTROLS), p=SHARES))
-    return CONTROLS[which](s, depth)
+    return controls(s, 1, depth)[0]
+
+
+def controls(s: Sketch, count: int, depth: str = NONE) -> list[str]:
+    """Several, of which not all are readings: those would be a dashboard."""
+    while True:
+        which = [CONTROLS[i] for i in s.talk.rng.choice(len(CONTROLS), count, p=SHARES)]
+        if count == 1 or set(which) != {reading}:
+            return [make(s, depth) for make in which]

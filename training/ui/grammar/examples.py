@@ -27,8 +27,9 @@ def draw(rng: np.random.Generator, held: bool = False) -> Example:
 def _draw(rng: np.random.Generator, talk: Talk) -> Example:
     kind = rng.random()
     if kind < NEW_SHARE:
-        made = draw_panel(talk)
-        return made if rng.random() > OVER_SHARE else Example(**{**vars(made), "panel": shown(rng)})
+        over = rng.random() < OVER_SHARE
+        made = draw_panel(talk, first=not over)
+        return Example(**{**vars(made), "panel": shown(rng)}) if over else made
     if kind < NEW_SHARE + EDIT_SHARE:
         return draw_change(talk, shown(rng, talk.held))
     return draw_other(talk, shown(rng) if rng.random() < 0.75 else None)

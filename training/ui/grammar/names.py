@@ -45,6 +45,8 @@ ROOMS, DEVICES, LEVELS, READINGS = _names("rooms"), _names("devices"), _names("l
 PICKS, FIELDS, FORMS, LISTS, ITEMS = _names("picks"), _names("fields"), _names("forms"), _names("lists"), _names("items")
 BUTTONS, DEEDS, SAYINGS, VIEWS, SONGS = _names("buttons"), _names("deeds"), _names("sayings"), _names("views"), _names("songs")
 TITLES, TIMES, TIMERS, ALARMS = _names("titles"), _names("times"), _names("timers"), _names("alarms")
+MOVED = Names(*(tuple(name for name in LEVELS.part(held) if name not in READINGS.part(held)) for held in (False, True)))
+"""Levels that are never read, so that their name alone is a slider."""
 OPTIONS = Names(*(sum(option_sets(held), ()) for held in (False, True)))
 LONG = (
     *("message", "comment", "notes", "feedback", "description", "address", "reason", "remarks", "details", "summary", "story"),

@@ -3,10 +3,14 @@
 from unmask.apps.ui.slots import DEPTHS, NEW, READING
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.appliances import alarm, alone, dimmer, pick, player, sliders, switches, thermostat, timer
-from unmask.training.ui.grammar.controls import control, field_look
+from unmask.training.ui.grammar.controls import controls, field_look
 from unmask.training.ui.grammar.phrasing import Talk
 from unmask.training.ui.grammar.sketch import Example, Sketch
 from unmask.training.ui.grammar.titles import HEAD, buttons, expanded, fused
+
+BOARDS = ("board", "overview", "summary", "status", "screen", "page", "panel", "table", "grid")  # not for a single reading
+CHAINED = 0.25  # share of controls with a phrase before each: "a slider plus a switch and below it a button"
+FIRST_ADDED = 0.05  # share of first panels that are asked for as if there was one: "add a slider"
 
 
 def form(s: Sketch) -> str:
@@ -50,6 +54,9 @@ def dashboard(s: Sketch) -> str:
     the = s.talk.one(("", "the ", "current "))
     listed = s.talk.listed([the + text for text, _ in own])
     said, title = fused(s, s.talk.say("dash", list=listed), s.name(names.ROOMS), "dashboard", "Dashboard")
+    if len(own) == 1 and title == "Dashboard" and not any(word in said for word in BOARDS):
+        s.add(READING, own[0][1])  # "show the temperature"
+        return said
     s.add("Text", title, look=HEAD)
     s.add("Row")
     for _, start in own:
@@ -65,9 +72,9 @@ def mixed(s: Sketch) -> str:
         text, tag = s.name(names.TITLES + names.ROOMS + names.DEVICES)
         s.add("Text", tag, look=HEAD)
     s.talk.parts_only = title or count > 1
-    parts = [control(s) for _ in range(count)]
+    parts = controls(s, count)
     s.talk.parts_only = False
-    listed = s.talk.listed(parts)
+    listed = s.talk.chained(parts) if s.talk.chance(CHAINED) else s.talk.listed(parts)
     return s.talk.say("mixed", title=text, list=listed) if title else listed
 
 
@@ -157,11 +164,12 @@ KINDS = {
 }
 
 
-def draw_panel(talk: Talk, kind: object = None) -> Example:
-    """A request for a new panel."""
+def draw_panel(talk: Talk, first: bool = False) -> Example:
+    """A request for a new panel. first: nothing is shown yet."""
     kinds = list(KINDS)
     weights = [KINDS[each] for each in kinds]
     make = kinds[int(talk.rng.choice(len(kinds), p=[w / sum(weights) for w in weights]))]
     s = Sketch(talk)
     what = make(s)
-    return s.finish(NEW, talk.whole(what, "ask"), None, f"new {make.__name__}")
+    asked = "add" if first and talk.chance(FIRST_ADDED) else "ask"
+    return s.finish(NEW, talk.whole(what, asked), None, f"new {make.__name__}")

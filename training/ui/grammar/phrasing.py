@@ -94,6 +94,13 @@ class Talk:
         last = self.one((" and ", " and ", " and ", ", and ", " and also ") if len(parts) > 2 else (" and ",))
         return f"{comma} ".join(parts[:-1]) + last + parts[-1]
 
+    def chained(self, parts: Sequence[str]) -> str:
+        """a plus b and below it c"""
+        said = parts[0]
+        for part in parts[1:]:
+            said += f" {self.say('and')} {part}"
+        return said
+
 
 def tagged(name: str, text: str) -> str:
     """A part of a sentence that is found again by its name."""

@@ -1,12 +1,16 @@
 """A request with its answer while both are drawn: parts of the sentence are marked, and slots point to them."""
 
+import re
 from dataclasses import dataclass
 
 from unmask.apps.ui.slots import NONE, POINTERS, WORDS, Filled, Slots
 from unmask.apps.ui.surface import Panel
 from unmask.apps.ui.words import Word
 from unmask.training.ui.grammar.names import INVENTED, Names, draw_name
-from unmask.training.ui.grammar.phrasing import Talk, resolved, tagged
+from unmask.training.ui.grammar.phrasing import MIDDLE, OPEN, SHUT, Talk, resolved, tagged
+
+SLIPS, SLIPS_HELD = 0.15, 0.08  # share of numbers that are said after another one: "from 3 no from 5"
+NUMBER = re.compile(rf"(\b(?:from|to|at|of|by|on|is|over|under|above|below) )?({OPEN}t\d+{MIDDLE}(-?[\d.]+){SHUT})")
 
 
 @dataclass(frozen=True)
@@ -43,22 +47,36 @@ class Sketch:
         return self.mark(draw_name(self.talk.rng, names, self.held, invent))
 
     def number(self, value: float) -> tuple[str, str]:
-        """A number, now and then after one that is taken back."""
-        text, tag = self.mark(f"{value:g}")
-        if self.talk.chance(0.08):
-            wrong = value + float(self.talk.rng.integers(1, 9))
-            text = self.talk.say("corrected", wrong=f"{wrong:g}", right=text)
-        return text, tag
+        return self.mark(f"{value:g}")
+
+    def slipped(self, marked: str) -> str:
+        """The request, some of whose numbers are said after another one that is taken back."""
+
+        def said(found: re.Match[str]) -> str:
+            if not self.talk.chance(SLIPS_HELD if self.held else SLIPS):
+                return found[0]
+            before, right = found[1] or "", found[2]
+            wrong = f"{other_than(float(found[3]), self.talk):g}"
+            if self.talk.chance(0.5):
+                return self.talk.say("corrected", wrong=before + wrong, right=before + right)
+            return before + self.talk.say("corrected", wrong=wrong, right=right)
+
+        return NUMBER.sub(said, marked)
 
     def add(self, type: str = NONE, start: str = NONE, **more: str) -> None:
         self.rows.append(Slots(type, start=start if start[0] in "@<" else f"<label {start}>", **more))
 
     def finish(self, kind: str, marked: str, panel: Panel | None, task: str) -> Example:
-        words, spans, text = resolved(" ".join(marked.split()))
+        words, spans, text = resolved(" ".join(self.slipped(marked).split()))
         if len(words) > WORDS or len(self.rows) > 16:
             raise TooLong
         rows = tuple(Slots(*(_pointed(row, field, spans) for field in Slots._fields)) for row in self.rows)
         return Example(words, panel, Filled(kind, rows), text, task, self.talk.strange)
+
+
+def other_than(value: float, talk: Talk) -> float:
+    """A number that somebody says by mistake."""
+    return value + float(talk.rng.integers(1, 9) * talk.rng.choice((-1, 1, 1, 5, 10)))
 
 
 def _pointed(row: Slots, field: str, spans: dict[str, tuple[int, int]]) -> str:
