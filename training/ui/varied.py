@@ -23,6 +23,7 @@ STRAYS = (
     *("just", "like", "maybe", "well", "now", "really", "here", "so", "then", "the", "a", "perhaps", "simply", "quickly"),
     *("again", "actually", "basically", "possibly", "today", "also", "quite", "only", "finally", "thanks"),
     *("dear", "kindly", "somehow", "anyway", "sort", "kind", "yeah", "yes", "you know", "i mean", "i think"),
+    *("oh", "right", "okay", "let me see", "let's see", "what was it", "you see", "as i said"),
     *("if possible", "right away", "as usual", "this time", "after all", "by the way", "of course", "for once"),
 )
 Places = list[tuple[int, int]]

@@ -6,16 +6,20 @@ from unmask.training.ui.grammar.controls import choices, picker, ranged, said_ra
 from unmask.training.ui.grammar.sketch import Sketch
 from unmask.training.ui.grammar.titles import HEAD, buttons, expanded, fused, named
 
+ALSO_SLIDERS = ("temperature control", "brightness control")  # without a room: sliders, as "a volume control" is
+
 
 def thermostat(s: Sketch) -> str:
-    said, tag = named(s, s.talk.one(("thermostat", "thermostat", "heating control", "temperature control", "heater control")))
+    what = s.talk.one(("thermostat", "thermostat", "heating control", "temperature control", "heater control"))
+    said, tag = named(s, what, share=1 if what in ALSO_SLIDERS else 0.6)
     s.add("Text", tag, look=HEAD)
     said = expanded(s, said) + ranged(s, "Temperature", share=0.75, low="=10", high="=30")
     return said + buttons(s, 0.4)
 
 
 def dimmer(s: Sketch) -> str:
-    said, tag = named(s, s.talk.one(("dimmer", "dimmer", "light dimmer", "brightness control")), names.ROOMS + names.DEVICES)
+    what = s.talk.one(("dimmer", "dimmer", "light dimmer", "brightness control"))
+    said, tag = named(s, what, names.ROOMS + names.DEVICES, 1 if what in ALSO_SLIDERS else 0.6)
     s.add("Text", tag, look=HEAD)
     return expanded(s, said) + ranged(s, "Brightness", share=0.35, low="=0", high="=100") + buttons(s, 0.15)
 

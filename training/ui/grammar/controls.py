@@ -100,9 +100,10 @@ def switch(s: Sketch, depth: str = NONE) -> str:
     return s.talk.say("switch", name=text) + (" " + s.talk.say("is_on") if on else "")
 
 
-def button(s: Sketch, depth: str = NONE, style: str = NONE) -> str:
+def button(s: Sketch, depth: str = NONE, style: str = NONE, part: bool = False) -> str:
+    """part: in no whole sentence."""
     text, tag = s.name(names.BUTTONS, 0.1)
-    said, look = s.talk.say("button", name=text), style
+    said, look = (s.talk.part if part else s.talk.say)("button", name=text), style
     if s.talk.chance(0.2):
         word = s.talk.one(tuple(ICON_WORDS))
         said += s.talk.one(ICON_PHRASES).replace("{x}", word)

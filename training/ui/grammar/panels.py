@@ -24,7 +24,7 @@ def form(s: Sketch) -> str:
     if s.talk.chance(0.45):
         text, start = s.name(names.BUTTONS, 0.1)
         s.add("Button", start, look="<style primary>")
-        return f"{said} {s.talk.say('and')} {s.talk.say('button', name=text)}"
+        return f"{said} {s.talk.say('and')} {s.talk.part('button', name=text)}"
     s.add("Button", "Submit", look="<style primary>")
     return said
 

@@ -55,6 +55,13 @@ class Talk:
             pattern = pattern[1:]
         return self.expand(pattern, parts)
 
+    def part(self, phrases: str, **parts: str) -> str:
+        """One of the phrasings that are no whole sentences."""
+        before, self.parts_only = self.parts_only, True
+        said = self.say(phrases, **parts)
+        self.parts_only = before
+        return said
+
     def whole(self, what: str, otherwise: str) -> str:
         """A request that asks for this. Where no whole sentence was drawn for it, by the patterns that `otherwise` names."""
         if self.chance(BARE):

@@ -49,4 +49,4 @@ def expanded(s: Sketch, pattern: str) -> str:
 def buttons(s: Sketch, share: float) -> str:
     if not s.talk.chance(share):
         return ""
-    return f" {s.talk.say('and')} {button(s, style='<style primary>')}"
+    return f" {s.talk.say('and')} {button(s, style='<style primary>', part=True)}"
