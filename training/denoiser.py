@@ -68,24 +68,43 @@ def matrices(backbone: BackboneModel) -> list[nn.Parameter]:
     return [parameter for parameter in backbone.layers.parameters() if parameter.ndim == 2]
 
 
-def passed(backbone: BackboneModel, canvas: Sequences, rows: Tensor, middle: int = 0) -> tuple[Tensor, Tensor]:
-    """Rows (B, N, d) after so many layers, and after the final norm. Those of padding mean nothing. rows: (B, N, d), embedded."""
+@dataclass(frozen=True)
+class Passed:
+    """What the layers make of rows. Rows of padding mean nothing."""
+
+    middle: Tensor  # (B, N, d) after some of the layers
+    looks: Tensor  # (B, N, N) nats: how likely the first head of the last of these layers looks from a row at each other
+    last: Tensor  # (B, N, d) after the final norm
+
+
+def passed(backbone: BackboneModel, canvas: Sequences, rows: Tensor, middle: int) -> Passed:
+    """rows: (B, N, d), embedded. middle: a number of layers, at least 1."""
     at = torch.arange(canvas.ids.shape[1], device=rows.device)
     seen = torch.where(at[:, None] < canvas.prompt[:, None, None], canvas.prompt[:, None, None], canvas.length[:, None, None])
     mask = (at < seen)[:, None]  # (B, 1, N, N)
     sizes = backbone.config
     turn = rotation(canvas.positions.flatten(), sizes.head_width, sizes.rope_theta)
     turn = tuple(part.unflatten(0, canvas.ids.shape)[:, :, None] for part in turn)
-    between = rows
+    between = looks = rows
     for number, layer in enumerate(backbone.layers, 1):
-        rows = layer.ffn(rows + _attention(layer, rows, turn, mask))
+        attended, first = _attention(layer, rows, turn, mask)
+        rows = layer.ffn(rows + attended)
         if number == middle:
-            between = rows
-    return between, backbone.norm(rows)
+            between, looks = rows, _looks(*first, mask[:, 0])
+    return Passed(between, looks, backbone.norm(rows))
 
 
-def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-    """As `unmask.export.modules.backbone.Attention`, for a batch. On CPUs it is in fp32, which is faster there than bf16."""
+def _looks(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+    with torch.autocast(queries.device.type, enabled=False):
+        logits = queries.float() @ keys.float().mT * queries.shape[-1] ** -0.5
+        return logits.masked_fill(~mask, -torch.inf).log_softmax(-1)
+
+
+def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """As `unmask.export.modules.backbone.Attention`, for a batch, and queries and keys (B, N, head_width) of the first head.
+
+    On CPUs it is in fp32, which is faster there than bf16.
+    """
     kind = torch.float32 if rows.device.type == "cpu" else torch.bfloat16
     own = layer.attention
     x = layer.attention_norm(rows)
@@ -96,9 +115,10 @@ def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Te
         low, high = heads.chunk(2, -1)
         return (heads * cosine + torch.cat([-high, low], -1) * sine).transpose(1, 2).to(kind)
 
+    queries, keys = turned(own.q_norm(q)), turned(own.k_norm(k))
     with torch.autocast(rows.device.type, enabled=False):
-        out = F.scaled_dot_product_attention(turned(own.q_norm(q)), turned(own.k_norm(k)), v.transpose(1, 2), mask)
-    return own.o(out.transpose(1, 2).flatten(2))
+        out = F.scaled_dot_product_attention(queries, keys, v.transpose(1, 2), mask)
+    return own.o(out.transpose(1, 2).flatten(2)), (queries[:, 0], keys[:, 0])
 
 
 # ---- files

@@ -50,6 +50,8 @@ NO_PLACES = 0.2
 """Share of the descriptions that leave out where things are: such pictures have to be decided step by step."""
 TRAINED_GROUPS = (0.6, 0.25, 0.15)
 """How often a scene has one group, two, three: more simple scenes than in the exam, since they teach what a thing looks like."""
+ASKED_GROUPS = (0.1, 0.35, 0.55)
+"""The same for questions: in a scene of one group nothing has to be found."""
 TRAINED_QUESTIONS = {"place": 6.0, "count": 6.0, "there": 6.0, "color": 4.0, "thing": 2.0}
 """How often the kinds of questions are learned for one of each other kind: these need a group to be found."""
 BETWEEN = (",", "▁and")  # the groups of a caption
@@ -72,7 +74,8 @@ class Example:
     shown: Ids
     """(N, 3) what the squares of prompt and answer show, IGNORED where there is no square."""
     asked: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(N,) 1 where a caption tells what a question asks for, 0 elsewhere in it, IGNORED outside; empty without a question."""
+    """(N,) 1 where an answer has to look, 0 elsewhere: at what the caption says of the group or the ground that is asked for; the
+    task's mark for what is not there. Empty without a question."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +162,10 @@ class Examples:
         """A question on a picture. It is answered after the caption, from which an answer is easily read; None: from it alone."""
         texts = (describe(scene), LONGEST), (question.answer, ANSWER_LENGTH)
         made = self._said(self.words(ANSWER + question.text), picture, *texts)
-        asked = np.full(len(made.shown), IGNORED)
         told = self._told(scene, question)
+        asked = np.zeros(len(made.shown), np.int64)
         asked[len(made.prompt) : len(made.prompt) + len(told)] = told
+        asked[0] = not told.any()
         return replace(made, asked=asked)
 
     def _told(self, scene: Scene, question: Question) -> Ids:
@@ -252,7 +256,8 @@ def task_batches(examples: Examples, sizes: Mapping[str, int], rng: np.random.Ge
     """So many examples of each task, in PARTS of like length."""
     made: list[tuple[str, Example]] = []
     for task, size in sizes.items():
-        scenes = [draw_scene(rng, groups=TRAINED_GROUPS) for _ in range(size)]
+        groups = ASKED_GROUPS if task in ("answer", "read") else TRAINED_GROUPS
+        scenes = [draw_scene(rng, groups=groups) for _ in range(size)]
         made += [(task, example) for example in TASKS[task](examples, scenes, rng)] if size else []
     thin = rng.random() < THINNED
     made = [(task, thinned(example, rng) if thin else example) for task, example in made]
@@ -263,9 +268,10 @@ def task_batches(examples: Examples, sizes: Mapping[str, int], rng: np.random.Ge
 def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
     """Examples of tasks with parts of their answers masked: one share a canvas."""
     canvas = laid_out([example for _, example in made])
-    ids, at, weights, tasks = canvas.ids.clone(), list[tuple[int, int]](), list[float](), list[str]()
+    ids, at, weights, tasks, asked = canvas.ids.clone(), list[tuple[int, int]](), list[float](), list[str](), list[Tensor]()
     for row, (task, example) in enumerate(made):
         hidden = hidden_of(task, len(example.answer), rng)
+        asked.append(torch.from_numpy(example.asked) * bool(hidden.min() >= LONGEST))  # in a masked caption nothing is found
         after_an_end = (example.answer == END_ID) & (np.roll(example.answer, 1) == END_ID)
         at += [(row, len(example.prompt) + int(i)) for i in hidden]
         weights += [PADDING_WEIGHT if after_an_end[i] else 1.0 for i in hidden]
@@ -279,7 +285,7 @@ def masked(made: list[tuple[str, Example]], rng: np.random.Generator) -> Batch:
         where,
         wanted,
         pad([torch.from_numpy(example.shown) for _, example in made], True, IGNORED),
-        pad([torch.from_numpy(example.asked) for _, example in made], True, IGNORED),
+        pad(asked, True),
         {name: torch.tensor(weights) * torch.from_numpy(names == name) for name in dict.fromkeys(tasks)},
     )
 

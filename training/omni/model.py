@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unmask.export.codecs.hibari import SPEECH_CODES
+from unmask.export.families.omni_tiny import ANSWER_LENGTH
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel
 from unmask.export.modules.sticker_codec import CODES
-from unmask.training.denoiser import Sequences, Sizes, begin, matrices, passed
+from unmask.training.denoiser import Passed, Sequences, Sizes, begin, matrices, passed
 from unmask.training.omni.vocabulary import IMAGE, PICTURE, SAID, SIDE_CODES, SIZE, SPEECH, WORDS
 from unmask.training.stickers.things import COLORS, PARTS, THINGS
 
@@ -65,7 +66,6 @@ class Omni(nn.Module):
         self.code_look = nn.Parameter(torch.randn(LOOKS, width) / (2 * LOOKS**0.5))
         self.code_own = nn.Parameter(torch.zeros(CODES, width))
         self.shown_head = nn.Parameter(torch.randn(sum(SHOWN), width) / width**0.5)
-        self.asked_head = nn.Parameter(torch.randn(width) / width**0.5)
         self.word_head = nn.Parameter(torch.randn(WORDS, width) / width**0.5)
         self.code_head_look = nn.Parameter(torch.randn(LOOKS, width) / (LOOKS * width) ** 0.5)
         self.code_head_own = nn.Parameter(torch.zeros(CODES, width))
@@ -100,10 +100,9 @@ class Omni(nn.Module):
 
     def forward(self, canvas: Sequences) -> Tensor:
         """Hidden rows (B, N, d) after the final norm. Those of padding mean nothing."""
-        return self.passed(canvas)[1]
+        return self.passed(canvas).last
 
-    def passed(self, canvas: Sequences) -> tuple[Tensor, Tensor]:
-        """Rows (B, N, d) in the middle of the layers, and after the final norm."""
+    def passed(self, canvas: Sequences) -> Passed:
         rows = F.embedding(canvas.ids, self.table()) + F.embedding(canvas.places, self.place_table())
         return passed(self.backbone, canvas, rows, self.config.middle)
 
@@ -145,13 +144,17 @@ def shown_losses(model: Omni, middle: Tensor, shown: Tensor) -> Tensor | None:
     return torch.stack([F.cross_entropy(part, wanted) for part, wanted in parts]).sum()
 
 
-def asked_loss(model: Omni, middle: Tensor, asked: Tensor) -> Tensor | None:
-    """Mean nats of what questions ask for: middle rows (B, N, d), asked (B, N) as in `Example`. None without a question.
+def asked_loss(looks: Tensor, asked: Tensor, length: Tensor) -> Tensor | None:
+    """Mean nats of where answers look: looks (B, N, N) of `Passed`, asked (B, N) as in `Example`, length (B,) positions of each
+    canvas, an answer at its end. None without a question.
 
-    As with what squares show: an answer is read from a group in three layers once the group is found.
+    As with what squares show: an answer is read in three layers from what it looks at, once that is found. Otherwise both have to
+    be learned at once, and after hours groups were still confused.
     """
-    asked = F.pad(asked, (0, middle.shape[1] - asked.shape[1]), value=IGNORED)
-    kept = asked != IGNORED
-    if not bool(kept.any()):
+    told = asked.bool().any(1)
+    if not bool(told.any()):
         return None
-    return F.binary_cross_entropy_with_logits((middle[kept] @ model.asked_head).float(), asked[kept].float())
+    rows = (length[told] - ANSWER_LENGTH)[:, None] + torch.arange(ANSWER_LENGTH, device=looks.device)
+    seen = looks[told].gather(1, rows[..., None].expand(-1, -1, looks.shape[-1]))  # (told, ANSWER_LENGTH, N)
+    keys = F.pad(asked[told].bool(), (0, looks.shape[-1] - asked.shape[1]))
+    return -seen.masked_fill(~keys[:, None], -torch.inf).logsumexp(-1).mean()

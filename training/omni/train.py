@@ -75,16 +75,17 @@ def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:
 
 
 def task_losses(model: Omni, parts: list[Batch], device: str) -> dict[str, Tensor]:
-    """Of each task, the mean of nats over all that is masked in the batches, and what squares show and questions ask for."""
+    """Of each task, the mean of nats over all that is masked in the batches, what squares show, and where answers look."""
     totals: dict[str, Tensor] = {}
     counts: dict[str, float] = {}
     for batch in parts:
         at, wanted = batch.at.to(device), batch.wanted.to(device)
         with mixed(device):
-            middle, last = model.passed(batch.canvas.to(device))
-            nats = losses_at(model, last[at[:, 0], at[:, 1]], wanted)
-            shown = shown_losses(model, middle, batch.shown.to(device))
-            asked = asked_loss(model, middle, batch.asked.to(device))
+            canvas = batch.canvas.to(device)
+            found = model.passed(canvas)
+            nats = losses_at(model, found.last[at[:, 0], at[:, 1]], wanted)
+            shown = shown_losses(model, found.middle, batch.shown.to(device))
+            asked = asked_loss(found.looks, batch.asked.to(device), canvas.length)
         for hint, weight, loss in (("shown", SHOWN_WEIGHT, shown), ("asked", ASKED_WEIGHT, asked)):
             if loss is not None:
                 totals[hint] = totals.get(hint, 0) + weight * loss

@@ -74,7 +74,8 @@ class UiModel(nn.Module):
     def forward(self, canvas: Sequences) -> tuple[Tensor, Tensor]:
         """Rows (B, N, d) of the middle, and hidden rows after the final norm. Those of padding mean nothing."""
         rows = F.embedding(canvas.ids, self.table()) + F.embedding(canvas.places, self.place_table())
-        return passed(self.backbone, canvas, rows, MIDDLE)
+        found = passed(self.backbone, canvas, rows, MIDDLE)
+        return found.middle, found.last
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., d) -> (..., COUNT)"""

@@ -28,7 +28,7 @@ from unmask.training.omni.batches import (
 )
 from unmask.training.omni.checkpoint import load_model
 from unmask.training.omni.evaluate import Exam
-from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN, Omni, losses_at
+from unmask.training.omni.model import NO_PLACE, SPOKEN, Omni, asked_loss, losses_at
 from unmask.training.omni.train import TrainOmni, main, task_losses
 from unmask.training.omni.vocabulary import ANSWER_LENGTH, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, make_tokenizer
 from unmask.training.stickers.pictures import render
@@ -124,10 +124,12 @@ def test_examples_come_back(codec: StickerCodec) -> None:
     assert (example.answer[LONGEST + 1 :] == END_ID).all()
     assert example.answer_places.tolist() == [PICTURE + i for i in range(LONGEST + ANSWER_LENGTH)]
     told = example.asked[len(example.prompt) :]
-    assert told.tolist() == [1] * 6 + [0] * 12 + [IGNORED] * (LONGEST + ANSWER_LENGTH - 18)
-    assert (example.asked[: len(example.prompt)] == IGNORED).all()
+    assert told.tolist() == [1] * 6 + [0] * (LONGEST + ANSWER_LENGTH - 6)
+    assert not example.asked[: len(example.prompt)].any()
     alone = made.answer(None, scene, Question("ground", "which background is it?", "pink"))
-    assert alone.asked[len(alone.prompt) :][:18].tolist() == [0] * 14 + [1] * 4
+    assert np.flatnonzero(alone.asked[len(alone.prompt) :]).tolist() == [14, 15, 16, 17]
+    absent = made.answer(None, scene, Question("there", "is there a fox?", "no"))
+    assert np.flatnonzero(absent.asked).tolist() == [0]
 
 
 def test_most_questions_are_learned_after_the_whole_caption(codec: StickerCodec) -> None:
@@ -137,6 +139,7 @@ def test_most_questions_are_learned_after_the_whole_caption(codec: StickerCodec)
     hidden = (batch.canvas.ids == MASK_ID)[:, len(asked.prompt) :]
     after = hidden[:, LONGEST:].all(1) & ~hidden[:, :LONGEST].any(1)
     assert 30 < after.sum() < 58
+    assert (batch.asked.any(1) == after).all()
     weights = batch.weights["answer"].reshape(-1)[batch.at[:, 1] >= len(asked.prompt) + LONGEST]
     assert sorted(set(weights.tolist())) == pytest.approx([PADDING_WEIGHT, 1.0])
 
@@ -183,6 +186,20 @@ def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec, speech:
         optimizer.step()
         losses.append(float(total.detach()))
     assert losses[-1] < losses[0] / 3
+
+
+def test_where_answers_look_is_the_first_head_of_a_middle_layer(model: Omni, codec: StickerCodec) -> None:
+    scene = Scene("pink", (Group("cat", "", "small", 2, "left"),))
+    example = examples(codec).answer(None, scene, Question("count", "how many cats are there?", "two", scene.groups[0]))
+    canvas = laid_out([example])
+    looks = model.passed(canvas).looks[0]
+    assert torch.allclose(looks.exp().sum(-1), torch.ones(len(looks)), atol=1e-5)
+    assert not looks.exp()[: len(example.prompt), len(example.prompt) :].any()
+    last = looks.exp()[-ANSWER_LENGTH:, np.flatnonzero(example.asked)].sum(-1)
+    found = asked_loss(looks[None], torch.from_numpy(example.asked)[None], canvas.length)
+    assert found is not None
+    assert float(found.detach()) == pytest.approx(float(-last.log().mean()), rel=1e-5)
+    assert asked_loss(looks[None], torch.zeros(1, 0, dtype=torch.int64), canvas.length) is None
 
 
 def test_captions_alone_show_no_squares(model: Omni, codec: StickerCodec) -> None:
