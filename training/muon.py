@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/): the update of a matrix is orthogonal.
 
-As torch.optim.Muon with its default numbers, but in the parameters' own type and for all matrices of a shape at once. PyTorch's
-iterates in bfloat16, which takes twenty times as long on CPUs that do not multiply it.
+As torch.optim.Muon with its default numbers, but for all matrices of a shape at once, and in the parameters' own type unless
+autocast says otherwise. PyTorch's iterates in bfloat16, which takes twenty times as long on CPUs that do not multiply it.
 """
 
 from collections import defaultdict

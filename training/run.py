@@ -107,8 +107,9 @@ class Run:
         self.model.zero_grad(set_to_none=True)
         sum(parts.values(), torch.zeros((), device=options.device)).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
+        with mixed(options.device):  # of Muon's products
+            for optimizer in self.optimizers:
+                optimizer.step()
         decay = min(options.average, (1 + self.step) / (10 + self.step))
         learned = {name: value for name, value in self._state().items() if value.is_floating_point()}
         torch._foreach_lerp_([self.averaged[name] for name in learned], list(learned.values()), 1 - decay)

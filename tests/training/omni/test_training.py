@@ -180,7 +180,7 @@ def test_a_tiny_model_learns_one_batch_of_each_task(codec: StickerCodec, speech:
     optimizer = torch.optim.AdamW(model.parameters(), 0.01)
     losses = []
     for _ in range(30):
-        total = sum(task_losses(model, parts, "cpu").values())
+        total = sum(task_losses(model, model.passed, parts, "cpu").values())
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
@@ -205,7 +205,7 @@ def test_where_answers_look_is_the_first_head_of_a_middle_layer(model: Omni, cod
 def test_captions_alone_show_no_squares(model: Omni, codec: StickerCodec) -> None:
     parts = task_batches(examples(codec), {"read": 4}, np.random.default_rng(1))
     assert all((batch.canvas.ids < IMAGE).all() for batch in parts)
-    found = task_losses(model, parts, "cpu")
+    found = task_losses(model, model.passed, parts, "cpu")
     assert found.keys() == {"read", "asked"}
     assert all(bool(loss.isfinite()) for loss in found.values())
 
