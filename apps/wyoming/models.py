@@ -29,12 +29,10 @@ Result = TypeVar("Result")
 
 @dataclass
 class Models:
-    """captioner: loaded. words: may be said, in every utterance. generator: a session and the thread that uses it. voices: by
-    name, that it speaks in besides its own."""
+    """captioner: loaded. generator: a session and the thread that uses it. voices: by name, that it speaks in besides its own."""
 
     captioner: Captioner
     live: LiveOptions
-    words: Sequence[Phrase] = ()
     generator: tuple[Session, Executor] | None = None
     voices: Mapping[str, Voice] = field(default_factory=dict)
 
@@ -47,10 +45,7 @@ class Models:
 
     def open_live(self, words: Sequence[Phrase] = ()) -> LiveCaptioner:
         """Of one client. words: may be said besides those of every utterance. Raises InputError for too many."""
-        own = self.captioner
-        if words:
-            own = Captioner(own.bundle, engine=own.engine, words=[*self.words, *words])
-        return LiveCaptioner(own, Silero(), replace(self.live))
+        return LiveCaptioner(self.captioner.beside(words), Silero(), replace(self.live))
 
     def task(self, modality: str) -> str | None:
         """The generator's task that makes text or speech of a text."""

@@ -91,6 +91,10 @@ class Captioner:
         instead of those of the call before."""
         self.reader.expect((*self._words, *words))
 
+    def beside(self, words: Sequence[Phrase] = ()) -> "Captioner":
+        """Another captioner with the same graphs and words, in the same thread. words: that it raises besides."""
+        return Captioner(self.bundle, engine=self.engine, words=(*self._words, *words))
+
     @property
     def tokenizer(self) -> Tokenizer:
         """The bundle's tokenizer, read on first use. Raises BundleError."""

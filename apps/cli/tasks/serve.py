@@ -109,8 +109,7 @@ def serve(
         ]
 
     def open_live() -> LiveCaptioner:
-        own = Captioner(captioner.bundle, engine=captioner.engine, words=words)  # each client may expect other words
-        return LiveCaptioner(own, Silero(), live_options)
+        return LiveCaptioner(captioner.beside(), Silero(), live_options)  # each client may expect other words
 
     live_options = replace(live_options, schedule=checks)
     run_server(network, access, open_live, limits, services, pages)

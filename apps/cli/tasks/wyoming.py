@@ -71,7 +71,7 @@ def wyoming(
     captioner = Captioner(chosen.bundle, chosen.engine, words=words).load()
     generator = Generators(engine)("--generator", options.generator) if options.generator else None
     voices = read_voices("--voices", options.voices, generator[0] if generator else None)
-    models = Models(captioner, live_options, words, generator, voices)
+    models = Models(captioner, live_options, generator, voices)
     models.open_live()  # raises now if the package of the voice activity detector is missing
     print(f"unmask: speech to text at {options.uri}  (Ctrl-C stops)", file=sys.stderr, flush=True)
     with contextlib.suppress(KeyboardInterrupt):

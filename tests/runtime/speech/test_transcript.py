@@ -91,6 +91,16 @@ def test_a_captioner_expects_other_words_from_the_next_segment_on(fp32_bundle: P
     assert with_words.caption(sound).text != plain
 
 
+def test_a_captioner_beside_another_has_its_graphs_and_its_words_and_others(fp32_bundle: Path) -> None:
+    first, second, sound = Phrase("the sea", 12.0), Phrase("Hat", 12.0), noise(1.5)
+    both, one = (Captioner(load_bundle(fp32_bundle), words=words) for words in ((first, second), (first,)))
+    other = one.beside((second,))
+    assert other.engine is one.engine
+    alone = one.caption(sound).text
+    assert other.caption(sound).text == both.caption(sound).text
+    assert one.caption(sound).text == alone
+
+
 def test_words_are_spelled_as_they_are_written_after_a_space(captioner: Captioner) -> None:
     spelled = [
         [captioner.tokenizer.decode(ids) for ids, _ in Phrase(text).spelled(captioner.tokenizer)] for text in ("the hat", "At")
