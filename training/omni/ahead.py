@@ -11,7 +11,8 @@ import torch
 
 from unmask.training.codecs.speech import load_speech
 from unmask.training.codecs.stickers import load_codec
-from unmask.training.omni.batches import Batch, Examples, task_batches
+from unmask.training.omni.batches import Batch, task_batches
+from unmask.training.omni.examples import Examples
 from unmask.training.omni.vocabulary import make_tokenizer
 
 AHEAD = 3  # steps of each worker

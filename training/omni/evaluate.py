@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from unmask.training.codecs.stickers import sheet
-from unmask.training.omni.batches import Examples
+from unmask.training.omni.examples import Examples
 from unmask.training.omni.fill import fill, stacked
 from unmask.training.omni.model import Omni
 from unmask.training.omni.spoken import Listener

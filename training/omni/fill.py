@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.training.denoiser import Sequences
-from unmask.training.omni.batches import Example, Ids, laid_out
+from unmask.training.omni.batches import laid_out
+from unmask.training.omni.examples import Example, Ids
 from unmask.training.omni.model import Omni
 from unmask.training.omni.vocabulary import MASK_ID, TOKENS, WORDS
 

@@ -11,8 +11,8 @@ from tests.tiny_speech import write_speech
 from unmask.apps.cli.main import main
 from unmask.export.modules.sticker_codec import CODES, NUMBERS, StickerCodec
 from unmask.training.codecs.speech import SpeechCodec, load_speech
-from unmask.training.omni.batches import Examples
 from unmask.training.omni.checkpoint import write_checkpoint
+from unmask.training.omni.examples import Examples
 from unmask.training.omni.model import Omni, OmniConfig, looks_of
 from unmask.training.omni.vocabulary import make_tokenizer
 

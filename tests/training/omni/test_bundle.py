@@ -17,7 +17,7 @@ from unmask.text.generator import Answer
 from unmask.text.partial import partial
 from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
-from unmask.training.omni.batches import Example, Examples
+from unmask.training.omni.examples import Example, Examples
 from unmask.training.omni.fill import fill
 from unmask.training.omni.model import Omni
 from unmask.training.omni.vocabulary import (

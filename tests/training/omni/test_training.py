@@ -15,19 +15,10 @@ from unmask.export.modules.sticker_codec import StickerCodec
 from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
 from unmask.training.omni.ahead import Ahead, Recipe
-from unmask.training.omni.batches import (
-    PADDING_WEIGHT,
-    TASKS,
-    Examples,
-    Picture,
-    laid_out,
-    masked,
-    shown_by,
-    task_batches,
-    thinned,
-)
+from unmask.training.omni.batches import PADDING_WEIGHT, TASKS, laid_out, masked, task_batches, thinned
 from unmask.training.omni.checkpoint import load_model
 from unmask.training.omni.evaluate import Exam
+from unmask.training.omni.examples import Examples, Picture, shown_by
 from unmask.training.omni.model import NO_PLACE, SPOKEN, Omni, asked_loss, losses_at
 from unmask.training.omni.train import TrainOmni, main, task_losses
 from unmask.training.omni.vocabulary import ANSWER_LENGTH, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, make_tokenizer
