@@ -113,13 +113,6 @@ def button(s: Sketch, depth: str = NONE, style: str = NONE, part: bool = False) 
     return said
 
 
-CHOSEN = (
-    *(" with {x} selected", " set to {x}", " starting with {x}", " with {x} chosen", " and {x} is selected", " {x} selected"),
-    *(" and {x} is on", " where {x} is chosen", " {x} being selected", " and start with {x}", " preselect {x}", " now {x}"),
-    *(" with {x} on", " with {x} picked", " , {x} is the usual one", " , {x} by default", " and it is {x} now", " currently {x}"),
-)
-
-
 def choices(s: Sketch, depth: str, chosen: bool = True) -> str:
     """Add options, and say them."""
     rng, talk = s.talk.rng, s.talk
@@ -136,7 +129,7 @@ def choices(s: Sketch, depth: str, chosen: bool = True) -> str:
     said = said.replace(" and ", " or ") if talk.chance(0.35) else said
     for i, (_, tag) in enumerate(marked):
         s.add(OPTION, tag, place=depth, value=ON if i == on else NONE)
-    return said + (talk.one(CHOSEN).replace("{x}", own[on]) if on >= 0 else "")
+    return f"{said} {talk.say('chosen', x=own[on])}" if on >= 0 else said
 
 
 def deeper(depth: str) -> str:
