@@ -15,7 +15,6 @@ from unmask.benchmarks.measure.bundles import undrafted
 from unmask.bundle.graph_spec import BACKBONE
 from unmask.bundle.manifest import Bundle
 from unmask.decoding.schedule import Schedule
-from unmask.errors import InputError
 from unmask.speech.captioner import Captioner, Segment
 from unmask.text.denoiser import BackboneDenoiser, attention_layout
 from unmask.text.generator import Generator, Request
@@ -31,7 +30,7 @@ def token_by_token(captioner: Captioner, windows: list[Segment]) -> tuple[str, i
 
 @dataclass(frozen=True)
 class Written:
-    """ids (N,): the canvas, with masks after an end of text."""
+    """ids (N,): the canvas."""
 
     ids: NDArray[np.int64]
     passes: int
@@ -68,22 +67,22 @@ class InOrder(BackboneDenoiser):
 
 
 def write_in_order(generator: Generator, request: Request) -> Written:
-    """The most probable token at each position from left to right, up to an end of text; every settled row is computed once.
+    """The most probable token at each position from left to right; every settled row is computed once. A span that ended is full
+    of its end.
 
-    generator: of a `causal` bundle, or of one with prefix attention. Raises InputError for an answer in several spans.
+    generator: of a `causal` bundle, or of one with prefix attention.
     """
-    if len(request.canvas.spans) != 1:
-        raise InputError(f"task {request.task} answers in {len(request.canvas.spans)} spans; it needs one")
-    (span,), manifest = request.canvas.spans, generator.bundle.manifest
-    ends = {span.end_id, *manifest.end_ids}
+    spans, manifest = request.canvas.spans, generator.bundle.manifest
     kind = InOrder if manifest.attention == "prefix" else BackboneDenoiser
     denoiser = kind(generator.engine, len(request.canvas.ids), request.prompt, request.canvas.rows, request.places)
     ids, settled, passes, rows = request.canvas.ids.copy(), 0, 0, 0
-    for position in range(span.start, span.stop):
-        predicted = np.array([position])
-        window = np.arange(settled, attention_layout(manifest).sources(predicted)[0] + 1)
-        ids[position] = denoiser.predict(ids[window], window, predicted, (span.allowed,)).ids[0, 0]
-        settled, passes, rows = position, passes + 1, rows + len(window)
-        if ids[position] in ends:
-            break
+    for span in spans:
+        for position in range(span.start, span.stop):
+            predicted = np.array([position])
+            window = np.arange(settled, attention_layout(manifest).sources(predicted)[0] + 1)
+            ids[position] = denoiser.predict(ids[window], window, predicted, (span.allowed,)).ids[0, 0]
+            settled, passes, rows = position, passes + 1, rows + len(window)
+            if ids[position] in {span.end_id, *manifest.end_ids}:
+                ids[position : span.stop] = ids[position]
+                break
     return Written(ids, passes, rows)

@@ -23,6 +23,8 @@ class AttentionLayout:
     rows."""
     origin: int = 0
     """A position at which a block begins. What is left before the first whole block is a shorter block."""
+    exact: int = 0
+    """So many positions at the beginning attend to none after them: once computed, their keys and values stay right."""
 
     def sources(self, predicted: Positions) -> Positions:
         """(R,) -> (R,): the rows that predict the positions.
@@ -66,8 +68,8 @@ def rows_of_pass(
     masked: (N,) positions masked before this pass. fresh: (N,) positions committed by the previous pass. predicted: (R,)
     positions that this pass predicts. block: the current block. before: the block of the previous pass, whose rows may still have
     the keys and values of masks; None if nothing was computed yet. window: as in `Schedule`; None computes every row that the
-    predicted rows attend to. In a block-causal model, rows after the block are never computed, and filled blocks keep their exact
-    keys and values.
+    predicted rows attend to, exact ones only in the first pass. In a block-causal model, rows after the block are never computed,
+    and filled blocks keep their exact keys and values.
     """
     chosen = np.zeros(len(masked), dtype=bool)
     start, stop = block
@@ -82,5 +84,7 @@ def rows_of_pass(
     else:
         chosen[start : stop if window == "block" else seen] = True
         chosen |= fresh  # of the block before, if that one was not computed anew
+    if before is not None:
+        chosen[: layout.exact] = False
     chosen[layout.sources(predicted)] = True
     return np.flatnonzero(chosen)

@@ -6,7 +6,7 @@ clock.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,8 @@ class _Fill:
         self, canvas: Canvas, denoiser: Denoiser, schedule: Schedule, clock: Callable[[], float], layout: AttentionLayout
     ) -> None:
         self.began = clock()
-        self.denoiser, self.schedule, self.clock, self.layout = denoiser, schedule, clock, layout
+        self.denoiser, self.schedule, self.clock = denoiser, schedule, clock
+        self.layout = layout if schedule.reuse else replace(layout, exact=0)
         self.state = _State(canvas, schedule)
         self.number = 0  # passes so far
         self.slowest = 0.0  # duration of the slowest pass, seconds

@@ -32,7 +32,7 @@ HIDDEN_FROM = np.float32(-1e9)  # added to attention scores of hidden rows; fini
 def attention_layout(manifest: Manifest, prompt: int = 0) -> AttentionLayout:
     """The layout that the sampler needs, from a bundle's manifest. prompt: length of the prompt on this canvas."""
     origin = prompt % manifest.block if manifest.block and manifest.blocks_after_prompt else 0
-    return AttentionLayout(manifest.logits_shift, manifest.block, origin)
+    return AttentionLayout(manifest.logits_shift, manifest.block, origin, prompt if manifest.attention == "prefix" else 0)
 
 
 class BackboneDenoiser:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import cyclopts
 import numpy as np
@@ -21,7 +21,6 @@ from benchmarks.lab.token_by_token import write_in_order
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.measure.statistics import bootstrap_rate
 from unmask.codecs import Kept
-from unmask.decoding.schedule import Schedule
 from unmask.engines.engine_options import EngineOptions
 from unmask.session import Given, RunOptions, Session, open_model
 from unmask.text.generator import Answer
@@ -137,7 +136,7 @@ def main(bundle: Path, /, *, options: Annotated[ArrowOptions, cyclopts.Parameter
 def measured(
     sessions: dict[str, Session], arrow: Arrow, cases: list[Case], options: ArrowOptions
 ) -> dict[tuple[str, str], Column]:
-    ways = ways_of(next(iter(sessions.values())), arrow, options)
+    ways = ways_of(arrow, options)
     columns = {(name, way): Column() for way in ways for name in sessions}
     for number, case in enumerate((cases[0], *cases)):  # the first opens the graphs and does not count
         given, keep = arrow.given(case), arrow.keep(case)
@@ -157,16 +156,20 @@ def note(column: Column, right: float, spent: tuple[float, float], rows: int) ->
     column.rows.append(rows)
 
 
-def ways_of(session: Session, arrow: Arrow, options: ArrowOptions) -> dict[str, Way]:
-    task, own = arrow.task, session.task(arrow.task).schedule
+def ways_of(arrow: Arrow, options: ArrowOptions) -> dict[str, Way]:
+    task = arrow.task
 
-    def filled(schedule: Schedule) -> Way:
-        return lambda session, given, keep: session.run(task, given, RunOptions(schedule, keep=keep))  # type: ignore[return-value]
+    def filled(**changes: Any) -> Way:
+        def answer(session: Session, given: Given, keep: dict[str, Kept]) -> Answer:
+            own = replace(session.task(task).schedule, **changes)
+            return session.run(task, given, RunOptions(own, keep=keep))  # type: ignore[return-value]
+
+        return answer
 
     def even(passes: int, guidance: float = 0.0) -> Way:
-        return filled(replace(own, rule="quota", passes=passes, guidance=guidance))
+        return filled(rule="quota", passes=passes, guidance=guidance)
 
-    ways = {"default": filled(own)} | {
+    ways = {"default": filled()} | {
         f"{passes} passes" + (f", guidance {guidance:g}" if guidance else ""): even(passes, guidance)
         for guidance in (options.guidance if arrow.task == "t2i" else (0.0,))
         for passes in options.passes

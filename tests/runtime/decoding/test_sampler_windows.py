@@ -151,6 +151,15 @@ def test_across_blocks_only_the_first_pass_computes_all_rows(prompt: int, masks:
         committed, before = set(step.committed.tolist()), step.ids
 
 
+@given(prompt=st.integers(1, 9), masks=st.integers(1, 25), schedule=schedules())
+def test_rows_that_never_see_the_answer_are_computed_once(prompt: int, masks: int, schedule: Schedule) -> None:
+    _, model = run(canvas_of(prompt, masks), replace(schedule, revise=0.0), AttentionLayout(exact=prompt))
+    whole = list(range(prompt + masks))
+    first, *later = [rows for rows, _ in model.calls]
+    assert first == whole
+    assert all(min(rows) >= prompt if schedule.reuse else rows == whole for rows in later)
+
+
 def test_a_suffix_window_computes_the_block_and_what_follows() -> None:
     _, model = run(canvas_of(2, 8), Schedule(threshold=1.0, reuse=True, window="suffix", block=4))
     assert [len(rows) for rows, _ in model.calls] == [10, 8, 8, 8, 10, 4, 4, 4]

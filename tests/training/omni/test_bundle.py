@@ -99,6 +99,18 @@ def test_a_part_that_is_made_anew_sees_the_part_that_is_kept(bundle: Path, guida
     ]
 
 
+def test_an_answer_after_a_thought_computes_the_prompt_once(bundle: Path) -> None:
+    """And is what it is when every pass computes everything."""
+    session = open_model(bundle)
+    given = {"text": "what is on the left?", "image": PIXELS}
+    own = replace(session.task("vqa").schedule, rule="quota", passes=2)
+    once, anew = (session.run("vqa", given, RunOptions(one)) for one in (own, replace(own, reuse=False)))
+    assert once.ids == anew.ids
+    assert once.passes == anew.passes
+    prompt = session.request("vqa", given).prompt
+    assert once.rows <= anew.rows - (once.passes - 1) * prompt
+
+
 def test_guidance_leads_away_from_pictures_without_a_text(bundle: Path) -> None:
     session = open_model(bundle)
     schedule = replace(session.task("t2i").schedule, rule="quota", passes=2)
