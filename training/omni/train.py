@@ -54,7 +54,7 @@ class TrainOmni(RunOptions):
     workers: int = 0
     """Processes that make batches; a GPU needs one for each core."""
     compile: bool = False
-    """Fuse the model's operators for this machine: takes a minute or more and a C++ compiler, and saves half of each update."""
+    """Fuse the model's operators for this machine: takes minutes and a C++ compiler, and saves half of each update."""
 
 
 def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:

@@ -33,7 +33,7 @@ class TrainUi(RunOptions):
     exam: int = 96
     """Requests of each half of a report: of phrasings that training sees, and of those held back."""
     compile: bool = False
-    """Fuse the model's operators for this machine: takes a minute and a C++ compiler, and saves a quarter of each update."""
+    """Fuse the model's operators for this machine: takes minutes and a C++ compiler, and saves a third of each update."""
 
 
 def main(options: Annotated[TrainUi, cyclopts.Parameter(name="*")]) -> None:

@@ -193,6 +193,19 @@ def test_where_answers_look_is_the_first_head_of_a_middle_layer(model: Omni, cod
     assert asked_loss(looks[None], torch.zeros(1, 0, dtype=torch.int64), canvas.length) is None
 
 
+@pytest.mark.slow
+def test_layers_compile_whole_and_for_any_sizes(model: Omni, codec: StickerCodec) -> None:
+    """Traced by the compiler of `--compile`; that it then fuses operators takes minutes and is its own matter."""
+    made = examples(codec)
+    compiled = torch.compile(model.passed, dynamic=True, fullgraph=True, backend="aot_eager")
+    for count in (3, 5):
+        parts = task_batches(made, {"draw": count, "read": count}, np.random.default_rng(count))
+        plain, fused = (task_losses(model, passed, parts, "cpu") for passed in (model.passed, compiled))
+        assert {name: float(loss.detach()) for name, loss in fused.items()} == pytest.approx(
+            {name: float(loss.detach()) for name, loss in plain.items()}, rel=1e-4
+        )
+
+
 def test_captions_alone_show_no_squares(model: Omni, codec: StickerCodec) -> None:
     parts = task_batches(examples(codec), {"read": 4}, np.random.default_rng(1))
     assert all((batch.canvas.ids < IMAGE).all() for batch in parts)
