@@ -30,7 +30,7 @@ def token_by_token(captioner: Captioner, windows: list[Segment]) -> tuple[str, i
 
 @dataclass(frozen=True)
 class Written:
-    """ids (N,): the canvas."""
+    """ids (N,): the canvas, with masks after an end of text."""
 
     ids: NDArray[np.int64]
     passes: int
@@ -67,8 +67,8 @@ class InOrder(BackboneDenoiser):
 
 
 def write_in_order(generator: Generator, request: Request) -> Written:
-    """The most probable token at each position from left to right; every settled row is computed once. A span that ended is full
-    of its end.
+    """The most probable token at each position from left to right, up to an end of each span; every settled row is computed once.
+    Rows of a later span see the end of those before it repeated, as in training.
 
     generator: of a `causal` bundle, or of one with prefix attention.
     """
@@ -83,6 +83,7 @@ def write_in_order(generator: Generator, request: Request) -> Written:
             ids[position] = denoiser.predict(ids[window], window, predicted, (span.allowed,)).ids[0, 0]
             settled, passes, rows = position, passes + 1, rows + len(window)
             if ids[position] in {span.end_id, *manifest.end_ids}:
-                ids[position : span.stop] = ids[position]
+                if span is not spans[-1]:
+                    ids[position : span.stop] = ids[position]
                 break
     return Written(ids, passes, rows)

@@ -9,7 +9,6 @@ import torch
 from benchmarks.lab.token_by_token import causal, write_in_order
 from tests.oracle import theirs
 from unmask.bundle.manifest import load_bundle
-from unmask.errors import InputError
 from unmask.export.checkpoint.weights import open_checkpoint
 from unmask.text.generator import Generator
 
@@ -48,8 +47,15 @@ def test_it_ends_with_the_text(backbones: dict[str, Path], tmp_path: Path) -> No
     assert done.ids[span.start :].tolist() == whole[: done.passes] + [request.canvas.mask_id] * (LENGTH - done.passes)
 
 
-def test_an_answer_in_several_spans_is_refused(omni: Path, tmp_path: Path) -> None:
+def test_spans_are_written_one_after_another(omni: Path, tmp_path: Path) -> None:
     generator = Generator(causal(load_bundle(omni), tmp_path))
     request = generator.request("svqa", {"speech": [1, 2], "image": [1] * 4})
-    with pytest.raises(InputError, match="answers in 2 spans; it needs one"):
-        write_in_order(generator, request)
+    first, second = request.canvas.spans
+    done = write_in_order(generator, request)
+    ids, counts = done.ids.tolist(), []
+    for span in (first, second):
+        own = ids[span.start : span.stop]
+        counts.append(own.index(span.end_id) + 1 if span.end_id in own else len(own))
+        assert set(own[: counts[-1]]) <= {i for start, stop in span.allowed for i in range(start, stop)} | {span.end_id}
+    assert done.passes == sum(counts)
+    assert set(ids[first.start + counts[0] : first.stop]) <= {first.end_id}
