@@ -52,12 +52,11 @@ def read(pixels: Pixels) -> Scene:
     kinds, drawings, sizes = _drawings(ground)
     bare = np.array(GROUNDS[ground], np.float32)
     best: list[tuple[float, Group]] = []
-    for place in PLACES:
-        seen = (pixels[place_of(place)].astype(np.float32) - bare).ravel()
-        gains = 2 * drawings @ seen - sizes  # |seen|^2 - |seen - drawing|^2
-        at = int(gains.argmax())
-        if gains[at] > LEAST_GAIN * max(float(seen @ seen), float(sizes[at])):
-            best.append((float(gains[at]), Group(*kinds[at], place)))
+    seen = np.stack([(pixels[place_of(place)].astype(np.float32) - bare).ravel() for place in PLACES])
+    gains = 2 * (seen @ drawings.T) - sizes  # (places, groups): |seen|^2 - |seen - drawing|^2
+    for place, own, gain, at in zip(PLACES, seen, gains.max(1), gains.argmax(1), strict=True):
+        if gain > LEAST_GAIN * max(float(own @ own), float(sizes[at])):
+            best.append((float(gain), Group(*kinds[at], place)))
     groups: list[Group] = []
     for _, group in sorted(best, key=lambda pair: -pair[0]):
         if len(groups) < MOST_GROUPS and not any(overlap(group.place, other.place) for other in groups):
