@@ -73,8 +73,17 @@ class Passed:
     """What the layers make of rows. Rows of padding mean nothing."""
 
     middle: Tensor  # (B, N, d) after some of the layers
-    looks: Tensor  # (B, N, N) nats: how likely the first head of the last of these layers looks from a row at each other
     last: Tensor  # (B, N, d) after the final norm
+    queries: Tensor  # (B, N, head_width) of the first head of the last of the layers before the middle, and its
+    keys: Tensor  # (B, N, head_width)
+    mask: Tensor  # (B, N, N) what rows see
+
+    @property
+    def looks(self) -> Tensor:
+        """(B, N, N) nats: how likely that head looks from a row at each other. Computed when it is asked for."""
+        with torch.autocast(self.queries.device.type, enabled=False):
+            logits = self.queries.float() @ self.keys.float().mT * self.queries.shape[-1] ** -0.5
+            return logits.masked_fill(~self.mask, -torch.inf).log_softmax(-1)
 
 
 def passed(backbone: BackboneModel, canvas: Sequences, rows: Tensor, middle: int) -> Passed:
@@ -85,19 +94,13 @@ def passed(backbone: BackboneModel, canvas: Sequences, rows: Tensor, middle: int
     sizes = backbone.config
     turn = rotation(canvas.positions.flatten(), sizes.head_width, sizes.rope_theta)
     turn = tuple(part.unflatten(0, canvas.ids.shape)[:, :, None] for part in turn)
-    between = looks = rows
+    between = queries = keys = rows
     for number, layer in enumerate(backbone.layers, 1):
         attended, first = _attention(layer, rows, turn, mask)
         rows = layer.ffn(rows + attended)
         if number == middle:
-            between, looks = rows, _looks(*first, mask[:, 0])
-    return Passed(between, looks, backbone.norm(rows))
-
-
-def _looks(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-    with torch.autocast(queries.device.type, enabled=False):
-        logits = queries.float() @ keys.float().mT * queries.shape[-1] ** -0.5
-        return logits.masked_fill(~mask, -torch.inf).log_softmax(-1)
+            between, (queries, keys) = rows, first
+    return Passed(between, backbone.norm(rows), queries, keys, mask[:, 0])
 
 
 def _attention(layer: Layer, rows: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:

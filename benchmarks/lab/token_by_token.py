@@ -77,12 +77,13 @@ def write_in_order(generator: Generator, request: Request) -> Written:
     denoiser = kind(generator.engine, len(request.canvas.ids), request.prompt, request.canvas.rows, request.places)
     ids, settled, passes, rows = request.canvas.ids.copy(), 0, 0, 0
     for span in spans:
+        ends = {span.end_id, *manifest.end_ids}
         for position in range(span.start, span.stop):
             predicted = np.array([position])
             window = np.arange(settled, attention_layout(manifest).sources(predicted)[0] + 1)
             ids[position] = denoiser.predict(ids[window], window, predicted, (span.allowed,)).ids[0, 0]
             settled, passes, rows = position, passes + 1, rows + len(window)
-            if ids[position] in {span.end_id, *manifest.end_ids}:
+            if ids[position] in ends:
                 if span is not spans[-1]:
                     ids[position : span.stop] = ids[position]
                 break

@@ -33,7 +33,7 @@ from unmask.training.stickers.things import BY_NAME, CELL, CODE, COLORS, GROUNDS
 from unmask.training.stickers.words import Question, describe
 
 BETWEEN = (",", "▁and")  # the groups of a caption
-GROUND_WORDS = 4  # words at the end of a caption: on a pink background
+GROUND_TOKENS = 4  # at the end of a caption: on a pink background
 Ids = NDArray[np.int64]
 
 
@@ -136,7 +136,7 @@ class Examples:
         """(N,) for each word of the caption, 1 if it is of what the question asks for: a group, or the ground."""
         words = self._tokenizer.encode(describe(scene)).tokens
         part = np.cumsum([word in BETWEEN for word in words])
-        part[-GROUND_WORDS:] = len(scene.groups)
+        part[-GROUND_TOKENS:] = len(scene.groups)
         wanted = len(scene.groups) if question.kind == "ground" else -1
         if question.group is not None:
             wanted = scene.groups.index(question.group)
