@@ -21,11 +21,11 @@ SKIPPED: tuple[str, ...] = ()
 MASK_TOKEN = "<mask>"
 SPEECH_LENGTH = 400  # codes, more than most texts have
 MOST_PASSES = 8
-SURE = {"t2i": 0.5, "i2t": 0.9, "vqa": 0.9}
+SURE = {"t2i": 0.5, "s2i": 0.5, "i2t": 0.9, "vqa": 0.9}
 """Task -> the probability from which an id is committed: as much is right as after as many passes as positions
 (docs/omni-tiny.md). One pass says a text best."""
 ANSWER_LENGTH = 4  # tokens of an answer to a question, which follows a caption: the last of the places of text
-DRAW, TELL, ANSWER, SAY = "<draw>", "<tell>", "<answer>", "<say>"  # what is wanted; a prompt begins with it
+DRAW, TELL, ANSWER, SAY, SKETCH = "<draw>", "<tell>", "<answer>", "<say>", "<sketch>"  # what is wanted; a prompt begins with it
 END = "<end>"
 RANGES, SPOKEN = ("modalities", "places"), "spoken"
 KEYS = (*RANGES, SPOKEN)
@@ -61,6 +61,7 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
     seen, reply = replace(caption, thought=True), AnswerSpan("text", ANSWER_LENGTH, end)
     templates = {
         "t2i": Template(DRAW + "{text}", {"text": "text"}, picture, unconditional=DRAW),
+        "s2i": Template(SKETCH + "{text}{image}", {"text": "text", "image": "image"}, picture),
         "i2t": Template(TELL + "{image}", {"image": "image"}, (caption,)),
         "vqa": Template(ANSWER + "{text}{image}", {"text": "text", "image": "image"}, (seen, reply)),
     }

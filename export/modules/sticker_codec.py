@@ -1,4 +1,5 @@
-"""The picture codec of omni-tiny in PyTorch: each square of 8 x 8 pixels is the nearest of 4,096, whose number is its code.
+"""The picture codec of omni-tiny in PyTorch: each square of 8 x 8 pixels is the nearest of 5,120, whose number is its code. The
+first 4,096 are of colored pictures, the others of sketches.
 
 A square is coded without its neighbors, so the same drawing on the same ground has the same codes wherever it is, and a model of
 codes has the least to learn.
@@ -6,7 +7,8 @@ codes has the least to learn.
 
 from torch import Tensor, nn
 
-CODES = 4096
+COLORED, LINED = 4096, 1024
+CODES = COLORED + LINED
 PATCH = 8  # pixels of a code's side
 NUMBERS = 3 * PATCH**2
 

@@ -1,9 +1,10 @@
-"""Make the picture codec of omni-tiny: the 4,096 squares of pixels that are nearest to all of the sticker world (k-means).
+"""Make the picture codec of omni-tiny: the squares of pixels that are nearest to the sticker world and to its sketches (k-means).
 
     python -m unmask.training.codecs.stickers --out CODEC
 
-Takes a minute on one core. CODEC/squares.safetensors is the codec. CODEC/log.jsonl has the mean PSNR of held-out pictures and the
-share of facts that the reader still finds in them, CODEC/sheet.png some of them, each above what its codes give back.
+Takes a minute on one core. CODEC/squares.safetensors is the codec. CODEC/log.jsonl has the mean PSNR of held-out pictures and of
+sketches of them, and the share of facts that the reader still finds in the pictures; CODEC/sheet.png some of both, each above
+what its codes give back.
 """
 
 import json
@@ -17,14 +18,16 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from unmask.export.modules.sticker_codec import CODES, StickerCodec, patches
+from unmask.export.modules.sticker_codec import COLORED, LINED, PATCH, StickerCodec, patches
 from unmask.training.stickers.pictures import Pixels, drawn, read, render
 from unmask.training.stickers.scene import draw_scene, every_group
 from unmask.training.stickers.scores import right_facts
+from unmask.training.stickers.sketches import any_hand, sketch
 from unmask.training.stickers.things import GROUNDS
 
 FILE = "squares.safetensors"
-SHOWN = 16  # pictures on the sheet
+SHOWN = 8  # pictures, and sketches, on the sheet
+SKETCHES = 4000  # whose squares lines are learned from
 PART = 8192  # points that are compared at once
 
 
@@ -32,17 +35,21 @@ def main(out: Path, rounds: int = 30, held_out: int = 128, seed: int = 0) -> Non
     """rounds: of k-means. held_out: pictures to measure on."""
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
-    squares = means(*every_square(), CODES, rounds, seed).round().byte()
+    colored = means(*every_square(), COLORED, rounds, seed)
+    lined = means(*line_squares(SKETCHES, seed), LINED, rounds, seed).repeat(1, 3)
+    squares = torch.cat([colored, lined]).round().byte()
     save_file({"squares": squares}, out / FILE)
     codec = StickerCodec(squares)
     rng = np.random.default_rng([seed, 1])
     scenes = [draw_scene(rng, held=True) for _ in range(held_out)]
-    pictures = [render(scene) for scene in scenes]
-    made = from_codes(codec, to_codes(codec, pictures))
-    Image.fromarray(sheet(pictures[:SHOWN], made[:SHOWN])).save(out / "sheet.png")
+    pictures, sketches = [render(scene) for scene in scenes], [sketch(scene, rng, any_hand(rng)) for scene in scenes]
+    made, lines = (from_codes(codec, to_codes(codec, each)) for each in (pictures, sketches))
+    shown = [*pictures[:SHOWN], *sketches[:SHOWN]], [*made[:SHOWN], *lines[:SHOWN]]
+    Image.fromarray(sheet(*shown)).save(out / "sheet.png")
     line = {
-        "psnr": round(float(np.mean([psnr(a, b) for a, b in zip(pictures, made, strict=True)])), 2),
+        "psnr": mean_psnr(pictures, made),
         "facts": round(float(np.mean([right_facts(s, read(p)) for s, p in zip(scenes, made, strict=True)])), 4),
+        "psnr_sketches": mean_psnr(sketches, lines),
     }
     print(json.dumps(line))
     (out / "log.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
@@ -57,6 +64,16 @@ def every_square() -> tuple[Tensor, Tensor]:
     shown = np.stack([drawn(ground, *kind) for ground in GROUNDS for kind in kinds])
     squares, counts = patches(torch.from_numpy(shown).permute(0, 3, 1, 2)).flatten(0, 2).unique(dim=0, return_counts=True)
     return squares.float(), counts.clamp(max=len(GROUNDS)).float()
+
+
+def line_squares(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """(N, PATCH**2) the different squares of so many sketches in which something is drawn, in 0 to 255; and (N,) how often each
+    occurs."""
+    rng = np.random.default_rng([seed, 2])
+    pages = np.stack([sketch(draw_scene(rng), rng, any_hand(rng)) for _ in range(count)])
+    cut = patches(torch.from_numpy(pages).permute(0, 3, 1, 2)).flatten(0, 2)[:, : PATCH**2]  # red, which is as green and blue
+    squares, counts = cut[(cut < 255).any(1)].unique(dim=0, return_counts=True)
+    return squares.float(), counts.float()
 
 
 def means(points: Tensor, weights: Tensor, count: int, rounds: int, seed: int) -> Tensor:
@@ -92,6 +109,10 @@ def to_codes(codec: StickerCodec, pictures: list[Pixels]) -> Tensor:
 
 def from_codes(codec: StickerCodec, codes: Tensor) -> list[Pixels]:
     return list(((codec.pixels(codes) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
+
+
+def mean_psnr(wanted: list[Pixels], found: list[Pixels]) -> float:
+    return round(float(np.mean([psnr(a, b) for a, b in zip(wanted, found, strict=True)])), 2)
 
 
 def psnr(first: Pixels, second: Pixels) -> float:

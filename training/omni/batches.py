@@ -12,7 +12,8 @@ from unmask.training.omni.examples import Example, Examples, Ids
 from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN
 from unmask.training.omni.vocabulary import END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, SPEECH
 from unmask.training.stickers.scene import Scene, draw_scene
-from unmask.training.stickers.words import describe, draw_question, draw_wording
+from unmask.training.stickers.sketches import any_hand
+from unmask.training.stickers.words import describe, describe_colors, draw_question, draw_wording
 
 WHOLLY_MASKED = 0.5
 """Share of the canvases that are masked all over, as every fill begins."""
@@ -26,6 +27,8 @@ PADDING_WEIGHT = 0.1
 """Weight of an end after the first, in the loss."""
 NO_PLACES = 0.2
 """Share of the descriptions that leave out where things are: such pictures have to be decided step by step."""
+COLORS_ONLY, PLACED = 0.35, 0.2
+"""Share of the sketches of which colors alone are said; and, of those that are described, with their places."""
 TRAINED_GROUPS = (0.6, 0.25, 0.15)
 """How often a scene has one group, two, three: more simple scenes than in the exam, since they teach what a thing looks like."""
 ASKED_GROUPS = (0.1, 0.35, 0.55)
@@ -56,6 +59,25 @@ def drawings(examples: Examples, scenes: list[Scene], rng: np.random.Generator) 
 def described(scene: Scene, rng: np.random.Generator) -> str:
     left_out = LEFT_OUT if rng.random() < 0.5 else 0.0
     return describe(scene, draw_wording(rng), rng, left_out, places=rng.random() >= NO_PLACES)
+
+
+def sketches(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
+    hands = [any_hand(rng) for _ in scenes]
+    return [
+        examples.draw(sketched(scene, rng), examples.picture(scene), examples.sketch(scene, rng, hand))
+        for scene, hand in zip(scenes, hands, strict=True)
+    ]
+
+
+def sketched(scene: Scene, rng: np.random.Generator) -> str:
+    """What is said of a sketch: nothing, its colors, or a description, mostly without what the sketch tells."""
+    kind = rng.random()
+    if kind < NO_CONDITION:
+        return ""
+    if kind < NO_CONDITION + COLORS_ONLY:
+        return describe_colors(scene, draw_wording(rng), grounded=rng.random() >= LEFT_OUT)
+    left_out = LEFT_OUT if rng.random() < 0.5 else 0.0
+    return describe(scene, draw_wording(rng), rng, left_out, places=rng.random() < PLACED)
 
 
 def captions(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
@@ -90,6 +112,7 @@ TASKS: dict[str, Callable[[Examples, list[Scene], np.random.Generator], list[Exa
     "answer": answers,
     "read": readings,
     "speak": speeches,
+    "sketch": sketches,
 }
 
 

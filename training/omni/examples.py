@@ -22,6 +22,7 @@ from unmask.training.omni.vocabulary import (
     PICTURE,
     SAY,
     SIDE_CODES,
+    SKETCH,
     SPEECH,
     TELL,
     TOKENS,
@@ -29,6 +30,7 @@ from unmask.training.omni.vocabulary import (
 )
 from unmask.training.stickers.pictures import Pixels, drawn
 from unmask.training.stickers.scene import Group, Scene
+from unmask.training.stickers.sketches import Hand, sketch
 from unmask.training.stickers.things import BY_NAME, CELL, CODE, COLORS, GROUNDS, PLACES, SIZES, SPREAD, THINGS
 from unmask.training.stickers.words import Question, describe
 
@@ -112,11 +114,19 @@ class Examples:
         """(B, PICTURE) ids -> pictures."""
         return from_codes(self._codec, torch.from_numpy(ids - IMAGE).unflatten(1, (SIDE_CODES, SIDE_CODES)))
 
-    def draw(self, text: str, picture: Picture) -> Example:
-        """Text to picture. text: empty for a picture without a condition."""
-        prompt = self.words(DRAW + text)
-        shown = np.concatenate([nothing(len(prompt)), picture.shown])
-        return Example(prompt, np.full(len(prompt), NO_PLACE), picture.codes, np.arange(PICTURE), shown)
+    def sketch(self, scene: Scene, rng: np.random.Generator, hand: Hand) -> Picture:
+        """The codes of a scene as a hand draws it. Its lines show things and parts, and no colors."""
+        codes = to_codes(self._codec, [sketch(scene, rng, hand)])[0].numpy().ravel() + IMAGE
+        return Picture(codes, self.picture(scene).shown * (1, 0, 1))
+
+    def draw(self, text: str, picture: Picture, lines: Picture | None = None) -> Example:
+        """Text to picture, or a sketch and a text. text: empty for a picture without a condition."""
+        words = self.words((SKETCH if lines else DRAW) + text)
+        codes, squares = (lines.codes, lines.shown) if lines else (np.zeros(0, np.int64), nothing(0))
+        prompt = np.concatenate([words, codes])
+        places = np.concatenate([np.full(len(words), NO_PLACE), np.arange(len(codes))])
+        shown = np.concatenate([nothing(len(words)), squares, picture.shown])
+        return Example(prompt, places, picture.codes, np.arange(PICTURE), shown)
 
     def tell(self, picture: Picture, text: str) -> Example:
         """Picture to text."""

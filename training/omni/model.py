@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unmask.export.codecs.hibari import SPEECH_CODES
 from unmask.export.families.omni_tiny import ANSWER_LENGTH
 from unmask.export.modules.backbone import BackboneConfig, BackboneModel
-from unmask.export.modules.sticker_codec import CODES
+from unmask.export.modules.sticker_codec import CODES, COLORED
 from unmask.training.denoiser import Passed, Sequences, Sizes, begin, matrices, passed
 from unmask.training.omni.vocabulary import IMAGE, PICTURE, SAID, SIDE_CODES, SIZE, SPEECH, WORDS
 from unmask.training.stickers.things import COLORS, PARTS, THINGS
@@ -112,11 +112,14 @@ class Omni(nn.Module):
 
 
 def looks_of(squares: Tensor) -> Tensor:
-    """The squares of a codec (CODES, numbers) -> (CODES, LOOKS): their principal components, large ones made smaller."""
-    centered = squares.float() - squares.float().mean(0)
-    left, sizes, _ = torch.linalg.svd(centered, full_matrices=False)
-    looks = left[:, :LOOKS] * sizes[:LOOKS].sqrt()
-    return looks / looks.square().mean().sqrt()
+    """The squares of a codec (CODES, numbers) -> (CODES, LOOKS): their principal components, large ones made smaller.
+
+    Those of colored pictures say what the components are, so that they stay what they are whatever else a codec knows.
+    """
+    centered = squares.float() - squares[:COLORED].float().mean(0)
+    _, sizes, components = torch.linalg.svd(centered[:COLORED], full_matrices=False)
+    looks = centered @ components[:LOOKS].T / sizes[:LOOKS].sqrt()
+    return looks / looks[:COLORED].square().mean().sqrt()
 
 
 def losses_at(model: Omni, hidden: Tensor, wanted: Tensor) -> Tensor:

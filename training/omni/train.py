@@ -1,4 +1,4 @@
-"""Train omni-tiny: descriptions become pictures, pictures captions, questions on pictures answers, and texts
+"""Train omni-tiny: descriptions and sketches become pictures, pictures captions, questions on pictures answers, and texts
 speech.
 
     python -m unmask.training.omni.train --codec CODEC/squares.safetensors --speech SPEECH --out RUN --minutes 600
@@ -19,7 +19,7 @@ from torch import Tensor
 from unmask.training.codecs.stickers import load_codec
 from unmask.training.denoiser import Passed, Sequences
 from unmask.training.omni.ahead import Ahead, Recipe, examples_of
-from unmask.training.omni.batches import Batch
+from unmask.training.omni.batches import TASKS, Batch
 from unmask.training.omni.evaluate import Exam
 from unmask.training.omni.model import Omni, OmniConfig, asked_loss, looks_of, losses_at, shown_losses
 from unmask.training.omni.spoken import Listener
@@ -44,7 +44,9 @@ class TrainOmni(RunOptions):
     read: int = 16
     """answers to questions on captions,"""
     speak: int = 4
-    """and speech of sentences."""
+    """speech of sentences,"""
+    sketch: int = 8
+    """and pictures of sketches and descriptions."""
     peak: float = 2e-3
     warmup_steps: int = 100
     exam: int = 48
@@ -60,8 +62,7 @@ class TrainOmni(RunOptions):
 def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:
     torch.manual_seed(options.seed)
     examples = examples_of(options.codec, options.speech)
-    speak = options.speak if options.speech else 0
-    sizes = (("draw", options.draw), ("tell", options.tell), ("answer", options.answer), ("read", options.read), ("speak", speak))
+    sizes = {name: getattr(options, name) for name in TASKS} | {"speak": options.speak if options.speech else 0}
     sounds = looks_of(examples.speech.means) if examples.speech else None
     paces = torch.from_numpy(examples.paces)
     model = Omni(options.model, looks_of(load_codec(options.codec).squares), sounds, paces)
@@ -72,7 +73,7 @@ def main(options: Annotated[TrainOmni, cyclopts.Parameter(name="*")]) -> None:
         examples, options.exam, options.seed, options.out, Listener(options.speech, options.captioner) if options.speech else None
     )
     passed = torch.compile(model.passed, dynamic=True) if options.compile else model.passed
-    ahead = Ahead(Recipe(options.codec, options.speech, sizes, options.seed), options.workers)
+    ahead = Ahead(Recipe(options.codec, options.speech, tuple(sizes.items()), options.seed), options.workers)
     try:
         run.go(lambda step: task_losses(model, passed, ahead.batches(step), options.device), lambda: exam.scores(model))
     finally:

@@ -6,13 +6,13 @@ import string
 from tokenizers import Tokenizer
 
 from unmask.export.codecs.hibari import SPEECH_CODES
-from unmask.export.families.omni_tiny import ANSWER, ANSWER_LENGTH, DRAW, MASK_TOKEN, SAY, TELL
+from unmask.export.families.omni_tiny import ANSWER, ANSWER_LENGTH, DRAW, MASK_TOKEN, SAY, SKETCH, TELL
 from unmask.export.modules.sticker_codec import CODES
 from unmask.training.stickers.things import CODE, SIDE
 from unmask.training.stickers.words import every_word
 
 MASK, END, UNKNOWN = MASK_TOKEN, "<end>", "<unknown>"
-MARKS = (MASK, END, UNKNOWN, DRAW, TELL, ANSWER, SAY, *(f"<spare{i}>" for i in range(1, 10)))
+MARKS = (MASK, END, UNKNOWN, DRAW, TELL, ANSWER, SAY, SKETCH, *(f"<spare{i}>" for i in range(2, 10)))
 SPACE = "▁"
 TOKENS = (
     *MARKS,

@@ -84,6 +84,15 @@ def describe(
     return f"{text} {GROUND_WORDS[wording.ground].format(scene.ground)}" if said() else text
 
 
+def describe_colors(scene: Scene, wording: Wording = CAPTION, grounded: bool = True) -> str:
+    """Only the colors that things do not have of their own, in the order of reading, and the ground: red and blue on a sand
+    background. grounded: False leaves out the ground."""
+    colors = [group.color for group in scene.groups if group.color]
+    between, last = JOINS[wording.join]
+    text = last.join(filter(None, (between.join(colors[:-1]), *colors[-1:])))
+    return " ".join(filter(None, (text, GROUND_WORDS[wording.ground].format(scene.ground) if grounded else "")))
+
+
 def noun_phrase(group: Group, wording: Wording = CAPTION, sized: bool = True, colored: bool = True) -> str:
     """A group without its place: two small red cars."""
     size = SIZE_WORDS[group.size][wording.size] if sized else ""
