@@ -82,18 +82,19 @@ class Output:
 
     path: Path
     modality: str
+    option: str = "--output"
 
     @staticmethod
-    def of(path: Path, gives: Sequence[str]) -> "Output":
-        """path: named after what is written to it. gives: the modalities of the answer."""
+    def of(path: Path, gives: Sequence[str], option: str = "--output") -> "Output":
+        """path: named after what is written to it. gives: the modalities of the answer. option: that named the path."""
         possible = {name: FILES[name].suffixes for name in gives if name in FILES and FILES[name].suffixes}
         for name, suffixes in possible.items():
             if path.suffix.lower() in suffixes:
                 if not path.parent.is_dir():
                     raise InputError(f"{path}: there is no folder {path.parent}; make it first")
-                return Output(path, name)
+                return Output(path, name, option)
         known = " or ".join(f"{name} to a {' or '.join(suffixes)} file" for name, suffixes in possible.items())
-        raise InputError(f"--output {path}: this task gives {', '.join(gives)}; it writes {known or 'no file: text is printed'}")
+        raise InputError(f"{option} {path}: this task gives {', '.join(gives)}; it writes {known or 'no file: text is printed'}")
 
     def write(self, media: NDArray[Any], rate_hz: int | None = None) -> None:
         """Replaces an older file once the new one is complete. rate_hz: of sound. Raises InputError when it cannot be written."""
@@ -101,7 +102,7 @@ class Output:
         try:
             replace_files({self.path: data})
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror}); choose another --output") from error
+            raise InputError(f"{self.path}: cannot be written ({error.strerror}); choose another {self.option}") from error
 
 
 def encoded(modality: str, media: NDArray[Any], suffix: str | None = None, rate_hz: int | None = None) -> bytes:

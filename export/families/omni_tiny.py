@@ -61,7 +61,7 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
     seen, reply = replace(caption, thought=True), AnswerSpan("text", ANSWER_LENGTH, end)
     templates = {
         "t2i": Template(DRAW + "{text}", {"text": "text"}, picture, unconditional=DRAW),
-        "s2i": Template(SKETCH + "{text}{image}", {"text": "text", "image": "image"}, picture),
+        "s2i": Template(SKETCH + "{text}{image}", {"text": "text", "image": "image"}, picture, defaults={"text": ""}),
         "i2t": Template(TELL + "{image}", {"image": "image"}, (caption,)),
         "vqa": Template(ANSWER + "{text}{image}", {"text": "text", "image": "image"}, (seen, reply)),
     }

@@ -195,6 +195,7 @@ class Generator:
 
     def _encode_prompt(self, template: Template, inputs: Inputs) -> tuple[list[int], Rows | None]:
         """The ids, and the rows that replace some of their embeddings. Ids at the positions of rows are ignored."""
+        inputs = {**template.defaults, **inputs}
         self._check_names(template, inputs)
         ids, text, given = list[int](), "", list[tuple[int, Floats]]()
         for i, part in enumerate(PLACEHOLDER.split(template.prompt)):  # literal, name, literal, name, ...
@@ -202,7 +203,7 @@ class Generator:
                 text += part if i % 2 == 0 else "{" + part + "}"
                 continue
             value, kind = inputs[part], template.inputs[part]
-            if not (value.strip() if isinstance(value, str) else len(value)):
+            if not (value.strip() if isinstance(value, str) else len(value)) and value != template.defaults.get(part):
                 raise InputError(f"the input {part} is empty; there is nothing to answer")
             if kind == "text":
                 text += self._text(part, value)

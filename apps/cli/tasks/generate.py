@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from unmask.apps.cli.options import (
     refuse_unread,
     setting,
 )
+from unmask.apps.cli.tasks.narration import Narrator
 from unmask.apps.modalities.files import Output, read_input
 from unmask.apps.modalities.heard import heard, in_words_of
 from unmask.apps.modalities.pictures import read_picture
@@ -36,7 +37,7 @@ from unmask.codecs import Codecs, Kept
 from unmask.decoding.denoiser import Step
 from unmask.decoding.schedule import Reference, Schedule
 from unmask.errors import InputError
-from unmask.session import RunOptions, Session, Task, open_model
+from unmask.session import RunOptions, Task, open_model
 from unmask.text.generator import Answer, Generator, Input, Request
 from unmask.text.partial import partial
 
@@ -61,6 +62,8 @@ class GenerateOptions:
     output: Path | None = None
     """File for the picture (.png) or the sound (.wav) of the answer. Without it, codes are printed as numbers. Text is always
     printed, and said by models that can say a text."""
+    narration: Path | None = None
+    """File (.wav) for what the picture of the answer shows, which the model tells and says; it is printed too."""
     play: Annotated[bool, FLAG] = False
     """Play the sound of the answer, which begins before all of it is made. Needs the extra `live` and a sound device."""
     keep: Path | None = None
@@ -103,12 +106,13 @@ def generate(
         instead = "fills several streams; run unmask speak" if session.streams else "writes captions; run unmask caption"
         raise InputError(f"{bundle}: this bundle {instead} --bundle {bundle}")
     task = session.task(options.task if options.task is not None else next(iter(session.tasks), ""))
-    aloud = saying_task(session, task) if options.output or options.play else None
+    aloud = session.says()[0] if task.outputs == ("text",) and (options.output or options.play) else None
+    narrator = Narrator(session, task, options.narration) if options.narration else None
     gives = (*task.outputs, SPEECH) if aloud else task.outputs
     output = Output.of(options.output, gives) if options.output else None
     if output:
         session.codecs.runner(output.modality, "writes")
-    given = read_inputs(task.inputs, options, session.bundle)
+    given = read_inputs(task, options, session.bundle)
     keep = read_kept(options)
     player = Player(session.codecs, gives) if options.play else None
     used: Schedule | Reference
@@ -127,23 +131,17 @@ def generate(
     decode = cached(session.codecs)
     view = view_of(generator, request, session.codecs.written(task.outputs), decode) if options.show else None
     answer = run(generator, request, used, options, view)
-    print(written(answer, task.name, options), end="", flush=True)
+    told = narrator.tell(generator, answer) if narrator else None
+    print(written(answer, task.name, options, told), end="", flush=True)
     if aloud:
         answer = dataclasses.replace(answer, codes=generator.generate(aloud, {"text": answer.text}).codes)
     if player:
         played = player.play(answer.codes.get(SPEECH, ()))
         decode = decode if output is None or output.modality != SPEECH else lambda modality, codes: played
     if output:
-        rate_hz = session.codecs.sound_writer().rate_hz if output.modality == SPEECH else None
-        save(answer, output, decode, options.quiet, rate_hz)
-
-
-def saying_task(session: Session, task: Task) -> str | None:
-    """The task that says the answer of one that gives text alone, if the model has such."""
-    if task.outputs != ("text",) or not session.codecs.written([SPEECH]):
-        return None
-    says = [name for name, own in session.tasks.items() if (own.inputs, own.outputs) == ({"text": "text"}, (SPEECH,))]
-    return says[0] if says else None
+        save(answer, output, session.codecs, decode, options.quiet)
+    if narrator:
+        save(narrator.say(generator, told or ""), narrator.output, session.codecs, decode, options.quiet)
 
 
 def cached(codecs: Codecs) -> Decode:
@@ -160,12 +158,12 @@ def view_of(generator: Generator, request: Request, written: list[str], decode: 
     return CanvasView(generator.tokenizer, mask_id, start=request.prompt)
 
 
-def save(answer: Answer, output: Output, decode: Decode, quiet: bool, rate_hz: int | None = None) -> None:
+def save(answer: Answer, output: Output, codecs: Codecs, decode: Decode, quiet: bool) -> None:
     """Write the part of an answer that has a file. Raises InputError when the answer holds none of it."""
     codes = answer.codes.get(output.modality)
     if not codes:
         raise InputError(f"{output.path}: nothing is written, since the answer holds no {output.modality} codes")
-    output.write(decode(output.modality, codes), rate_hz)
+    output.write(decode(output.modality, codes), codecs.sound_writer().rate_hz if output.modality == SPEECH else None)
     if not quiet:
         print(f"{output.path}: {len(codes)} {output.modality} codes", file=sys.stderr)
 
@@ -202,14 +200,17 @@ def run(
     return made
 
 
-def read_inputs(wanted: Mapping[str, str], options: GenerateOptions, bundle: Bundle) -> dict[str, Input | NDArray[Any]]:
+def read_inputs(task: Task, options: GenerateOptions, bundle: Bundle) -> dict[str, Input | NDArray[Any]]:
     """The inputs of the task, from the options. Raises InputError that names the option of a missing or an unused input."""
+    wanted = task.inputs
     given = {"text": options.prompt, "speech": options.speech, "image": options.image}
     if options.speech and options.prompt is None and wanted.get("text") == "text" and SPEECH not in wanted:
         given |= {"text": heard_request(options.speech, bundle, options.quiet), "speech": None}
     inputs: dict[str, Input | NDArray[Any]] = {}
     for name in wanted:
         value = given.get(name)
+        if value is None and name in task.optional:
+            continue
         if value is None:
             option = "--prompt" if name == "text" else f"--{name}"
             raise InputError(f"this task takes {', '.join(wanted)}: give {option}")
@@ -251,14 +252,16 @@ def read_kept(options: GenerateOptions) -> dict[str, Kept]:
     return {IMAGE: Kept(pixels, anew)}
 
 
-def written(answer: Answer, task: str, options: GenerateOptions) -> str:
-    """The answer as printed: its text, and one line of numbers for each kind of codes that goes nowhere else."""
+def written(answer: Answer, task: str, options: GenerateOptions, told: str | None = None) -> str:
+    """The answer as printed: its text, and one line of numbers for each kind of codes that goes nowhere else. told: of it."""
     if options.json:
         own = {"task": task, "rows_per_token": answer.rows_per_token, **dataclasses.asdict(answer)}
+        own |= {} if told is None else {"narration": told}
         own.pop("media")
         return json.dumps(own, ensure_ascii=False) + "\n"
     codes = {} if options.output or options.play else {name: codes for name, codes in answer.codes.items() if codes}
     lines = [answer.text] if answer.text or not any(answer.codes.values()) else []
+    lines += [told] if told else []
     return "".join(f"{line}\n" for line in [*lines, *(f"{name}: {' '.join(map(str, own))}" for name, own in codes.items())])
 
 

@@ -50,10 +50,11 @@ def read_run(session: Session, body: bytes) -> Asked:
     asked = read_object(body, "task", "inputs", "schedule", "keep")
     task = session.task(_typed(asked, "task", str))
     given = _typed(asked, "inputs", dict)
-    inputs = {name: _input(task.inputs[name], given[name]) for name in task.inputs if given.get(name) is not None}
-    missing = [name for name in task.inputs if name not in inputs]
+    there = [name for name in task.inputs if given.get(name) is not None and not (name in task.optional and given[name] == "")]
+    inputs = {name: _input(task.inputs[name], given[name]) for name in there}
+    missing = [name for name in task.required if name not in inputs]
     if missing:
-        raise InputError(f"{task.name} needs {' and '.join(task.inputs)}; {' and '.join(missing)} is not there yet")
+        raise InputError(f"{task.name} needs {' and '.join(task.required)}; {' and '.join(missing)} is not there yet")
     keep = {modality: read_kept(codes) for modality, codes in _typed(asked, "keep", dict, {}).items()}
     return Asked(task.name, inputs, RunOptions(read_schedule(task, _typed(asked, "schedule", dict, {})), keep=keep))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from unmask.export.modules.sticker_codec import CODES, NUMBERS, StickerCodec, patches, whole
+from unmask.export.modules.sticker_codec import CODES, NUMBERS, PATCH, StickerCodec, patches, whole
 from unmask.training.codecs import stickers
 from unmask.training.codecs.stickers import from_codes, load_codec, means, psnr, sheet, to_codes
 
@@ -32,6 +32,13 @@ def test_means_are_means_of_the_points_nearest_to_them() -> None:
     own = [np.average(points[at == i].numpy(), 0, weights[at == i].numpy()) for i in range(6)]
     assert np.allclose(found.numpy(), own, atol=1e-3)
     assert len(means(points, weights, 250, 3, seed=0).unique(dim=0)) > 200
+
+
+def test_squares_of_sketches_are_those_in_which_something_is_drawn() -> None:
+    squares, counts = stickers.line_squares(20, 0)
+    assert squares.shape[1] == PATCH**2
+    assert ((squares < 255).any(1)).all()
+    assert 200 < counts.sum() < 20 * 64
 
 
 def test_codes_are_the_nearest_squares() -> None:
@@ -60,8 +67,9 @@ def test_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 20_000 < len(squares) < 30_000
     assert counts.min() >= 1
     monkeypatch.setattr(stickers, "every_square", lambda: (squares[::4], counts[::4]))
+    monkeypatch.setattr(stickers, "SKETCHES", 150)
     stickers.main(tmp_path, rounds=2, held_out=8)
     codec = load_codec(tmp_path / "squares.safetensors")
     assert codec.squares.shape == (CODES, NUMBERS)
-    assert Image.open(tmp_path / "sheet.png").size == (1024, 256)
+    assert Image.open(tmp_path / "sheet.png").size == (1024, 512)
     assert '"psnr": 2' in (tmp_path / "log.jsonl").read_text()

@@ -15,15 +15,16 @@ from unmask.export.modules.sticker_codec import StickerCodec
 from unmask.training.codecs.speech import SpeechCodec
 from unmask.training.codecs.stickers import from_codes, to_codes
 from unmask.training.omni.ahead import Ahead, Recipe
-from unmask.training.omni.batches import PADDING_WEIGHT, TASKS, laid_out, masked, task_batches, thinned
+from unmask.training.omni.batches import PADDING_WEIGHT, TASKS, laid_out, masked, sketched, task_batches, thinned
 from unmask.training.omni.checkpoint import load_model
 from unmask.training.omni.evaluate import Exam
 from unmask.training.omni.examples import Examples, Picture, shown_by
 from unmask.training.omni.model import NO_PLACE, SPOKEN, Omni, asked_loss, losses_at
 from unmask.training.omni.train import TrainOmni, main, task_losses
-from unmask.training.omni.vocabulary import ANSWER_LENGTH, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, make_tokenizer
+from unmask.training.omni.vocabulary import ANSWER_LENGTH, END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, SKETCH, make_tokenizer
 from unmask.training.stickers.pictures import render
 from unmask.training.stickers.scene import Group, Scene, draw_scene
+from unmask.training.stickers.sketches import STEADY, sketch
 from unmask.training.stickers.things import THINGS
 from unmask.training.stickers.words import Question
 
@@ -68,6 +69,36 @@ def test_a_thinned_picture_is_the_same_canvas_with_less_on_it(codec: StickerCode
     assert (canvas.places[0, :start] == NO_PLACE).all()
     told = examples(codec).tell(picture(codes), "a big cat on the left on a pink background")
     assert thinned(told, rng) is told
+
+
+def test_a_sketch_is_before_its_picture_and_shows_no_color(codec: StickerCodec) -> None:
+    made, rng = examples(codec), np.random.default_rng(4)
+    scene = Scene("pink", (Group("car", "red", "big", 1, "right"),))
+    lines = made.sketch(scene, rng, STEADY)
+    assert (lines.codes == to_codes(codec, [sketch(scene, rng)]).flatten().numpy() + IMAGE).all()
+    own = made.picture(scene)
+    example = made.draw("red on a pink background", own, lines)
+    words = made.words(f"{SKETCH}red on a pink background")
+    assert example.prompt.tolist() == [*words, *lines.codes]
+    assert example.prompt_places.tolist() == [NO_PLACE] * len(words) + list(range(PICTURE))
+    assert (example.answer == own.codes).all()
+    before, after = example.shown[len(words) : len(words) + PICTURE], example.shown[len(words) + PICTURE :]
+    assert (before[:, [0, 2]] == after[:, [0, 2]]).all()
+    assert sorted(set(after[:, 1])) == [0, 1]
+    assert not before[:, 1].any()
+    thin = thinned(example, rng)
+    assert len(thin.answer) < PICTURE
+    assert (thin.prompt == example.prompt).all()
+
+
+def test_what_is_said_of_a_sketch() -> None:
+    rng = np.random.default_rng(5)
+    scene = Scene("pink", (Group("car", "red", "big", 1, "left"), Group("cat", "", "small", 2, "right")))
+    said = [sketched(scene, rng) for _ in range(300)]
+    assert 10 < said.count("") < 60
+    assert 60 < sum(bool(text) and "car" not in text for text in said) < 150
+    assert 10 < sum("left" in text for text in said) < 80
+    assert any("red" in text and "left" not in text and "car" in text for text in said)
 
 
 def test_masks(codec: StickerCodec) -> None:
@@ -219,12 +250,12 @@ def test_a_model_that_knows_all_passes_the_exam(
 ) -> None:
     made = examples(codec, speech)
     exam = Exam(made, 4, 0)
-    kinds = (exam._draw, exam._draw, exam._tell, exam._answer, exam._speak, exam._speak)
+    kinds = (exam._draw, exam._draw, *exam._sketch.values(), exam._tell, exam._answer, exam._speak, exam._speak)
     answers = iter([[example.answer for example in kind] for kind in kinds])
     monkeypatch.setattr("unmask.training.omni.evaluate.fill", lambda *_: next(answers))
     monkeypatch.setattr(made, "pictures", lambda ids: [render(scene) for scene in exam.scenes])
     scores = exam.scores(model)
-    names = ("draw_1", "draw_8", "tell", "answer", "speak_1", "speak_8")
+    names = ("draw_1", "draw_8", "sketch", "sketch_colors", "tell", "answer", "speak_1", "speak_8")
     assert {name: scores[name] for name in names} == dict.fromkeys(names, 1.0)
 
 
@@ -232,13 +263,14 @@ def test_a_run(tmp_path: Path, codec: StickerCodec, speech_folder: Path, capsys:
     """First without speech, and from there with it."""
     save_file({"squares": ((codec.squares + 1) * 127.5).round().byte()}, tmp_path / "squares.safetensors")
     options = {"out": tmp_path / "run", "codec": tmp_path / "squares.safetensors", "model": CONFIG, "exam": 2}
-    sizes = {"draw": 2, "tell": 1, "answer": 1, "speak": 2}
+    sizes = {"draw": 2, "tell": 1, "answer": 1, "speak": 2, "sketch": 1}
     main(TrainOmni(minutes=0.01, **options, **sizes))
-    main(TrainOmni(minutes=0.02, **options, **sizes))
+    spent = json.loads((tmp_path / "run" / "log.jsonl").read_text())["minutes"]
+    main(TrainOmni(minutes=spent + 0.1, **options, **sizes))
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log[1]["step"] > log[0]["step"] > 0
-    assert {"loss_shown", "loss_draw", "loss_tell", "loss_answer"} <= log[1].keys()
-    assert {"draw_1", "draw_8", "draw_thing", "tell", "answer"} <= log[1].keys()
+    assert {"loss_shown", "loss_draw", "loss_tell", "loss_answer", "loss_sketch"} <= log[1].keys()
+    assert {"draw_1", "draw_8", "draw_thing", "tell", "answer", "sketch", "sketch_colors"} <= log[1].keys()
     model = load_model(tmp_path / "run" / "weights.safetensors")
     assert model.config == CONFIG
     again = tmp_path / "again"

@@ -13,8 +13,8 @@ export class Pad {
       <canvas class="pad" width="${SIDE}" height="${SIDE}" role="img" aria-label="Picture: draw here, or drop a file"></canvas>
       <div class="row">
         <label class="button">Choose…<input type="file" class="file" accept="image/png,image/jpeg,image/webp"></label>
-        <input type="color" class="color" value="#e03131" aria-label="Color of the pen">
-        <label class="hint">Pen <input type="range" class="width" min="2" max="40" value="14" aria-label="Width of the pen"></label>
+        <input type="color" class="color" value="#000000" aria-label="Color of the pen">
+        <label class="hint">Pen <input type="range" class="width" min="2" max="40" value="6" aria-label="Width of the pen"></label>
         <button type="button" class="clear">Clear</button>
       </div>
       <div class="seen-row" hidden><canvas class="seen" width="128" height="128" role="img" aria-label="What the model sees"></canvas><p class="hint"></p></div>`;
