@@ -6,9 +6,11 @@ import pytest
 from unmask.apps.cli.options import SHIPPED_OMNI
 from unmask.codecs import Kept
 from unmask.session import RunOptions, Session, open_model
-from unmask.training.stickers.exam import edited, held_out_cases, near
+from unmask.training.stickers.exam import edited, held_out_cases, near, only_colors, sketch_of, without_places
 from unmask.training.stickers.pictures import place_of, read, render
+from unmask.training.stickers.scene import Group, Scene
 from unmask.training.stickers.scores import right_facts
+from unmask.training.stickers.sketches import sketch
 from unmask.training.stickers.words import describe, understand
 
 CASES = held_out_cases(24, 7)
@@ -24,6 +26,19 @@ def test_a_text_becomes_its_picture_and_a_picture_its_text(session: Session) -> 
     assert np.mean([right_facts(case.scene, scene) for case, scene in zip(CASES, drawn, strict=True)]) > 0.85
     told = [understand(session.run("i2t", {"image": render(case.scene)}).text) for case in CASES]
     assert np.mean([right_facts(case.scene, scene) for case, scene in zip(CASES, told, strict=True)]) > 0.85
+
+
+def test_a_sketch_becomes_its_picture(session: Session) -> None:
+    """Described without places, and with its colors alone; without a text things are right all the same."""
+    for said, least in ((without_places, 0.8), (only_colors, 0.7)):
+        given = [{"text": said(case), "image": sketch_of(case)} for case in CASES]
+        drawn = [read(session.run("s2i", one).media["image"]) for one in given]
+        assert np.mean([right_facts(case.scene, scene) for case, scene in zip(CASES, drawn, strict=True)]) > least
+    scene = Scene("white", (Group("owl", "", "big", 1, "middle"),))
+    lines = sketch(scene, np.random.default_rng(0))
+    assert session.doubts("s2i", {"image": lines}) == ()
+    (owl,) = read(session.run("s2i", {"image": lines}).media["image"]).groups
+    assert owl == scene.groups[0]
 
 
 def test_questions_are_answered(session: Session) -> None:

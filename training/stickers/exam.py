@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from unmask.training.stickers.pictures import Pixels
 from unmask.training.stickers.scene import Scene, draw_scene, ordered, possible
-from unmask.training.stickers.words import Question, describe, draw_question, draw_wording
+from unmask.training.stickers.sketches import any_hand, sketch
+from unmask.training.stickers.words import Question, describe, describe_colors, draw_question, draw_wording
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,23 @@ def held_out_cases(count: int, seed: int) -> list[Case]:
     texts = [describe(scene, draw_wording(rng, held=True), rng) for scene in scenes]
     questions = [draw_question(scene, rng, held=True) for scene in scenes]
     return [Case(*parts) for parts in zip(scenes, texts, questions, strict=True)]
+
+
+def sketch_of(case: Case) -> Pixels:
+    """The scene in a hand at random."""
+    rng = np.random.default_rng([len(case.text), 6])
+    return sketch(case.scene, rng, any_hand(rng))
+
+
+def without_places(case: Case) -> str:
+    """A description that leaves out where things are, in a wording that no training has."""
+    rng = np.random.default_rng([len(case.text), 7])
+    return describe(case.scene, draw_wording(rng, held=True), rng, places=False)
+
+
+def only_colors(case: Case) -> str:
+    """No more than the colors that things do not have of their own, and the ground, in a wording that no training has."""
+    return describe_colors(case.scene, draw_wording(np.random.default_rng([len(case.text), 8]), held=True))
 
 
 def edited(scene: Scene, rng: np.random.Generator) -> tuple[Scene, str]:

@@ -24,7 +24,7 @@ from unmask.codecs import Kept
 from unmask.engines.engine_options import EngineOptions
 from unmask.session import Given, RunOptions, Session, open_model
 from unmask.text.generator import Answer
-from unmask.training.stickers.exam import Case, edited, held_out_cases, near
+from unmask.training.stickers.exam import Case, edited, held_out_cases, near, only_colors, sketch_of, without_places
 from unmask.training.stickers.pictures import place_of, read, render
 from unmask.training.stickers.scene import Scene
 from unmask.training.stickers.scores import right_facts, right_groups
@@ -34,8 +34,16 @@ SINGLE = "token by token"
 CANDIDATES = 10
 MANY = 1 << 20  # passes: more than an answer has positions
 CAPTION, PICTURE = "a caption", "a picture"
-ARROW = Literal["text to picture", "text without places", "picture to text", "question to answer", "edit", "retrieval"]
-
+ARROW = Literal[
+    "text to picture",
+    "text without places",
+    "sketch and text to picture",
+    "sketch and colors to picture",
+    "picture to text",
+    "question to answer",
+    "edit",
+    "retrieval",
+]
 
 Way = Callable[[Session, Given, dict[str, Kept]], Answer]
 
@@ -72,6 +80,16 @@ ARROWS = {
         "t2i",
         lambda case: {"text": describe(case.scene, places=False)},
         lambda case, made: right_groups(case.scene, read(made.media["image"])),
+    ),
+    "sketch and text to picture": Arrow(
+        "s2i",
+        lambda case: {"text": without_places(case), "image": sketch_of(case)},
+        lambda case, made: drawn(case.scene, made),
+    ),
+    "sketch and colors to picture": Arrow(
+        "s2i",
+        lambda case: {"text": only_colors(case), "image": sketch_of(case)},
+        lambda case, made: drawn(case.scene, made),
     ),
     "picture to text": Arrow(
         "i2t", lambda case: {"image": render(case.scene)}, lambda case, made: right_facts(case.scene, understand(made.text))

@@ -20,6 +20,8 @@ from unmask.apps.modalities.heard import in_words_of
 from unmask.codecs import Kept
 from unmask.session import RunOptions, Session, open_model
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
+from unmask.training.stickers.scene import Group, Scene
+from unmask.training.stickers.sketches import Hand, sketch
 from unmask.training.synthesize import open_voice
 
 matplotlib.use("Agg")
@@ -31,13 +33,16 @@ WISH = "three small red cars in the top left and a big cat on the right on a san
 SPOKEN = "draw two small blue fish in the top left and a big owl on the right on a gray background"
 EDIT = "three small red cars in the top left and a big dog on the right on a sand background"
 ASKED = "how many cars are there?"
+LOOSE = Hand(0.5, 1.3, strong=True, weak=False)
 RIGHT_THIRD = (slice(16, 48), slice(32, 64))
-TITLES = ("text to picture", "picture to text", "question to answer", "speech to picture", "edit")
+DRAWN = Scene("pink", (Group("owl", "", "big", 1, "top left"), Group("mushroom", "", "small", 3, "right")))
+COLORED = "three purple mushrooms and an owl on a pink background"
+TITLES = ("text to picture", "picture to text", "question to answer", "speech to picture", "edit", "sketch to picture")
 
 
 def main(out: Path) -> None:
     model, captioner = open_model(SHIPPED_OMNI), open_model(SHIPPED)
-    figure, axes = pyplot.subplots(2, len(TITLES), figsize=(13, 4.6), gridspec_kw={"hspace": 0.5, "wspace": 0.15})
+    figure, axes = pyplot.subplots(2, len(TITLES), figsize=(15.6, 4.6), gridspec_kw={"hspace": 0.5, "wspace": 0.15})
     picture = draw(model, WISH)
     show_text(axes[0, 0], WISH)
     show_pixels(axes[1, 0], picture)
@@ -56,6 +61,10 @@ def main(out: Path) -> None:
         axes[0, 4], np.where(anew[..., None] & checkered(anew.shape)[..., None], 255, picture), "… a big dog on the right …"
     )
     show_pixels(axes[1, 4], draw(model, EDIT, {"image": Kept(picture, anew)}))
+    lines = sketch(DRAWN, np.random.default_rng(0), LOOSE)
+    show_pixels(axes[0, 5], lines, COLORED)
+    colored = made_of(model, "s2i", {"text": COLORED, "image": lines})
+    show_pixels(axes[1, 5], colored, f"“{answered(model, 'i2t', {'image': colored})}”")
     for column, title in enumerate(TITLES):
         axes[0, column].set_title(title, fontweight="bold", fontsize=11)
         axes[1, column].annotate("↓", (0.5, 1.03), xycoords="axes fraction", ha="center", fontsize=18)
@@ -63,7 +72,11 @@ def main(out: Path) -> None:
 
 
 def draw(model: Session, text: str, keep: dict[str, Kept] | None = None) -> Pixels:
-    made: Pixels = model.run("t2i", {"text": text}, RunOptions(keep=keep or {})).media["image"]  # type: ignore[union-attr]
+    return made_of(model, "t2i", {"text": text}, keep)
+
+
+def made_of(model: Session, task: str, given: dict[str, Any], keep: dict[str, Kept] | None = None) -> Pixels:
+    made: Pixels = model.run(task, given, RunOptions(keep=keep or {})).media["image"]  # type: ignore[union-attr]
     return made
 
 
