@@ -203,7 +203,7 @@ class Generator:
                 text += part if i % 2 == 0 else "{" + part + "}"
                 continue
             value, kind = inputs[part], template.inputs[part]
-            if not (value.strip() if isinstance(value, str) else len(value)) and value != template.defaults.get(part):
+            if not ((value.strip() or value == template.defaults.get(part)) if isinstance(value, str) else len(value)):
                 raise InputError(f"the input {part} is empty; there is nothing to answer")
             if kind == "text":
                 text += self._text(part, value)

@@ -253,7 +253,7 @@ def read_kept(options: GenerateOptions) -> dict[str, Kept]:
 
 
 def written(answer: Answer, task: str, options: GenerateOptions, told: str | None = None) -> str:
-    """The answer as printed: its text, and one line of numbers for each kind of codes that goes nowhere else. told: of it."""
+    """The answer as printed: its text, what is told of it, and numbers of each kind of codes that goes nowhere else."""
     if options.json:
         own = {"task": task, "rows_per_token": answer.rows_per_token, **dataclasses.asdict(answer)}
         own |= {} if told is None else {"narration": told}

@@ -30,7 +30,7 @@ class Narrator:
 
     def tell(self, generator: Generator, answer: Answer) -> str:
         """What the picture of an answer shows."""
-        return generator.generate(self._tells, {IMAGE: answer.codes[IMAGE]}).text
+        return generator.generate(self._tells, {IMAGE: answer.codes.get(IMAGE, ())}).text
 
     def say(self, generator: Generator, text: str) -> Answer:
         """A text aloud. Raises InputError for one without words."""
