@@ -18,7 +18,7 @@ from unmask.image.codec import LEAST_LIKENESS
 NAME, WHAT = "stickers", "the sticker codec (squares.safetensors)"
 LICENSE = "Apache-2.0; made of drawings of Noto emoji, (c) Google, Apache-2.0"
 SIDE = 64  # pixels of a picture
-KEPT = 0.6  # of 1,500 pictures of its world, 0.4 % keep less; of photos and patterns tried, none keeps more
+KEPT = 0.6  # of 1,500 pictures of its world 0.8 % keep less, of sketches in hands at random 7 %, and most photos and patterns do
 MOST = 128  # codes of a side, in the graphs' signatures
 
 
