@@ -4,8 +4,9 @@
 
 Requests are those written by hand (`written`) and, as `drawn`, those of the grammar in phrasings and with names that training
 never sees. A request counts when the panel after it is as asked: kinds and depths of components, labels, order, ranges, values,
-icons, and styles that mean something. --speak has so many of them said by voices, through the shipped captioner. Writes a
-Markdown table to stdout and, with --out, every request and answer as JSON.
+icons, and styles that mean something. --speak has so many of them said by voices, through the shipped captioner: its text as it
+ships, and its draft alone, which is filled in one pass over the encoder's rows. Writes a Markdown table to stdout and, with
+--out, every request and answer as JSON.
 """
 
 import json
@@ -34,6 +35,7 @@ from unmask.training.ui.exam import facts, same
 from unmask.training.ui.grammar.examples import draw
 
 TOKEN_BY_TOKEN = Schedule(passes=1, rule="quota", block=1)
+DRAFT = Schedule()  # of a captioner: no pass checks what was drafted
 Answer = Callable[[str, Panel | None], tuple[Outcome, int, int, float]]
 """(text, panel) -> outcome, passes, rows, seconds."""
 
@@ -72,12 +74,14 @@ def main(options: ScoreOptions = ScoreOptions()) -> None:
     if options.speak:
         half = options.speak // 2
         said = [*sets["written"][:: max(1, len(sets["written"]) // half)][:half], *sets["drawn"][: options.speak - half]]
-        texts = hear(said, options)
+        texts, drafts = zip(*hear(said, options), strict=True)
         spoken_ones = [record("spoken", "as it ships", w, text, ships) for w, text in zip(said, texts, strict=True)]
         results += spoken_ones
+        results += [record("spoken", "from the draft", w, text, ships) for w, text in zip(said, drafts, strict=True)]
     print(table(results))
     if options.speak:
-        print_voices(options.voices, [bool(each["right"]) for each in spoken_ones], list(map(whole, said, texts)))
+        right = [bool(each["right"]) for each in spoken_ones]
+        print_voices(options.voices, right, *(list(map(whole, said, heard)) for heard in (texts, drafts)))
     if options.out:
         options.out.write_text(json.dumps(results, indent=1, default=str) + "\n", encoding="utf-8")
 
@@ -121,16 +125,17 @@ class Nearest:
         return read(self._examples[best].filled, words, panel), 0, 0, 0.0
 
 
-def hear(requests: Sequence[Wanted], options: ScoreOptions) -> list[str]:
-    """What the captioner hears when voices say the requests."""
+def hear(requests: Sequence[Wanted], options: ScoreOptions) -> list[tuple[str, str]]:
+    """What the captioner hears when voices say the requests, and its draft of each."""
     captioner = Captioner(load_bundle(options.captioner)).load()
     voices = [open_voice(name) for name in options.voices]
     found = []
     for i, wanted in enumerate(requests):
         samples, rate = voices[i % len(voices)](aloud(wanted.text), 1.0)
         captioner.expect(expected(wanted.panel))
-        heard = captioner.caption(soxr.resample(samples, rate, SAMPLE_RATE_HZ).astype(np.float32))
-        found.append(heard.text)
+        segments = list(captioner.segments(soxr.resample(samples, rate, SAMPLE_RATE_HZ).astype(np.float32)))
+        text, draft = (captioner.read(segments, len(samples) / rate, schedule).text for schedule in (None, DRAFT))
+        found.append((text, draft))
     return found
 
 
@@ -152,13 +157,13 @@ def whole(wanted: Wanted, heard: str) -> bool:
     return numbers[0] == numbers[1] and all(has(label, found) for label in labels if label and has(label, said))
 
 
-def print_voices(voices: Sequence[str], right: Sequence[bool], heard: Sequence[bool]) -> None:
-    print("\n| voice | n | right | all labels and numbers heard |\n|---|---:|---:|---:|")
-    for i, voice in enumerate(voices):
-        shares = [100 * float(np.mean(each[i :: len(voices)])) for each in (right, heard)]
+def print_voices(voices: Sequence[str], *shares: Sequence[bool]) -> None:
+    """shares: whether each panel is right, and whether all that it needs was heard, in the text and in the draft."""
+    print("\n| voice | n | right | all labels and numbers heard | in the draft |\n|---|---:|---:|---:|---:|")
+    for i, voice in enumerate((*voices, "all")):
+        own = [each if voice == "all" else each[i :: len(voices)] for each in shares]
         name = voice.replace(voice[voice.find(":") : voice.rfind(":")], "")  # without the folder of Kokoro's
-        print(f"| {name} | {len(right[i :: len(voices)])} | {shares[0]:.0f} % | {shares[1]:.0f} % |")
-    print(f"| all | {len(right)} | {100 * np.mean(right):.0f} % | {100 * np.mean(heard):.0f} % |")
+        print(f"| {name} | {len(own[0])} | " + " | ".join(f"{100 * np.mean(part):.0f} %" for part in own) + " |")
 
 
 def record(name: str, way: str, wanted: Wanted, text: str, answer: Answer) -> dict[str, object]:
