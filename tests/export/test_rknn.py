@@ -25,6 +25,7 @@ def toolkit(folder: Path, does: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_each_graph_is_compiled_for_the_chip_and_has_answers(fp32_bundle: Path, tmp_path: Path) -> None:
     made = write_rknn(load_bundle(fp32_bundle), tmp_path / "made", fixed_graphs(), "rk3576", toolkit(tmp_path, COPIES))
     bundle = load_bundle(made)

@@ -47,6 +47,7 @@ def test_checks_are_a_limit(command: Command, clip: Path, checks: int) -> None:
     assert passes(command, clip, "--verify", str(checks)) == checks
 
 
+@pytest.mark.slow
 def test_more_permissive_checks_take_fewer_passes(command: Command, clip: Path) -> None:
     every = passes(command, clip)
     assert passes(command, clip, "--verify", "0") == 1

@@ -69,6 +69,7 @@ def test_each_wrong_thing_is_a_line_and_nothing_is_lost(
     assert not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.slow
 def test_a_box_of_a_picture_is_painted_again(command: Command, media: Path, photo: Path, tmp_path: Path) -> None:
     draw = ("generate", media, "--task", "t2i", "--text", "red", *FEW)
     edit = (*draw, "--keep", photo, "--repaint", "10,0,15,15", "30,30,1,1")
@@ -104,6 +105,7 @@ def test_a_box_of_a_picture_is_painted_again(command: Command, media: Path, phot
         assert message in result.err
 
 
+@pytest.mark.slow
 def test_guidance_of_the_first_pass_costs_one_more(command: Command, media: Path) -> None:
     def rows(*options: str) -> int:
         line = ("generate", media, "--task", "t2i", "--text", "red", "--json", *FEW, *options)

@@ -27,6 +27,7 @@ def spoken(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.slow
 def test_wav_flac_and_mp3_are_answered(command: Command, media: Path, spoken: dict[str, Path]) -> None:
     told = {ending: command("generate", media, "--speech", path, *FEW) for ending, path in spoken.items()}
     assert {result.code for result in told.values()} == {0}

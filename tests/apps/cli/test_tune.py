@@ -149,6 +149,7 @@ def test_json_is_what_is_stored(command: Command, backbones: dict[str, Path], ca
     assert kept == ([said] if best else [])
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_what_was_measured(backbones: dict[str, Path]) -> None:
     """Many rounds, so that the third stage is under way when it is told to stop."""
     process = start("tune", backbones["dream"], *ANSWERS, "--rounds", "60", "--threads", "1", "--tolerance", "0.99")

@@ -36,6 +36,7 @@ def full() -> Report:
     )
 
 
+@pytest.mark.slow
 def test_an_earlier_report_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_report(full(), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -136,6 +137,7 @@ def test_the_page_needs_nothing_else() -> None:
     assert "6.00 (2.00 to 10.0)" in page.text
 
 
+@pytest.mark.slow
 def test_files_of_an_earlier_report_are_overwritten(tmp_path: Path) -> None:
     write_report(full(), tmp_path / "a")
     write_report(replace(full(), created="2027-01-01T00:00:00+00:00"), tmp_path / "a")

@@ -68,6 +68,7 @@ def module(source: Path, model: Path) -> SpeechEncoder:
     return made
 
 
+@pytest.mark.slow
 def test_the_graph_is_the_module_at_any_length(source: Path, model: Path, tmp_path: Path) -> None:
     session, own = written(source, model, tmp_path / "codec"), module(source, model)
     for count in (1, 2, 17, 60):

@@ -189,6 +189,7 @@ def test_a_budget_too_small_keeps_nothing(planted: Path) -> None:
         search_keep(load_bundle(planted), Recipe("int4"), MATERIAL, 0)
 
 
+@pytest.mark.slow
 def test_the_search_covers_both_graphs(fp32_bundle: Path) -> None:
     found = search_keep(load_bundle(fp32_bundle), Recipe("int4"), Material((TONE,), draws=1, ratios=(0.5, 1.0)), 20_000)
     assert {c.label.split(":")[0] for c in found.candidates} == {"context", "window"}

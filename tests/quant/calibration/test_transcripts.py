@@ -50,6 +50,7 @@ def test_without_a_drafter_there_are_no_slots(bundle: Bundle) -> None:
     assert {state.role for state in subject.states()} == {"window"}
 
 
+@pytest.mark.slow
 def test_both_graphs_are_calibrated_and_searched(bundle: Bundle) -> None:
     assert set(measure_ranges(bundle, MATERIAL)) == {"context", "window"}
     found = search_keep(bundle, Recipe("int4"), MATERIAL, 20_000)

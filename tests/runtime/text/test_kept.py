@@ -34,6 +34,7 @@ def test_what_is_kept_stays_and_the_rest_is_filled(model: Session, schedule: Sch
     assert (made[AGAIN] != np.array(CODES)[AGAIN]).any()
 
 
+@pytest.mark.slow
 def test_a_picture_is_kept_at_the_size_that_is_written(model: Session) -> None:
     """It is read at twice that size where a task takes it."""
     pixels = np.random.default_rng(1).integers(0, 256, (256, 256, 3), dtype=np.uint8)

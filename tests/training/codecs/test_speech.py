@@ -92,6 +92,7 @@ def test_sentences_are_the_same_each_time_and_apart() -> None:
     assert "<unknown>" not in tokens
 
 
+@pytest.mark.slow
 def test_stretches_are_compared_as_the_first_layer_hears_them() -> None:
     model, rng = Letters().decoder(), np.random.default_rng(2)
     points = rng.normal(size=(700, CODE_FRAMES * FRAME_NUMBERS)).astype(np.float32)

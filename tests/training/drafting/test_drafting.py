@@ -122,6 +122,7 @@ def test_every_recording_is_heard_once_before_any_is_again(moonshine: Path, cach
         assert sorted(heard) == sorted(map(id, lessons.recordings))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on(moonshine: Path, cache: Path, tmp_path: Path) -> None:
     train(options(moonshine, cache, tmp_path))
     train(replace(options(moonshine, cache, tmp_path), minutes=0.1))

@@ -37,6 +37,7 @@ def post(served: Served, content: bytes = b"", **headers: str) -> httpx.Response
     return httpx.post(served.url + URL, content=content, headers=headers)
 
 
+@pytest.mark.slow
 def test_thirty_clients_at_once_are_served_or_told_to_come_again(serve: Serve) -> None:
     with serve(limits=EndpointLimits(requests=8)) as served:
 

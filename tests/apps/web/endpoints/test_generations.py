@@ -47,6 +47,7 @@ def spoken(generating: Served, session: Session, form: str) -> bytes:
     return generating.client().audio.speech.create(model=name, voice="default", input="Hi.", **options).content
 
 
+@pytest.mark.slow
 def test_speech_comes_in_each_format(generating: Served, session: Session) -> None:
     samples = session.run("tts", {"text": "Hi."}).media["speech"]  # type: ignore[union-attr]
     with wave.open(io.BytesIO(spoken(generating, session, "wav"))) as file:

@@ -128,6 +128,7 @@ def test_codes_are_shown_as_the_codec_shows_them(served: Running, session: Sessi
         np.testing.assert_array_equal(np.asarray(picture), session.codecs.runner("image", "writes").decode(codes))
 
 
+@pytest.mark.slow
 def test_the_model_sees_a_picture_of_its_codes(served: Running, session: Session) -> None:
     data = file_of(Image.fromarray(NOISE))
     seen = served.client.post("look?modality=image", content=data).json()

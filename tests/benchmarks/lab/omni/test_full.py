@@ -51,6 +51,7 @@ def test_rows_between_measured_ones_and_beyond() -> None:
     assert seconds_of([2], cost) == 1
 
 
+@pytest.mark.slow
 def test_the_rows_of_tasks_that_are_not_timed(omni: Path) -> None:
     """By hand: what is given, the words, and the answer."""
     found = list(computed(load_bundle(omni), {1: 1.0}))  # each row takes a second

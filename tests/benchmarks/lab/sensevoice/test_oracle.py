@@ -23,6 +23,7 @@ def test_features_and_states_are_funasrs(tmp_path: Path) -> None:
     assert rounded.mean < 0.05  # what bfloat16 itself costs, in 70 layers
 
 
+@pytest.mark.slow
 def test_costs_lists_both_forms_and_their_drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(SENSEVOICE, rows=64)
     monkeypatch.setattr(oracle, "CONFIG", config)
