@@ -21,9 +21,12 @@ SKIPPED: tuple[str, ...] = ()
 MASK_TOKEN = "<mask>"
 SPEECH_LENGTH = 400  # codes, more than most texts have
 MOST_PASSES = 8
-SURE = {"t2i": 0.5, "s2i": 0.5, "i2t": 0.9, "vqa": 0.9}
+SURE = {"i2t": 0.9, "vqa": 0.9}
 """Task -> the probability from which an id is committed: as much is right as after as many passes as positions
 (docs/omni-tiny.md). One pass says a text best."""
+UNSURE = {"t2i": 3.0, "sketch": 3.0}
+"""Task -> nats of the codes that a pass commits, but for the least sure: where a text leaves out what is where, twice as much is
+right as by a probability, and where it leaves out nothing, one pass or two are enough as well."""
 ANSWER_LENGTH = 4  # tokens of an answer to a question, which follows a caption: the last of the places of text
 DRAW, TELL, ANSWER, SAY, SKETCH = "<draw>", "<tell>", "<answer>", "<say>", "<sketch>"  # what is wanted; a prompt begins with it
 END = "<end>"
@@ -61,7 +64,7 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
     seen, reply = replace(caption, thought=True), AnswerSpan("text", ANSWER_LENGTH, end)
     templates = {
         "t2i": Template(DRAW + "{text}", {"text": "text"}, picture, unconditional=DRAW),
-        "s2i": Template(SKETCH + "{text}{image}", {"text": "text", "image": "image"}, picture, defaults={"text": ""}),
+        "sketch": Template(SKETCH + "{text}{image}", {"text": "text", "image": "image"}, picture, defaults={"text": ""}),
         "i2t": Template(TELL + "{image}", {"image": "image"}, (caption,)),
         "vqa": Template(ANSWER + "{text}{image}", {"text": "text", "image": "image"}, (seen, reply)),
     }
@@ -70,6 +73,9 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
     # A window of the whole answer: the prompt's keys and values are exact, so nothing is approximated.
     whole = {name: Schedule(passes=1, rule="quota", reuse=True, window="block", block=t.length) for name, t in templates.items()}
     sure = {name: replace(whole[name], passes=MOST_PASSES, rule="threshold", threshold=least) for name, least in SURE.items()}
+    sure |= {
+        name: replace(whole[name], passes=MOST_PASSES, rule="entropy_bound", entropy_bound=most) for name, most in UNSURE.items()
+    }
     return templates, whole | sure | {"vqa": replace(sure["vqa"], block=caption.length)}  # an answer after what it is read from
 
 

@@ -32,12 +32,12 @@ def test_a_sketch_becomes_its_picture(session: Session) -> None:
     """Described without places, and with its colors alone; without a text things are right all the same."""
     for said, least in ((without_places, 0.8), (only_colors, 0.7)):
         given = [{"text": said(case), "image": sketch_of(case)} for case in CASES]
-        drawn = [read(session.run("s2i", one).media["image"]) for one in given]
+        drawn = [read(session.run("sketch", one).media["image"]) for one in given]
         assert np.mean([right_facts(case.scene, scene) for case, scene in zip(CASES, drawn, strict=True)]) > least
     scene = Scene("white", (Group("owl", "", "big", 1, "middle"),))
     lines = sketch(scene, np.random.default_rng(0))
-    assert session.doubts("s2i", {"image": lines}) == ()
-    (owl,) = read(session.run("s2i", {"image": lines}).media["image"]).groups
+    assert session.doubts("sketch", {"image": lines}) == ()
+    (owl,) = read(session.run("sketch", {"image": lines}).media["image"]).groups
     assert owl == scene.groups[0]
 
 

@@ -82,12 +82,12 @@ ARROWS = {
         lambda case, made: right_groups(case.scene, read(made.media["image"])),
     ),
     "sketch and text to picture": Arrow(
-        "s2i",
+        "sketch",
         lambda case: {"text": without_places(case), "image": sketch_of(case)},
         lambda case, made: drawn(case.scene, made),
     ),
     "sketch and colors to picture": Arrow(
-        "s2i",
+        "sketch",
         lambda case: {"text": only_colors(case), "image": sketch_of(case)},
         lambda case, made: drawn(case.scene, made),
     ),

@@ -63,7 +63,7 @@ def main(out: Path) -> None:
     show_pixels(axes[1, 4], draw(model, EDIT, {"image": Kept(picture, anew)}))
     lines = sketch(DRAWN, np.random.default_rng(0), LOOSE)
     show_pixels(axes[0, 5], lines, COLORED)
-    colored = made_of(model, "s2i", {"text": COLORED, "image": lines})
+    colored = made_of(model, "sketch", {"text": COLORED, "image": lines})
     show_pixels(axes[1, 5], colored, f"“{answered(model, 'i2t', {'image': colored})}”")
     for column, title in enumerate(TITLES):
         axes[0, column].set_title(title, fontweight="bold", fontsize=11)

@@ -44,7 +44,7 @@ PIXELS, TEXT, QUESTION = render(SCENE), describe(SCENE), "tell me, what is on th
 
 
 @pytest.mark.parametrize("passes", [1, 4])
-@pytest.mark.parametrize("task", ["t2i", "s2i", "i2t", "vqa", "t2s"])
+@pytest.mark.parametrize("task", ["t2i", "sketch", "i2t", "vqa", "t2s"])
 def test_the_runtime_fills_as_pytorch_does(
     bundle: Path, model: Omni, codec: StickerCodec, speech: SpeechCodec, task: str, passes: int
 ) -> None:
@@ -52,7 +52,7 @@ def test_the_runtime_fills_as_pytorch_does(
     picture = examples.picture(SCENE)
     cases: dict[str, tuple[dict[str, object], Example]] = {
         "t2i": ({"text": TEXT}, examples.draw(TEXT, picture)),
-        "s2i": ({"text": TEXT, "image": LINES}, examples.draw(TEXT, picture, examples.sketch(SCENE, RNG, STEADY))),
+        "sketch": ({"text": TEXT, "image": LINES}, examples.draw(TEXT, picture, examples.sketch(SCENE, RNG, STEADY))),
         "i2t": ({"image": PIXELS}, examples.tell(picture, TEXT)),
         "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(picture, SCENE, Question("there", QUESTION, "no"))),
         "t2s": ({"text": TEXTS[0]}, examples.speak(TEXTS[0], speech.train.codes[0])),
@@ -67,7 +67,7 @@ def test_the_runtime_fills_as_pytorch_does(
         own = expected[start : start + block]
         upto = start + next((i + 1 for i in range(len(own)) if own[i] == END_ID), len(own))
         assert list(answer.ids[start:upto]) == list(expected[start:upto])
-    if task in ("t2i", "s2i"):
+    if task in ("t2i", "sketch"):
         drawn = from_codes(codec, torch.from_numpy(expected - IMAGE).reshape(1, SIDE_CODES, SIDE_CODES))[0]
         assert np.abs(answer.media["image"].astype(int) - drawn).max() <= 1
     if task == "t2s":
@@ -127,13 +127,13 @@ def test_guidance_leads_away_from_pictures_without_a_text(bundle: Path) -> None:
 
 def test_a_sketch_needs_no_text(bundle: Path) -> None:
     session = open_model(bundle)
-    alone, empty = (session.run("s2i", given).codes["image"] for given in ({"image": LINES}, {"text": "", "image": LINES}))
+    alone, empty = (session.run("sketch", given).codes["image"] for given in ({"image": LINES}, {"text": "", "image": LINES}))
     assert alone == empty
-    assert session.doubts("s2i", {"image": [0] * PICTURE}) == ()
+    assert session.doubts("sketch", {"image": [0] * PICTURE}) == ()
     with pytest.raises(InputError, match="the input text is empty"):
-        session.run("s2i", {"text": "  ", "image": LINES})
-    with pytest.raises(InputError, match="the task s2i takes text, image; not given: image"):
-        session.run("s2i", {"text": "red"})
+        session.run("sketch", {"text": "  ", "image": LINES})
+    with pytest.raises(InputError, match="the task sketch takes text, image; not given: image"):
+        session.run("sketch", {"text": "red"})
 
 
 def test_places_are_checked(bundle: Path, tmp_path: Path) -> None:

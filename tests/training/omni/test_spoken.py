@@ -63,11 +63,11 @@ def test_a_question_on_a_picture_is_answered_aloud(bundle: Path, tmp_path: Path,
     assert seconds(tmp_path / "said.wav") >= 0.4
 
 
-@pytest.mark.parametrize("task", ["t2i", "s2i"])
+@pytest.mark.parametrize("task", ["t2i", "sketch"])
 def test_a_picture_is_narrated(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str) -> None:
     picture, said = tmp_path / "picture.png", tmp_path / "said.wav"
     (tmp_path / "lines.png").write_bytes(png(LINES, ".png"))
-    given = ["--image", str(tmp_path / "lines.png")] if task == "s2i" else []
+    given = ["--image", str(tmp_path / "lines.png")] if task == "sketch" else []
     request = ["generate", str(bundle), "--task", task, "--text", "a big cat", *given, "--quiet"]
     assert main([*request, "--output", str(picture), "--narration", str(said)]) == 0
     told = capsys.readouterr().out.strip()

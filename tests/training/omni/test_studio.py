@@ -39,9 +39,9 @@ def test_each_task_is_run_and_shown(bundle: Path) -> None:
         assert len(served.client.post("look?modality=image", content=file.getvalue()).json()["codes"]) == PICTURE
         image = base64.b64encode(file.getvalue()).decode()
         for text in ("red on a sand background", ""):  # a sketch needs no text
-            *_, drawn, end = events(served, task="s2i", inputs={"text": text, "image": image}, schedule={"passes": 1})
+            *_, drawn, end = events(served, task="sketch", inputs={"text": text, "image": image}, schedule={"passes": 1})
             assert (end["event"], len(drawn["spans"][0]["codes"])) == ("done", PICTURE)
-        assert "needs image; image is not there" in events(served, task="s2i", inputs={"text": "red"})[0]["error"]
+        assert "needs image; image is not there" in events(served, task="sketch", inputs={"text": "red"})[0]["error"]
         *_, told, _ = events(served, task="i2t", inputs={"image": image}, schedule={"passes": 1})
         assert len(told["spans"][0]["tokens"]) == tasks["i2t"]["positions"]["text"]
 
