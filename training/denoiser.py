@@ -27,6 +27,11 @@ class Sizes:
     heads: int = 6
     ffn: int = 512
 
+    @property
+    def middle(self) -> int:
+        """After so many layers rows tell what they stand for, where a training has hints; the others read it."""
+        return max(1, self.layers * 5 // 8)
+
     def config(self, vocabulary: int) -> BackboneConfig:
         return BackboneConfig(
             layers=self.layers,

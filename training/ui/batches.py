@@ -78,7 +78,7 @@ def laid(example: Example, encode: Encode, rng: np.random.Generator) -> Laid:
     wanted = {prompt + at: answer[at] for at in np.flatnonzero(masked).tolist()}
     ids = ids + np.where(masked, MASK_ID, answer).tolist()
     places = places + list(range(WORDS + ROWS, WORDS + ROWS + len(answer)))
-    hints = told(example.filled)
+    hints = told(example)
     said = [hints[place] for place in places[:prompt] if place < WORDS]
     return Laid(ids, places, prompt, wanted, said)
 

@@ -1,18 +1,25 @@
 """What the words of a request stand for, as a hint in training: row of the answer, its type, and the slot that points to them.
 
 To fill the fifth row a model has to find the fifth thing that is said, so it has to count. It is told so at each word, in the
-middle of the model. A bundle has nothing of this.
+middle of the model. Words that no slot points to are told what they stand for as well, where they name an option that is chosen
+or a row that is changed: the model has to find the same words elsewhere, in the request or on the panel. A bundle has nothing of
+this.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from unmask.apps.ui.slots import COMPONENTS, NONE, OPTION, POINTERS, READING, ROWS, WORDS, Filled, Slots
+from unmask.apps.ui.slots import COMPONENTS, NONE, ON, OPTION, POINTERS, READING, ROWS, TARGETS, WORDS, Slots
+from unmask.apps.ui.words import Word, words_of
+from unmask.training.ui.grammar.sketch import Example
 
 TYPES = (NONE, *COMPONENTS, OPTION, READING)
-ROLES = (NONE, "label", "low", "high", "value")
+CHOSEN, CHANGED = "chosen", "changed"
+ROLES = (NONE, "label", "low", "high", "value", CHOSEN, CHANGED)
+NUMBERS = ("low", "high", "value")
 WIDTHS = (ROWS + 1, len(TYPES), len(ROLES))
 
 
@@ -24,19 +31,39 @@ class Hint(NamedTuple):
     role: int = 0
 
 
-def told(filled: Filled) -> list[Hint]:
+def told(example: Example) -> list[Hint]:
     """(WORDS,) what each word of a request stands for in its answer."""
     found = [Hint()] * WORDS
-    for number, row in enumerate(filled.rows):
+    for number, row in enumerate(example.filled.rows):
         kind = TYPES.index(row.type) if row.type in TYPES else 0
         for word, role in roles(row).items():
             found[word] = Hint(number, kind, ROLES.index(role))
+    for number, words, role in _named(example):
+        kind = TYPES.index(OPTION) if role == CHOSEN else 0
+        for at in _places(words, example.words):
+            if all(found[word] == Hint() for word in at):
+                found[at.start : at.stop] = [Hint(number, kind, ROLES.index(role))] * len(at)
     return found
+
+
+def _named(example: Example) -> Iterator[tuple[int, Sequence[Word], str]]:
+    """(row of the answer, words, role) of what a request names without a slot that points to it."""
+    for number, row in enumerate(example.filled.rows):
+        if row.type == OPTION and row.value == ON and row.start in POINTERS:
+            yield number, example.words[POINTERS.index(row.start) : POINTERS.index(row.end) + 1], CHOSEN
+        if row.place in TARGETS and example.panel:
+            yield number, words_of(example.panel.rows[TARGETS.index(row.place)].label), CHANGED
+
+
+def _places(words: Sequence[Word], among: Sequence[Word]) -> list[range]:
+    """Where the words stand among others."""
+    wanted, texts, size = [word.text for word in words], [word.text for word in among], len(words)
+    return [range(at, at + size) for at in range(len(texts) - size + 1) if size and texts[at : at + size] == wanted]
 
 
 def roles(row: Slots) -> dict[int, str]:
     """The words that a row points to, each with the slot that does."""
-    found = {POINTERS.index(token): role for role in ROLES[2:] if (token := getattr(row, role)) in POINTERS}
+    found = {POINTERS.index(token): role for role in NUMBERS if (token := getattr(row, role)) in POINTERS}
     if row.start in POINTERS:
         label = range(POINTERS.index(row.start), POINTERS.index(row.end) + 1)
         found = {word: "label" for word in label} | found

@@ -17,12 +17,11 @@ from unmask.training.denoiser import Sequences, Sizes, begin, matrices, passed
 from unmask.training.ui.hint import WIDTHS
 
 NO_PLACE = PLACES
-MIDDLE = 3  # layers after which words tell what they stand for: the canvas reads it in those that follow
 
 
 @dataclass(frozen=True)
 class UiConfig(Sizes):
-    layers: int = 5
+    layers: int = 8
 
 
 class UiModel(nn.Module):
@@ -74,7 +73,7 @@ class UiModel(nn.Module):
     def forward(self, canvas: Sequences) -> tuple[Tensor, Tensor]:
         """Rows (B, N, d) of the middle, and hidden rows after the final norm. Those of padding mean nothing."""
         rows = F.embedding(canvas.ids, self.table()) + F.embedding(canvas.places, self.place_table())
-        found = passed(self.backbone, canvas, rows, MIDDLE)
+        found = passed(self.backbone, canvas, rows, self.config.middle)
         return found.middle, found.last
 
     def logits(self, hidden: Tensor) -> Tensor:

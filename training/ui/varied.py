@@ -35,7 +35,7 @@ def varied(example: Example, rng: np.random.Generator) -> Example:
     if rng.random() < REWORDED:
         example = moved(example, *reworded(example.words, pointed(example) | named(example), rng))
     if rng.random() < HEARD:
-        example = moved(example, *heard(example.words, rng))
+        example = moved(example, *heard(example.words, edges(example), rng))
     if rng.random() < STRAY:
         example = moved(example, *strewn(example.words, pointed(example), rng))
     return example
@@ -76,12 +76,19 @@ def named(example: Example) -> set[int]:
     return {i for i, word in enumerate(example.words) if word.text in labels}
 
 
-def heard(words: Sequence[Word], rng: np.random.Generator) -> tuple[list[Word], Places]:
+def edges(example: Example) -> set[int]:
+    """Words that a label begins with, and those after one: words on both sides of an edge are not heard as one."""
+    rows = (row for row in example.filled.rows if row.start in POINTERS)
+    return {at for row in rows for at in (POINTERS.index(row.start), POINTERS.index(row.end) + 1)}
+
+
+def heard(words: Sequence[Word], edges: Container[int], rng: np.random.Generator) -> tuple[list[Word], Places]:
     """The words as a recognizer may hear them."""
     found, places = list[Word](), Places()
     while len(places) < len(words):
         here = len(places)
-        count, instead = _instead(words[here : here + MOST], rng)
+        stop = next((at for at in range(here + 1, here + MOST) if at in edges), here + MOST)
+        count, instead = _instead(words[here:stop], rng)
         first, last = len(found), len(found) + len(instead) - 1
         places += [(first, last), *[(last, last)] * (count - 1)]
         found += instead

@@ -63,7 +63,7 @@ def test_other_words_of_the_same_meaning_leave_labels_and_names_of_rows() -> Non
 def test_places_of_words_follow_them() -> None:
     words, rng = words_of("give me a button for the garage door from 3 to 9"), np.random.default_rng(1)
     for _ in range(200):
-        found, places = heard(words, rng)
+        found, places = heard(words, (), rng)
         assert (places[0][0], places[-1][1]) == (0, len(found) - 1)
         assert places == sorted(places)
         assert [found[places[i][0]].number for i in (9, 11)] == [3, 9]
