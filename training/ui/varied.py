@@ -15,9 +15,13 @@ from unmask.training.ui.grammar.names import held_words
 from unmask.training.ui.grammar.sketch import Example
 from unmask.training.ui.misheard import MOST, misheard
 
-REWORDED, SYNONYM = 0.5, 0.15  # share of requests with words of the same meaning, and of their words that have any
+REWORDED, SYNONYM = 0.5, 0.18  # share of requests with words of the same meaning, and of their words that have any
 HEARD = 0.35  # share of requests in which words are misheard
 CONFUSED, UNKNOWN = 0.2, 0.03  # of these, share of words that are heard as the captioner may, or as any other word
+SHORT, LEFT_OUT = 0.2, 0.25  # share of requests that leave out words, and of their small words that are left out
+SMALL = frozenset(
+    ("a", "an", "the", "some", "me", "us", "my", "please", "that", "which", "is", "are", "be", "it's", "of", "there")
+)
 STRAY = 0.15  # share of requests with one more word, or two or three, that mean nothing
 STRAYS = (
     *("just", "like", "maybe", "well", "now", "really", "here", "so", "then", "the", "a", "perhaps", "simply", "quickly"),
@@ -36,6 +40,8 @@ def varied(example: Example, rng: np.random.Generator) -> Example:
         example = moved(example, *reworded(example.words, pointed(example) | named(example), rng))
     if rng.random() < HEARD:
         example = moved(example, *heard(example.words, edges(example), rng))
+    if rng.random() < SHORT:
+        example = moved(example, *shortened(example.words, pointed(example) | named(example), rng))
     if rng.random() < STRAY:
         example = moved(example, *strewn(example.words, pointed(example), rng))
     return example
@@ -74,6 +80,17 @@ def named(example: Example) -> set[int]:
     """Words that are in a label of the present panel: a change finds its row by them."""
     labels = {word for row in (example.panel.rows if example.panel else ()) for word in row.label.lower().split()}
     return {i for i, word in enumerate(example.words) if word.text in labels}
+
+
+def shortened(words: Sequence[Word], kept: Container[int], rng: np.random.Generator) -> tuple[list[Word], Places]:
+    """The words without some of the small ones, as in haste, or as a recognizer misses them. At least one word is left."""
+    found, places = list[Word](), Places()
+    for i, word in enumerate(words):
+        last = i == len(words) - 1 and not found
+        if i in kept or last or word.text not in SMALL or rng.random() >= LEFT_OUT:
+            found.append(word)
+        places.append((max(0, len(found) - 1),) * 2)
+    return found, places
 
 
 def edges(example: Example) -> set[int]:

@@ -10,7 +10,7 @@ from unmask.training.ui.grammar.made_up import made_up
 from unmask.training.ui.grammar.names import held_words
 from unmask.training.ui.grammar.phrasing import held_back_words
 from unmask.training.ui.misheard import differences, misheard
-from unmask.training.ui.varied import heard, moved, named, pointed, reworded, strewn, synonyms, varied
+from unmask.training.ui.varied import SMALL, heard, moved, named, pointed, reworded, shortened, strewn, synonyms, varied
 
 
 def numbers(panel: Panel | None) -> list[tuple[object, ...]]:
@@ -39,6 +39,19 @@ def test_words_that_mean_nothing_change_no_label() -> None:
             changed = moved(example, *strewn(example.words, pointed(example), rng))
             assert len(changed.words) > len(example.words)
             assert read(changed.filled, changed.words, None).panel == read(example.filled, example.words, None).panel
+
+
+def test_small_words_that_are_left_out_change_no_label() -> None:
+    rng, shorter = np.random.default_rng(5), 0
+    for _ in range(300):
+        example = draw(rng)
+        kept = pointed(example) | named(example)
+        changed = moved(example, *shortened(example.words, kept, rng))
+        assert changed.words
+        assert [w for w in changed.words if w.text not in SMALL] == [w for w in example.words if w.text not in SMALL]
+        assert read(changed.filled, changed.words, None).panel == read(example.filled, example.words, None).panel
+        shorter += len(changed.words) < len(example.words)
+    assert shorter > 100
 
 
 def test_synonyms_are_words_and_none_makes_a_phrasing_that_is_held_back() -> None:
