@@ -74,11 +74,12 @@ STYLES = (
     *("multipleSelection", "chips", "date", "time", "horizontal", "vertical", "minutes", "seconds", "hours", RAISE, LOWER),
 )
 LOOKS = (*(f"<icon {name}>" for name in ICONS), *(f"<style {name}>" for name in STYLES))
-NAMED, PARTLY_NAMED = MENTIONS = (
-    "<named>",
-    "<partly named>",
-)  # of a row in the prompt: the request has its label, or a part of it
-SPARE = (*MENTIONS, *(f"<spare {i}>" for i in range(2, 8)))
+NAMED, PARTLY_NAMED, REPEATED = MENTIONS = (
+    "<named>",  # of a row in the prompt: the request has its label,
+    "<partly named>",  # or a part of it
+    "<repeated>",  # of a word of the request: it was said before
+)
+SPARE = (*MENTIONS, *(f"<spare {i}>" for i in range(3, 8)))
 MARKS = ("<number>", "<time>", *(f"<{n}>" for n in range(13)))  # words of a request that are numbers and times
 TOKENS = (
     *(MASK, NONE, *KINDS, *COMPONENTS, OPTION, READING, *CHANGES, *DEPTHS, *TARGETS, *AFTER, *POINTERS),
