@@ -30,6 +30,9 @@ TINY = {
 }
 SHAPES: dict[str, dict[str, Any]] = {}
 PASSES = 16
+UNSURE = 0.3
+"""Nats of the slots that a pass commits, but for the least sure: as much is right as by other rules, in fewer rows
+(docs/voice-ui.md)."""
 
 
 def config(raw: dict[str, Any]) -> BackboneConfig:
@@ -41,7 +44,7 @@ def traits(raw: dict[str, Any], tokenizer: Tokenizer, block: int | None) -> Trai
     end, size = one(need(raw, "eos_token_id")), places["ui"][1] - places["ui"][0]
     template = Template("{text}", {"text": "text"}, (AnswerSpan("ui", size),))
     # A window of the whole canvas: the prompt's keys and values are exact, so nothing is approximated.
-    schedule = Schedule(passes=PASSES, rule="factor", factor=0.5, reuse=True, window="block", block=size)
+    schedule = Schedule(passes=PASSES, rule="entropy_bound", entropy_bound=UNSURE, reuse=True, window="block", block=size)
     longest = need(raw, "max_position_embeddings")
     tasks = {"ui": template}, {"ui": schedule}
     return Traits(mask_id(raw, tokenizer, MASK_TOKEN), end, 0, "prefix", None, longest, tasks, ranges, places=places)
