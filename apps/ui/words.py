@@ -175,11 +175,19 @@ def _time(words: list[Word], at: int, before: str) -> tuple[int | None, int]:
         return _with_half(60 * hour, words, at + 2)
     if _half(words, at + 1)[0] is not None:
         return _with_half(60 * hour, words, at + 1)
-    after = words[at + 1].number if at + 1 < len(words) else None
-    timely = before in ("at", "for") or _half(words, at + 2)[0] is not None
+    minute = at + 2 if text[1] == "," and not _listed(words, at + 3) else at + 1  # recognizers write a comma in "seven, fifteen"
+    after = words[minute].number if minute < len(words) else None
+    timely = before in ("at", "for") or _half(words, minute + 1)[0] is not None
     if timely and after is not None and 10 <= after < 60 and after % 1 == 0:
-        return _with_half(int(60 * hour + after), words, at + 2)
+        return _with_half(int(60 * hour + after), words, minute + 1)
     return None, at
+
+
+def _listed(words: list[Word], at: int) -> bool:
+    """Whether another number follows, as in a list: 5, 10 and 15."""
+    joined = [word.text in (",", "and", "or") for word in words[at : at + 2]]
+    number = at + sum(joined)
+    return bool(joined) and joined[0] and number < len(words) and words[number].number is not None
 
 
 def _hour(words: list[Word], at: int) -> int | None:

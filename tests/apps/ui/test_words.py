@@ -18,6 +18,8 @@ from unmask.apps.ui.words import label_of, spoken, words_of
         ("two and a half", "2.5"),
         ("twenty, thirty and forty", "20 , 30 and 40"),
         ("wake me at seven thirty", "wake me at 07:30"),
+        ("an alarm for seven, fifteen on Monday, and tea", "an alarm for 07:15 on monday , and tea"),
+        ("a choice for five, ten and fifteen", "a choice for 5 , 10 and 15"),
         ("7:30 p.m. and 6 a m, half past six pm", "19:30 and 06:00 , 18:30"),
         ("quarter to nine o'clock? 40%", "08:45 o'clock 40 percent"),
         ("um, show uh me the LED's", ", show me the led's"),
