@@ -18,6 +18,7 @@ __all__ = ["command"]
 QUICK = ("--rounds", "2", "--min-seconds", "0", "--warmup", "1", "--quiet")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_samples_and_prints_them_as_tables(command: Command, backbones: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "reports" / "one"
     result = command("bench", backbones["dream"], "--scenario", "step", "fill", *QUICK, "--output", folder)

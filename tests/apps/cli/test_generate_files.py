@@ -36,6 +36,7 @@ def test_a_text_becomes_a_picture(command: Command, media: Path, tmp_path: Path)
     assert len(json.loads(again.out)["codes"]["image"]) == 256
 
 
+@pytest.mark.slow
 def test_a_photo_is_answered_in_text(command: Command, media: Path, photo: Path) -> None:
     asked = ("generate", media, "--task", "vqa", "--text", "what is this", "--length", "8", *FEW)
     told = command(*asked, "--image", photo)

@@ -64,7 +64,7 @@ def test_what_cannot_be_made_is_told(
     assert reason in told.err
 
 
-@pytest.mark.parametrize("form", ["fp32", "fp16"])
+@pytest.mark.parametrize("form", [pytest.param("fp32", marks=pytest.mark.slow), "fp16"])
 def test_a_model_that_fills_a_canvas_is_made_of_its_bundle(
     command: Command, backbones: dict[str, Path], tmp_path: Path, form: str
 ) -> None:

@@ -90,6 +90,7 @@ def bad(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_bad_pictures_are_a_line_each(tmp_path: Path) -> None:
     for name, told in bad(tmp_path).items():
         path = tmp_path / name

@@ -181,6 +181,7 @@ def test_a_key_may_be_in_the_certificates_file(certificate: tuple[Path, Path], t
     assert Tls(both).key is None
 
 
+@pytest.mark.slow
 def test_what_is_no_certificate_is_one_line(command: Command, certificate: tuple[Path, Path], tmp_path: Path) -> None:
     own, key = certificate
     secret = tmp_path / "secret.pem"

@@ -128,6 +128,7 @@ def session(media: Path) -> Session:
     return open_model(media).load()
 
 
+@pytest.mark.slow
 def test_a_bundle_speaks_and_is_listed(served: Served, shipped: Captioner, session: Session) -> None:
     with ThreadPoolExecutor(1) as worker:
         models = Models(shipped, LiveOptions(), generator=(session, worker))

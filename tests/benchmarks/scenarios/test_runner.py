@@ -135,6 +135,7 @@ def test_every_scenario_of_a_tiny_backbone(backbones: dict[str, Path]) -> None:
         assert bool(samples[0].more) == (one.scenario in ("load", "soak"))
 
 
+@pytest.mark.slow
 def test_every_scenario_of_a_tiny_model_of_streams(voice: Path) -> None:
     own = list(cases(subject(voice), SCENARIOS, minutes=0.005))
     assert "default, 3 s of speech" in [c.name for c in own if c.scenario == "fill"]

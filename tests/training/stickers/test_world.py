@@ -40,6 +40,7 @@ def test_one_thing_has_the_same_pixels_in_every_place() -> None:
     assert all(at % 1 == 0 and 0 <= CODE * at < SIDE for spots in SPREAD.values() for spot in spots for at in spot)
 
 
+@pytest.mark.slow
 def test_the_reader_finds_every_scene() -> None:
     drawn = scenes(60)
     assert [read(render(scene)) for scene in drawn] == drawn
