@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from unmask.apps.ui.slots import IDS, NAMED, PARTLY_NAMED, REPEATED, ROWS, SIZE, WORDS
 from unmask.apps.ui.surface import Panel, Row
-from unmask.apps.ui.words import Word, words_of
+from unmask.apps.ui.words import Word, places_of, words_of
 
 PLACES = WORDS + ROWS + SIZE
 Encode = Callable[[str], Sequence[int]]
@@ -75,7 +75,7 @@ def _row(row: Row, said: Sequence[str], encode: Encode) -> Iterator[int]:
     """The row's type, whether the request names it, and the pieces of its label."""
     yield IDS[row.type]
     label = [word.text for word in words_of(row.label)]
-    if label and any(said[i : i + len(label)] == label for i in range(len(said) - len(label) + 1)):
+    if places_of(label, said):
         yield IDS[NAMED]
     elif any(len(word) >= LONG_ENOUGH and word in said for word in label):
         yield IDS[PARTLY_NAMED]

@@ -97,7 +97,7 @@ def once(given: Sequence[Slots], words: Sequence[Word]) -> list[Slots]:
     """
     found, taken, numbers = list[Slots](), set[int](), set[str]()
     for each in given:
-        own = pointed(each)
+        own = set(label_at(each))
         said = {token for token in (each.low, each.high, each.value) if token in POINTERS}
         listed = not own and each.start != NONE and any((each.type, each.start) == (row.type, row.start) for row in found)
         nothing = bool(own) and all(words[i].text in ARTICLES for i in own if i < len(words))
@@ -109,13 +109,13 @@ def once(given: Sequence[Slots], words: Sequence[Word]) -> list[Slots]:
     return found
 
 
-def pointed(given: Slots) -> set[int]:
+def label_at(given: Slots) -> range:
     """Numbers of the words that a label is made of; none for a label of the list."""
     if given.start not in POINTERS:
-        return set()
+        return range(0)
     first = POINTERS.index(given.start)
     last = POINTERS.index(given.end) if given.end in POINTERS else first
-    return set(range(first, max(first, last) + 1))
+    return range(first, max(first, last) + 1)
 
 
 def _row(given: Slots, words: Sequence[Word]) -> Row | None:
@@ -131,7 +131,7 @@ def label(given: Slots, words: Sequence[Word]) -> str:
     if given.start.startswith("<label "):
         name = given.start.removeprefix("<label ").removesuffix(">")
         return name if name in LABELS else ""
-    at = [i for i in sorted(pointed(given)) if i < len(words)]
+    at = [i for i in label_at(given) if i < len(words)]
     if len(at) > 1 and words[at[0]].text in ARTICLES and at[0] and words[at[0] - 1].text in BEFORE_NAMES:
         at = at[1:]  # "for the kitchen" is the kitchen's, and not called "the kitchen"
     return label_of([words[i] for i in at])

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 UNITS = (
@@ -212,6 +213,12 @@ def _with_half(minutes: int, words: list[Word], at: int) -> tuple[int, int]:
     if half == "am" and minutes >= 12 * 60:
         minutes -= 12 * 60
     return minutes, stop
+
+
+def places_of(part: Sequence[str], words: Sequence[str]) -> list[range]:
+    """Where a part stands among words, each time; nowhere if it is empty."""
+    size = len(part)
+    return [range(at, at + size) for at in range(len(words) - size + 1) if size and list(words[at : at + size]) == list(part)]
 
 
 def label_of(words: list[Word]) -> str:

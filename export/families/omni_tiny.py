@@ -21,12 +21,13 @@ SKIPPED: tuple[str, ...] = ()
 MASK_TOKEN = "<mask>"
 SPEECH_LENGTH = 400  # codes, more than most texts have
 MOST_PASSES = 8
-SURE = {"i2t": 0.9, "vqa": 0.9}
-"""Task -> the probability from which an id is committed: as much is right as after as many passes as positions
-(docs/omni-tiny.md). One pass says a text best."""
-UNSURE = {"t2i": 3.0, "sketch": 3.0}
-"""Task -> nats of the codes that a pass commits, but for the least sure: where a text leaves out what is where, twice as much is
-right as by a probability, and where it leaves out nothing, one pass or two are enough as well."""
+BY_PROBABILITY: dict[str, Any] = {"rule": "threshold", "threshold": 0.9}
+"""As much is right as after as many passes as positions (docs/omni-tiny.md)."""
+BY_ENTROPY: dict[str, Any] = {"rule": "entropy_bound", "entropy_bound": 3.0}
+"""Where a text leaves out what is where, twice as much is right as by a probability, and where it leaves out nothing, one pass or
+two are enough as well."""
+COMMITS = {"t2i": BY_ENTROPY, "sketch": BY_ENTROPY, "i2t": BY_PROBABILITY, "vqa": BY_PROBABILITY}
+"""Task -> how a pass commits. One pass says a text best."""
 ANSWER_LENGTH = 4  # tokens of an answer to a question, which follows a caption: the last of the places of text
 DRAW, TELL, ANSWER, SAY, SKETCH = "<draw>", "<tell>", "<answer>", "<say>", "<sketch>"  # what is wanted; a prompt begins with it
 END = "<end>"
@@ -72,10 +73,7 @@ def _tasks(sizes: dict[str, int], end: int) -> tuple[dict[str, Template], dict[s
         templates["t2s"] = Template(SAY + "{text}" + END, {"text": "text"}, (AnswerSpan("speech", SPEECH_LENGTH),))
     # A window of the whole answer: the prompt's keys and values are exact, so nothing is approximated.
     whole = {name: Schedule(passes=1, rule="quota", reuse=True, window="block", block=t.length) for name, t in templates.items()}
-    sure = {name: replace(whole[name], passes=MOST_PASSES, rule="threshold", threshold=least) for name, least in SURE.items()}
-    sure |= {
-        name: replace(whole[name], passes=MOST_PASSES, rule="entropy_bound", entropy_bound=most) for name, most in UNSURE.items()
-    }
+    sure = {name: replace(whole[name], passes=MOST_PASSES, **how) for name, how in COMMITS.items()}
     return templates, whole | sure | {"vqa": replace(sure["vqa"], block=caption.length)}  # an answer after what it is read from
 
 

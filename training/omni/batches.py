@@ -12,7 +12,7 @@ from unmask.training.omni.examples import Example, Examples, Ids
 from unmask.training.omni.model import IGNORED, NO_PLACE, SPOKEN
 from unmask.training.omni.vocabulary import END_ID, IMAGE, LONGEST, MASK_ID, PICTURE, SPEECH
 from unmask.training.stickers.scene import Scene, draw_scene
-from unmask.training.stickers.sketches import any_hand
+from unmask.training.stickers.sketches import any_hand, sketch
 from unmask.training.stickers.words import describe, describe_colors, draw_question, draw_wording
 
 WHOLLY_MASKED = 0.5
@@ -64,7 +64,7 @@ def described(scene: Scene, rng: np.random.Generator) -> str:
 def sketches(examples: Examples, scenes: list[Scene], rng: np.random.Generator) -> list[Example]:
     hands = [any_hand(rng) for _ in scenes]
     return [
-        examples.draw(sketched(scene, rng), examples.picture(scene), examples.sketch(scene, rng, hand))
+        examples.draw(sketched(scene, rng), examples.picture(scene), examples.sketch(scene, sketch(scene, rng, hand)))
         for scene, hand in zip(scenes, hands, strict=True)
     ]
 

@@ -12,12 +12,11 @@ from unmask.training.omni.fill import fill, stacked
 from unmask.training.omni.model import Omni
 from unmask.training.omni.spoken import Listener
 from unmask.training.omni.vocabulary import LONGEST, SPEECH
-from unmask.training.stickers.exam import Case, held_out_cases
+from unmask.training.stickers.exam import Case, held_out_cases, only_colors, sketch_of, without_places
 from unmask.training.stickers.pictures import read, render
 from unmask.training.stickers.scene import Scene, facts
 from unmask.training.stickers.scores import right_facts
-from unmask.training.stickers.sketches import any_hand
-from unmask.training.stickers.words import describe, describe_colors, draw_wording, understand
+from unmask.training.stickers.words import describe, understand
 
 PASSES = (1, 8)
 SHOWN = 16
@@ -37,7 +36,7 @@ class Exam:
         self.scenes, self.questions = [case.scene for case in cases], [case.question for case in cases]
         codes = [examples.picture(scene) for scene in self.scenes]
         self._draw = [examples.draw(text, picture) for text, picture in zip((case.text for case in cases), codes, strict=True)]
-        self._sketch = self._sketches(cases, codes, np.random.default_rng([seed, 6]))
+        self._sketch = self._sketches(cases, codes)
         self._tell = [examples.tell(picture, describe(scene)) for picture, scene in zip(codes, self.scenes, strict=True)]
         self._answer = [
             examples.answer(picture, scene, q) for picture, scene, q in zip(codes, self.scenes, self.questions, strict=True)
@@ -65,13 +64,10 @@ class Exam:
         found["answer"] = _share([a == q.answer for a, q in zip(said, self.questions, strict=True)])
         return found | self._speech(model)
 
-    def _sketches(self, cases: list[Case], codes: list[Picture], rng: np.random.Generator) -> dict[str, list[Example]]:
-        """Sketches in hands at random: described without places, and with no more than their colors told."""
-        lines = [self._examples.sketch(case.scene, rng, any_hand(rng)) for case in cases]
-        said = {
-            "sketch": [describe(case.scene, draw_wording(rng, held=True), rng, places=False) for case in cases],
-            "sketch_colors": [describe_colors(case.scene, draw_wording(rng, held=True)) for case in cases],
-        }
+    def _sketches(self, cases: list[Case], codes: list[Picture]) -> dict[str, list[Example]]:
+        """Described without places, and with no more than their colors told."""
+        lines = [self._examples.sketch(case.scene, sketch_of(case)) for case in cases]
+        said = {"sketch": map(without_places, cases), "sketch_colors": map(only_colors, cases)}
         return {
             name: [self._examples.draw(*parts) for parts in zip(texts, codes, lines, strict=True)] for name, texts in said.items()
         }

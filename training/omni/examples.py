@@ -30,7 +30,6 @@ from unmask.training.omni.vocabulary import (
 )
 from unmask.training.stickers.pictures import Pixels, drawn
 from unmask.training.stickers.scene import Group, Scene
-from unmask.training.stickers.sketches import Hand, sketch
 from unmask.training.stickers.things import BY_NAME, CELL, CODE, COLORS, GROUNDS, PLACES, SIZES, SPREAD, THINGS
 from unmask.training.stickers.words import Question, describe
 
@@ -114,9 +113,9 @@ class Examples:
         """(B, PICTURE) ids -> pictures."""
         return from_codes(self._codec, torch.from_numpy(ids - IMAGE).unflatten(1, (SIDE_CODES, SIDE_CODES)))
 
-    def sketch(self, scene: Scene, rng: np.random.Generator, hand: Hand) -> Picture:
-        """The codes of a scene as a hand draws it. Its lines show things and parts, and no colors."""
-        codes = to_codes(self._codec, [sketch(scene, rng, hand)])[0].numpy().ravel() + IMAGE
+    def sketch(self, scene: Scene, lines: Pixels) -> Picture:
+        """The codes of a scene's lines, which show things and parts, and no colors."""
+        codes = to_codes(self._codec, [lines])[0].numpy().ravel() + IMAGE
         return Picture(codes, self.picture(scene).shown * (1, 0, 1))
 
     def draw(self, text: str, picture: Picture, lines: Picture | None = None) -> Example:

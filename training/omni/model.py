@@ -34,11 +34,6 @@ class OmniConfig(Sizes):
     """Places of speech: the codes that each token is said in, added up."""
 
     @property
-    def middle(self) -> int:
-        """After so many layers a row says what its square shows (`shown_losses`); the others find the code."""
-        return self.layers * 5 // 8
-
-    @property
     def backbone(self) -> BackboneConfig:
         return self.config(SIZE + NO_PLACE + self.spoken)
 

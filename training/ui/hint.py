@@ -13,13 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unmask.apps.ui.slots import COMPONENTS, NONE, ON, OPTION, POINTERS, READING, ROWS, TARGETS, WORDS, Slots
-from unmask.apps.ui.words import Word, words_of
+from unmask.apps.ui.surface import label_at
+from unmask.apps.ui.words import places_of, words_of
 from unmask.training.ui.grammar.sketch import Example
 
 TYPES = (NONE, *COMPONENTS, OPTION, READING)
 CHOSEN, CHANGED = "chosen", "changed"
-ROLES = (NONE, "label", "low", "high", "value", CHOSEN, CHANGED)
-NUMBERS = ("low", "high", "value")
+NUMBER_SLOTS = ("low", "high", "value")
+ROLES = (NONE, "label", *NUMBER_SLOTS, CHOSEN, CHANGED)
 WIDTHS = (ROWS + 1, len(TYPES), len(ROLES))
 
 
@@ -38,36 +39,28 @@ def told(example: Example) -> list[Hint]:
         kind = TYPES.index(row.type) if row.type in TYPES else 0
         for word, role in roles(row).items():
             found[word] = Hint(number, kind, ROLES.index(role))
-    for number, words, role in _named(example):
+    texts = [word.text for word in example.words]
+    for number, name, role in _named(example, texts):
         kind = TYPES.index(OPTION) if role == CHOSEN else 0
-        for at in _places(words, example.words):
+        for at in places_of(name, texts):
             if all(found[word] == Hint() for word in at):
                 found[at.start : at.stop] = [Hint(number, kind, ROLES.index(role))] * len(at)
     return found
 
 
-def _named(example: Example) -> Iterator[tuple[int, Sequence[Word], str]]:
-    """(row of the answer, words, role) of what a request names without a slot that points to it."""
+def _named(example: Example, texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str], str]]:
+    """(row of the answer, its name, role) of what a request may name without a slot that points to it."""
     for number, row in enumerate(example.filled.rows):
-        if row.type == OPTION and row.value == ON and row.start in POINTERS:
-            yield number, example.words[POINTERS.index(row.start) : POINTERS.index(row.end) + 1], CHOSEN
+        if row.type == OPTION and row.value == ON:
+            yield number, [texts[at] for at in label_at(row)], CHOSEN
         if row.place in TARGETS and example.panel:
-            yield number, words_of(example.panel.rows[TARGETS.index(row.place)].label), CHANGED
-
-
-def _places(words: Sequence[Word], among: Sequence[Word]) -> list[range]:
-    """Where the words stand among others."""
-    wanted, texts, size = [word.text for word in words], [word.text for word in among], len(words)
-    return [range(at, at + size) for at in range(len(texts) - size + 1) if size and texts[at : at + size] == wanted]
+            yield number, [word.text for word in words_of(example.panel.rows[TARGETS.index(row.place)].label)], CHANGED
 
 
 def roles(row: Slots) -> dict[int, str]:
     """The words that a row points to, each with the slot that does."""
-    found = {POINTERS.index(token): role for role in NUMBERS if (token := getattr(row, role)) in POINTERS}
-    if row.start in POINTERS:
-        label = range(POINTERS.index(row.start), POINTERS.index(row.end) + 1)
-        found = {word: "label" for word in label} | found
-    return found
+    found = {POINTERS.index(token): role for role in NUMBER_SLOTS if (token := getattr(row, role)) in POINTERS}
+    return {word: "label" for word in label_at(row)} | found
 
 
 def hint_loss(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 
 from unmask.apps.ui.slots import POINTERS, WORDS, Slots
-from unmask.apps.ui.surface import ARTICLES
+from unmask.apps.ui.surface import ARTICLES, label_at
 from unmask.apps.ui.words import Word, words_of
 from unmask.training.ui.grammar.made_up import made_up
 from unmask.training.ui.grammar.names import held_words
@@ -51,8 +51,7 @@ def pointed(example: Example) -> set[int]:
     """Words that the answer points to."""
     found = set()
     for row in example.filled.rows:
-        own = [POINTERS.index(token) for token in (row.start, row.end) if token in POINTERS]
-        found |= set(range(min(own), max(own) + 1)) if own else set()
+        found |= {*label_at(row)}
         found |= {POINTERS.index(token) for token in (row.low, row.high, row.value) if token in POINTERS}
     return found
 
@@ -95,8 +94,7 @@ def shortened(words: Sequence[Word], kept: Container[int], rng: np.random.Genera
 
 def edges(example: Example) -> set[int]:
     """Words that a label begins with, and those after one: words on both sides of an edge are not heard as one."""
-    rows = (row for row in example.filled.rows if row.start in POINTERS)
-    return {at for row in rows for at in (POINTERS.index(row.start), POINTERS.index(row.end) + 1)}
+    return {edge for row in example.filled.rows if (at := label_at(row)) for edge in (at.start, at.stop)}
 
 
 def heard(words: Sequence[Word], edges: Container[int], rng: np.random.Generator) -> tuple[list[Word], Places]:

@@ -27,7 +27,7 @@ from unmask.apps.ui.catalog import basic
 from unmask.apps.ui.filler import Filler
 from unmask.apps.ui.hearing import expected
 from unmask.apps.ui.surface import Outcome, Panel, read
-from unmask.apps.ui.words import spoken, words_of
+from unmask.apps.ui.words import places_of, spoken, words_of
 from unmask.benchmarks.measure.statistics import bootstrap_rate
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 from unmask.training.synthesize import open_voice
@@ -147,14 +147,11 @@ def aloud(text: str) -> str:
 def whole(wanted: Wanted, heard: str) -> bool:
     """Whether all labels and numbers that a request says were heard as they were said: if not, no panel can be right."""
 
-    def has(words: Sequence[str], within: Sequence[str]) -> bool:
-        return any(list(within[i : i + len(words)]) == list(words) for i in range(len(within) - len(words) + 1))
-
     ours, theirs = words_of(wanted.text), words_of(heard)
     said, found = ([word.text for word in words] for words in (ours, theirs))
     labels = [[word.text for word in words_of(row.label)] for row in (wanted.outcome.panel.rows if wanted.outcome.panel else ())]
     numbers = [[word.number for word in words if word.number is not None] for words in (ours, theirs)]
-    return numbers[0] == numbers[1] and all(has(label, found) for label in labels if label and has(label, said))
+    return numbers[0] == numbers[1] and all(places_of(label, found) for label in labels if places_of(label, said))
 
 
 def print_voices(voices: Sequence[str], *shares: Sequence[bool]) -> None:

@@ -34,7 +34,7 @@ from unmask.training.omni.vocabulary import (
 )
 from unmask.training.stickers.pictures import render
 from unmask.training.stickers.scene import draw_scene
-from unmask.training.stickers.sketches import STEADY, sketch
+from unmask.training.stickers.sketches import sketch
 from unmask.training.stickers.words import Question, describe
 
 SCENE = draw_scene(np.random.default_rng(0))
@@ -52,7 +52,7 @@ def test_the_runtime_fills_as_pytorch_does(
     picture = examples.picture(SCENE)
     cases: dict[str, tuple[dict[str, object], Example]] = {
         "t2i": ({"text": TEXT}, examples.draw(TEXT, picture)),
-        "sketch": ({"text": TEXT, "image": LINES}, examples.draw(TEXT, picture, examples.sketch(SCENE, RNG, STEADY))),
+        "sketch": ({"text": TEXT, "image": LINES}, examples.draw(TEXT, picture, examples.sketch(SCENE, LINES))),
         "i2t": ({"image": PIXELS}, examples.tell(picture, TEXT)),
         "vqa": ({"text": QUESTION, "image": PIXELS}, examples.answer(picture, SCENE, Question("there", QUESTION, "no"))),
         "t2s": ({"text": TEXTS[0]}, examples.speak(TEXTS[0], speech.train.codes[0])),

@@ -74,7 +74,7 @@ def test_a_thinned_picture_is_the_same_canvas_with_less_on_it(codec: StickerCode
 def test_a_sketch_is_before_its_picture_and_shows_no_color(codec: StickerCodec) -> None:
     made, rng = examples(codec), np.random.default_rng(4)
     scene = Scene("pink", (Group("car", "red", "big", 1, "right"),))
-    lines = made.sketch(scene, rng, STEADY)
+    lines = made.sketch(scene, sketch(scene, rng, STEADY))
     assert (lines.codes == to_codes(codec, [sketch(scene, rng)]).flatten().numpy() + IMAGE).all()
     own = made.picture(scene)
     example = made.draw("red on a pink background", own, lines)
