@@ -199,7 +199,7 @@ def draw_change(talk: Talk, panel: Panel) -> Example:
     s = Sketch(talk)
     possible = [each for each in targets(panel) if each[0] is add or told_apart(panel, panel.rows[each[1]])]
     weights = [each[2] for each in possible]
-    count = 2 if talk.chance(0.18) and len(possible) > 3 else 1
+    count = 2 if talk.chance(0.18, practiced=0.3) and len(possible) > 3 else 1
     which = talk.rng.choice(len(possible), count, replace=False, p=[w / sum(weights) for w in weights])
     said = [possible[i][0](s, panel, possible[i][1]) for i in which]  # type: ignore[operator]
     text = said[0] if count == 1 else talk.one(BOTH).replace("{a}", said[0]).replace("{b}", said[1])

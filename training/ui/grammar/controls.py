@@ -95,14 +95,14 @@ def said_range(s: Sketch, a: float, b: float, unit: str) -> tuple[str, str, str]
 
 def switch(s: Sketch, depth: str = NONE) -> str:
     text, tag = s.name(names.DEVICES)
-    on = s.talk.chance(0.12)
+    on = s.talk.chance(0.12, practiced=0.25)
     s.add("CheckBox", tag, place=depth, value=ON if on else NONE)
     return s.talk.say("switch", name=text) + (" " + s.talk.say("is_on") if on else "")
 
 
 def button(s: Sketch, depth: str = NONE, style: str = NONE, part: bool = False) -> str:
     """part: in no whole sentence."""
-    text, tag = s.name(names.BUTTONS, 0.1)
+    text, tag = s.name(names.BUTTONS, 0.2)
     said, look = (s.talk.part if part else s.talk.say)("button", name=text), style
     if s.talk.chance(0.2):
         word = s.talk.one(tuple(ICON_WORDS))
@@ -124,7 +124,7 @@ def choices(s: Sketch, depth: str, chosen: bool = True) -> str:
     else:
         own = tuple(names.draw_names(rng, names.OPTIONS, int(rng.integers(2, 5)), s.held, 0.4))
     marked = [s.mark(option) for option in own]
-    on = int(rng.integers(len(own))) if chosen and talk.chance(0.3) else -1
+    on = int(rng.integers(len(own))) if chosen and talk.chance(0.3, practiced=0.6) else -1
     said = talk.listed([text for text, _ in marked])
     said = said.replace(" and ", " or ") if talk.chance(0.35) else said
     for i, (_, tag) in enumerate(marked):

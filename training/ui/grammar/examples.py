@@ -9,7 +9,7 @@ from unmask.training.ui.grammar.panels import draw_panel
 from unmask.training.ui.grammar.phrasing import Talk
 from unmask.training.ui.grammar.sketch import Example, TooLong
 
-NEW_SHARE, EDIT_SHARE = 0.55, 0.33  # the rest: undo, close, and what no panel answers
+SHARES, PRACTICED = (0.55, 0.33), (0.58, 0.36)  # of new panels and changes; the rest: undo, close, what no panel answers
 OVER_SHARE = 0.2  # of new panels, those asked for while another is shown
 
 
@@ -25,12 +25,12 @@ def draw(rng: np.random.Generator, held: bool = False) -> Example:
 
 
 def _draw(rng: np.random.Generator, talk: Talk) -> Example:
-    kind = rng.random()
-    if kind < NEW_SHARE:
+    kind, (new, change) = rng.random(), SHARES if talk.held else PRACTICED
+    if kind < new:
         over = rng.random() < OVER_SHARE
         made = draw_panel(talk, first=not over)
         return Example(**{**vars(made), "panel": shown(rng)}) if over else made
-    if kind < NEW_SHARE + EDIT_SHARE:
+    if kind < new + change:
         return draw_change(talk, shown(rng, talk.held))
     return draw_other(talk, shown(rng) if rng.random() < 0.75 else None)
 

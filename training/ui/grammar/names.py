@@ -9,7 +9,7 @@ import numpy as np
 from unmask.training.ui.grammar.made_up import made_up
 from unmask.training.ui.grammar.sections import Section, read_sections
 
-INVENTED = 0.35  # share of names that are made up
+INVENTED, MEANINGLESS = 0.4, 0.55  # share of names that are of no list, and of these, those that are made up
 
 
 class Names(Section):
@@ -45,6 +45,7 @@ ROOMS, DEVICES, LEVELS, READINGS = _names("rooms"), _names("devices"), _names("l
 PICKS, FIELDS, FORMS, LISTS, ITEMS = _names("picks"), _names("fields"), _names("forms"), _names("lists"), _names("items")
 BUTTONS, DEEDS, SAYINGS, VIEWS, SONGS = _names("buttons"), _names("deeds"), _names("sayings"), _names("views"), _names("songs")
 TITLES, TIMES, TIMERS, ALARMS = _names("titles"), _names("times"), _names("timers"), _names("alarms")
+COMPOUNDS = _names("compounds")
 MOVED = Names(*(tuple(name for name in LEVELS.part(held) if name not in READINGS.part(held)) for held in (False, True)))
 """Levels that are never read, so that their name alone is a slider."""
 OPTIONS = Names(*(sum(option_sets(held), ()) for held in (False, True)))
@@ -60,11 +61,14 @@ NUMERIC = (
 
 
 def draw_name(rng: np.random.Generator, names: Names, held: bool, invent: float = INVENTED) -> str:
-    """A name of a list; in training, now and then a made-up one, so that any word can be a name."""
+    """A name of a list; in training, now and then one of no list, so that any words can be a name: made up, or a compound,
+    so that words which belong together are known from others."""
     if held or rng.random() > invent:
         own = names.part(held)
         return own[rng.integers(len(own))]
-    return made_up(rng, held_words())
+    if rng.random() < MEANINGLESS:
+        return made_up(rng, held_words())
+    return COMPOUNDS.train[rng.integers(len(COMPOUNDS.train))]
 
 
 def draw_names(rng: np.random.Generator, names: Names, count: int, held: bool, invent: float = INVENTED) -> list[str]:

@@ -22,7 +22,7 @@ def form(s: Sketch) -> str:
         s.add("TextField", start, look=field_look(field))
     said = s.talk.say("form", name=name, fields=s.talk.listed([text for text, _ in marked]))
     if s.talk.chance(0.45):
-        text, start = s.name(names.BUTTONS, 0.1)
+        text, start = s.name(names.BUTTONS, 0.2)
         s.add("Button", start, look="<style primary>")
         return f"{said} {s.talk.say('and')} {s.talk.part('button', name=text)}"
     s.add("Button", "Submit", look="<style primary>")
@@ -162,12 +162,14 @@ KINDS = {
     **{thermostat: 9, dimmer: 4, sliders: 9, switches: 9, pick: 8, timer: 5, alarm: 5, player: 5, form: 7, login: 1, todo: 7},
     **{dashboard: 6, mixed: 26, confirmation: 4, notice: 2, remote: 4, view: 2, alone: 3},
 }
+PRACTICED = {mixed: 1.7, pick: 1.6, dashboard: 1.4, todo: 1.3, form: 1.2, thermostat: 0.5, dimmer: 0.5, timer: 0.7, alarm: 0.7}
+"""How much more often training draws a kind: those that are learned first less often, and longer ones more."""
 
 
 def draw_panel(talk: Talk, first: bool = False) -> Example:
     """A request for a new panel. first: nothing is shown yet."""
     kinds = list(KINDS)
-    weights = [KINDS[each] for each in kinds]
+    weights = [KINDS[each] * (1 if talk.held else PRACTICED.get(each, 1)) for each in kinds]
     make = kinds[int(talk.rng.choice(len(kinds), p=[w / sum(weights) for w in weights]))]
     s = Sketch(talk)
     what = make(s)

@@ -87,8 +87,9 @@ class Talk:
             return "".join(self._drawn(part) for part in parts)
         return kind[1:]
 
-    def chance(self, share: float) -> bool:
-        return bool(self.rng.random() < share)
+    def chance(self, share: float, practiced: float | None = None) -> bool:
+        """practiced: the share in training, where it draws what is hard to learn more often than people say it."""
+        return bool(self.rng.random() < (share if practiced is None or self.held else practiced))
 
     def one(self, choices: Sequence[str]) -> str:
         return choices[self.rng.integers(len(choices))]
