@@ -86,8 +86,8 @@ class Microphone:
     clocked = True
     lacking: str | None = None
 
-    def __init__(self, device: str | None = None) -> None:
-        self._wanted = device
+    def __init__(self, device: str | None = None, block_s: float = BLOCK_S) -> None:
+        self._wanted, self._block_s = device, block_s
         self._portaudio = open_portaudio()
         self._blocks: queue.SimpleQueue[Samples] = queue.SimpleQueue()
         self._stream: Any = None
@@ -107,7 +107,7 @@ class Microphone:
                 device=device["index"],
                 channels=channels,
                 samplerate=rate_hz,
-                blocksize=round(BLOCK_S * rate_hz),
+                blocksize=round(self._block_s * rate_hz),
                 dtype="float32",
                 callback=self._hear,
             )

@@ -1,6 +1,6 @@
 """Sources of live audio: standard input, or a file played in real time. The microphone is in `microphone.py`.
 
-A source yields blocks of about 0.1 s, (N,) float32 at 16 kHz, or a float: seconds of missing audio.
+A source yields blocks of about `block_s`, (N,) float32 at 16 kHz, or a float: seconds of missing audio.
 Knows bytes and clocks. Knows no captioner.
 """
 
@@ -40,14 +40,14 @@ class RealtimeFile:
 
     clocked = True
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
+    def __init__(self, path: Path, block_s: float = BLOCK_S) -> None:
+        self.name, self._block_s = path.name, block_s
         self._recording = open_recording(path)
 
     def blocks(self, stop: threading.Event) -> Iterator[Item]:
         heard, began = 0, time.monotonic()
         with self._recording.raw:
-            for block in even(self._recording.blocks(), round(BLOCK_S * SAMPLE_RATE_HZ)):
+            for block in even(self._recording.blocks(), round(self._block_s * SAMPLE_RATE_HZ)):
                 heard += len(block)
                 if stop.wait(max(0.0, began + heard / SAMPLE_RATE_HZ - time.monotonic())):
                     return
@@ -66,15 +66,15 @@ class Stdin:
 
     clocked = False
 
-    def __init__(self, stream: BinaryIO, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    def __init__(self, stream: BinaryIO, rate_hz: int = SAMPLE_RATE_HZ, block_s: float = BLOCK_S) -> None:
         self.name = "standard input"
-        self._stream, self._rate_hz = stream, rate_hz
+        self._stream, self._rate_hz, self._block_s = stream, rate_hz, block_s
         self._recording: Recording | None = None
 
     def blocks(self, stop: threading.Event) -> Iterator[Item]:
         self._recording = Recording(self.name, self._stream, command="-", strict=False)  # waits for the first bytes
         raw = self._recording.form is None
-        for block in pcm(self._recording.stream, self._rate_hz) if raw else self._recording.blocks():
+        for block in pcm(self._recording.stream, self._rate_hz, self._block_s) if raw else self._recording.blocks():
             if stop.is_set():
                 return
             yield block
@@ -96,9 +96,9 @@ def even(blocks: Iterator[Samples], size: int) -> Iterator[Samples]:
         yield held
 
 
-def pcm(stream: ByteStream, rate_hz: int) -> Iterator[Samples]:
+def pcm(stream: ByteStream, rate_hz: int, block_s: float) -> Iterator[Samples]:
     """Raw 16-bit little-endian mono samples as blocks at 16 kHz. Half a sample at the end is none."""
     resampler = Resampler(rate_hz)
-    while len(data := stream.take(2 * round(BLOCK_S * rate_hz))) > 1:
+    while len(data := stream.take(2 * round(block_s * rate_hz))) > 1:
         yield resampler(np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / np.float32(32768))
     yield resampler.rest()

@@ -16,7 +16,7 @@ from cyclopts import Group, Parameter
 
 from unmask.apps.audio.backlog import Backlog, Item, Samples
 from unmask.apps.audio.microphone import Microphone
-from unmask.apps.audio.sources import RealtimeFile, Source, Stdin
+from unmask.apps.audio.sources import BLOCK_S, RealtimeFile, Source, Stdin
 from unmask.apps.audio.voice_activity import Silero
 from unmask.apps.captions.append_only_file import CaptionFile
 from unmask.apps.captions.subtitles import SubtitleWriter
@@ -79,15 +79,15 @@ class RunSummary:
         return f"{self.audio_s:.1f} s heard{dropped}, {self.segments} segments, {share:.0f} % of the time computing"
 
 
-def open_source(files: tuple[Path, ...], options: ListenOptions) -> Source:
+def open_source(files: tuple[Path, ...], options: ListenOptions, block_s: float = BLOCK_S) -> Source:
     """The source that the command line names. Raises AudioError or InputError when it cannot be used."""
     if options.rate < 1000:
         raise InputError(f"--rate is {options.rate}; it is a sample rate in Hz, for example 16000")
     if len(files) > 1:
         raise InputError("live captions have one source: name one file, or none for the microphone")
     if not files:
-        return Microphone(options.device)
-    return Stdin(sys.stdin.buffer, options.rate) if str(files[0]) == "-" else RealtimeFile(files[0])
+        return Microphone(options.device, block_s)
+    return Stdin(sys.stdin.buffer, options.rate, block_s) if str(files[0]) == "-" else RealtimeFile(files[0], block_s)
 
 
 def listen(captioner: Captioner, source: Source, options: ListenOptions, live: LiveOptions, outputs: "Outputs") -> RunSummary:

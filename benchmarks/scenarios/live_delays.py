@@ -14,7 +14,7 @@ from unmask.speech.events import Event
 from unmask.speech.live import LiveCaptioner
 from unmask.speech.sample_rate import SAMPLE_RATE_HZ
 
-BLOCK = SAMPLE_RATE_HZ // 10
+BLOCK_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,18 @@ class Emitted:
 
 
 def play(
-    live: LiveCaptioner, samples: NDArray[np.float32], realtime: bool, clock: Callable[[], float] = time.perf_counter
+    live: LiveCaptioner,
+    samples: NDArray[np.float32],
+    realtime: bool,
+    clock: Callable[[], float] = time.perf_counter,
+    block_s: float = BLOCK_S,
 ) -> tuple[list[Emitted], float]:
-    """Feed blocks of 0.1 s when they are due, all that are due at once. Returns the events, and the seconds spent in calls.
+    """Feed blocks of `block_s` when they are due, all that are due at once. Returns the events, and the seconds spent in calls.
 
     realtime False: time is simulated. What computing takes by the clock is added, so audio arrives late if it is slow.
     """
-    block_s = BLOCK / SAMPLE_RATE_HZ
-    blocks, heard, now_s, feeding_s = -(-len(samples) // BLOCK), 0, 0.0, 0.0
+    block = round(block_s * SAMPLE_RATE_HZ)
+    blocks, heard, now_s, feeding_s = -(-len(samples) // block), 0, 0.0, 0.0
     out = []
     began = time.perf_counter()
     while heard <= blocks:  # the last turn ends the stream
@@ -45,7 +49,7 @@ def play(
         now_s = max(now_s, due_s)
         ready = min(blocks, int(now_s / block_s + 1e-6))
         start = clock()
-        events = live.feed(samples[heard * BLOCK : ready * BLOCK]) if heard < blocks else live.flush()
+        events = live.feed(samples[heard * block : ready * block]) if heard < blocks else live.flush()
         taken_s = clock() - start
         now_s, feeding_s = now_s + taken_s, feeding_s + taken_s
         out += [Emitted(now_s, (ready - heard) * block_s, event) for event in events]

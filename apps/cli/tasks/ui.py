@@ -21,7 +21,7 @@ from unmask.apps.terminal.panel_view import PanelView, State
 from unmask.apps.ui.board import Board, Reply
 from unmask.apps.ui.catalog import basic, read_catalog
 from unmask.apps.ui.filler import Filler
-from unmask.apps.ui.hearing import expected
+from unmask.apps.ui.hearing import BLOCK_S, expected
 from unmask.apps.ui.screens.drawing import drawn
 from unmask.apps.ui.screens.openhasp import HaspPanel
 from unmask.apps.ui.screens.picture import picture
@@ -140,7 +140,7 @@ def spoken(
             open_recording(files[0]).raw.close()  # raises now if it cannot be read
             source: Source = Stdin(stack.enter_context(open(files[0], "rb")))  # as fast as it is captioned
         else:
-            source = open_source(files, listening)
+            source = open_source(files, listening, BLOCK_S)
         listen(captioner, source, listening, chosen, screen)
     if source.lacking:
         print(f"unmask: {source.lacking}", file=sys.stderr)

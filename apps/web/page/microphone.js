@@ -1,4 +1,4 @@
-// The microphone in blocks of 100 ms, at its own sample rate. Knows the browser's audio; knows no page and no network.
+// The microphone in short blocks, at its own sample rate. Knows the browser's audio; knows no page and no network.
 
 const WORDS = {
   NotAllowedError: "The microphone was refused. Allow it for this page (the icon beside the address), then press Start.",
@@ -9,12 +9,12 @@ const INSECURE =
   "Browsers give the microphone only to pages of this machine or over https. " +
   "Open the page as http://localhost, or forward the port: ssh -L 8765:localhost:8765 server.";
 
-// Gives {rate, close}. onBlock(Float32Array) for each block; onLost(words) when the microphone is gone. The messages of errors
+// Gives {rate, close}. onBlock(Float32Array) for each block of blockS seconds; onLost(words) when the microphone is gone. The messages of errors
 // are shown to people.
-export async function openMicrophone(onBlock, onLost) {
+export async function openMicrophone(onBlock, onLost, blockS = 0.1) {
   if (!navigator.mediaDevices) throw new Error(INSECURE);
   const media = await listen();
-  const context = await play(media, onBlock);
+  const context = await play(media, onBlock, blockS);
   const close = () => {
     media.getTracks().forEach((track) => track.stop());
     return context.close();
@@ -33,11 +33,11 @@ async function listen() {
   }
 }
 
-async function play(media, onBlock) {
+async function play(media, onBlock, blockS) {
   const context = new AudioContext(); // Firefox takes a microphone only at its own rate; the server resamples
   const source = context.createMediaStreamSource(media);
   await context.audioWorklet.addModule(new URL("worklet.js", import.meta.url));
-  const blocks = new AudioWorkletNode(context, "blocks", { channelCount: 1, channelCountMode: "explicit" });
+  const blocks = new AudioWorkletNode(context, "blocks", { channelCount: 1, channelCountMode: "explicit", processorOptions: { blockS } });
   blocks.port.onmessage = ({ data }) => onBlock(data);
   source.connect(blocks).connect(context.destination); // its output is silence; unconnected nodes may not run
   context.resume();

@@ -1,9 +1,9 @@
-// The microphone's samples in blocks of 100 ms, at the rate of the audio context. Knows samples; knows no page and no network.
+// The microphone's samples in blocks of blockS seconds, at the rate of the audio context. Knows samples; knows no page and no network.
 
 class Blocks extends AudioWorkletProcessor {
-  constructor() {
+  constructor({ processorOptions: { blockS } }) {
     super();
-    this.block = new Float32Array(Math.round(sampleRate / 10));
+    this.block = new Float32Array(Math.round(sampleRate * blockS));
     this.filled = 0;
   }
 

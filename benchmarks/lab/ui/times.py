@@ -38,6 +38,7 @@ from unmask.apps.ui.board import Board, Reply
 from unmask.apps.ui.catalog import basic
 from unmask.apps.ui.components import compiled
 from unmask.apps.ui.filler import Filler
+from unmask.apps.ui.hearing import BLOCK_S
 from unmask.apps.ui.words import words_of
 from unmask.benchmarks.measure.machine import describe_machine
 from unmask.benchmarks.scenarios.live_delays import play
@@ -143,7 +144,7 @@ def answered(
     screen = Watched(Board(filler, panel=wanted.panel, live=live))
     screen.listen_with(captioner)
     listening = Listening(LiveCaptioner(captioner, Silero(), clock=clock), screen)
-    emitted, _ = play(cast(LiveCaptioner, listening), samples, realtime=False, clock=clock)
+    emitted, _ = play(cast(LiveCaptioner, listening), samples, realtime=False, clock=clock, block_s=BLOCK_S)
     painted = [emitted[i].at_s - end_s for i in sorted(listening.painting)]
     return Answered(painted[0], painted[-1]) if painted else None
 

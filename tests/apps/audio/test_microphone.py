@@ -139,6 +139,13 @@ def test_another_rate_and_two_channels_become_16_khz_mono(audio: StandIn) -> Non
     assert audio.stream is None  # closed
 
 
+def test_blocks_are_as_long_as_asked_for_at_the_rate_of_the_device(audio: StandIn) -> None:
+    for name, block_s, length in ((None, 0.1, 1600), (None, 0.05, 800), ("USB", 0.05, 2205)):
+        Microphone(name, block_s)
+        assert audio.stream
+        assert audio.stream.settings["blocksize"] == length
+
+
 def test_an_unplugged_device_is_opened_again_and_the_gap_is_counted(
     audio: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

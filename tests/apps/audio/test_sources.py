@@ -94,10 +94,11 @@ class Clock(threading.Event):
         return self.is_set()
 
 
-def test_a_file_comes_at_its_own_clock(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block_s", [0.1, 0.05])
+def test_a_file_comes_at_its_own_clock(block_s: float, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop, parts = Clock(), list[NDArray[np.float32]]()
     monkeypatch.setattr(sources, "time", stop)
-    for block in RealtimeFile(clip).blocks(stop):
+    for block in RealtimeFile(clip, block_s).blocks(stop):
         assert isinstance(block, np.ndarray)
         parts.append(block)
         heard_s = sum(map(len, parts)) / 16_000
@@ -105,4 +106,5 @@ def test_a_file_comes_at_its_own_clock(clip: Path, monkeypatch: pytest.MonkeyPat
         if heard_s > 0.9:
             stop.set()
     assert np.array_equal(np.concatenate(parts), read_recording(clip)[: sum(map(len, parts))])
-    assert len(parts) <= 11  # `stop` was heeded
+    assert {len(part) for part in parts} == {round(16_000 * block_s)}
+    assert len(parts) <= 1.1 / block_s  # `stop` was heeded

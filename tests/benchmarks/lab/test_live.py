@@ -88,6 +88,18 @@ def test_on_the_simulated_clock_a_slow_machine_gets_its_audio_late() -> None:
     assert max(e.backlog_s for e in emitted) == pytest.approx(0.5)
 
 
+def test_blocks_come_when_their_last_sample_does() -> None:
+    class Quick(Slow):
+        def feed(self, samples: np.ndarray) -> list[Event]:
+            self.fed.append(len(samples))
+            return []
+
+    quick = Quick(clock := Clock())
+    emitted, _ = play(quick, np.zeros(16_000, np.float32), realtime=False, clock=clock, block_s=0.05)
+    assert quick.fed == [800] * 20
+    assert emitted[-1].at_s == pytest.approx(1.0)
+
+
 def test_speech_ends_where_the_sound_does() -> None:
     samples = np.zeros(32_000, np.float32)
     samples[8000:16_000] = np.sin(np.arange(8000) / 5)

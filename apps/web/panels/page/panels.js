@@ -5,6 +5,7 @@ import { Stream } from "../stream.js";
 import { Surface } from "./surface.js";
 
 const WAIT_MS = 1000;
+const BLOCK_S = 0.05; // half of what captions take at once, since a pause that ends a request is noticed at a block's end
 const EVENTS = 5; // shown at once
 const by = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -91,7 +92,7 @@ async function speak() {
   speech = { microphone: null, stream: null };
   by("speak").setAttribute("aria-pressed", "true");
   try {
-    speech.microphone = await openMicrophone((block) => speech?.stream?.send(block), hush);
+    speech.microphone = await openMicrophone((block) => speech?.stream?.send(block), hush, BLOCK_S);
   } catch (error) {
     return hush(error.message);
   }
