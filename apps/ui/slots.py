@@ -129,6 +129,14 @@ class Filled(NamedTuple):
         return Filled(names[0], tuple(rows))
 
 
+NEVER_FIRST = {",", "or", "of", "than", "which", "along", "called", "named", "labeled", "titled"}
+NEVER_LAST = {
+    *(",", "and", "or", "with", "without", "along", "together", "of", "at", "into", "from", "between", "also", "the", "an"),
+    *("my", "that", "which", "where", "whose", "than", "called", "named", "labeled", "titled"),
+}
+"""Words that join others: no label ends with one of them, and few begin with one."""
+
+
 def allowed(words: Sequence[Word], panel: int, types: Iterable[str] = COMPONENTS) -> dict[str, tuple[tuple[int, int], ...]]:
     """The ids that may stand in a slot, as half-open ranges: by its name, with `kind` for that of the answer.
 
@@ -142,12 +150,16 @@ def allowed(words: Sequence[Word], panel: int, types: Iterable[str] = COMPONENTS
     own += [OPTION] if "ChoicePicker" in known else []
     own += [READING] if "Text" in known else []
     there = panel > 0
+    first, last = (
+        [pointer for pointer, word in zip(pointers, words, strict=False) if word.text not in never]
+        for never in (NEVER_FIRST, NEVER_LAST)
+    )
     found = {
         "kind": KINDS if there else (NEW, UNDO, CANNOT, UNCLEAR),
         "type": (NONE, *own, *(CHANGES if there else ())),
         "place": (NONE, *DEPTHS, *TARGETS[:panel], *AFTER[:panel]),
-        "start": (NONE, *pointers, *(f"<label {name}>" for name in LABELS)),
-        "end": (NONE, *pointers),
+        "start": (NONE, *first, *(f"<label {name}>" for name in LABELS)),
+        "end": (NONE, *last),
         "low": (NONE, *numbers, *NUMBERS),
         "high": (NONE, *numbers, *NUMBERS),
         "value": (NONE, *numbers, *times, *NUMBERS, *SWITCHED),

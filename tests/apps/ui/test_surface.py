@@ -134,6 +134,7 @@ def test_ids_of_a_slot_are_those_that_mean_something() -> None:
     assert {name for name in names["low"] if name.startswith("<word")} == {W[2]}
     assert {name for name in names["value"] if name.startswith("<word")} == {W[2], W[4]}
     assert {name for name in names["start"] if name.startswith("<word")} == set(W[:5])
+    assert {name for name in names["end"] if name.startswith("<word")} == {W[0], *W[2:5]}  # no label ends with "from"
     assert slots.EDIT not in names["kind"]
     assert not names["place"] & {*TARGETS, *AFTER}
     assert all("<mask>" not in own for own in names.values())

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, NEW, UNCLEAR, UNDO
+from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, FIELDS, IDS, NEW, UNCLEAR, UNDO, allowed
 from unmask.apps.ui.surface import once, read
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.examples import draw
@@ -24,6 +24,9 @@ def test_answers_are_what_they_say(held: bool) -> None:
         emptied = example.filled.kind == EDIT and outcome.panel is None  # the last control is removed
         assert outcome.kind == example.filled.kind or emptied, example.text
         assert bool(example.strange) >= held
+        known = allowed(example.words, len(example.panel.rows) if example.panel else 0)
+        answer = zip(example.filled.ids, ("kind", *FIELDS * len(example.filled.rows)), strict=True)
+        assert all(any(low <= id < high for low, high in known[slot]) for id, slot in answer), example.text
         if outcome.kind == NEW:
             assert outcome.panel is not None
             meant = [row for row in example.filled.rows if row.type != "Row"]
