@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, FIELDS, IDS, NEW, UNCLEAR, UNDO, allowed
+from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, FIELDS, NEW, UNCLEAR, UNDO, allowed
 from unmask.apps.ui.surface import once, read
 from unmask.training.ui.grammar import names
 from unmask.training.ui.grammar.examples import draw
