@@ -7,11 +7,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, FIELDS, NEW, UNCLEAR, UNDO, allowed
+from unmask.apps.ui.slots import CANNOT, CLOSE, EDIT, FIELDS, NEW, ON, UNCLEAR, UNDO, allowed
 from unmask.apps.ui.surface import once, read
 from unmask.training.ui.grammar import names
+from unmask.training.ui.grammar.controls import picker
 from unmask.training.ui.grammar.examples import draw
 from unmask.training.ui.grammar.phrasing import Talk, Tree, known, parsed, resolved, tagged
+from unmask.training.ui.grammar.sketch import Sketch
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -88,6 +90,20 @@ def test_names_for_tests_are_not_for_training() -> None:
     sets, held_sets = names.option_sets(False), names.option_sets(True)
     assert all(len(set(each)) == len(each) > 1 for each in (*sets, *held_sets))
     assert not set(sets) & set(held_sets)
+
+
+def test_training_practices_what_tests_ask_for_as_often_as_people_do() -> None:
+    def chosen(held: bool) -> float:
+        """Share of pickers for one option in which it is said which one is chosen."""
+        rng, found = np.random.default_rng(6), list[bool]()
+        for _ in range(200):
+            s = Sketch(Talk(rng, held))
+            picker(s)
+            if "multipleSelection" not in s.rows[0].look:
+                found.append(any(row.value == ON for row in s.rows))
+        return float(np.mean(found))
+
+    assert chosen(held=True) < 0.5 < chosen(held=False)
 
 
 def test_parts_are_found_again() -> None:

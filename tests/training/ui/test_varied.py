@@ -7,7 +7,7 @@ from unmask.apps.ui.surface import Panel, read
 from unmask.apps.ui.words import words_of
 from unmask.training.ui.grammar.examples import draw
 from unmask.training.ui.grammar.made_up import made_up
-from unmask.training.ui.grammar.names import held_words
+from unmask.training.ui.grammar.names import COMPOUNDS, held_words
 from unmask.training.ui.grammar.phrasing import held_back_words
 from unmask.training.ui.misheard import differences, misheard
 from unmask.training.ui.varied import SMALL, heard, moved, named, pointed, reworded, shortened, strewn, synonyms, varied
@@ -93,8 +93,8 @@ def test_what_was_misheard_is_words_for_words() -> None:
         assert all(word.number is None for text in (said, *instead) for word in words_of(text))
 
 
-def test_made_up_names_have_no_word_that_is_held_back() -> None:
+def test_names_of_no_list_have_no_word_that_is_held_back() -> None:
     rng = np.random.default_rng(2)
     names = [made_up(rng, held_words()) for _ in range(2000)]
-    assert not {word for name in names for word in name.split(" ")} & held_words()
+    assert not {word for name in (*names, *COMPOUNDS.train) for word in name.split(" ")} & held_words()
     assert len(set(names)) > 1800
