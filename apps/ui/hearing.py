@@ -4,7 +4,7 @@ labels of the present panel."""
 from unmask.apps.ui.surface import Panel
 from unmask.speech.words import LONGEST_PHRASE, Phrase
 
-BLOCK_S = 0.05  # of audio: half of what captions take at once, since a pause that ends a request is noticed at a block's end
+BLOCK_S = 0.032  # of audio, a frame of the voice activity detector: a pause that ends a request is noticed at a block's end
 WORDS = (
     *("slider", "sliders", "dimmer", "thermostat", "switch", "switches", "toggle", "button", "buttons", "dial", "knob", "fader"),
     *("checkbox", "check box", "picker", "selector", "dropdown", "drop down", "menu", "field", "form", "dashboard", "panel"),

@@ -5,7 +5,7 @@ import { Stream } from "../stream.js";
 import { Surface } from "./surface.js";
 
 const WAIT_MS = 1000;
-const BLOCK_S = 0.05; // half of what captions take at once, since a pause that ends a request is noticed at a block's end
+const BLOCK_S = 0.032; // as hearing.py has it: a pause that ends a request is noticed at a block's end
 const EVENTS = 5; // shown at once
 const by = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
