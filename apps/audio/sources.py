@@ -1,6 +1,7 @@
 """Sources of live audio: standard input, or a file played in real time. The microphone is in `microphone.py`.
 
-A source yields blocks of about `block_s`, (N,) float32 at 16 kHz, or a float: seconds of missing audio.
+A source yields blocks of about `block_s`, (N,) float32 at 16 kHz, or a float: seconds of missing audio. A recording on standard
+input comes in blocks as its format is decoded (`formats/feed.py`).
 Knows bytes and clocks. Knows no captioner.
 """
 

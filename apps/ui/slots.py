@@ -134,7 +134,7 @@ NEVER_LAST = {
     *(",", "and", "or", "with", "without", "along", "together", "of", "at", "into", "from", "between", "also", "the", "an"),
     *("my", "that", "which", "where", "whose", "than", "called", "named", "labeled", "titled"),
 }
-"""Words that join others: no label ends with one of them, and few begin with one."""
+"""Words that join others: those that no label begins with, and those that none ends with."""
 
 
 def allowed(words: Sequence[Word], panel: int, types: Iterable[str] = COMPONENTS) -> dict[str, tuple[tuple[int, int], ...]]:
